@@ -1,0 +1,67 @@
+"""The data sets that this project makes: their cards, and opening them by name.
+
+from raypipe import catalog
+catalog.open("gray_scott/train").u.sel(frame=15000).mean("sample")
+"""
+
+import tomllib
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict
+
+from raypipe import store
+from raypipe.spaces import choice, data_catalog
+
+if TYPE_CHECKING:
+    import xarray
+
+
+class Card(BaseModel):
+    """What a data set is, how it is made and whom to cite."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    title: str
+    summary: str
+    command: str
+    references: str
+
+    def attributes(self) -> dict[str, str]:
+        """What a store of this data set says of itself."""
+        return self.model_dump(exclude={"name"})
+
+
+def cards() -> tuple[Card, ...]:
+    """All cards of data_catalog/, by name."""
+    files = sorted(data_catalog().glob("*.toml"))
+    return tuple(Card(**tomllib.loads(file.read_text(encoding="utf-8"))) for file in files)
+
+
+def card(name: str) -> Card:
+    """Card of a data set.
+
+    Raises:
+        InputError: if there is none of that name.
+    """
+    by_name = {one.name: one for one in cards()}
+    return by_name[choice("data set", name, tuple(by_name))]
+
+
+def search(text: str = "") -> tuple[Card, ...]:
+    """Cards whose name, title or summary contains a text, whatever its case."""
+    wanted = text.casefold()
+    return tuple(card for card in cards() if wanted in f"{card.name} {card.title} {card.summary}".casefold())
+
+
+def open(name: str, *, partial: bool = False) -> "xarray.Dataset":
+    """Open a data set lazily, by name: `gray_scott/train`, `andi/test`, `predictions/pattern-2d/scan`, …
+
+    Args:
+        name: of the data set below the root, RAYPIPE_STORE or ./store.
+        partial: also if it is not complete; what is missing reads as NaN, or -1 where values are integers.
+
+    Raises:
+        InputError: if it is not there or not complete; the message says what to do.
+    """
+    return store.open(name, partial=partial)
