@@ -1,0 +1,209 @@
+"""Fill a store's missing shards on Ray: the one way in which data are made here.
+
+A plan names a function; Ray Data's actor pool calls it once per shard, in the environment that it needs, and
+gives elasticity, retries of lost workers and back-pressure. Each worker writes whole shards and their lines in
+the ledger, so running a plan again continues it, and the values do not depend on who computed what when.
+"""
+
+import importlib
+import json
+import logging
+import os
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import raypipe
+from raypipe import cluster, environments, objects, store
+from raypipe.errors import InputError
+from raypipe.progress import progress
+from raypipe.store import Coordinate, Template, Variable
+
+__all__ = ["Coordinate", "Plan", "Variable", "fill"]
+
+Rows = dict[str, np.ndarray]
+Compute = Callable[[Rows], Mapping[str, np.ndarray]]
+
+RETRIES = 3
+"""How often a lost worker is replaced at one shard."""
+
+MOST_BLOCKS = 1000
+"""Ray Data's driver keeps some 8 kB for each block, so that very many shards share these."""
+
+RECORDED_PACKAGES = (
+    "numpy",
+    "scipy",
+    "numba",
+    "andi-datasets",
+    "stochastic",
+    "tensorflow",
+    "keras",
+    "innvestigate",
+    "zarr",
+    "ray",
+)
+
+
+@dataclass(frozen=True)
+class Plan(Template):
+    """A template and how its shards are computed.
+
+    Attributes:
+        compute: "module:factory"; the factory gets the parameters, once per worker, and returns a function from
+            the rows of a shard (`sample` indices and the named columns) to one array per variable.
+        columns: names of the coordinates along `sample` that the function needs.
+        environment: in which workers run; None is the cluster's own.
+    """
+
+    compute: str = ""
+    columns: tuple[str, ...] = ()
+    environment: str | None = None
+
+
+class Worker:
+    """What runs in the actor pool: computes and writes the shards that it is given."""
+
+    def __init__(self, name: str, parameters: str, compute: str) -> None:
+        module, _, factory = compute.partition(":")
+        self._name = name
+        self._compute: Compute = getattr(importlib.import_module(module), factory)(json.loads(parameters))
+        self._attempt = f"{os.uname().nodename}-{os.getpid()}-{int(time.time())}"
+
+    def __call__(self, shard: dict[str, Any]) -> dict[str, Any]:
+        """Compute and write the shard of one row: its number, bounds and columns."""
+        samples = slice(int(shard["start"]), int(shard["stop"]))
+        rows = {column: np.asarray(values) for column, values in json.loads(shard["columns"]).items()}
+        rows["sample"] = np.arange(samples.start, samples.stop)
+        began = time.perf_counter()
+        try:
+            arrays = self._compute(rows)
+            store.write_shard(
+                self._name,
+                int(shard["shard"]),
+                samples,
+                arrays,
+                seeds=(int(rows["seed"].min()), int(rows["seed"].max())) if "seed" in rows else None,
+                seconds=time.perf_counter() - began,
+                attempt=self._attempt,
+            )
+        except Exception as error:  # as a string: environments do not share the classes that an error may hold
+            kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+            message = (
+                f"{self._name}, shard {shard['shard']} (samples {samples.start} to {samples.stop - 1}): {kind}{error}"
+            )
+            return {"samples": 0, "error": message, "traceback": "" if not kind else traceback.format_exc()}
+        return {"samples": samples.stop - samples.start, "error": "", "traceback": ""}
+
+
+def fill(plan: Plan, *, workers: int | None = None) -> None:
+    """Make a store, or complete it: afterwards every shard is in its ledger.
+
+    Args:
+        plan: what to compute.
+        workers: at most so many worker processes, one core each; by default as many as the cluster has room for.
+
+    Raises:
+        InputError: if `workers` is not positive, the store was made with other parameters or cannot be written.
+        RuntimeError: if a shard fails; the message names it, and what is finished stays.
+    """
+    if workers is not None and workers < 1:
+        raise InputError(f"{workers} workers; expected 1 or more")
+    if store.exists(plan.name):
+        store.create(plan, {})  # refuses other parameters, before Ray is started
+        if not store.missing(plan.name):
+            say = logging.getLogger(__name__).info
+            say("%s: complete, %d samples in %s", plan.name, plan.samples, store.location(plan.name))
+            return
+    else:
+        objects.check_writable()  # before Ray is started
+    if plan.environment:
+        environments.warm(plan.environment)
+    cluster.connect()
+    store.create(plan, _provenance(plan))
+    missing = store.missing(plan.name)
+    done = plan.samples - sum(_length(plan, shard) for shard in missing)
+    with progress(plan.samples, plan.name, done=done, unit="sample") as bar:
+        for samples in _run(plan, missing, workers):
+            bar.update(samples)
+    if store.missing(plan.name):
+        raise InputError(
+            f"{plan.name} has shards that no worker's result reached; workers and driver see different folders: "
+            f"set {objects.ROOT_VARIABLE} to one that all nodes share"
+        )
+    store.set_attributes(plan.name, {"hosts": len({line.host for line in store.ledger(plan.name)})})
+
+
+def _length(plan: Plan, shard: int) -> int:
+    bounds = plan.bounds(shard)
+    return bounds.stop - bounds.start
+
+
+def _provenance(plan: Plan) -> dict[str, Any]:
+    return {
+        "environment": plan.environment or "cluster",
+        "versions": {"raypipe": raypipe.__version__, **environments.versions(plan.environment, RECORDED_PACKAGES)},
+    }
+
+
+def _row(plan: Plan, shard: int) -> dict[str, Any]:
+    """A shard as strings and numbers only: environments do not share a NumPy that could read another's arrays."""
+    bounds = plan.bounds(shard)
+    columns = {name: np.asarray(plan.coordinates[name].values)[bounds].tolist() for name in plan.columns}
+    return {"shard": shard, "start": bounds.start, "stop": bounds.stop, "columns": json.dumps(columns)}
+
+
+def _run(plan: Plan, shards: list[int], workers: int | None) -> Iterator[int]:
+    """Yield the number of samples of each shard as it is finished."""
+    import ray
+    import ray.data
+    import ray.exceptions
+
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
+    logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)  # it warns that its bars are off
+    room = max(1, int(ray.cluster_resources().get("CPU", 1)))
+    most = min(len(shards), workers or len(shards))
+    pool = ray.data.ActorPoolStrategy(min_size=1, max_size=most, initial_size=min(most, room))
+    runtime_env = environments.runtime_env(plan.environment)
+    # A worker has one core: TensorFlow's threads would fight for those of the others.
+    one_thread = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+    runtime_env["env_vars"] = {objects.ROOT_VARIABLE: objects.root(), "TF_CPP_MIN_LOG_LEVEL": "2", **one_thread}
+    with warnings.catch_warnings():
+        # Limits of restarts have no named parameters yet where those without are deprecated.
+        warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")
+        rows = ray.data.from_items(
+            [_row(plan, shard) for shard in shards], override_num_blocks=min(len(shards), MOST_BLOCKS)
+        )
+        results = rows.map(
+            Worker,  # type: ignore[arg-type]
+            fn_constructor_args=(plan.name, json.dumps(dict(plan.parameters)), plan.compute),
+            compute=pool,
+            num_cpus=1,
+            runtime_env=runtime_env,
+            # Not for ever: what kills its worker each time, for want of memory perhaps, would never end.
+            max_restarts=RETRIES,
+            max_task_retries=RETRIES,
+        )
+    try:
+        yield from _lengths(results.iter_rows())
+    except ray.exceptions.RayError as error:
+        raise RuntimeError(
+            f"{plan.name}: workers were lost {RETRIES + 1} times at the same shard, perhaps for want of memory; "
+            f"try fewer with --workers; what is finished stays. Ray says: {' '.join(str(error).split())[:500]}"
+        ) from error
+
+
+def _lengths(results: Iterable[Mapping[str, Any]]) -> Iterator[int]:
+    for result in results:
+        if result["traceback"]:
+            raise RuntimeError(f"{result['error']}\n\nIn the worker:\n{result['traceback']}")
+        if result["error"]:
+            raise InputError(result["error"])
+        yield result["samples"]

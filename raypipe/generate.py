@@ -1,0 +1,171 @@
+"""Plans of the simulated data sets."""
+
+from typing import Any
+
+import numpy as np
+
+from raypipe import catalog, gray_scott, spaces
+from raypipe.fill import Coordinate, Plan, Rows, Variable
+
+PATTERNS_PER_SHARD = 10
+"""Ten simulations take some seconds: little is lost with a worker, and at the end none waits long for another."""
+
+TRAJECTORIES_PER_SHARD = 1000
+
+_CONCENTRATION = {"units": "1", "long_name": "concentration of the substrate"}
+_STEPS = {"long_name": "time steps computed: fewer than 60000 where a step changed nothing and the rest was known"}
+
+
+def label_attributes(classes: tuple[str, ...]) -> dict[str, Any]:
+    """CF attributes of a label: which number is which class."""
+    return {
+        "long_name": "class",
+        "flag_values": list(range(len(classes))),
+        "flag_meanings": " ".join(classes),
+    }
+
+
+def patterns(split: str, per_class: int | None = None, dtype: str = "float64") -> Plan:
+    """Plan of a pattern data set, `gray_scott/<split>`: u at the twelve times of the 2-D and 3-D samples.
+
+    Args:
+        split: train, val, test, train2 or val2.
+        per_class: only so many of each class.
+        dtype: in which the system is integrated and stored, float64 or float32.
+
+    Raises:
+        InputError: if the split, the number per class or the data type is not possible.
+    """
+    return _simulations(
+        f"gray_scott/{split}",
+        spaces.pattern_simulations(split, per_class),
+        spaces.PATTERN_FRAME_TIMES,
+        dtype,
+        {"per_class": per_class},
+        label_attributes(spaces.pattern_classes(split)),
+    )
+
+
+def scan(every: int = 1, dtype: str = "float64") -> Plan:
+    """Plan of the fine scan of parameter space, `gray_scott/scan`: u at the three times of the 2-D sample.
+
+    Args:
+        every: only every so many-th simulation of the 5481.
+        dtype: as in `patterns`.
+
+    Raises:
+        InputError: if `every` or the data type is not possible.
+    """
+    return _simulations(
+        "gray_scott/scan",
+        spaces.scan_simulations(every),
+        spaces.FRAME_TIMES_2D,
+        dtype,
+        {"every": every},
+        {"long_name": "class, not known"},
+    )
+
+
+def _simulations(
+    name: str,
+    simulations: spaces.Simulations,
+    times: tuple[int, ...],
+    dtype: str,
+    subset: dict[str, int | None],
+    label: dict[str, Any],
+) -> Plan:
+    spaces.choice("dtype", dtype, gray_scott.DATA_TYPES)
+    samples, size = len(simulations), 128
+    return Plan(
+        name=name,
+        samples=samples,
+        shard_samples=PATTERNS_PER_SHARD,
+        variables={
+            "u": Variable(
+                ("sample", "y", "x", "frame"),
+                (samples, size, size, len(times)),
+                dtype,
+                (1, size, size, len(times)),
+                _CONCENTRATION,
+            ),
+            "steps": Variable(("sample",), (samples,), "int64", (PATTERNS_PER_SHARD,), _STEPS),
+        },
+        coordinates={
+            "k": Coordinate(("sample",), simulations.k, {"long_name": "kill rate", "units": "1"}),
+            "f": Coordinate(("sample",), simulations.f, {"long_name": "feed rate", "units": "1"}),
+            "seed": Coordinate(("sample",), simulations.seed, {"long_name": "seed of the initial state"}),
+            "label": Coordinate(("sample",), simulations.label, label),
+            "frame": Coordinate(("frame",), np.array(times), {"long_name": "time", "units": "1"}),
+        },
+        parameters={
+            "diffusion_u": 0.2,
+            "diffusion_v": 0.1,
+            "size": size,
+            "time_step": 0.25,
+            "frame_times": list(times),
+            "dtype": dtype,
+            **subset,
+        },
+        attributes=catalog.card(name).attributes(),
+        compute="raypipe.generate:simulated_patterns",
+        columns=("k", "f", "seed"),
+    )
+
+
+def simulated_patterns(parameters: dict[str, Any]) -> Any:
+    """Compute shards of `u` and `steps` for given `seed`, `f` and `k`."""
+    settings = {key: parameters[key] for key in ("diffusion_u", "diffusion_v", "time_step", "frame_times", "dtype")}
+
+    def compute(rows: Rows) -> Rows:
+        u, steps = [], []
+        for seed, f, k in zip(rows["seed"].tolist(), rows["f"].tolist(), rows["k"].tolist(), strict=True):
+            state = gray_scott.initial_state(seed, parameters["size"])
+            frames = list(gray_scott.integrate(*state, f, k, **settings))
+            u.append(np.stack([frame.u for frame in frames], axis=-1))
+            steps.append(frames[-1].steps)
+        return {"u": np.stack(u), "steps": np.array(steps)}
+
+    return compute
+
+
+def trajectories(split: str, count: int) -> Plan:
+    """Plan of a trajectory data set, `andi/<split>`: positions as the generator made them.
+
+    Args:
+        split: train or val, balanced, or test, which is what `challenge_theory_dataset` itself returns.
+        count: number of trajectories, for train and val a multiple of five.
+
+    Raises:
+        InputError: if the split or the count is not possible.
+    """
+    planned = spaces.trajectories(split, count)
+    per_sample: dict[str, dict[str, Any]] = {
+        "exponent": {"long_name": "anomalous exponent", "units": "1"},
+        "noise": {"long_name": "standard deviation of the localisation noise", "units": "1"},
+    }
+    label = label_attributes(spaces.ANDI_MODELS)
+    shard = min(TRAJECTORIES_PER_SHARD, count)
+    variables = {
+        "position": Variable(
+            ("sample", "time"), (count, spaces.TRAJECTORY_LENGTH), "float64", (shard, spaces.TRAJECTORY_LENGTH),
+            {"long_name": "position", "units": "1"},
+        ),
+        **{name: Variable(("sample",), (count,), "float64", (shard,), meaning) for name, meaning in per_sample.items()},
+    }  # fmt: skip
+    coordinates = {"seed": Coordinate(("sample",), planned.seed, {"long_name": "seed of the generator"})}
+    if planned.label is None:
+        variables["label"] = Variable(("sample",), (count,), "int64", (shard,), label)
+    else:
+        coordinates["label"] = Coordinate(("sample",), planned.label, label)
+    return Plan(
+        name=f"andi/{split}",
+        samples=count,
+        shard_samples=shard,
+        variables=variables,
+        coordinates=coordinates,
+        parameters={"trajectories": count, "length": spaces.TRAJECTORY_LENGTH, "per_call": shard},
+        attributes=catalog.card(f"andi/{split}").attributes(),
+        compute="raypipe.trajectories:challenge" if planned.label is None else "raypipe.trajectories:recipe",
+        columns=("seed",) if planned.label is None else ("seed", "label"),
+        environment="andi",
+    )

@@ -1,0 +1,137 @@
+"""Small documents under the root of all stores, a folder or an object store, written whole or not at all.
+
+The root is taken from RAYPIPE_STORE: a path, by default ./store, or a URL such as s3://bucket/prefix.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import obstore
+import obstore.exceptions
+
+from raypipe.errors import InputError
+
+ROOT_VARIABLE = "RAYPIPE_STORE"
+DEFAULT_ROOT = "store"
+
+
+def root() -> str:
+    """Root of all stores: an absolute path, or a URL such as s3://bucket/prefix.
+
+    Raises:
+        InputError: if it is relative in a submitted job, whose working directory is a temporary copy.
+    """
+    given = os.environ.get(ROOT_VARIABLE, "").rstrip("/") or DEFAULT_ROOT
+    if "://" in given:
+        return given
+    path = Path(given).expanduser()
+    if "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ and not path.is_absolute():
+        raise InputError(
+            f"{ROOT_VARIABLE} is {given!r} in a submitted job, whose working directory is a temporary copy; name the "
+            f'store that all nodes share: --runtime-env-json \'{{"env_vars": {{"{ROOT_VARIABLE}": "/shared/store"}}}}\''
+        )
+    return str(path.absolute())
+
+
+@contextmanager
+def reaching(what: str) -> Iterator[None]:
+    """Turn what the operating system or an object store refuses into one line for the user."""
+    try:
+        yield
+    except (OSError, obstore.exceptions.BaseError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        cause = " ".join(str(error).split("Debug source:")[0].split()) or type(error).__name__
+        raise InputError(
+            f"cannot {what} under {root()}: {cause}; mend that, or set {ROOT_VARIABLE} to another"
+        ) from error
+
+
+@cache
+def object_store(location: str) -> obstore.store.ObjectStore:
+    """The objects below a path, which is made, or below a URL."""
+    if "://" in location:
+        return obstore.store.from_url(location)
+    return obstore.store.LocalStore(location, mkdir=True)
+
+
+def _objects(*, make: bool = False) -> obstore.store.ObjectStore:
+    """The root; to read is no reason to make its folder, which raises FileNotFoundError then."""
+    if not make and "://" not in root() and not Path(root()).is_dir():
+        raise FileNotFoundError(root())
+    with reaching("use the store"):
+        return object_store(root())
+
+
+def checked(path: str) -> str:
+    """The path or name, if it cannot lead out of the root.
+
+    Raises:
+        InputError: if it has a part that is empty, . or .. or has other characters than letters, digits, . _ and -.
+    """
+    if not all(re.fullmatch(r"(?!\.+$)[\w.-]+", part) for part in path.split("/")):
+        raise InputError(
+            f"{path!r} is not a name here; expected letters, digits, '.', '_' and '-', in parts between '/'"
+        )
+    return path
+
+
+def _object(path: str, *, make: bool = False) -> tuple[obstore.store.ObjectStore, str]:
+    name = checked(path)
+    return _objects(make=make), name
+
+
+def put(path: str, data: bytes) -> None:
+    """Write a small document under the root, all of it or nothing."""
+    with reaching(f"write {path}"):
+        obstore.put(*_object(path, make=True), data)
+
+
+def check_writable() -> None:
+    """Raise InputError unless documents can be written under the root."""
+    probe = f".writable-{os.getpid()}"
+    put(probe, b"")
+    delete(probe)
+
+
+def get(path: str) -> bytes:
+    """Read a small document under the root.
+
+    Raises:
+        InputError: if there is none.
+    """
+    try:
+        with reaching(f"read {path}"):
+            return bytes(obstore.get(*_object(path)).bytes())
+    except FileNotFoundError:
+        raise InputError(f"there is no {path} under {root()}; make it first, or set {ROOT_VARIABLE}") from None
+
+
+def delete(path: str) -> None:
+    """Remove a document that is there."""
+    with reaching(f"delete {path}"):
+        obstore.delete(*_object(path))
+
+
+def exists(path: str) -> bool:
+    """Whether a document is there."""
+    try:
+        with reaching(f"look for {path}"):
+            obstore.head(*_object(path))
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def paths(prefix: str = "") -> list[str]:
+    """Documents below a folder, sorted."""
+    try:
+        with reaching(f"list {prefix}"):
+            found = obstore.list(_objects(), prefix=prefix or None)
+            return sorted(entry["path"] for batch in found for entry in batch)
+    except FileNotFoundError:
+        return []

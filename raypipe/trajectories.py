@@ -1,0 +1,131 @@
+"""Trajectories of anomalous diffusion by the package andi-datasets; runs in the environment `andi`.
+
+Two ways, one recipe, that of the AnDi challenge (Muñoz-Gil et al., Nat. Commun. 12, 6253 (2021)): displacements
+scaled to unit standard deviation, localisation noise added to the positions, displacements multiplied by one normal
+number. `recipe` applies it to trajectory after trajectory, with balanced classes and all exponents alike; `challenge`
+returns what the package's own `challenge_theory_dataset` returns, which is not exactly balanced and, for lack of
+shuffling before it cuts the classes to size, leaves out the highest exponents of each model but Lévy walks'.
+"""
+
+import contextlib
+import io
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from raypipe.spaces import ANDI_MODELS, NOISE_LEVELS, TRAJECTORY_LENGTH, andi_exponents
+
+with warnings.catch_warnings():
+    # The package's video module asks for deeptrack, which trajectories do not need.
+    warnings.simplefilter("ignore")
+    import stochastic.random
+    from andi_datasets import datasets_challenge
+    from andi_datasets.datasets_theory import datasets_theory
+    from andi_datasets.models_theory import models_theory
+    from andi_datasets.utils_trajectories import normalize
+
+_EARLY = 10
+_OVERFLOW = 1000.0
+
+Shard = dict[str, np.ndarray]
+
+
+def _seed(seed: int) -> None:
+    """Seed both generators that the package draws from."""
+    np.random.seed(seed)
+    stochastic.random.seed(seed)
+
+
+def trajectory(seed: int, model: int) -> tuple[np.ndarray, float, float]:
+    """One trajectory of the challenge's recipe.
+
+    Args:
+        seed: 0 … 2³² - 1.
+        model: index in ANDI_MODELS.
+
+    Returns:
+        Positions, (TRAJECTORY_LENGTH,) float64, from 0 on, in units of the displacements' standard deviation before
+        the last scaling; anomalous exponent; standard deviation of the localisation noise.
+    """
+    _seed(seed)
+    simulate = getattr(models_theory._oneD(), ANDI_MODELS[model])
+    while True:
+        exponent = float(np.random.choice(andi_exponents(model)))
+        noise = float(np.random.choice(NOISE_LEVELS))
+        clean = normalize(simulate(TRAJECTORY_LENGTH, exponent))
+        noisy = clean + noise * np.random.randn(TRAJECTORY_LENGTH)
+        displacements = np.diff(noisy) * np.random.randn()
+        position = np.concatenate(([0.0], np.cumsum(displacements)))
+        # A Lévy walk that never turns has displacements of zero variance, up to rounding: scaling them overflows.
+        if np.abs(position[:_EARLY]).max() <= _OVERFLOW:
+            return position, exponent, noise
+
+
+def recipe(parameters: dict[str, Any]) -> Callable[[Shard], Shard]:
+    """Compute shards of trajectories with given `seed` and `label`."""
+
+    def compute(rows: Shard) -> Shard:
+        made = [trajectory(int(seed), int(label)) for seed, label in zip(rows["seed"], rows["label"], strict=True)]
+        position, exponent, noise = (np.array(column) for column in zip(*made, strict=True))
+        return {"position": position, "exponent": exponent, "noise": noise}
+
+    return compute
+
+
+class _Recorder(datasets_theory):  # type: ignore[misc]
+    """Remembers the trajectories of a challenge data set: with models and exponents, and the noise added to them.
+
+    `challenge_theory_dataset` returns neither exponents together with models nor, in 2.1.13, the noise of the
+    trajectories that it returns: it permutes the noise by the indices of another array.
+    """
+
+    dataset: np.ndarray
+    noise: np.ndarray
+
+    def create_noisy_localization_dataset(self, dataset: np.ndarray, **options: Any) -> np.ndarray:
+        added = options["noise_func"].std(axis=1, keepdims=True)
+        _Recorder.noise = np.array(NOISE_LEVELS)[np.abs(added - NOISE_LEVELS).argmin(axis=1)]
+        # The very array that the package goes on to change in place.
+        _Recorder.dataset = super().create_noisy_localization_dataset(dataset, **options)
+        return _Recorder.dataset
+
+
+@contextlib.contextmanager
+def _recording():  # type: ignore[no-untyped-def]
+    original = datasets_challenge.datasets_theory
+    datasets_challenge.datasets_theory = _Recorder
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        datasets_challenge.datasets_theory = original
+
+
+def challenge_dataset(seed: int, count: int) -> Shard:
+    """What `challenge_theory_dataset` returns for the classification task in one dimension.
+
+    Returns:
+        `position` (count, TRAJECTORY_LENGTH), `label`, `exponent`, `noise`, each (count,).
+    """
+    _seed(seed)
+    with _recording():
+        _, _, trajectories, labels, _, _ = datasets_challenge.challenge_theory_dataset(
+            count, tasks=2, dimensions=1, min_T=TRAJECTORY_LENGTH, max_T=TRAJECTORY_LENGTH + 1
+        )
+    position = np.array(trajectories[0])
+    # Positions after the first, which is 0 in all, tell one trajectory from another.
+    rows = {made[3:].tobytes(): row for row, made in enumerate(_Recorder.dataset[:, : 2 + TRAJECTORY_LENGTH])}
+    origin = np.array([rows[one[1:].tobytes()] for one in position])
+    return {
+        "position": position,
+        "label": np.array(labels[0]).astype(np.int64),
+        "exponent": _Recorder.dataset[origin, 1].round(2),
+        "noise": _Recorder.noise[origin],
+    }
+
+
+def challenge(parameters: dict[str, Any]) -> Callable[[Shard], Shard]:
+    """Compute shards of trajectories, each by one call of the package with the seed of its first row."""
+    return lambda rows: challenge_dataset(int(rows["seed"][0]), len(rows["seed"]))
