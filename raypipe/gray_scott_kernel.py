@@ -1,0 +1,335 @@
+# numba gives its functions their types and arguments, which neither mypy nor ruff can see.
+# mypy: ignore-errors
+# ruff: noqa: ARG001, ARG005
+"""The compiled inner loop of raypipe.gray_scott: forward Euler steps of both fields on one core.
+
+Layout. The rows of the grid are cut into bands of equal height, one for each lane of a vector of 64 bytes: vector
+(column, row) of a field holds that cell of every band. A neighbour of a cell is then the same lane of a neighbouring
+vector, so that no load straddles two vectors and none needs a shuffle; only the row above a band is the last row of
+the band before it, a vector turned by one lane. A grid that cannot be cut so has a single band: the same code,
+slower, with the same result to the bit.
+
+Operations. 4 ∇² + 16 is the product of [1, 2, 1] along both axes. The sums along a row are used by the three rows
+around it, and stay in registers with all else that is used again while a pair of columns is walked from row to row.
+The fields are kept times √Δt, which leaves the reaction term u v² without a factor. A step of both fields takes 6
+additions and 9 multiplications or multiply-adds per cell and is bound by them:
+fields that fit into the first cache were no faster, so that several steps per pass over a band would not pay.
+
+Vectors. numba has no vector type and its compiler does not find this form by itself: `Vector` and the functions on it
+say it explicitly. LLVM splits a vector on processors whose registers are shorter. Every operation, the fused
+multiply-add too, is rounded as IEEE 754 says, so that the result is the same on every processor.
+
+One file, because numba recompiles a function kept on disk only when the file that holds it has changed.
+
+Denormals. Where v has died out it would shrink without end into denormal numbers, with which processors are many
+times slower. A source of 1e-30 per step keeps v above them, in both precisions: far below what rounding leaves of u.
+It costs nothing, as it makes a multiplication a multiply-add, and needs no processor flag that would have to be
+restored.
+"""
+
+from collections.abc import Callable
+from math import sqrt
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, register_model
+
+VECTOR_BYTES = 64
+"""Of AVX-512; with the shorter registers of other processors, shorter vectors were no faster."""
+
+ALIGNMENT = 4096
+"""Of each field in memory: no vector straddles two cache lines, and with fields at other offsets from each other in
+their pages, up to a tenth of the speed was lost."""
+
+SOURCE = 1e-30
+"""What keeps v √Δt above the denormal numbers, per step."""
+
+
+class Stepper:
+    """Both fields of one simulation in the kernel's layout, advanced in place.
+
+    u, v: (size, size), both float64 or both float32. The settings are those of raypipe.gray_scott.integrate, checked.
+    """
+
+    def __init__(
+        self,
+        u: np.ndarray,
+        v: np.ndarray,
+        f: float,
+        k: float,
+        diffusion_u: float,
+        diffusion_v: float,
+        time_step: float,
+    ) -> None:
+        self._scale = u.dtype.type(sqrt(time_step))
+        self._now = (_to_bands(u * self._scale), _to_bands(v * self._scale))
+        self._spare = (_to_bands(u), _to_bands(v))
+        self._coefficients = np.array(
+            [
+                1 - time_step * (4 * diffusion_u + f),
+                time_step * diffusion_u / 4,
+                time_step * f * sqrt(time_step),
+                1 - time_step * (4 * diffusion_v + f + k),
+                time_step * diffusion_v / 4,
+                SOURCE,
+                2,
+            ],
+            u.dtype,
+        )
+
+    def advance(self, steps: int) -> bool:
+        """Make `steps` steps; tell whether the last two have led back to the same bits, so that all later ones will.
+
+        Uniform states end so, in one value for ever or in two that differ by rounding and take turns.
+        """
+        if steps < 2:
+            self._advance(steps)
+            return False
+        self._advance(steps - 2)
+        before = self._bits()
+        self._advance(2)
+        return self._bits() == before
+
+    def _advance(self, steps: int) -> None:
+        _step_fields(*self._now, *self._spare, self._coefficients, steps)
+        if steps % 2:
+            self._now, self._spare = self._spare, self._now
+
+    def _bits(self) -> bytes:
+        return self._now[0].tobytes() + self._now[1].tobytes()
+
+    @property
+    def u(self) -> np.ndarray:
+        """The field u, (size, size)."""
+        return _from_bands(self._now[0]) / self._scale
+
+    @property
+    def v(self) -> np.ndarray:
+        """The field v, (size, size)."""
+        return _from_bands(self._now[1]) / self._scale
+
+
+def _to_bands(field: np.ndarray) -> np.ndarray:
+    """Copy a (size, size) field into a (columns, rows of a band) array of records of lanes."""
+    size, dtype = len(field), field.dtype
+    lanes = VECTOR_BYTES // dtype.itemsize
+    if size % lanes:
+        lanes = 1
+    memory = np.empty(field.nbytes + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    bands = memory[start : start + field.nbytes].view([("lanes", dtype, (lanes,))]).reshape(size, size // lanes)
+    bands["lanes"] = field.reshape(lanes, size // lanes, size).transpose(2, 1, 0)
+    return bands
+
+
+def _from_bands(bands: np.ndarray) -> np.ndarray:
+    """The (size, size) field that `_to_bands` has laid out."""
+    return bands["lanes"].transpose(2, 1, 0).reshape(len(bands), len(bands))
+
+
+class Vector(types.Type):
+    """The numba type of a vector of `lanes` elements."""
+
+    def __init__(self, element: types.Float, lanes: int) -> None:
+        self.element, self.lanes = element, lanes
+        super().__init__(f"Vector({element}, {lanes})")
+
+
+@register_model(Vector)
+class VectorModel(models.PrimitiveModel):
+    """A `Vector` is LLVM's vector."""
+
+    def __init__(self, manager, vector):
+        element = manager.lookup(vector.element).get_value_type()
+        super().__init__(manager, vector, ir.VectorType(element, vector.lanes))
+
+
+def _pointer(context, builder, array_type, vector, array, column, row):
+    structure = context.make_array(array_type)(context, builder, array)
+    rows = builder.extract_value(structure.shape, 1)
+    start = builder.bitcast(structure.data, context.get_value_type(vector).as_pointer())
+    return builder.gep(start, [builder.add(builder.mul(column, rows), row)])
+
+
+@intrinsic
+def load(typing_context, bands, column, row):
+    """The vector at (column, row) of an array made by `_to_bands`."""
+    lanes = bands.dtype.typeof("lanes")
+    vector = Vector(lanes.dtype, lanes.shape[0])
+
+    def generate(context, builder, signature, arguments):
+        pointer = _pointer(context, builder, bands, vector, *arguments)
+        return builder.load(pointer, align=vector.element.bitwidth // 8)
+
+    return vector(bands, types.intp, types.intp), generate
+
+
+@intrinsic
+def store(typing_context, bands, column, row, vector):
+    """Put a vector where `load` finds it."""
+
+    def generate(context, builder, signature, arguments):
+        pointer = _pointer(context, builder, bands, vector, *arguments[:3])
+        builder.store(arguments[3], pointer, align=vector.element.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(bands, types.intp, types.intp, vector), generate
+
+
+def _shuffle(builder, vector, lanes):
+    return builder.shuffle_vector(vector, vector, ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes))
+
+
+@intrinsic
+def fill(typing_context, number, like):
+    """A vector of the type of `like` with `number` in every lane."""
+
+    def generate(context, builder, signature, arguments):
+        empty = ir.Constant(context.get_value_type(like), ir.Undefined)
+        first = builder.insert_element(empty, arguments[0], ir.Constant(ir.IntType(32), 0))
+        return _shuffle(builder, first, [0] * like.lanes)
+
+    return like(number, like), generate
+
+
+@intrinsic
+def from_lane_before(typing_context, vector):
+    """Every lane gets what the lane before it had, the first what the last had."""
+    lanes = [(lane - 1) % vector.lanes for lane in range(vector.lanes)]
+    return vector(vector), lambda context, builder, signature, arguments: _shuffle(builder, *arguments, lanes)
+
+
+@intrinsic
+def from_lane_after(typing_context, vector):
+    """Every lane gets what the lane after it had, the last what the first had."""
+    lanes = [(lane + 1) % vector.lanes for lane in range(vector.lanes)]
+    return vector(vector), lambda context, builder, signature, arguments: _shuffle(builder, *arguments, lanes)
+
+
+@intrinsic
+def add(typing_context, a, b):
+    """Return a + b."""
+    return a(a, b), lambda context, builder, signature, arguments: builder.fadd(*arguments)
+
+
+@intrinsic
+def multiply(typing_context, a, b):
+    """Return a b."""
+    return a(a, b), lambda context, builder, signature, arguments: builder.fmul(*arguments)
+
+
+@intrinsic
+def negate(typing_context, a):
+    """Return -a."""
+    return a(a), lambda context, builder, signature, arguments: builder.fneg(*arguments)
+
+
+@intrinsic
+def multiply_add(typing_context, a, b, c):
+    """Return a b + c, rounded once."""
+
+    def generate(context, builder, signature, arguments):
+        vector = context.get_value_type(a)
+        name = f"llvm.fma.v{a.lanes}f{a.element.bitwidth}"
+        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, [vector] * 3), name)
+        return builder.call(function, arguments)
+
+    return a(a, b, c), generate
+
+
+@njit(forceinline=True)
+def add_pairs(a, b):
+    """Return the sums of the first and of the second vectors of two pairs."""
+    return add(a[0], b[0]), add(a[1], b[1])
+
+
+@njit(forceinline=True)
+def walk_row(field, west, column, east, row, two):
+    """Return the cells (column, column + 1) of a row, and the sum [1, 2, 1] along the row around each of them."""
+    outer_west, left = load(field, west, row), load(field, column, row)
+    right, outer_east = load(field, column + 1, row), load(field, east, row)
+    left_sum = multiply_add(two, left, add(outer_west, right))
+    right_sum = multiply_add(two, right, add(left, outer_east))
+    return (left, right), (left_sum, right_sum)
+
+
+@njit(forceinline=True)
+def start_column(field, west, column, east, two):
+    """Return cells and sums of a band's first row, and these sums added to those of the row above the band."""
+    cells, sums = walk_row(field, west, column, east, 0, two)
+    _, last = walk_row(field, west, column, east, field.shape[1] - 1, two)
+    return cells, sums, add_pairs((from_lane_before(last[0]), from_lane_before(last[1])), sums)
+
+
+@njit(forceinline=True)
+def update(target, column, row, u, v, u_sum, v_sum, coefficients):
+    """One forward Euler step of one vector of u √Δt and v √Δt; the sums are 4 ∇² + 16 of the fields."""
+    keep_u, spread_u, feed, keep_v, spread_v, source, _ = coefficients
+    uv = multiply(u, v)
+    u_new = multiply_add(spread_u, u_sum, multiply_add(keep_u, u, feed))
+    v_new = multiply_add(spread_v, v_sum, multiply_add(keep_v, v, source))
+    store(target[0], column, row, multiply_add(negate(uv), v, u_new))
+    store(target[1], column, row, multiply_add(uv, v, v_new))
+
+
+@njit(forceinline=True)
+def update_pair(target, column, row, u, v, u_sums, v_sums, coefficients):
+    """`update` for the vectors of two columns."""
+    update(target, column, row, u[0], v[0], u_sums[0], v_sums[0], coefficients)
+    update(target, column + 1, row, u[1], v[1], u_sums[1], v_sums[1], coefficients)
+
+
+@njit(forceinline=True)
+def step_columns(u, v, target, west, column, east, coefficients):
+    """One step of two columns, from row to row."""
+    two = coefficients[6]
+    last = u.shape[1] - 1
+    u_cells, u_first, u_above = start_column(u, west, column, east, two)
+    v_cells, v_first, v_above = start_column(v, west, column, east, two)
+    u_here, v_here = u_first, v_first
+    for row in range(last):
+        u_cells_below, u_next = walk_row(u, west, column, east, row + 1, two)
+        v_cells_below, v_next = walk_row(v, west, column, east, row + 1, two)
+        u_below, v_below = add_pairs(u_here, u_next), add_pairs(v_here, v_next)
+        u_sums, v_sums = add_pairs(u_above, u_below), add_pairs(v_above, v_below)
+        update_pair(target, column, row, u_cells, v_cells, u_sums, v_sums, coefficients)
+        u_cells, u_here, u_above = u_cells_below, u_next, u_below
+        v_cells, v_here, v_above = v_cells_below, v_next, v_below
+    u_below = add_pairs(u_here, (from_lane_after(u_first[0]), from_lane_after(u_first[1])))
+    v_below = add_pairs(v_here, (from_lane_after(v_first[0]), from_lane_after(v_first[1])))
+    u_sums, v_sums = add_pairs(u_above, u_below), add_pairs(v_above, v_below)
+    update_pair(target, column, last, u_cells, v_cells, u_sums, v_sums, coefficients)
+
+
+def _compiled(function: Callable) -> Callable:
+    """Compile at the first call and keep the machine code on disk, unless no directory for it can be written."""
+    try:
+        return njit(function, nogil=True, cache=True)
+    except RuntimeError:
+        return njit(function, nogil=True)
+
+
+@_compiled
+def _step_fields(u, v, u_next, v_next, coefficients, steps):
+    """Make `steps` steps from (u, v); the last is in (u, v) if their number is even, else in (u_next, v_next)."""
+    like = load(u, 0, 0)
+    filled = (
+        fill(coefficients[0], like),
+        fill(coefficients[1], like),
+        fill(coefficients[2], like),
+        fill(coefficients[3], like),
+        fill(coefficients[4], like),
+        fill(coefficients[5], like),
+        fill(coefficients[6], like),
+    )
+    columns = len(u)
+    for _ in range(steps):
+        for start in range(0, columns, 2):
+            # Where their number is odd, the last but one column is computed twice.
+            column = min(start, columns - 2)
+            west = column - 1 if column > 0 else columns - 1
+            east = column + 2 if column + 2 < columns else 0
+            step_columns(u, v, (u_next, v_next), west, column, east, filled)
+        u, v, u_next, v_next = u_next, v_next, u, v
