@@ -1,0 +1,149 @@
+"""Classify a data set with a trained network: network × data set → store `predictions/<network>/<split>`."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from raypipe import artifact, inputs, networks, spaces, store
+from raypipe.architectures import Architecture
+from raypipe.errors import InputError
+from raypipe.fill import Coordinate, Plan, Variable, fill
+
+if TYPE_CHECKING:
+    import xarray
+
+SPLITS = {"andi": spaces.TRAJECTORY_SPLITS, "gray_scott": (*spaces.PATTERN_TABLES, "scan")}
+"""Data sets of each study that its networks can classify."""
+
+SHARD_SAMPLES = {"andi": 2000, "gray_scott": 128}
+"""Samples per shard: one to two seconds of work."""
+
+BATCH = 64
+"""Samples that go through the network at once: the 3-D network takes about 3 MB for each."""
+
+
+def classify(network: str, split: str, *, workers: int | None = None) -> str:
+    """Classify all samples of a split, or complete what is there.
+
+    The store has `probability` (sample, class) and `predicted` (sample), the coordinates that the data set has for
+    its samples and `class`, the names of the network's classes.
+
+    Args:
+        network: name of a trained network, such as "andi-study".
+        split: of the network's study, see SPLITS.
+        workers: at most so many worker processes; by default as many as the cluster has room for.
+
+    Returns:
+        Name of the store.
+
+    Raises:
+        InputError: if the network is not trained, the split unknown to its study, missing, of other classes or
+            without the frames that the network sees, or the store made from another network or data set.
+    """
+    architecture = artifact.load(network).architecture
+    if split not in SPLITS[architecture.study]:
+        raise InputError(
+            f"split {split!r} with network {network}, which is of the study {architecture.study}; "
+            f"expected one of its splits: {', '.join(SPLITS[architecture.study])}"
+        )
+    source_name = f"{architecture.study}/{split}"
+    source = store.open(source_name)
+    _check(architecture, source, source_name)
+    name = f"predictions/{network}/{split}"
+    samples, classes = source.sizes["sample"], len(architecture.classes)
+    shard = SHARD_SAMPLES[architecture.study]
+    plan = Plan(
+        name=name,
+        samples=samples,
+        shard_samples=shard,
+        variables={
+            "probability": Variable(
+                ("sample", "class"),
+                (samples, classes),
+                "float32",
+                (shard, classes),
+                {"long_name": "probability of the class", "units": "1"},
+            ),
+            "predicted": Variable(("sample",), (samples,), "int64", (shard,), {"long_name": "most probable class"}),
+        },
+        coordinates={
+            **{
+                str(key): Coordinate(("sample",), values.values, values.attrs)
+                for key, values in source.variables.items()
+                if values.dims == ("sample",)
+            },
+            "class": Coordinate(("class",), list(architecture.classes), {"long_name": "name of the class"}),
+        },
+        parameters={
+            "network": network,
+            "network_sha256": artifact.checksum(network),
+            "source": source_name,
+            "source_parameters": store.plan_of(source_name)["parameters"],
+        },
+        compute="raypipe.classify:predictions_of",
+        attributes={"title": f"Predictions of network {network} for {source_name}"},
+    )
+    fill(plan, workers=workers)
+    return name
+
+
+def predictions_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
+    """Function for `fill`: `probability` and `predicted` of the samples of a shard, read from the source.
+
+    `parameters` has `network` and `source`.
+    """
+    trained = artifact.load(parameters["network"])
+    architecture = trained.architecture
+    source = store.open(parameters["source"])
+    values = (
+        source["position"]
+        if architecture.frame_times is None
+        else source["u"].sel(frame=list(architecture.frame_times))
+    )
+    probability = classifier(trained)
+
+    def compute(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        shard = values.isel(sample=slice(rows["sample"][0], rows["sample"][-1] + 1)).values
+        found = probability(inputs.network_input(architecture, shard))
+        return {"probability": found, "predicted": found.argmax(axis=1)}
+
+    return compute
+
+
+def classifier(trained: artifact.Artifact) -> Callable[[np.ndarray], np.ndarray]:
+    """A function from network inputs (n, *input_shape) to probabilities (n, classes), float32."""
+    import tensorflow as tf
+
+    model = networks.load(trained)
+
+    def probabilities(values: Any) -> Any:
+        outputs = model(values, training=False)
+        return tf.nn.softmax(outputs) if trained.architecture.returns_logits else outputs
+
+    # One signature for all batches, so that the graph is traced once, also for the shorter batch at the end.
+    shape = (None, *trained.architecture.input_shape)
+    forward = tf.function(probabilities, input_signature=[tf.TensorSpec(shape, tf.float32)])
+
+    def probability(values: np.ndarray) -> np.ndarray:
+        parts = (values[start : start + BATCH] for start in range(0, len(values), BATCH))
+        return np.concatenate([forward(part).numpy() for part in parts])
+
+    return probability
+
+
+def _check(architecture: Architecture, source: "xarray.Dataset", name: str) -> None:
+    times = set(architecture.frame_times or ())
+    if times and (missing := sorted(times - set(source["frame"].values.tolist()))):
+        raise InputError(
+            f"data set {name} has no frames at t = {', '.join(map(str, missing))}, which network {architecture.name} "
+            "sees; choose a network of fewer frames, or a data set that has them"
+        )
+    # The scan's labels are -1 throughout: what its patterns are is not known beforehand.
+    if source["label"].values.max() >= 0:
+        classes = tuple(source["label"].attrs["flag_meanings"].split())
+        if classes != architecture.classes:
+            raise InputError(
+                f"data set {name} has the classes {' '.join(classes)}; network {architecture.name} knows "
+                f"{' '.join(architecture.classes)}: choose a split with the classes of the network"
+            )

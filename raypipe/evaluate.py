@@ -1,0 +1,101 @@
+"""How good a network is: metrics of its predictions, over all samples and stratified by what they were made with.
+
+Every sample has one label and one prediction, so micro-F1, which the AnDi challenge ranks by, equals the accuracy.
+"""
+
+import numpy as np
+import xarray as xr
+from sklearn import metrics
+
+from raypipe.errors import InputError
+
+STRATA = ("exponent", "noise")
+"""Coordinates of trajectories by which metrics are stratified: which confusions are physics, not the network's."""
+
+
+def evaluate(predictions: xr.Dataset) -> xr.Dataset:
+    """Metrics of a store of predictions.
+
+    Args:
+        predictions: `predicted` (sample) and the coordinates `label` (sample), `class` (names, in the order of the
+            labels) and, for trajectories, `exponent` and `noise` (sample).
+
+    Returns:
+        `accuracy`, `micro_f1`, `macro_f1` (scalars, from 0 to 1); `recall`, `precision` (label; NaN where nothing was
+        of the class or taken for it); `confusion` (label, predicted), counts; and for each stratum S of STRATA that
+        the predictions know, `confusion_by_S` (S, label, predicted), counts, and `accuracy_by_S` (S). `label` and
+        `predicted` are coordinates of class names.
+
+    Raises:
+        InputError: if the samples have no labels, as those of the scan.
+    """
+    names = [str(name) for name in predictions["class"].values]
+    label, predicted = predictions["label"].values, predictions["predicted"].values
+    if label.min() < 0:
+        raise InputError(
+            f"{np.sum(label < 0)} of {len(label)} samples have no label; "
+            "metrics need labelled samples: evaluate on a split for training, validation or testing"
+        )
+    numbers = np.arange(len(names))
+    precision, recall, f1, _ = metrics.precision_recall_fscore_support(
+        label, predicted, labels=numbers, zero_division=np.nan
+    )
+    result = xr.Dataset(
+        {
+            "accuracy": metrics.accuracy_score(label, predicted),
+            "micro_f1": metrics.f1_score(label, predicted, average="micro"),
+            "macro_f1": np.nanmean(f1),
+            "recall": ("label", recall),
+            "precision": ("label", precision),
+            "confusion": (("label", "predicted"), metrics.confusion_matrix(label, predicted, labels=numbers)),
+        },
+        coords={"label": names, "predicted": names},
+        attrs={"samples": len(label)},
+    )
+    for stratum in STRATA:
+        if stratum in predictions.coords:
+            result = result.merge(_stratified(stratum, predictions[stratum].values, label, predicted, names))
+    return result
+
+
+def _stratified(
+    stratum: str, values: np.ndarray, label: np.ndarray, predicted: np.ndarray, names: list[str]
+) -> xr.Dataset:
+    # Rounded because the generator's exponents are multiples of 0.05 only up to the last bits.
+    strata, member = np.unique(values.astype("float64").round(6), return_inverse=True)
+    counts = np.zeros((len(strata), len(names), len(names)), "int64")
+    np.add.at(counts, (member, label, predicted), 1)
+    dims = (stratum, "label", "predicted")
+    confusion = xr.DataArray(counts, {stratum: strata, "label": names, "predicted": names}, dims)
+    accuracy = np.trace(counts, axis1=1, axis2=2) / counts.sum((1, 2))
+    return xr.Dataset({f"confusion_by_{stratum}": confusion, f"accuracy_by_{stratum}": (stratum, accuracy)})
+
+
+def table(evaluation: xr.Dataset) -> str:
+    """The metrics as lines of text: totals, one line per class with its commonest mistake, one per stratum."""
+    lines = [
+        f"{evaluation.samples} samples: accuracy {evaluation.accuracy.item():.3f}, "
+        f"micro-F1 {evaluation.micro_f1.item():.3f}, macro-F1 {evaluation.macro_f1.item():.3f}",
+        "",
+        f"{'class':<8} {'samples':>7} {'recall':>7} {'precision':>9}  most often taken for",
+    ]
+    for name in evaluation.label.values:
+        row = evaluation.confusion.sel(label=name)
+        wrong = row.where(row.predicted != name, 0)
+        mistake = f"{wrong.idxmax().item()} ({wrong.max().item() / row.sum().item():.0%})" if wrong.any() else "-"
+        recall, precision = (evaluation[metric].sel(label=name).item() for metric in ("recall", "precision"))
+        lines.append(f"{name:<8} {row.sum().item():>7} {recall:>7.3f} {precision:>9.3f}  {mistake}")
+    for stratum in STRATA:
+        if stratum in evaluation.coords:
+            samples = evaluation[f"confusion_by_{stratum}"].sum(("label", "predicted"))
+            lines += ["", f"{stratum:<8} {'samples':>7} {'accuracy':>8}"]
+            lines += [
+                f"{value:<8g} {count:>7} {accuracy:>8.3f}"
+                for value, count, accuracy in zip(
+                    evaluation[stratum].values,
+                    samples.values,
+                    evaluation[f"accuracy_by_{stratum}"].values,
+                    strict=True,
+                )
+            ]
+    return "\n".join(lines)

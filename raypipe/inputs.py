@@ -1,0 +1,119 @@
+"""What a network sees of a data set: standardised trajectories, or the chosen frames of patterns, as float32."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from raypipe.architectures import Architecture
+from raypipe.errors import InputError
+
+if TYPE_CHECKING:
+    import xarray
+
+_BLOCK = 256
+"""Samples read and converted at once: bounds the memory taken by what the network does not see."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a network learns from: `inputs` (sample, *input_shape) float32 and `labels` (sample,) int64."""
+
+    inputs: np.ndarray
+    labels: np.ndarray
+
+
+def network_input(architecture: Architecture, values: np.ndarray) -> np.ndarray:
+    """Values of a data set in the form that the network takes: (sample, *input_shape), float32.
+
+    Trajectories: `values` are positions (sample, time); each trajectory less its mean, over its standard deviation
+    (a trajectory at rest becomes zeros). Patterns: `values` are u (sample, y, x, frame) at the times
+    `architecture.frame_times`, and stay as they are.
+
+    Raises:
+        InputError: if the samples are not of the network's shape, or a value is not finite.
+    """
+    expected = architecture.input_shape[:1] if architecture.study == "andi" else architecture.input_shape[:3]
+    if values.shape[1:] != expected:
+        raise InputError(
+            f"samples of shape {values.shape[1:]}; network {architecture.name} takes {expected}: "
+            "choose the data set that it is made for"
+        )
+    if not np.isfinite(values).all():
+        raise InputError("the data set has values that are not finite; make it again")
+    if architecture.study == "andi":
+        deviations = values - values.mean(axis=1, keepdims=True, dtype="float64")
+        scale = deviations.std(axis=1, keepdims=True)
+        values = np.divide(deviations, scale, out=np.zeros_like(deviations), where=scale > 0)
+    return values.astype("float32", copy=False).reshape(len(values), *architecture.input_shape)
+
+
+def read(architecture: Architecture, data: "xarray.Dataset", name: str, count: int | None = None) -> Samples:
+    """Inputs and labels from the labelled data set `name`: of all samples, or of `count`, as many of each class.
+
+    Raises:
+        InputError: if the network cannot learn from the data set, see `check`, or `count` is not from 1 to its size.
+    """
+    check(architecture, data, name)
+    labels = data["label"].values.astype("int64")
+    chosen = _balanced(labels, len(labels) if count is None else count, name)
+    if architecture.study == "andi":
+        variable = data["position"]
+    else:
+        variable = data["u"].sel(frame=list(architecture.frame_times or ()))
+    inputs = np.empty((len(chosen), *architecture.input_shape), "float32")
+    for start in range(0, len(labels), _BLOCK):
+        first, last = np.searchsorted(chosen, (start, start + _BLOCK))
+        if first < last:
+            block = variable.isel(sample=slice(start, start + _BLOCK)).values
+            inputs[first:last] = network_input(architecture, block[chosen[first:last] - start])
+    return Samples(inputs, labels[chosen])
+
+
+def check(architecture: Architecture, data: "xarray.Dataset", name: str) -> None:
+    """Make sure that a network can learn from the data set `name`.
+
+    Raises:
+        InputError: if it is empty or has no labels, other classes, trajectories of another length, patterns of
+            another size, or not all frames that the network sees; the message names the job that makes it.
+    """
+    dims: tuple[str, ...]
+    if architecture.study == "andi":
+        variable, dims, size = "position", ("sample", "time"), architecture.input_shape[:1]
+    else:
+        variable, dims, size = "u", ("sample", "y", "x", "frame"), architecture.input_shape[:2]
+    problem = None
+    if variable not in data or data[variable].dims != dims or "label" not in data.coords:
+        problem = f"has no {variable} ({', '.join(dims)}) with a label"
+    elif not data.sizes["sample"]:
+        problem = "is empty"
+    elif (found := data[variable].shape[1 : 1 + len(size)]) != size:
+        problem = f"has samples of {' × '.join(map(str, found))} points, not {' × '.join(map(str, size))}"
+    elif architecture.frame_times and (absent := set(architecture.frame_times) - set(data["frame"].values)):
+        problem = f"has no frames at t = {', '.join(map(str, sorted(absent)))}"
+    elif (classes := tuple(data["label"].attrs["flag_meanings"].split())) != architecture.classes:
+        problem = f"has the classes {' '.join(classes)}, not {' '.join(architecture.classes)}"
+    elif data["label"].values.min() < 0:
+        problem = "has samples without a label"
+    if problem:
+        raise InputError(
+            f"data set {name} {problem}: network {architecture.name} cannot learn from it; delete it and make it "
+            f"again with {job(name)}"
+        )
+
+
+def job(name: str) -> str:
+    """The command that makes the data set `name`."""
+    study, split = name.split("/")
+    return f"jobs/generate_{'trajectories' if study == 'andi' else 'patterns'}.py --split {split}"
+
+
+def _balanced(labels: np.ndarray, count: int, name: str) -> np.ndarray:
+    """Ascending indices of `count` samples, taken in turn from each class, first come first."""
+    if not 1 <= count <= len(labels):
+        raise InputError(f"{count} samples of {name}; expected from 1 to {len(labels)}, its number of samples")
+    turn = np.empty(len(labels), "int64")
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        turn[members] = np.arange(len(members))
+    return np.sort(np.argsort(turn, kind="stable")[:count])

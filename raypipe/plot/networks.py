@@ -1,0 +1,73 @@
+"""How well a network does: its confusion matrix and the history of its training."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from raypipe.plot.classes import symbol
+from raypipe.plot.style import BLUE, ORANGE, new_figure, styled
+
+
+@styled
+def confusion_matrix(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
+    """Counts and percentages of the row in each cell, true classes down, predicted classes across.
+
+    counts: (classes, classes), rows and columns in the order of `class_names`. Empty cells are left blank.
+    """
+    classes = len(class_names)
+    totals = counts.sum(axis=1, keepdims=True)
+    share = 100 * counts / np.maximum(totals, 1)
+    matrix = 0.5 * max(classes, 5)
+    figure = new_figure(matrix + 1.9, matrix + 0.8)
+    axes = figure.add_subplot()
+    image = axes.imshow(share, cmap="Blues", vmin=0, vmax=100)
+    for row, column in np.argwhere(counts > 0):
+        axes.text(
+            column,
+            row,
+            f"{counts[row, column]}\n{share[row, column]:.0f} %",
+            ha="center",
+            va="center",
+            fontsize=7,
+            linespacing=1.2,
+            color="white" if share[row, column] > 55 else "black",
+        )
+    labels = [symbol(name) for name in class_names]
+    axes.set_xticks(range(classes), labels)
+    axes.set_yticks(range(classes), labels)
+    axes.set_xticks(np.arange(classes + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(classes + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color="#cccccc", linewidth=0.5)
+    axes.tick_params(which="both", length=0, labelsize=9)
+    axes.spines[:].set_visible(False)
+    axes.set(xlabel="predicted class", ylabel="true class")
+    bar = figure.colorbar(image, shrink=0.6, fraction=0.06, pad=0.02, aspect=25, ticks=(0, 50, 100))
+    bar.set_label("share of the true class (%)")
+    bar.outline.set_visible(False)
+    return figure
+
+
+@styled
+def training_history(history: Mapping[str, Sequence[float]]) -> Figure:
+    """Loss and accuracy over the epochs, of training and validation.
+
+    history: one value per epoch of `loss`, `accuracy`, `val_loss`, `val_accuracy`.
+    """
+    figure = new_figure(8.4, 2.9)
+    marker = "o" if len(history["loss"]) <= 40 else None
+    for axes, quantity in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        for key, name, colour, line in (
+            (quantity, "training", BLUE, "-"),
+            (f"val_{quantity}", "validation", ORANGE, "--"),
+        ):
+            epochs = np.arange(len(history[key])) + 1
+            axes.plot(epochs, history[key], line, color=colour, label=name, marker=marker, markersize=3.5)
+        axes.set(xlabel="epoch", ylabel=quantity, xlim=(0.5, len(history["loss"]) + 0.5))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(color="#e5e5e5", linewidth=0.5)
+        axes.set_axisbelow(True)
+    figure.axes[0].set_ylim(bottom=0)
+    figure.axes[1].legend(loc="lower right")
+    return figure

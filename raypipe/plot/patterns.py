@@ -1,0 +1,92 @@
+"""Gray-Scott patterns: all of a class side by side, and a gallery with saliency."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.cm import ScalarMappable
+from matplotlib.figure import Figure
+from scipy.ndimage import gaussian_filter
+
+from raypipe.plot.classes import class_names, one_per_class, symbol
+from raypipe.plot.style import FIELD_COLOURS, SALIENCY_COLOURS, new_figure, styled
+
+MONTAGE_COLUMNS = 10
+_TILE_INCHES = 0.8
+_GAP, _CAPTION = 10, 42
+
+_GALLERY_COLUMNS = 8
+_SALIENCY_BLUR = 2.0
+
+
+def montage_rows(patterns: int) -> int:
+    """Rows of tiles that `montage` needs for a number of patterns."""
+    return -(-patterns // MONTAGE_COLUMNS)
+
+
+@styled
+def montage(patterns: xr.Dataset) -> Figure:
+    """The last frames of all patterns side by side in their order, each with its (k, f).
+
+    `patterns` has `u` (sample, y, x, frame) and `k`, `f` along `sample`. The figure has one axes that fills it and
+    is divided into `MONTAGE_COLUMNS` columns and `montage_rows` rows of equal tiles, row after row from the top.
+    """
+    u, k, f = patterns["u"].isel(frame=-1).values, patterns["k"].values, patterns["f"].values
+    count, size_y, size_x = u.shape
+    rows = montage_rows(count)
+    tile_y, tile_x = size_y + _CAPTION, size_x + _GAP
+    canvas = np.full((rows * tile_y, MONTAGE_COLUMNS * tile_x), np.nan, dtype=np.float32)
+    figure = new_figure(_TILE_INCHES * MONTAGE_COLUMNS, _TILE_INCHES * rows * tile_y / tile_x)
+    figure.set_layout_engine("none")
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    for number in range(count):
+        top, left = number // MONTAGE_COLUMNS * tile_y, number % MONTAGE_COLUMNS * tile_x + _GAP // 2
+        canvas[top : top + size_y, left : left + size_x] = u[number]
+        axes.text(
+            left + size_x / 2,
+            top + size_y + 2,
+            f"k {float(k[number]):g}\nf {float(f[number]):g}",
+            ha="center",
+            va="top",
+            fontsize=6,
+            linespacing=1.1,
+        )
+    axes.imshow(
+        canvas, cmap=FIELD_COLOURS, vmin=0, vmax=1, aspect="auto", extent=(0, canvas.shape[1], canvas.shape[0], 0)
+    )
+    return figure
+
+
+@styled
+def pattern_gallery(saliency: xr.Dataset) -> Figure:
+    """One pattern per class (last frame of u), and below it the saliency over the pattern.
+
+    `saliency` has `saliency` and `u` (sample, y, x) and `label`, `predicted`, `k`, `f` along `sample`. The saliency
+    is blurred by a Gaussian of σ = 2 grid spacings, periodic as the field is, and scaled to [0, 1] again.
+    """
+    names = class_names(saliency)
+    examples = one_per_class(saliency)
+    blocks = -(-len(examples) // _GALLERY_COLUMNS)
+    figure = new_figure(10.5, 2.95 * blocks)
+    grid = figure.subplots(2 * blocks, _GALLERY_COLUMNS, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for place, sample in enumerate(examples):
+        one = saliency.isel(sample=sample)
+        block, column = divmod(place, _GALLERY_COLUMNS)
+        above, below = grid[2 * block, column], grid[2 * block + 1, column]
+        name, predicted = names[int(one["label"])], names[int(one["predicted"])]
+        title = symbol(name) if name == predicted else f"{symbol(name)}, taken for {symbol(predicted)}"
+        above.set_title(f"{title}\nk {float(one['k']):g}\nf {float(one['f']):g}", fontsize=8, linespacing=1.3)
+        for axes in (above, below):
+            axes.set_axis_on()
+            axes.set(xticks=(), yticks=())
+            axes.spines[:].set(visible=True, color="#b0b0b0")
+        field = above.imshow(one["u"].values, cmap=FIELD_COLOURS, vmin=0, vmax=1)
+        below.imshow(one["u"].values, cmap="gray", vmin=-0.6, vmax=1.2)
+        strength = gaussian_filter(one["saliency"].values, _SALIENCY_BLUR, mode="wrap")
+        strength /= max(strength.max(), np.finfo(strength.dtype).tiny)
+        below.imshow(strength, cmap=SALIENCY_COLOURS, vmin=0, vmax=1, alpha=strength)
+    figure.colorbar(field, ax=grid[0], ticks=(0, 0.5, 1)).set_label("u", rotation=0)
+    scale = ScalarMappable(cmap=SALIENCY_COLOURS)
+    figure.colorbar(scale, ax=grid[1], label="saliency", ticks=(0, 0.5, 1))
+    return figure

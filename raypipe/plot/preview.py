@@ -1,0 +1,85 @@
+"""One Gray-Scott simulation as it runs: in a window, or as a film and a picture of its end."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.registry import BackendFilter, backend_registry
+from matplotlib.figure import Figure
+
+from raypipe.errors import InputError
+from raypipe.plot.style import FIELD_COLOURS, new_figure, raster, styled
+
+_MILLISECONDS = 100
+_FILM_DOTS_PER_INCH = 80
+
+
+class Frame(Protocol):
+    """The field `u` (y, x) at a `time`."""
+
+    @property
+    def time(self) -> float: ...  # noqa: D102
+    @property
+    def u(self) -> np.ndarray: ...  # noqa: D102
+
+
+def can_show() -> bool:
+    """Whether matplotlib can open a window here: there is a display and a toolkit to draw on it."""
+    interactive = backend_registry.list_builtin(BackendFilter.INTERACTIVE)
+    return matplotlib.get_backend().lower() in interactive
+
+
+def show(frames: Iterable[Frame], title: str) -> None:
+    """Draw each frame in a window as it comes; returns when the window is closed, before the last frame if need be."""
+    from matplotlib import pyplot
+
+    figure = pyplot.figure(figsize=(6, 5.4), layout="constrained")
+    picture = _Picture(figure, title)
+    for frame in frames:
+        picture.draw(frame)
+        pyplot.pause(0.001)
+        if not pyplot.fignum_exists(figure.number):
+            return
+    pyplot.show()
+
+
+def film(frames: Iterable[Frame], title: str, path: Path) -> tuple[Path, Path]:
+    """Write all frames as a GIF and the last one as a PNG file; returns both paths, `path` with these endings.
+
+    Raises:
+        InputError: if the files cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure = new_figure(5, 4.5)
+        picture = _Picture(figure, title)
+        images = []
+        for frame in frames:
+            picture.draw(frame)
+            images.append(raster(figure, _FILM_DOTS_PER_INCH, palette=True))
+        last, moving = path.with_name(f"{path.name}.png"), path.with_name(f"{path.name}.gif")
+        images[0].save(moving, save_all=True, append_images=images[1:], duration=_MILLISECONDS, loop=0)
+        raster(figure, 2 * _FILM_DOTS_PER_INCH).save(last)
+    except OSError as error:
+        raise InputError(f"cannot write to {path.parent}: {error.strerror}; choose another folder") from error
+    return last, moving
+
+
+class _Picture:
+    """A picture of u that is redrawn as time goes on."""
+
+    @styled
+    def __init__(self, figure: Figure, title: str) -> None:
+        self._axes = figure.add_subplot()
+        self._image = self._axes.imshow([[1.0]], cmap=FIELD_COLOURS, vmin=0, vmax=1)
+        self._axes.set(xlabel="x (grid spacings)", ylabel="y (grid spacings)")
+        figure.colorbar(self._image).set_label("u", rotation=0)
+        self._title = title
+
+    @styled
+    def draw(self, frame: Frame) -> None:
+        size_y, size_x = frame.u.shape
+        self._image.set(data=frame.u, extent=(0, size_x, size_y, 0))
+        self._axes.set_title(f"{self._title}\nt = {frame.time:g}")

@@ -1,0 +1,151 @@
+"""The report's page: what it is made of, and how it becomes one HTML file that needs no other."""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.figure import Figure
+
+from raypipe.plot.style import raster
+
+DOTS_PER_INCH = 144
+"""Resolution of the pictures: half as fine again as a screen's, for print and for phones."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph."""
+
+    kind: ClassVar = "text"
+    text: str
+
+
+@dataclass(frozen=True)
+class Heading:
+    """The title of a part of a section."""
+
+    kind: ClassVar = "heading"
+    text: str
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """A few key figures side by side: what, and how much."""
+
+    kind: ClassVar = "tiles"
+    figures: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of values under a header. Integers get thousands apart, floats three decimals, None is a dash."""
+
+    kind: ClassVar = "table"
+    header: Sequence[str]
+    rows: Sequence[Sequence[str | int | float | None]]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Named values, folded under a title."""
+
+    kind: ClassVar = "facts"
+    title: str
+    facts: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What is not there, and the commands that make it."""
+
+    kind: ClassVar = "missing"
+    text: str
+    commands: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What the cells of a picture say when they are pointed at.
+
+    The first axes of the figure is divided into `columns` equal columns and as many rows as `texts` fills, row after
+    row from the top; a cell with an empty text says nothing.
+    """
+
+    columns: int
+    texts: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure with its caption; `name` is that of its file, without the ending, `palette` as in `raster`."""
+
+    kind: ClassVar = "picture"
+    name: str
+    figure: Figure
+    caption: str
+    cells: Cells | None = None
+    palette: bool = False
+
+    def png(self) -> bytes:
+        """The figure as a PNG file."""
+        file = io.BytesIO()
+        raster(self.figure, DOTS_PER_INCH, palette=self.palette).save(file, "PNG", optimize=True)
+        return file.getvalue()
+
+    def pointing(self, cells: Cells) -> dict[str, Any]:
+        """For the page's script: where in the picture, once it is drawn, the cells are, in parts of its size."""
+        box = self.figure.axes[0].get_position()
+        return {
+            "left": box.x0,
+            "top": 1 - box.y1,
+            "width": box.width,
+            "height": box.height,
+            "columns": cells.columns,
+            "texts": list(cells.texts),
+        }
+
+
+Part = Text | Heading | Tiles | Table | Facts | Missing | Picture
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the page; `name` is what links point to."""
+
+    name: str
+    title: str
+    parts: Sequence[Part]
+
+
+def render(title: str, sections: Sequence[Section], *, version: str) -> tuple[str, dict[str, bytes]]:
+    """The page as HTML with its pictures inside, and the pictures by name as PNG files."""
+    pictures = {part.name: part.png() for section in sections for part in section.parts if isinstance(part, Picture)}
+    environment = Environment(
+        loader=PackageLoader("raypipe"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = _number
+    html = environment.get_template("report.html").render(
+        title=title,
+        sections=sections,
+        version=version,
+        sources={name: base64.b64encode(png).decode() for name, png in pictures.items()},
+    )
+    return html, pictures
+
+
+def _number(value: str | int | float | None) -> str:
+    match value:
+        case None:
+            return "–"
+        case int():
+            return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+        case float():
+            return f"{value:.3f}"
+    return value

@@ -1,0 +1,202 @@
+"""Train networks with Ray Tune: each becomes an artifact as soon as it is trained.
+
+Running the same command again continues: what is trained is not trained again, what was begun goes on from its
+last epoch. A network trained with other settings is never replaced.
+"""
+
+import json
+import logging
+import os
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from raypipe import artifact, catalog, cluster, inputs, objects
+from raypipe.architectures import Architecture
+from raypipe.errors import InputError
+from raypipe.fit import Training, training
+from raypipe.spaces import choice
+
+_RETRIES = 3
+"""How often a trial is started again after its worker was lost."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How networks are trained; what is None is as in the studies, see `fit.training`.
+
+    `samples` is how many of the training data set are used, as many of each class; None is all. `series` names a
+    collection of networks that are kept apart from others of the same architectures: another seed, other epochs.
+    `scheduler` is fifo, every network to its last epoch, or asha, which ends early those that fall behind.
+    `workers` is the number of networks trained at once, None as many as the cluster has room for, each on
+    `cpus_per_trial` cores and `gpus_per_trial` graphics processors, which may be a fraction.
+    """
+
+    epochs: int | None = None
+    batch: int | None = None
+    seed: int = 1
+    samples: int | None = None
+    series: str = ""
+    scheduler: str = "fifo"
+    workers: int | None = None
+    cpus_per_trial: int = 1
+    gpus_per_trial: float = 0
+
+    def __post_init__(self) -> None:
+        choice("scheduler", self.scheduler, ("fifo", "asha"))
+        if not re.fullmatch(r"[\w.-]*", self.series):
+            raise InputError(f"series {self.series!r}; expected letters, digits, '.', '_' and '-' only")
+        for name in ("samples", "workers", "cpus_per_trial"):
+            if (found := getattr(self, name)) is not None and found < 1:
+                raise InputError(f"{name} is {found}; expected 1 or more")
+        if self.gpus_per_trial < 0:
+            raise InputError(f"gpus_per_trial is {self.gpus_per_trial}; expected 0 or more")
+
+
+def data_names(architecture: Architecture) -> tuple[str, str]:
+    """Names of the data sets on which a network is trained and validated."""
+    if architecture.study == "andi":
+        return "andi/train", "andi/val"
+    second = "2" if architecture.name == "pattern-2d-second" else ""
+    return f"gray_scott/train{second}", f"gray_scott/val{second}"
+
+
+def train(architectures: Sequence[Architecture], settings: Settings) -> list[str]:
+    """Train networks that learn from the same data, unless they are trained already.
+
+    Returns:
+        The names of their artifacts, in the order of `architectures`.
+
+    Raises:
+        InputError: if there is no network, a setting is out of range, a data set is missing or does not fit, or a
+            network is already trained with other settings.
+        RuntimeError: if a training fails; the message names it, and what is finished stays.
+    """
+    if not architectures:
+        raise InputError("no network to train; name at least one")
+    if len({(one.study, one.classes, one.frame_times) for one in architectures}) > 1:
+        raise InputError(
+            f"{', '.join(one.name for one in architectures)} do not learn from the same data; train them one by one"
+        )
+    schedules = {
+        one.name: training(one, epochs=settings.epochs, batch=settings.batch, seed=settings.seed)
+        for one in architectures
+    }
+    first = architectures[0]
+    data = {
+        role: _describe(first, name, count)
+        for role, name, count in zip(("train", "validation"), data_names(first), (settings.samples, None), strict=True)
+    }
+    made_from = {
+        name: {"training": asdict(schedule), "scheduler": settings.scheduler, "data": data}
+        for name, schedule in schedules.items()
+    }
+    names = {one.name: artifact.artifact_name(one, settings.series) for one in architectures}
+    pending = [one for one in architectures if not _is_trained(names[one.name], made_from[one.name])]
+    logging.getLogger(__name__).info("%d of %d networks are already trained", len(names) - len(pending), len(names))
+    if pending:
+        _tune(pending, schedules, made_from, settings)
+    return list(names.values())
+
+
+def summary(names: Sequence[str]) -> str:
+    """One line per trained network, the best first: validation accuracy, parameters, epochs, seconds."""
+    networks = sorted((artifact.load(name) for name in names), key=lambda one: -one.metrics["val_accuracy"])
+    lines = ["validation accuracy  parameters  epochs  seconds  network"]
+    for one in networks:
+        accuracy, epochs, seconds = one.metrics["val_accuracy"], len(one.history["loss"]), one.provenance["seconds"]
+        lines.append(f"{accuracy:19.4f}  {one.parameters:10d}  {epochs:6d}  {seconds:7.1f}  {one.name}")
+    return "\n".join(lines)
+
+
+def _describe(architecture: Architecture, name: str, count: int | None) -> dict[str, Any]:
+    """What of a data set decides what is learnt from it, as JSON values."""
+    try:
+        data = catalog.open(name)
+    except InputError as error:
+        raise InputError(f"{error}; network {architecture.name} needs it: run {inputs.job(name)}") from error
+    inputs.check(architecture, data, name)
+    parameters = json.loads(json.dumps(data.attrs["parameters"]))
+    return {"name": name, "parameters": parameters, "samples": count or data.sizes["sample"]}
+
+
+def _is_trained(name: str, made_from: Mapping[str, Any]) -> bool:
+    """Whether the network is there; if it was made from anything else, an InputError tells what."""
+    if not artifact.exists(name):
+        return False
+    if differences := _differences(artifact.load(name).provenance["made_from"], made_from):
+        raise InputError(
+            f"network {name} is already trained with other settings: {'; '.join(differences)}; use the same ones, "
+            f"give this training a series of its own, or delete {objects.root()}/{artifact.path(name)}"
+        )
+    return True
+
+
+def _differences(found: Any, wanted: Any, what: str = "") -> list[str]:
+    if isinstance(found, Mapping) and isinstance(wanted, Mapping):
+        keys = sorted({*found, *wanted})
+        return [one for key in keys for one in _differences(found.get(key), wanted.get(key), f"{what} {key}".strip())]
+    return [] if found == wanted else [f"{what} is {found!r} there and {wanted!r} here"]
+
+
+def _tune(
+    architectures: Sequence[Architecture],
+    schedules: Mapping[str, Training],
+    made_from: Mapping[str, dict[str, Any]],
+    settings: Settings,
+) -> None:
+    """Train on Ray; afterwards every one is an artifact."""
+    first = architectures[0]
+    names = data_names(first)
+    data = tuple(
+        inputs.read(first, catalog.open(name), name, count)
+        for name, count in zip(names, (settings.samples, None), strict=True)
+    )
+    # Tune would print tables of its own, write three logs per trial, miss them if it must not, tell how to resume by
+    # its own means, and take workers out of the working directory.
+    os.environ.update(RAY_AIR_NEW_OUTPUT="0", TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1", RAY_CHDIR_TO_TRIAL_DIR="0")
+    for talkative in ("ray.tune.analysis.experiment_analysis", "ray.tune.tune"):
+        logging.getLogger(talkative).setLevel(logging.ERROR)
+    cluster.connect()
+    from ray import tune
+    from ray.tune.schedulers import ASHAScheduler
+
+    from raypipe import trial
+
+    tasks = {
+        one.name: trial.Task(one, schedules[one.name], made_from[one.name], settings.series) for one in architectures
+    }
+    trainable = tune.with_resources(
+        tune.with_parameters(trial.NetworkTrial, tasks=tasks, data=data, root=objects.root()),
+        {"cpu": settings.cpus_per_trial, "gpu": settings.gpus_per_trial},
+    )
+    epochs = schedules[first.name].epochs
+    asha = ASHAScheduler("epoch", max_t=epochs, grace_period=max(1, epochs // 8), reduction_factor=3)
+    # Nothing of Tune's own records is needed afterwards: states and results are in the store.
+    with tempfile.TemporaryDirectory(prefix="raypipe-tune-") as records:
+        results = tune.Tuner(
+            trainable,
+            param_space={"network": tune.grid_search(list(tasks))},
+            tune_config=tune.TuneConfig(
+                metric="val_accuracy",
+                mode="max",
+                scheduler=asha if settings.scheduler == "asha" else None,
+                max_concurrent_trials=settings.workers,
+                reuse_actors=True,
+            ),
+            run_config=tune.RunConfig(
+                storage_path=records,
+                callbacks=[trial.Keeper(tasks, f"training {names[0]}")],
+                failure_config=tune.FailureConfig(max_failures=_RETRIES),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                verbose=0,
+            ),
+        ).fit()
+    missing = [task.name for task in tasks.values() if not artifact.exists(task.name)]
+    if results.errors:
+        cause = str(results.errors[0]).strip().splitlines()[-1]
+        raise RuntimeError(f"{results.num_errors} of {len(tasks)} networks failed, {', '.join(missing)}: {cause}")
+    if missing:
+        raise KeyboardInterrupt  # Tune takes the signal for itself and returns

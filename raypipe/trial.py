@@ -1,0 +1,160 @@
+"""What Ray Tune runs and tells: one network per trial in workers that are used again, and what becomes of it.
+
+A trial's state is put under the root of the store after each epoch, as plain arrays. So a trial that is started
+anew, by Tune after a lost worker or by the same command after a kill, continues where it was, on any node.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from ray import tune
+
+import raypipe
+from raypipe import artifact, environments, objects
+from raypipe.architectures import Architecture
+from raypipe.artifact import Artifact
+from raypipe.fit import Fit, Training, weights_of
+from raypipe.inputs import Samples
+from raypipe.progress import progress
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+RECORDED_PACKAGES = ("tensorflow", "keras", "numpy", "ray")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One network to train. `made_from` is, as JSON values, everything that the result depends on."""
+
+    architecture: Architecture
+    training: Training
+    made_from: dict[str, Any]
+    series: str
+
+    @property
+    def name(self) -> str:
+        """Name of the artifact that it becomes."""
+        return artifact.artifact_name(self.architecture, self.series)
+
+    @property
+    def checkpoint(self) -> str:
+        """Where its state is kept meanwhile, under the root; other settings have another place."""
+        digest = hashlib.sha256(json.dumps([repr(self.architecture), self.made_from], sort_keys=True).encode())
+        return f"training/{self.name}-{digest.hexdigest()[:12]}.safetensors"
+
+    def begin(self) -> Fit:
+        """Begin training, or continue from the checkpoint."""
+        fit = Fit(self.architecture, self.training)
+        if objects.exists(self.checkpoint):
+            state, documents = artifact.unpack(objects.get(self.checkpoint), self.checkpoint)
+            fit.restore(state, documents["history"], documents["seconds"])
+        return fit
+
+    def put_away(self, fit: Fit) -> None:
+        """Write the checkpoint."""
+        objects.put(self.checkpoint, artifact.pack(fit.state(), {"history": fit.history, "seconds": fit.seconds}))
+
+    def keep(self) -> None:
+        """Turn the checkpoint into the artifact."""
+        state, documents = artifact.unpack(objects.get(self.checkpoint), self.checkpoint)
+        history = documents["history"]
+        provenance = {
+            "made_from": self.made_from,
+            "seconds": documents["seconds"],
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "versions": {"raypipe": raypipe.__version__, **environments.versions(None, RECORDED_PACKAGES)},
+        }
+        metrics = {name: values[-1] for name, values in history.items()}
+        artifact.save(Artifact(self.architecture, weights_of(state), history, metrics, provenance, self.series))
+        objects.delete(self.checkpoint)
+
+
+class NetworkTrial(tune.Trainable):
+    """Trains the network that its configuration names, one epoch per step.
+
+    The samples are read-only views of Ray's shared memory, the same for all trials of a node. Importing TensorFlow
+    takes longer than many a training, so one worker goes from trial to trial (`reset_config`).
+    """
+
+    def setup(  # type: ignore[override]  # what follows `config` comes through `tune.with_parameters`
+        self, config: dict[str, Any], tasks: dict[str, Task], data: tuple[Samples, Samples], root: str
+    ) -> None:
+        """Start TensorFlow with as many threads as the trial has processors."""
+        os.environ[objects.ROOT_VARIABLE] = root
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+        import tensorflow
+
+        resources = self.trial_resources
+        threads = int(resources.required_resources.get("CPU", 1)) if resources else 1
+        tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
+        tensorflow.config.threading.set_inter_op_parallelism_threads(threads)
+        for device in tensorflow.config.list_physical_devices("GPU"):
+            # Several trials may share a device: take its memory as needed, not all at once.
+            tensorflow.config.experimental.set_memory_growth(device, True)
+        self._tasks, self._data = tasks, data
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Take up another network."""
+        self._task = self._tasks[new_config["network"]]
+        self._fit = self._task.begin()
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """One epoch, and its figures. A trial killed between its last epoch and its end has nothing left to do."""
+        if self._fit.epoch < self._task.training.epochs:
+            self._fit.run_epoch(*self._data)
+            self._task.put_away(self._fit)
+        figures = {name: values[-1] for name, values in self._fit.history.items()}
+        return {**figures, "epoch": self._fit.epoch, "done": self._fit.epoch >= self._task.training.epochs}
+
+
+class Keeper(tune.Callback):
+    """Makes each trial that ends an artifact, at once, and shows progress: epochs, networks, the best so far."""
+
+    def __init__(self, tasks: dict[str, Task], description: str) -> None:
+        self._tasks = tasks
+        self._description = description
+        self._epochs = dict.fromkeys(tasks, 0)
+        self._total = sum(task.training.epochs for task in tasks.values())
+        self._left_out = 0
+        self._kept = 0
+        self._best = ("none", 0.0)
+
+    def setup(self, **info):  # type: ignore[no-untyped-def,override]  # noqa: ARG002
+        """Show the bar; not earlier, as Tune pickles its callbacks before it starts."""
+        self._bar: tqdm[None] = progress(self._total, self._description, unit="epoch")
+
+    def on_trial_result(self, iteration, trials, trial, result, **info):  # type: ignore[no-untyped-def]  # noqa: ARG002
+        """Count an epoch."""
+        name = trial.config["network"]
+        if result["val_accuracy"] > self._best[1]:
+            self._best = (name, result["val_accuracy"])
+        # Not always one: a continued trial brings those of before, one that lost its last epoch none.
+        new = max(0, result["epoch"] - self._epochs[name])
+        self._epochs[name] += new
+        self._show(new)
+
+    def on_trial_complete(self, iteration, trials, trial, **info):  # type: ignore[no-untyped-def]  # noqa: ARG002
+        """Keep the network; what the scheduler cut short needs no more epochs."""
+        name = trial.config["network"]
+        self._tasks[name].keep()
+        self._kept += 1
+        self._left_out += self._tasks[name].training.epochs - self._epochs[name]
+        self._bar.total = self._total - self._left_out
+        self._show(0)
+
+    def on_experiment_end(self, trials, **info):  # type: ignore[no-untyped-def]  # noqa: ARG002
+        """Close the bar."""
+        self._bar.close()
+
+    def _show(self, epochs: int) -> None:
+        name, accuracy = self._best
+        best = f"best {name} {accuracy:.3f}"
+        self._bar.set_postfix_str(f"{self._kept} of {len(self._tasks)} networks done, {best}", refresh=False)
+        self._bar.update(epochs)
