@@ -1,0 +1,36 @@
+"""Classify every pattern of the fine scan of (k, f) with a trained network.
+
+Class and probabilities are written beside the scan, as the data set predictions/<network>/scan:
+
+    python jobs/classify_scan.py --network pattern-2d-second
+
+The scan is that of jobs/generate_scan.py, the network one that jobs/train_network.py trained.
+"""
+
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from raypipe import catalog
+from raypipe.classify import classify
+from raypipe.command import run
+
+
+def main(
+    network: Annotated[
+        str, typer.Option(help="Trained pattern network; pattern-3d needs ten frames, which the scan does not have.")
+    ] = "pattern-2d-second",
+    workers: Annotated[
+        int | None, typer.Option(help="At most so many worker processes, one core each. [default: all cores]")
+    ] = None,
+) -> None:
+    """Classify every pattern of the fine scan."""
+    predictions = catalog.open(classify(network, "scan", workers=workers))
+    names = predictions["class"].values
+    counts = np.bincount(predictions["predicted"], minlength=len(names))
+    print("\n".join(f"{name:<8} {count:>5}" for name, count in zip(names, counts, strict=True)))
+
+
+if __name__ == "__main__":
+    run(main)

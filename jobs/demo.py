@@ -1,0 +1,55 @@
+"""Run the whole pipeline from end to end, small in number only, and draw the report.
+
+    RAYPIPE_STORE=demo/store python jobs/demo.py --output demo
+
+Each line below is a job that can be given alone. Run again, the demo finds its work done and only draws.
+"""
+
+import importlib
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from raypipe.command import call, run
+
+PIPELINE = """
+generate_trajectories --split train --count 10000
+generate_trajectories --split val --count 2000
+generate_trajectories --split test --count 2000
+generate_patterns --split train --per-class 12
+generate_patterns --split val --per-class 4
+generate_patterns --split test --per-class 8
+generate_patterns --split train2 --per-class 12
+generate_patterns --split val2 --per-class 4
+generate_scan --every 8
+train_grid --networks 123-4,132-4,123-16,132-16,123123-10,132132-10 --trajectories 5000 --epochs 3
+train_network --network andi-study --epochs 10
+train_network --network pattern-2d --epochs 40 --batch 16 --cpus 2
+train_network --network pattern-2d-second --epochs 40 --batch 16 --cpus 2
+train_network --network pattern-3d --epochs 25 --batch 16 --cpus 2
+evaluate --network andi-study --output {output}/figures
+evaluate --network pattern-2d --output {output}/figures
+evaluate --network pattern-2d-second --split val2 --output {output}/figures
+evaluate --network pattern-3d --output {output}/figures
+explain --network andi-study
+explain --network pattern-2d
+classify_scan --network pattern-2d-second
+report --output {output}/report
+"""
+
+
+def main(
+    output: Annotated[Path, typer.Option(help="Folder for the figures and the report.")] = Path("demo"),
+) -> None:
+    """Run every stage of the pipeline in one Ray cluster; takes some minutes on two cores."""
+    commands = PIPELINE.format(output=shlex.quote(str(output))).strip().splitlines()
+    for number, line in enumerate(commands, start=1):
+        job, *flags = shlex.split(line)
+        print(f"\n[{number} of {len(commands)}] python jobs/{shlex.join([f'{job}.py', *flags])}", flush=True)
+        call(importlib.import_module(job).main, flags)
+
+
+if __name__ == "__main__":
+    run(main)

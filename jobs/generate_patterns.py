@@ -1,0 +1,38 @@
+"""Simulate a data set of Gray-Scott patterns into the store gray_scott/<split>.
+
+python jobs/generate_patterns.py --split train
+"""
+
+from typing import Annotated
+
+import typer
+
+from raypipe import generate
+from raypipe.command import run
+from raypipe.fill import fill
+
+
+def main(
+    split: Annotated[
+        str, typer.Option(help="train, val or test: 750 patterns of 15 classes; train2 or val2: 1645 patterns of 16.")
+    ],
+    per_class: Annotated[
+        int | None, typer.Option(help="Only so many patterns of each class, with their seeds.  [default: all]")
+    ] = None,
+    dtype: Annotated[
+        str, typer.Option(help="Precision of the integration and the store: float64 or float32.")
+    ] = "float64",
+    workers: Annotated[
+        int | None, typer.Option(help="At most so many processes, one core each.  [default: all of the cluster]")
+    ] = None,
+) -> None:
+    """Integrate the Gray-Scott system on 128 x 128 cells to t = 15000 and store u at twelve times from 11400 on.
+
+    One run gives the three frames of a 2-D sample and the ten of a 3-D sample. Runs that were interrupted continue when
+    the same command is given again.
+    """
+    fill(generate.patterns(split, per_class, dtype), workers=workers)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,38 @@
+"""Generate trajectories of anomalous diffusion into the store andi/<split>.
+
+python jobs/generate_trajectories.py --split train --count 50000
+"""
+
+from typing import Annotated
+
+import typer
+
+from raypipe import generate
+from raypipe.command import run
+from raypipe.fill import fill
+
+
+def main(
+    split: Annotated[
+        str, typer.Option(help="train or val: balanced; test: as challenge_theory_dataset itself returns it.")
+    ],
+    count: Annotated[
+        int | None,
+        typer.Option(help="Number of trajectories, a multiple of 5.  [default: 50000 for train, else 10000]"),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="At most so many processes, one core each.  [default: all of the cluster]")
+    ] = None,
+) -> None:
+    """Generate 1-D trajectories of 320 steps by andi-datasets, in its isolated environment.
+
+    Positions are in units of the displacements' standard deviation before the last scaling. Runs that were
+    interrupted continue when the same command is given again.
+    """
+    if count is None:
+        count = 50_000 if split == "train" else 10_000
+    fill(generate.trajectories(split, count), workers=workers)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,55 @@
+"""Watch one Gray-Scott simulation.
+
+    python jobs/preview_pattern.py --seed 1 --f 0.03 --k 0.0565
+
+Where there is a display a window shows the field u as it evolves; otherwise, or with --output, it becomes a film (GIF)
+and a picture of its end (PNG).
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from raypipe import gray_scott, plot
+from raypipe.command import run
+from raypipe.progress import progress
+
+TIMES = range(0, 15001, 250)
+"""Times that are drawn, from the initial state to the end of the study's simulations."""
+
+
+def main(
+    seed: Annotated[int, typer.Option(help="Of the initial state, from 0 to 4294967295.")],
+    f: Annotated[float, typer.Option("--f", help="Feed rate, per unit of time; patterns form from 0.0015 to 0.12.")],
+    k: Annotated[float, typer.Option("--k", help="Kill rate, per unit of time; patterns form from 0.024 to 0.078.")],
+    diffusion_u: Annotated[
+        float, typer.Option(help="Diffusion constant of u, in grid spacings squared per unit of time.")
+    ] = 0.2,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for film and picture. [default: a window, or preview without a display]")
+    ] = None,
+) -> None:
+    """Watch one Gray-Scott simulation from t = 0 to 15000."""
+    frames = gray_scott.integrate(
+        *gray_scott.initial_state(seed), f, k, diffusion_u=diffusion_u, frame_times=tuple(TIMES)
+    )
+    title = f"f = {f:g}, k = {k:g}, $D_u$ = {diffusion_u:g}, seed {seed}"
+    if output is None and plot.can_show():
+        plot.show(_counted(frames), title)
+        return
+    name = f"seed{seed}_f{f:g}_k{k:g}_du{diffusion_u:g}"
+    for path in plot.film(_counted(frames), title, (output or Path("preview")) / name):
+        print(path)
+
+
+def _counted(frames: Iterable[gray_scott.Frame]) -> Iterator[gray_scott.Frame]:
+    with progress(len(TIMES), "simulation", unit="frame") as bar:
+        for frame in frames:
+            yield frame
+            bar.update(1)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,35 @@
+"""Show that three software stacks share one cluster: start an actor in each environment and ask for versions.
+
+python jobs/show_environments.py
+"""
+
+from typing import Any
+
+from raypipe import cluster, environments
+from raypipe.command import run
+
+PACKAGES = ("numpy", "tensorflow", "keras", "andi_datasets", "innvestigate")
+
+
+def table() -> dict[str, dict[str, str]]:
+    """Versions by environment, asked of an actor in each."""
+    cluster.connect()
+    import ray
+
+    names = ("cluster", *environments.ISOLATED)
+    inspector: Any = ray.remote(environments.Inspector)
+    actors = [inspector.options(runtime_env=environments.runtime_env(name)).remote() for name in names]
+    return dict(zip(names, ray.get([actor.versions.remote(PACKAGES) for actor in actors]), strict=True))
+
+
+def main() -> None:
+    """Start an actor in each environment of the cluster and print the versions of what it runs with."""
+    rows = table()
+    columns = ("python", *PACKAGES)
+    print(f"{'environment':<12}" + "".join(f"{column:>15}" for column in columns))
+    for name, versions in rows.items():
+        print(f"{name:<12}" + "".join(f"{versions.get(column, '-'):>15}" for column in columns))
+
+
+if __name__ == "__main__":
+    run(main)

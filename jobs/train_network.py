@@ -1,0 +1,51 @@
+"""Train one network as the studies did; run again, it continues where it was.
+
+    python jobs/train_network.py --network andi-study
+    python jobs/train_network.py --network pattern-2d --epochs 40 --batch 16
+
+Needs the data sets for training and validation of its study: andi/train and andi/val, gray_scott/train and
+gray_scott/val, for pattern-2d-second gray_scott/train2 and gray_scott/val2.
+"""
+
+from typing import Annotated
+
+import typer
+
+from raypipe.architectures import architecture
+from raypipe.command import run
+from raypipe.train import Settings, summary, train
+
+
+def main(
+    network: Annotated[
+        str, typer.Option(help="andi-study, pattern-2d, pattern-2d-second, pattern-3d, or one of the grid as 123-2.")
+    ],
+    samples: Annotated[
+        int | None, typer.Option(help="Train on so many, as many of each class.  [default: the whole data set]")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the samples.  [default: 30 for trajectories, 600 for patterns]")
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(help="Samples per step.  [default: 64 for trajectories, 128 for patterns]")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of first weights, order of samples, dropout and augmentation.")] = 1,
+    series: Annotated[str, typer.Option(help="Keep this network apart, under this name.")] = "",
+    cpus: Annotated[int, typer.Option(help="Cores; with more than one the last digits may vary.")] = 1,
+    gpus: Annotated[float, typer.Option(help="Graphics processors, maybe a fraction.")] = 0,
+) -> None:
+    """Train one network and say how good it is on the validation samples."""
+    settings = Settings(
+        epochs=epochs,
+        batch=batch,
+        seed=seed,
+        samples=samples,
+        series=series,
+        cpus_per_trial=cpus,
+        gpus_per_trial=gpus,
+    )
+    print(summary(train([architecture(network)], settings)))
+
+
+if __name__ == "__main__":
+    run(main)
