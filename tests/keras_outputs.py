@@ -1,0 +1,19 @@
+"""Outputs of trained networks as plain lists, from whichever environment this is called in."""
+
+import os
+
+
+def keras_outputs(names: tuple[str, ...], root: str) -> tuple[str, list[list[list[float]]]]:
+    """Version of Keras, and per network the outputs (sample, class) for three samples that are the same everywhere."""
+    os.environ["RAYPIPE_STORE"] = root
+    import keras
+    import numpy as np
+
+    from raypipe import artifact, networks
+
+    outputs = []
+    for name in names:
+        trained = artifact.load(name)
+        samples = np.random.RandomState(1).standard_normal((3, *trained.architecture.input_shape))
+        outputs.append(networks.load(trained).predict(samples.astype("float32"), verbose=0).tolist())
+    return keras.__version__, outputs

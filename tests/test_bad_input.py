@@ -1,0 +1,84 @@
+"""A user's mistake gives one clear line and exit code 2, and leaves nothing behind; Ray is not even started."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tiny_networks import random_network
+
+from raypipe import generate, store
+from raypipe.architectures import architecture
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(*arguments):
+    command = [sys.executable, f"jobs/{arguments[0]}.py", *arguments[1:]]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+MISTAKES = {
+    "unknown split of trajectories": (
+        ("generate_trajectories", "--split", "tset"), "unknown split 'tset'; choose one of train, val, test"),
+    "trajectories that cannot be balanced": (
+        ("generate_trajectories", "--split", "train", "--count", "12"), "12 trajectories cannot be balanced"),
+    "no trajectories": (("generate_trajectories", "--split", "test", "--count", "0"), "0 trajectories; expected"),
+    "unknown split of patterns": (("generate_patterns", "--split", "train3"), "unknown split 'train3'"),
+    "too many per class": (("generate_patterns", "--split", "val", "--per-class", "51"), "from 1 to 50 of each class"),
+    "unknown precision": (("generate_scan", "--dtype", "float16"), "unknown dtype 'float16'"),
+    "scan of every zeroth point": (("generate_scan", "--every", "0"), "expected from 1 to 5481"),
+    "no number": (("generate_scan", "--every", "ten"), "Invalid value for '--every'"),
+    "unknown flag": (("generate_scan", "--evry", "10"), "No such option: --evry"),
+    "missing flag": (("generate_patterns",), "Missing option '--split'"),
+    "no workers": (("generate_scan", "--workers", "0"), "0 workers; expected 1 or more"),
+    "negative kill rate": (("preview_pattern", "--seed", "1", "--f", "0.03", "--k", "-0.05"), "kill rate k is -0.05"),
+    "unknown network": (("train_network", "--network", "resnet"), "unknown network"),
+    "network that cannot be built": (("train_network", "--network", "123123123123-32"), "cannot be built"),
+    "network of the grid that cannot be built": (
+        ("train_grid", "--networks", "123-2,132132132132-32"), "cannot be built"),
+    "missing data set": (("train_network", "--network", "andi-study"), "generate_trajectories"),
+    "missing network": (("evaluate", "--network", "pattern-2d"), "train_network"),
+    "name that leads elsewhere": (("evaluate", "--network", "../../x"), "'networks/../../x.safetensors' is not a name"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_one_clear_line_and_nothing_written(mistake, store_root):
+    arguments, said = MISTAKES[mistake]
+    finished = run(*arguments)
+    assert finished.returncode == 2, finished.stderr
+    (line,) = finished.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert said in line
+    assert finished.stdout == ""
+    assert not store_root.exists()
+
+
+def test_a_missing_scan(store_root):
+    random_network(architecture("pattern-2d"))
+    finished = run("classify_scan", "--network", "pattern-2d")
+    assert finished.returncode == 2
+    (line,) = finished.stderr.splitlines()
+    assert line.startswith("error: there is no data set 'gray_scott/scan'")
+    assert not (store_root / "predictions").exists()
+
+
+def test_a_store_made_with_other_parameters_is_left_as_it_is(store_root):
+    store.create(generate.patterns("val", per_class=2), {})
+    before = {path: path.read_bytes() for path in store_root.rglob("*") if path.is_file()}
+    finished = run("generate_patterns", "--split", "val", "--per-class", "3")
+    assert finished.returncode == 2
+    (line,) = finished.stderr.splitlines()
+    assert "per_class is 2 there and 3 here" in line
+    assert {path: path.read_bytes() for path in store_root.rglob("*") if path.is_file()} == before
+
+
+def test_an_unwritable_root(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("RAYPIPE_STORE", str(tmp_path / "file" / "store"))
+    finished = run("generate_patterns", "--split", "val", "--per-class", "1")
+    assert finished.returncode == 2
+    (line,) = finished.stderr.splitlines()
+    assert "cannot use the store under" in line
+    assert "RAYPIPE_STORE" in line

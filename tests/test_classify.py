@@ -1,0 +1,111 @@
+"""Classifying data sets."""
+
+import numpy as np
+import pytest
+import tiny_data
+from tiny_networks import random_network
+from without_ray import fill_here, job
+
+from raypipe import catalog, classify, command, inputs, networks, spaces, store
+from raypipe.architectures import architecture
+from raypipe.errors import InputError
+from raypipe.store import Coordinate, Template, Variable
+
+
+@pytest.fixture
+def here(monkeypatch):
+    monkeypatch.setattr(classify, "fill", fill_here)
+
+
+def write_scan(count: int) -> None:
+    """Patterns without labels in three frames."""
+    u = np.random.default_rng(0).uniform(size=(count, 128, 128, 3))
+    k = np.linspace(0.03, 0.06, count)
+    coordinates = {
+        "k": Coordinate(("sample",), k),
+        "label": Coordinate(("sample",), np.full(count, -1)),
+        "frame": Coordinate(("frame",), np.array(spaces.FRAME_TIMES_2D)),
+    }
+    variables = {"u": Variable(("sample", "y", "x", "frame"), u.shape, "float64", (1, 128, 128, 1))}
+    store.create(Template("gray_scott/scan", count, count, variables, coordinates, {}), {})
+    store.write_shard("gray_scott/scan", 0, slice(0, count), {"u": u}, seeds=None, seconds=0, attempt="test")
+
+
+def test_trajectories_in_shards_and_batches_are_as_in_one_piece(here, monkeypatch):
+    monkeypatch.setitem(classify.SHARD_SAMPLES, "andi", 7)
+    monkeypatch.setattr(classify, "BATCH", 3)
+    network = random_network(architecture("123-32"))
+    tiny_data.write_trajectories("test", 20)
+    found = catalog.open(classify.classify("123-32", "test"))
+    source = catalog.open("andi/test")
+
+    expected = networks.load(network).predict(inputs.network_input(network.architecture, source["position"].values))
+    np.testing.assert_allclose(found["probability"], expected, atol=1e-6)
+    np.testing.assert_array_equal(found["predicted"], expected.argmax(axis=1))
+    np.testing.assert_array_equal(found["label"], source["label"])
+    assert found["label"].attrs["flag_meanings"] == "attm ctrw fbm lw sbm"
+    assert found["class"].values.tolist() == list(spaces.ANDI_MODELS)
+    assert len(np.unique(found["predicted"])) > 1, "the network tells nothing apart, the test is empty"
+
+
+@pytest.mark.parametrize("name", ["pattern-2d", "pattern-3d"])
+def test_a_pattern_network_sees_its_frames_and_gives_probabilities(here, name):
+    network = random_network(architecture(name))
+    tiny_data.write_patterns("test", 2)
+    found = catalog.open(classify.classify(name, "test"))
+
+    u = catalog.open("gray_scott/test")["u"].sel(frame=list(network.architecture.frame_times)).values
+    outputs = networks.load(network)(inputs.network_input(network.architecture, u)).numpy().astype("float64")
+    if name == "pattern-2d":
+        outputs = np.exp(outputs) / np.exp(outputs).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(found["probability"], outputs, atol=1e-5)
+
+
+def test_the_scan_is_classified_without_labels(here, capsys):
+    random_network(architecture("pattern-2d-second"))
+    write_scan(3)
+    job("classify_scan")()
+
+    found = catalog.open("predictions/pattern-2d-second/scan")
+    assert found["k"].values.tolist() == catalog.open("gray_scott/scan")["k"].values.tolist()
+    assert found["class"].values.tolist() == list(spaces.PATTERN_CLASSES_SECOND)
+    assert sum(int(line.split()[1]) for line in capsys.readouterr().out.splitlines()) == 3
+
+
+def test_a_second_run_writes_nothing_and_another_network_is_refused(here):
+    random_network(architecture("123-2"))
+    tiny_data.write_trajectories("val", 5)
+    name = classify.classify("123-2", "val")
+    written = store.ledger(name)
+    classify.classify("123-2", "val")
+    assert store.ledger(name) == written
+
+    random_network(architecture("123-2"), seed=1)
+    with pytest.raises(InputError, match="network_sha256"):
+        classify.classify("123-2", "val")
+
+
+def test_mistakes_are_told_before_anything_is_written(here, store_root):
+    with pytest.raises(InputError, match=r"no trained network 'pattern-2d'.*jobs/train_network\.py"):
+        classify.classify("pattern-2d", "test")
+    for name in ("pattern-2d", "pattern-3d", "123-2"):
+        random_network(architecture(name))
+    with pytest.raises(InputError, match="no data set 'gray_scott/test'"):
+        classify.classify("pattern-2d", "test")
+    with pytest.raises(InputError, match=r"'val2' with network 123-2, which is of the study andi.*train, val, test"):
+        classify.classify("123-2", "val2")
+    tiny_data.write_patterns("val2", 1)
+    with pytest.raises(InputError, match=r"val2 has the classes .* pi .* knows alpha"):
+        classify.classify("pattern-2d", "val2")
+    write_scan(1)
+    with pytest.raises(InputError, match="scan has no frames at t = 11400, 11800"):
+        classify.classify("pattern-3d", "scan")
+    assert not (store_root / "predictions").exists()
+
+
+def test_the_job_says_what_is_wrong_in_one_line(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        command.run(job("classify_scan"), ["--network", "pattern-2d"])
+    said = capsys.readouterr().err
+    assert said.startswith("error: there is no trained network 'pattern-2d'")
+    assert said.count("\n") == 1

@@ -1,0 +1,97 @@
+"""Metrics of predictions."""
+
+import numpy as np
+import pytest
+import tiny_data
+import xarray as xr
+from tiny_networks import random_network
+from without_ray import fill_here, job
+
+from raypipe import classify, command
+from raypipe.architectures import architecture
+from raypipe.errors import InputError
+from raypipe.evaluate import evaluate, table
+from raypipe.spaces import ANDI_MODELS
+
+
+def predictions(label: list[int], predicted: list[int], **coordinates: list[float]) -> xr.Dataset:
+    columns = {name: ("sample", values) for name, values in coordinates.items()}
+    return xr.Dataset(
+        {"predicted": ("sample", predicted)},
+        coords={"label": ("sample", label), "class": ("class", ["red", "green", "blue"]), **columns},
+    )
+
+
+def test_metrics_of_a_case_counted_by_hand():
+    found = evaluate(predictions([0, 0, 0, 1, 1, 2], [0, 0, 1, 1, 1, 0]))
+
+    assert found.accuracy.item() == pytest.approx(4 / 6)
+    assert found.micro_f1.item() == found.accuracy.item()
+    np.testing.assert_allclose(found.recall, [2 / 3, 1, 0])
+    np.testing.assert_allclose(found.precision, [2 / 3, 2 / 3, np.nan])
+    assert found.macro_f1.item() == pytest.approx((2 / 3 + 4 / 5 + 0) / 3)
+    np.testing.assert_array_equal(found.confusion, [[2, 1, 0], [0, 2, 0], [1, 0, 0]])
+    assert found.confusion.sel(label="blue", predicted="red").item() == 1
+
+
+def test_a_class_that_never_occurs_does_not_count():
+    found = evaluate(predictions([0, 0, 1], [0, 0, 1]))
+
+    assert np.isnan(found.recall.sel(label="blue"))
+    assert found.macro_f1.item() == 1
+
+
+def test_strata_add_up_to_the_whole():
+    random = np.random.default_rng(0)
+    label, predicted = random.integers(0, 3, (2, 200)).tolist()
+    noise = random.choice([0.1, 0.5, 1.0], 200).tolist()
+    exponent = [0.1 + 0.05 if odd else 0.15 for odd in random.integers(0, 2, 200)]
+    found = evaluate(predictions(label, predicted, noise=noise, exponent=exponent))
+
+    np.testing.assert_array_equal(found.confusion_by_noise.sum("noise"), found.confusion)
+    assert found.exponent.values.tolist() == [0.15], "0.1 + 0.05 and 0.15 are one exponent"
+    quiet = np.array(noise) == 0.1
+    right = np.array(label)[quiet] == np.array(predicted)[quiet]
+    assert found.accuracy_by_noise.sel(noise=0.1).item() == pytest.approx(right.mean())
+
+
+def test_patterns_have_no_strata():
+    assert "noise" not in evaluate(predictions([0, 1], [0, 1])).coords
+
+
+def test_samples_without_labels_are_refused():
+    with pytest.raises(InputError, match="2 of 3 samples have no label"):
+        evaluate(predictions([0, -1, -1], [0, 1, 1]))
+
+
+def test_table_names_classes_mistakes_and_strata():
+    text = table(evaluate(predictions([0, 0, 0, 1], [0, 1, 1, 1], noise=[0.1, 0.1, 0.5, 0.5]))).splitlines()
+
+    assert text[0] == "4 samples: accuracy 0.500, micro-F1 0.500, macro-F1 0.500"
+    assert text[3].split() == ["red", "3", "0.333", "1.000", "green", "(67%)"]
+    assert text[4].split() == ["green", "1", "1.000", "0.333", "-"]
+    assert text[5].split() == ["blue", "0", "nan", "nan", "-"]
+    assert text[-1].split() == ["0.5", "2", "0.500"]
+
+
+def test_the_job_prints_the_table_and_draws_the_pictures(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(classify, "fill", fill_here)
+    random_network(architecture("123-32"))
+    tiny_data.write_trajectories("val", 20)
+    job("evaluate")("123-32", "val", tmp_path / "figures")
+
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "123-32 on val"
+    assert [line.split()[0] for line in said[4:9]] == list(ANDI_MODELS)
+    drawn = sorted(path.name for path in (tmp_path / "figures").iterdir())
+    assert drawn == ["123-32_training.png", "123-32_val_confusion.png"]
+
+
+def test_the_job_refuses_a_folder_that_cannot_be_written(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(classify, "fill", fill_here)
+    random_network(architecture("123-32"))
+    tiny_data.write_trajectories("val", 5)
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(SystemExit, match="2"):
+        command.run(job("evaluate"), ["--network", "123-32", "--split", "val", "--output", str(tmp_path / "taken")])
+    assert capsys.readouterr().err.startswith("error: cannot write pictures into")

@@ -1,0 +1,268 @@
+"""Explanations: relevance through innvestigate, checked against independent formulas, and saliency."""
+
+import json
+import logging
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import reference_relevance
+import tiny_data
+import xarray as xr
+from tiny_networks import random_network
+from without_ray import fill_here, job
+
+from raypipe import artifact, catalog, classify, command, environments, explain, inputs, networks, relevance, saliency
+from raypipe.architectures import Architecture, Layer, architecture
+from raypipe.errors import InputError
+from raypipe.relevance import as_convolution, explainable, without_softmax
+
+SAMPLES = 6
+
+
+@pytest.fixture
+def classified_here(monkeypatch):
+    monkeypatch.setattr(classify, "fill", fill_here)
+
+
+@pytest.fixture
+def here(classified_here, monkeypatch):
+    monkeypatch.setattr(explain, "fill", fill_here)
+
+
+def some_trajectories(count: int) -> np.ndarray:
+    walks = np.random.default_rng(1).normal(size=(count, 320)).cumsum(axis=1)
+    return inputs.network_input(architecture("andi-study"), walks)
+
+
+def scores(network, values: np.ndarray) -> np.ndarray:
+    return networks.load(without_softmax(network)).predict(values, verbose=0)
+
+
+# Making a network explainable
+
+
+def test_a_batch_normalisation_is_a_convolution_of_size_one():
+    random = np.random.default_rng(0)
+    scale, shift, mean, variance = random.uniform(0.01, 3, (4, 5))
+    kernel, bias = as_convolution(scale, shift, mean, variance)
+
+    x = random.normal(size=(7, 5))
+    np.testing.assert_allclose(x @ kernel[0] + bias, (x - mean) / np.sqrt(variance + 1e-3) * scale + shift, rtol=1e-5)
+    assert kernel.shape == (1, 5, 5)
+    assert np.count_nonzero(kernel) == 5
+
+
+@pytest.mark.parametrize("name", ["andi-study", "132123-4"])
+def test_an_explainable_network_predicts_the_same(name):
+    network = random_network(architecture(name))
+    values = some_trajectories(SAMPLES)
+    plain = explainable(network)
+
+    np.testing.assert_allclose(networks.load(plain).predict(values, verbose=0), scores(network, values), atol=1e-5)
+    kinds = {layer.kind for layer in plain.architecture.layers}
+    assert not kinds & {"BatchNormalization", "Dropout"}
+    assert len({layer.name for layer in plain.architecture.layers}) == len(plain.architecture.layers)
+    assert network.architecture == architecture(name), "the network itself is left as it was"
+
+
+# Relevance, in the environment that has innvestigate
+
+
+def without_biases(network: artifact.Artifact) -> artifact.Artifact:
+    """A saved copy in which nothing is added: biases, shifts and means are zero."""
+    weights = dict(network.weights)
+    for layer in network.architecture.layers:
+        zero = {"BatchNormalization": (1, 2)}.get(layer.kind, (1,))
+        for name in (f"{layer.name}/{i}" for i in zero):
+            if name in weights:
+                weights[name] = np.zeros_like(weights[name])
+    copy = replace(network, weights=weights, series="without-biases")
+    artifact.save(copy)
+    return copy
+
+
+def run_in_explain(store_root, function, *arguments):
+    import ray
+    import relevance_cases
+
+    settings = environments.runtime_env("explain")
+    settings["env_vars"] = {**settings.get("env_vars", {}), "RAYPIPE_STORE": str(store_root)}
+    return ray.get(ray.remote(runtime_env=settings)(getattr(relevance_cases, function)).remote(*arguments))
+
+
+@pytest.mark.slow
+def test_every_method_agrees_with_what_theory_says(ray_cluster, store_root):
+    network = random_network(architecture("andi-study"))
+    grid = random_network(architecture("132123-4"))
+    bare = without_biases(network)
+    values = some_trajectories(SAMPLES)
+    score = scores(network, values)
+    classes = score.argmax(axis=1)
+    picked = np.arange(SAMPLES), classes
+    cases = [
+        (network.name, "lrp-epsilon", {"epsilon": 1.0}),
+        (grid.name, "lrp-epsilon", {"epsilon": 0.3}),
+        (bare.name, "lrp-epsilon", {"epsilon": 1e-7}),
+        (network.name, "gradient", {}),
+        (network.name, "integrated-gradients", {"steps": 512}),
+        (network.name, "deep-taylor", {}),
+    ]
+    plain = json.dumps(values.tolist()), json.dumps(classes.tolist())
+    found = json.loads(run_in_explain(store_root, "analyse", json.dumps(cases), *plain))
+    study, deep, conserved, gradient, integrated, taylor = (np.array(one) for one in found)
+
+    for one, of, epsilon in ((study, network, 1.0), (deep, grid, 0.3)):
+        for i in range(SAMPLES):
+            expected, _ = reference_relevance.relevance(of, values[i], classes[i], epsilon)
+            np.testing.assert_allclose(one[i], expected, atol=1e-4 * np.abs(expected).max())
+
+    bare_score = scores(bare, values)[picked]
+    np.testing.assert_allclose(conserved.sum(axis=1), bare_score, rtol=1e-3)
+    assert not np.allclose(study.sum(axis=1), score[picked], rtol=0.1), "biases and epsilon take some up"
+
+    import tensorflow as tf
+
+    model, watched = networks.load(without_softmax(network)), tf.constant(values)
+    with tf.GradientTape() as tape:
+        tape.watch(watched)
+        chosen = tf.gather(model(watched), classes, batch_dims=1)
+    np.testing.assert_allclose(gradient, tape.gradient(chosen, watched)[..., 0], atol=1e-5)
+
+    at_rest = scores(network, np.zeros_like(values))[picked]
+    np.testing.assert_allclose(integrated.sum(axis=1), score[picked] - at_rest, atol=0.05 * np.abs(score).max())
+
+    assert (taylor >= 0).all()
+    assert (taylor.max(axis=1) > 0)[score[picked] > 0].all()
+
+
+@pytest.mark.slow
+def test_a_network_whose_predictions_move_is_refused(ray_cluster, store_root):
+    random_network(architecture("123-2"))
+    plain = json.dumps(some_trajectories(2).tolist())
+    message = run_in_explain(store_root, "analyse_with_tolerance", "123-2", -1.0, plain)
+    assert message.startswith("probabilities of network 123-2 move by")
+
+
+def test_the_job_explains_trajectories_through_ray(ray_cluster, classified_here, capsys):
+    network = random_network(architecture("123-32"))
+    tiny_data.write_trajectories("test", 40)
+    job("explain")("123-32", per_class=3)
+
+    found = catalog.open("relevance/123-32/test")
+    source = catalog.open("andi/test").isel(sample=found["origin"].values)
+    for name in ("position", "label"):
+        np.testing.assert_array_equal(found[name], source[name])
+    values = inputs.network_input(network.architecture, found["position"].values)
+    for i, number in enumerate(found["predicted"].values):
+        expected, _ = reference_relevance.relevance(network, values[i], number, 1.0)
+        np.testing.assert_allclose(found["relevance"][i], expected, atol=1e-4 * np.abs(expected).max())
+    assert found.attrs["versions"]["innvestigate"] == "2.1.2"
+    assert capsys.readouterr().out.strip().endswith("relevance/123-32/test.zarr")
+
+
+# What is explained
+
+
+def predictions(label: list[int], predicted: list[int]) -> xr.Dataset:
+    names = ("class", ["red", "green", "blue"])
+    return xr.Dataset({"predicted": ("sample", predicted)}, {"label": ("sample", label), "class": names})
+
+
+def test_the_first_correct_samples_of_each_class_are_chosen():
+    found = explain.chosen(predictions([0, 1, 0, 1, 0, 1], [1, 1, 0, 1, 0, 1]), 2)
+    assert found.tolist() == [2, 4, 1, 3]
+
+
+def test_a_class_with_too_few_correct_samples_is_told(caplog):
+    caplog.set_level(logging.INFO)
+    found = explain.chosen(predictions([0, 1, 0, 1, 0], [0, 2, 0, 0, 1]), 3)
+    assert found.tolist() == [0, 2, 1]
+    assert [record.getMessage() for record in caplog.records] == [
+        "class red: 2 of 3 samples are classified correctly, 3 asked for",
+        "class green: 0 of 2 samples are classified correctly, 3 asked for; its first one, classified wrongly, is "
+        "explained",
+    ]
+
+
+def test_mistakes_are_told(here):
+    for name in ("123-2", "pattern-2d"):
+        random_network(architecture(name))
+    with pytest.raises(InputError, match=r"no trained network 'andi-study'.*jobs/train_network\.py"):
+        explain.explain("andi-study", "test")
+    with pytest.raises(InputError, match="unknown method for network 123-2 'saliency'; choose one of lrp-epsilon"):
+        explain.explain("123-2", "test", method="saliency")
+    with pytest.raises(InputError, match="unknown method for network pattern-2d 'gradient'; choose one of saliency"):
+        explain.explain("pattern-2d", "test", method="gradient")
+    with pytest.raises(InputError, match="0 samples per class; expected 1 or more"):
+        explain.explain("123-2", "test", per_class=0)
+    with pytest.raises(InputError, match="no data set 'predictions/123-2/test'"):
+        explain.explain("123-2", "test")
+    tiny_data.write_trajectories("test", 5)
+    classify.classify("123-2", "test")
+    random_network(architecture("123-2"), seed=1)
+    with pytest.raises(InputError, match="predictions/123-2/test was made by an earlier network 123-2"):
+        explain.explain("123-2", "test")
+    with pytest.raises(InputError, match="1 of 2 samples have no label"):
+        explain.chosen(predictions([0, -1], [0, 0]), 1)
+
+
+def test_the_job_says_what_is_wrong_before_it_classifies(here, store_root, capsys):
+    random_network(architecture("123-2"))
+    tiny_data.write_trajectories("test", 5)
+    with pytest.raises(SystemExit, match="2"):
+        command.run(job("explain"), ["--network", "123-2", "--method", "magic"])
+    assert capsys.readouterr().err.startswith("error: unknown method for network 123-2 'magic'")
+    assert not (store_root / "predictions").exists()
+
+
+def test_only_the_default_method_has_the_short_name(here, monkeypatch):
+    made = []
+    monkeypatch.setattr(explain, "fill", lambda plan, **_: made.append(plan))
+    random_network(architecture("123-2"))
+    tiny_data.write_trajectories("test", 10)
+    classify.classify("123-2", "test")
+    names = [explain.explain("123-2", "test", method=method) for method in relevance.METHODS]
+
+    assert names == [f"relevance/123-2/test{end}" for end in ("", "-gradient", "-integrated-gradients", "-deep-taylor")]
+    assert made[0].parameters["settings"] == {"epsilon": 1.0}
+    assert made[0].parameters["source"] == "andi/test"
+    assert {plan.environment for plan in made} == {"explain"}
+
+
+# Saliency
+
+
+@pytest.mark.parametrize("shape", [(4, 6, 3), (4, 6, 2, 1)])
+def test_saliency_of_a_linear_network_is_its_kernel(shape):
+    layers = (Layer("Flatten", "flatten", {}), Layer("Dense", "dense", {"units": 2, "activation": "softmax"}))
+    network = random_network(Architecture("linear", "gray_scott", shape, ("low", "high"), layers, (1, 2, 3)))
+    values = np.random.default_rng(0).uniform(size=(5, *shape)).astype("float32")
+    classes = np.array([0, 1, 1, 0, 1])
+    found = saliency.saliency_map(network)(values, classes)
+
+    kernel = network.weights["dense/0"].reshape(*shape, 2)
+    largest = np.abs(kernel).reshape(4, 6, -1, 2).max(axis=2)
+    for one, number in zip(found, classes, strict=True):
+        expected = largest[..., number] - largest[..., number].min()
+        np.testing.assert_allclose(one, expected / expected.max(), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["pattern-2d", "pattern-3d"])
+def test_patterns_are_explained_with_the_frames_of_their_network(here, name):
+    network = random_network(architecture(name))
+    tiny_data.write_patterns("test", 16)
+    classify.classify(name, "test")
+    found = catalog.open(explain.explain(name, "test"))
+
+    u = catalog.open("gray_scott/test")["u"].isel(sample=found["origin"].values)
+    np.testing.assert_array_equal(found["u"], u.isel(frame=-1).astype("float32"))
+    values = inputs.network_input(network.architecture, u.sel(frame=list(network.architecture.frame_times)).values)
+    expected = saliency.saliency_map(network)(values, found["predicted"].values)
+    np.testing.assert_allclose(found["saliency"], expected, atol=1e-5)
+    assert found["saliency"].dims == ("sample", "y", "x")
+
+
+def test_maps_are_scaled_one_by_one():
+    maps = np.array([[[1.0, 2.0], [3.0, 5.0]], [[7.0, 7.0], [7.0, 7.0]]])
+    np.testing.assert_array_equal(saliency.scaled(maps), [[[0, 0.25], [0.5, 1]], [[0, 0], [0, 0]]])

@@ -1,0 +1,116 @@
+import json
+
+import numpy as np
+import pytest
+
+from raypipe import catalog, store
+from raypipe.errors import InputError
+from raypipe.fill import Coordinate, Plan, Variable, fill
+
+pytestmark = pytest.mark.usefixtures("ray_cluster")
+
+
+def plan(compute="scripted:squares", samples=10, environment=None, **parameters):
+    return Plan(
+        name="tests/squares",
+        samples=samples,
+        shard_samples=3,
+        variables={"square": Variable(("sample",), (samples,), "int64", (3,))},
+        coordinates={"seed": Coordinate(("sample",), np.arange(samples) + 100)},
+        parameters=parameters,
+        compute=compute,
+        columns=("seed",),
+        environment=environment,
+    )
+
+
+def test_fills_all_shards_and_says_who_did_what(tmp_path, capfd):
+    fill(plan(calls=str(tmp_path)))
+    np.testing.assert_array_equal(catalog.open("tests/squares").square, np.arange(10) ** 2)
+    lines = store.ledger("tests/squares")
+    assert [(line.start, line.stop, line.seeds) for line in lines] == [
+        (0, 3, [100, 102]), (3, 6, [103, 105]), (6, 9, [106, 108]), (9, 10, [109, 109]),
+    ]  # fmt: skip
+    attributes = catalog.open("tests/squares").attrs
+    assert attributes["hosts"] == 1
+    assert attributes["versions"]["numpy"] == np.__version__
+    assert attributes["environment"] == "cluster"
+    assert "tests/squares: 10 of 10 samples (100 %)" in capfd.readouterr().err
+
+
+def test_a_second_run_computes_and_writes_nothing(tmp_path, store_root):
+    calls = tmp_path / "calls"
+    calls.mkdir()
+    fill(plan(calls=str(calls)))
+    before = {path: path.stat().st_mtime_ns for path in store_root.rglob("*")}
+    made = set(calls.iterdir())
+    fill(plan(calls=str(calls)))
+    assert {path: path.stat().st_mtime_ns for path in store_root.rglob("*")} == before
+    assert set(calls.iterdir()) == made
+
+
+def test_a_failing_shard_is_named_and_the_rest_continues(tmp_path):
+    trigger = tmp_path / "trigger"
+    trigger.touch()
+    calls = tmp_path / "calls"
+    calls.mkdir()
+    broken = plan("scripted:failing", at=6, while_exists=str(trigger), error="ZeroDivisionError", calls=str(calls))
+    with pytest.raises(RuntimeError, match=r"tests/squares, shard 2 \(samples 6 to 8\): ZeroDivisionError: scripted"):
+        fill(broken)
+    assert 2 in store.missing("tests/squares")
+    done = store.finished("tests/squares")
+    trigger.unlink()
+    fill(broken)
+    np.testing.assert_array_equal(catalog.open("tests/squares").square, np.arange(10) ** 2)
+    per_shard = [sum(path.name.startswith(f"{start}-") for path in calls.iterdir()) for start in (0, 3, 6, 9)]
+    assert all(per_shard[shard] == 1 for shard in done)
+
+
+def test_a_users_mistake_found_by_a_worker_stays_one(tmp_path):
+    trigger = tmp_path / "trigger"
+    trigger.touch()
+    with pytest.raises(InputError, match="shard 1") as caught:
+        fill(plan("scripted:failing", at=3, while_exists=str(trigger), error="InputError"))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_killed_worker_is_replaced(tmp_path):
+    mark = tmp_path / "mark"
+    fill(plan("scripted:dying", at=3, mark=str(mark)))
+    assert mark.exists()
+    np.testing.assert_array_equal(catalog.open("tests/squares").square, np.arange(10) ** 2)
+
+
+def test_what_always_kills_its_worker_ends_with_advice():
+    with pytest.raises(RuntimeError, match=r"workers were lost 4 times at the same shard.*--workers"):
+        fill(plan("scripted:always_dying", at=0))
+
+
+def test_isolated_workers_run_with_their_own_numpy():
+    fill(plan("scripted:stack", environment="andi"))
+    dataset = catalog.open("tests/squares")
+    assert set(dataset.square.values.tolist()) == {12604}
+    assert dataset.attrs["versions"]["numpy"] == "1.26.4"
+    assert dataset.attrs["versions"]["andi-datasets"] == "2.1.13"
+
+
+def test_other_parameters_and_other_workers_are_refused():
+    fill(plan())
+    with pytest.raises(InputError, match="offset is None there and 1 here"):
+        fill(plan(offset=1))
+    with pytest.raises(InputError, match="0 workers; expected 1 or more"):
+        fill(plan(), workers=0)
+
+
+def test_an_unwritable_root_leaves_nothing(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("RAYPIPE_STORE", str(tmp_path / "file" / "store"))
+    with pytest.raises(InputError, match="cannot use the store under"):
+        fill(plan())
+
+
+def test_the_ledger_is_plain_json(store_root):
+    fill(plan())
+    documents = sorted((store_root / "tests/squares.ledger").glob("*.json"))
+    assert [path.name for path in documents] == [f"{shard:06d}.json" for shard in range(4)] + ["plan.json"]
+    assert {"shard", "checksum", "seeds", "attempt", "host", "written"} <= set(json.loads(documents[0].read_text()))

@@ -1,0 +1,99 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tiny_data import write_patterns, write_trajectories
+
+from raypipe import catalog, fit, inputs, networks
+from raypipe.architectures import architecture
+from raypipe.errors import InputError
+from raypipe.fit import Fit, training
+from raypipe.inputs import Samples
+
+ANDI = architecture("123-2")
+
+
+def trajectories(count, seed=0):
+    split = "train" if seed == 0 else "val"
+    write_trajectories(split, count, seed=seed)
+    return inputs.read(ANDI, catalog.open(f"andi/{split}"), f"andi/{split}")
+
+
+def test_defaults_are_those_of_the_studies():
+    andi, pattern = training(ANDI), training(architecture("pattern-2d"), epochs=3, seed=9)
+    assert (andi.loss, andi.rate, andi.epochs, andi.augmented) == ("mean_squared_error", 0.001, 30, False)
+    assert (pattern.loss, pattern.batch, pattern.augmented) == ("sparse_categorical_crossentropy", 128, True)
+    assert (pattern.epochs, pattern.seed, training(architecture("pattern-3d")).epochs) == (3, 9, 600)
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"batch": 0}, {"seed": -1}])
+def test_settings_out_of_range(wrong):
+    with pytest.raises(InputError, match=f"{next(iter(wrong))} is .*; expected"):
+        training(ANDI, **wrong)
+
+
+def test_a_network_learns_and_its_history_is_true():
+    train, validation = trajectories(500), trajectories(100, seed=1)
+    run = Fit(ANDI, training(ANDI, epochs=5, batch=32))
+    for epoch in range(5):
+        assert run.epoch == epoch
+        run.run_epoch(train, validation)
+    assert run.history["loss"][-1] < 0.7 * run.history["loss"][0]
+    assert run.history["accuracy"][-1] > 0.5
+    assert run.seconds > 0
+    model = networks.build(ANDI)
+    networks.set_weights(model, fit.weights_of(run.state()))
+    outputs = model.predict(validation.inputs, verbose=0)
+    assert run.history["val_accuracy"][-1] == pytest.approx(np.mean(outputs.argmax(axis=1) == validation.labels))
+    loss = np.mean((outputs - np.eye(5)[validation.labels]) ** 2)
+    assert run.history["val_loss"][-1] == pytest.approx(loss, rel=1e-4)
+
+
+def test_a_continued_training_is_one_that_never_stopped():
+    train, validation = trajectories(200), trajectories(50, seed=1)
+    plan = training(ANDI, epochs=3, batch=64)
+    whole = Fit(ANDI, plan)
+    whole.run_epoch(train, validation)
+    state = {name: array.copy() for name, array in whole.state().items()}
+    history, seconds = {name: list(values) for name, values in whole.history.items()}, whole.seconds
+    whole.run_epoch(train, validation)
+    continued = Fit(ANDI, replace(plan, seed=plan.seed))
+    continued.restore(state, history, seconds)
+    assert continued.epoch == 1
+    continued.run_epoch(train, validation)
+    for name, array in whole.state().items():
+        np.testing.assert_allclose(continued.state()[name], array, atol=1e-5, err_msg=name)
+    assert continued.history["val_accuracy"] == pytest.approx(whole.history["val_accuracy"])
+
+
+def test_the_state_has_everything_that_changes():
+    train, validation = trajectories(64), trajectories(10, seed=1)
+    run = Fit(ANDI, training(ANDI, batch=32))
+    before = run.state()
+    run.run_epoch(train, validation)
+    after = run.state()
+    changed = {name for name in before if not np.array_equal(before[name], after[name])}
+    constant = {name for name in before if before[name].ndim == 0 and name != "optimizer/0"}
+    assert set(before) - changed == constant, "all but the learning rate"
+    assert {name.split("/")[0] for name in changed} == {"weights", "optimizer", "random"}
+
+
+def test_the_seed_decides_the_first_weights():
+    first, again, other = (Fit(ANDI, training(ANDI, seed=seed)).state()["weights/conv1d_1/0"] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert abs(first - other).max() > 0.01
+
+
+@pytest.mark.parametrize("name", ["pattern-2d", "pattern-3d"])
+def test_patterns_are_trained_on_variants(name, monkeypatch):
+    write_patterns("val", 15)
+    network = architecture(name)
+    samples = inputs.read(network, catalog.open("gray_scott/val"), "gray_scott/val")
+    seen = []
+    monkeypatch.setattr(fit, "augment", lambda patterns, random: seen.append(random.random()) or patterns)
+    run = Fit(network, training(network, batch=8))
+    few = Samples(samples.inputs[:3], samples.labels[:3])
+    run.run_epoch(samples, few)
+    run.run_epoch(few, few)
+    assert len(set(seen)) == 3, "each batch of each epoch has its own random numbers"
+    assert np.isfinite(run.history["val_loss"]).all()

@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+from tiny_data import write_patterns, write_trajectories
+
+from raypipe import catalog, inputs, spaces
+from raypipe.architectures import architecture
+from raypipe.errors import InputError
+
+ANDI = architecture("123-2")
+PATTERN = architecture("pattern-2d")
+
+
+def test_trajectories_are_standardised():
+    position = np.random.default_rng(1).standard_normal((4, 320)).cumsum(axis=1) * 50 + 1e4
+    found = inputs.network_input(ANDI, position)
+    assert (found.shape, found.dtype) == ((4, 320, 1), np.float32)
+    np.testing.assert_allclose(found.mean(axis=1), 0, atol=1e-5)
+    np.testing.assert_allclose(found.std(axis=1), 1, rtol=1e-5)
+    expected = (position - position.mean(axis=1, keepdims=True)) / position.std(axis=1, keepdims=True)
+    np.testing.assert_allclose(found[..., 0], expected, atol=1e-5)
+
+
+def test_a_trajectory_at_rest_becomes_zeros():
+    assert not inputs.network_input(ANDI, np.full((1, 320), 7.0)).any()
+
+
+def test_patterns_stay_as_they_are():
+    u = np.random.default_rng(1).random((2, 128, 128, 10))
+    found = inputs.network_input(architecture("pattern-3d"), u)
+    assert (found.shape, found.dtype) == ((2, 128, 128, 10, 1), np.float32)
+    np.testing.assert_array_equal(found[..., 0], u.astype("float32"))
+
+
+@pytest.mark.parametrize(
+    ("network", "values", "message"),
+    [
+        (ANDI, np.zeros((2, 321)), r"samples of shape \(321,\); network 123-2 takes \(320,\)"),
+        (PATTERN, np.zeros((2, 128, 128, 10)), r"network pattern-2d takes \(128, 128, 3\)"),
+        (ANDI, np.full((1, 320), np.nan), "not finite"),
+    ],
+)
+def test_values_that_do_not_fit(network, values, message):
+    with pytest.raises(InputError, match=message):
+        inputs.network_input(network, values)
+
+
+def test_read_takes_only_the_frames_of_the_network():
+    write_patterns("train", 16)
+    data = catalog.open("gray_scott/train")
+    for name, times in (("pattern-2d", spaces.FRAME_TIMES_2D), ("pattern-3d", spaces.FRAME_TIMES_3D)):
+        found = inputs.read(architecture(name), data, "gray_scott/train")
+        expected = data["u"].sel(frame=list(times)).values.astype("float32")
+        np.testing.assert_array_equal(found.inputs.reshape(expected.shape), expected)
+        assert found.labels.tolist() == [*range(15), 0]
+
+
+@pytest.mark.parametrize("count", [1, 7, 30, 600])
+def test_read_takes_as_many_of_each_class(count):
+    write_trajectories("train", 600)
+    data = catalog.open("andi/train").load()
+    for shuffled in (data, data.sortby("label")):
+        found = inputs.read(ANDI, shuffled, "andi/train", count)
+        assert np.ptp(np.bincount(found.labels, minlength=5)) <= 1
+        every = inputs.network_input(ANDI, shuffled["position"].values)
+        where = [np.flatnonzero((every == one).all(axis=(1, 2)))[0] for one in found.inputs]
+        assert where == sorted(set(where)), "in the order of the data set, none twice"
+        assert (shuffled["label"].values[where] == found.labels).all()
+
+
+@pytest.mark.parametrize("count", [0, 21])
+def test_count_out_of_range(count):
+    write_trajectories("val", 20)
+    with pytest.raises(InputError, match=f"{count} samples of andi/val; expected from 1 to 20"):
+        inputs.read(ANDI, catalog.open("andi/val"), "andi/val", count)
+
+
+def test_data_sets_that_do_not_fit():
+    write_trajectories("val", 10, length=100)
+    write_trajectories("train", 10)
+    write_patterns("val", 15, frame_times=(14940, 15000))
+    write_patterns("train2", 16)
+
+    def refused(network, name, message):
+        with pytest.raises(InputError, match=message):
+            inputs.check(network, catalog.open(name), name)
+
+    refused(ANDI, "andi/val", "andi/val has samples of 100 points, not 320.*generate_trajectories.py --split val")
+    refused(PATTERN, "andi/train", r"has no u \(sample, y, x, frame\)")
+    refused(PATTERN, "gray_scott/val", "has no frames at t = 14970: .*generate_patterns.py --split val")
+    refused(PATTERN, "gray_scott/train2", "has the classes alpha .* pi l h, not alpha")
+    inputs.check(architecture("pattern-2d-second"), catalog.open("gray_scott/train2"), "gray_scott/train2")
+
+
+def test_samples_without_label_and_empty_data_sets():
+    write_patterns("val", 15)
+    data = catalog.open("gray_scott/val")
+    unlabelled = data.assign_coords(label=data["label"].copy(data=np.full(15, -1)))
+    with pytest.raises(InputError, match="has samples without a label"):
+        inputs.check(PATTERN, unlabelled, "gray_scott/val")
+    with pytest.raises(InputError, match="is empty"):
+        inputs.check(PATTERN, data.isel(sample=slice(0)), "gray_scott/val")

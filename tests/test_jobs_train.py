@@ -1,0 +1,88 @@
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_data import write_patterns, write_trajectories
+
+from raypipe import artifact
+from raypipe.command import run
+
+
+def job(name):
+    path = Path(__file__).parent.parent / "jobs" / f"{name}.py"
+    specification = importlib.util.spec_from_file_location(f"jobs_{name}", path)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module.main
+
+
+def call(name, *arguments):
+    try:
+        run(job(name), list(arguments))
+    except SystemExit as ended:
+        return ended.code
+    return 0
+
+
+@pytest.fixture
+def no_ray(monkeypatch):
+    monkeypatch.setattr("raypipe.cluster.connect", lambda: pytest.fail("nothing is to be started"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("train_network --network andi-best", "unknown network 'andi-best'"),
+        ("train_network --network 123123123123-32", "cannot be built: at layer 10"),
+        ("train_network --network andi-study --epochs 0", "epochs is 0; expected 1 or more"),
+        ("train_network --network pattern-3d", "run jobs/generate_patterns.py --split train"),
+        ("train_network --network pattern-2d --epochs many", "valid integer"),
+        ("train_network", "Missing option '--network'"),
+        ("train_grid --networks 123-2,12-2", "unknown network '12-2'"),
+        ("train_grid --networks ,", "no network to train"),
+        ("train_grid --networks 123-2 --epochs -1", "epochs is -1"),
+        ("train_grid --networks 123-2 --scheduler best", "unknown scheduler 'best'"),
+        ("train_grid --networks 123-2 --trajectories 0", "samples is 0"),
+        ("train_grid --networks 123-2", "there is no data set 'andi/train'"),
+    ],
+)
+def test_a_mistake_is_one_line_and_code_2(arguments, message, capsys, no_ray, store_root):
+    assert call(*arguments.split()) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert said[0].startswith("error: ")
+    assert message in said[0]
+    assert not store_root.exists(), "nothing half written"
+
+
+def test_all_tells_what_cannot_be_built(capsys, no_ray):
+    assert call("train_grid") == 2
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 16
+    assert said[0].startswith("123123123123-32 cannot be built: at layer 10 of 123123123123 12 time steps are left")
+
+
+def test_a_validation_split_of_another_length(capsys, no_ray):
+    write_trajectories("train", 10)
+    write_trajectories("val", 10, length=100)
+    assert call("train_grid", "--networks", "123-2") == 2
+    assert "data set andi/val has samples of 100 points, not 320" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["train_grid", "train_network"])
+def test_help_explains_units_and_defaults(name, capsys):
+    assert call(name, "--help") == 0
+    said = capsys.readouterr().out
+    assert "[default: " in said
+    assert "--epochs" in said
+
+
+def test_train_a_pattern_network(ray_cluster, capsys):
+    write_patterns("train", 15)
+    write_patterns("val", 15)
+    assert call("train_network", "--network", "pattern-2d", "--epochs", "1", "--batch", "8") == 0
+    trained = artifact.load("pattern-2d")
+    assert trained.provenance["made_from"]["training"]["augmented"]
+    assert np.isfinite(trained.metrics["val_loss"])
+    assert capsys.readouterr().out.splitlines()[-1].endswith("pattern-2d")

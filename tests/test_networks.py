@@ -1,0 +1,68 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from keras_outputs import keras_outputs
+from tiny_networks import random_network
+
+from raypipe import environments, networks
+from raypipe.architectures import architecture
+from raypipe.errors import InputError
+
+NAMES = ("123-2", "132123123132-16", "andi-study", "pattern-2d")
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("andi-study", 18465), ("123-2", 40717), ("pattern-2d", 277723), ("pattern-3d", None)]
+)
+def test_a_model_is_what_its_architecture_says(name, parameters):
+    described = architecture(name)
+    model = networks.build(described)
+    assert model.input_shape == (None, *described.input_shape)
+    assert model.output_shape == (None, len(described.classes))
+    assert [layer.name for layer in model.layers[1:]] == [layer.name for layer in described.layers]
+    assert parameters in (None, model.count_params())
+
+
+def test_map_lengths_of_the_deepest_network_with_the_widest_kernel():
+    model = networks.build(architecture("123123123123-16"))
+    assert [layer.output.shape[1] for layer in model.layers if "pooling" in layer.name] == [152, 68, 26, 5]
+
+
+def test_softmax_where_outputs_are_no_logits():
+    trained = random_network(architecture("andi-study"))
+    outputs = networks.load(trained).predict(np.zeros((2, 320, 1), "float32"), verbose=0)
+    np.testing.assert_allclose(outputs.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_weights_survive_the_way_through_an_artifact():
+    trained = random_network(architecture("132-4"))
+    found = networks.weights(networks.load(trained))
+    assert list(found) == [
+        "conv1d_1/0", "conv1d_1/1", "batchnormalization_2/0", "batchnormalization_2/1", "batchnormalization_2/2",
+        "batchnormalization_2/3", "dense_4/0", "dense_4/1", "dense_7/0", "dense_7/1",
+    ]  # fmt: skip
+    for name, array in trained.weights.items():
+        np.testing.assert_array_equal(found[name], array)
+
+
+@pytest.mark.parametrize("change", [{"dense_4/0": np.zeros((3, 3))}, {}])
+def test_weights_that_do_not_fit(change):
+    trained = random_network(architecture("132-4"))
+    kept = {name: array for name, array in trained.weights.items() if name != "dense_4/0"}
+    with pytest.raises(InputError, match="weights of network 132-4 do not fit its architecture"):
+        networks.load(dataclasses.replace(trained, weights={**kept, **change}))
+
+
+def test_keras_3_and_keras_2_give_the_same_outputs(ray_cluster, store_root):
+    import ray
+
+    for name in NAMES:
+        random_network(architecture(name))
+    there = ray.remote(runtime_env=environments.runtime_env("explain"))(keras_outputs)
+    there_version, there_outputs = ray.get(there.remote(NAMES, str(store_root)))
+    here_version, here_outputs = keras_outputs(NAMES, str(store_root))
+    assert (here_version[0], there_version[0]) == ("3", "2")
+    for there_found, here_found in zip(there_outputs, here_outputs, strict=True):
+        assert np.ptp(here_found, axis=0).min() > 1e-4, "the outputs do not depend on the samples"
+        np.testing.assert_allclose(there_found, here_found, atol=1e-5)

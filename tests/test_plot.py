@@ -1,0 +1,205 @@
+"""Pictures: right values at the right place, right names, and nothing left behind."""
+
+import matplotlib
+import numpy as np
+import pytest
+import tiny_results
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib import pyplot
+from matplotlib.colors import to_rgb
+
+from raypipe import plot, spaces
+from raypipe.plot.classes import class_names, one_per_class, symbol
+from raypipe.plot.style import CLASS_COLOURS, new_figure, raster
+
+
+def texts(figure):
+    """All texts within the axes of a figure, and their titles."""
+    return [text.get_text() for axes in figure.axes for text in axes.texts] + [
+        axes.get_title(loc) for axes in figure.axes for loc in ("center", "left")
+    ]
+
+
+def test_a_full_scan_is_drawn_point_by_point():
+    predictions = tiny_results.scan_predictions()
+    k, f, image = plot.phase_grid(predictions)
+    assert image.shape == (95, 87)
+    assert np.count_nonzero(image != plot.OUTSIDE) == 5369
+    # Points that belong to two rectangles have two predictions: either will do.
+    said = {}
+    for point in zip(predictions.k.values, predictions.f.values, predictions.predicted.values, strict=True):
+        said.setdefault(point[:2], set()).add(point[2])
+    for (k_point, f_point), classes in said.items():
+        assert image[np.searchsorted(f, f_point), np.searchsorted(k, k_point)] in classes
+
+
+def test_the_plane_beyond_the_scan_stays_empty():
+    k, f, image = plot.phase_grid(tiny_results.scan_predictions(50))
+    assert image[np.searchsorted(f, 0.1), np.searchsorted(k, 0.03)] == plot.OUTSIDE
+    assert image[np.searchsorted(f, 0.1), np.searchsorted(k, 0.075)] == plot.OUTSIDE
+
+
+@given(every=st.integers(2, 1000), cell=st.integers(0, 5368))
+def test_a_thinned_scan_is_filled_with_the_nearest_class(every, cell):
+    predictions = tiny_results.scan_predictions(every)
+    k, f, image = plot.phase_grid(predictions)
+    row, column = np.argwhere(image != plot.OUTSIDE)[cell]
+    distance = np.hypot((predictions.k - k[column]) / 0.000625, (predictions.f - f[row]) / 0.00125)
+    nearest = predictions.predicted.values[distance.values < distance.values.min() + 1e-6]
+    assert image[row, column] in nearest
+
+
+def test_phase_diagram_has_axes_of_k_and_f_and_a_legend_of_the_classes_there():
+    predictions = tiny_results.scan_predictions(100)
+    predictions["predicted"][:] = np.where(predictions.k < 0.05, 13, 15)
+    figure = plot.phase_diagram(predictions)
+    axes = figure.axes[0]
+    assert axes.get_xlabel().startswith("kill rate k")
+    assert axes.get_ylabel().startswith("feed rate f")
+    assert axes.get_xlim() == pytest.approx((0.02375 - 0.0003125, 0.0775 + 0.0003125))
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["π", "h"]
+    assert {text.get_text(): text.get_position()[0] < 0.05 for text in axes.texts} == {"π": True, "h": False}
+
+
+def test_every_pattern_class_has_a_symbol_and_a_colour():
+    assert tuple(CLASS_COLOURS) == spaces.PATTERN_CLASSES_SECOND
+    symbols = [symbol(name) for name in spaces.PATTERN_CLASSES_SECOND]
+    assert symbols == list("αβγδεζηθικλμνπlh")
+    assert symbol("attm") == "attm"
+
+
+# Linear RGB as seen without one kind of cone: Machado, Oliveira and Fernandes (2009), severity 1.
+VISION = {
+    "all cones": np.eye(3),
+    "no long": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "no medium": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "no short": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+TO_CONES = [
+    [0.41222147, 0.53633254, 0.05144599],
+    [0.2119035, 0.6806995, 0.10739696],
+    [0.08830246, 0.28171884, 0.6299787],
+]
+TO_OKLAB = [
+    [0.21045426, 0.79361779, -0.00407205],
+    [1.9779985, -2.4285922, 0.45059371],
+    [0.02590404, 0.78277177, -0.80867577],
+]
+
+
+@pytest.mark.parametrize(
+    ("vision", "least"), [("all cones", 0.12), ("no long", 0.07), ("no medium", 0.07), ("no short", 0.07)]
+)
+def test_colours_of_classes_differ_for_every_kind_of_vision(vision, least):
+    rgb = np.array([to_rgb(colour) for colour in CLASS_COLOURS.values()])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(linear @ np.transpose(VISION[vision]), 0, 1)
+    oklab = np.cbrt(seen @ np.transpose(TO_CONES)) @ np.transpose(TO_OKLAB)
+    distance = np.linalg.norm(oklab[:, None] - oklab, axis=-1)
+    assert distance[~np.eye(len(rgb), dtype=bool)].min() > least
+
+
+def test_confusion_matrix_shows_counts_shares_and_names():
+    figure = plot.confusion_matrix(np.array([[3, 1, 0], [0, 0, 0], [0, 0, 200]]), ("alpha", "l", "pi"))
+    axes = figure.axes[0]
+    assert {(text.get_position(), text.get_text()) for text in axes.texts} == {
+        ((0, 0), "3\n75 %"),
+        ((1, 0), "1\n25 %"),
+        ((2, 2), "200\n100 %"),
+    }
+    for axis, title in ((axes.xaxis, "predicted class"), (axes.yaxis, "true class")):
+        assert [label.get_text() for label in axis.get_ticklabels()] == ["α", "l", "π"]
+        assert axis.get_label_text() == title
+    np.testing.assert_array_equal(axes.images[0].get_array(), [[75, 25, 0], [0, 0, 0], [0, 0, 100]])
+
+
+def test_training_history_shows_training_and_validation_from_epoch_1():
+    history = {"loss": [3, 2], "val_loss": [4, 3], "accuracy": [0.1, 0.2], "val_accuracy": [0.3, 0.4]}
+    loss, accuracy = plot.training_history(history).axes
+    assert (loss.get_ylabel(), accuracy.get_ylabel()) == ("loss", "accuracy")
+    for axes, quantity in ((loss, "loss"), (accuracy, "accuracy")):
+        for line, key in zip(axes.lines, (quantity, f"val_{quantity}"), strict=True):
+            np.testing.assert_array_equal(line.get_xydata(), np.transpose([[1, 2], history[key]]))
+            assert line.get_label() == ("validation" if key.startswith("val") else "training")
+
+
+def test_the_example_of_a_class_is_one_that_the_network_got_right():
+    dataset = tiny_results.predictions(spaces.ANDI_MODELS, 10)
+    assert one_per_class(dataset) == [5, 1, 2, 3, 4]
+    dataset["predicted"][5] = 2
+    assert one_per_class(dataset) == [0, 1, 2, 3, 4]
+
+
+def test_class_names_are_those_of_the_labels_too():
+    dataset = tiny_results.predictions(spaces.ANDI_MODELS, 10)
+    assert class_names(dataset) == class_names(dataset.drop_vars("class")) == spaces.ANDI_MODELS
+
+
+def test_relevance_marks_the_25_most_relevant_steps_of_one_trajectory_per_class():
+    trajectories = tiny_results.trajectories()
+    figure = plot.relevance(trajectories)
+    assert len(figure.axes) == 5
+    for axes, sample in zip(figure.axes, (5, 1, 2, 3, 4), strict=True):
+        one = trajectories.isel(sample=sample)
+        time, position = np.transpose(axes.collections[0].get_offsets())
+        assert sorted(time) == sorted(np.argsort(one.relevance.values)[-25:])
+        np.testing.assert_array_equal(position, one.position.values[time.astype(int)])
+    assert figure.axes[0].get_title("left") == "true class attm, predicted attm; exponent α = 0.58, noise σ = 1"
+    assert figure.axes[-1].get_xlabel() == "time t (steps)"
+
+
+def test_montage_has_a_tile_and_k_and_f_of_every_pattern():
+    patterns = tiny_results.patterns(13)
+    figure = plot.montage(patterns)
+    assert plot.montage_rows(13) == 2
+    assert texts(figure)[:13] == [
+        f"k {k:g}\nf {f:g}" for k, f in zip(patterns.k.values, patterns.f.values, strict=True)
+    ]
+    axes = figure.axes[0]
+    assert axes.get_position().bounds == (0, 0, 1, 1)
+    canvas = np.asarray(axes.images[0].get_array().filled(np.nan))
+    height, width = canvas.shape[0] / 2, canvas.shape[1] / plot.MONTAGE_COLUMNS
+    for number in range(20):
+        centre = canvas[int(number // 10 * height + 64), int((number % 10 + 0.5) * width)]
+        np.testing.assert_allclose(centre, number / 13 if number < 13 else np.nan, rtol=1e-6)
+
+
+def test_gallery_has_pattern_and_saliency_of_one_sample_per_class():
+    figure = plot.pattern_gallery(tiny_results.saliency(15))
+    titles = [text for text in texts(figure) if text]
+    assert len(titles) == 15
+    assert titles[0] == "α, taken for β\nk 0.06\nf 0.01"
+    assert titles[1].startswith("β\nk 0.0585")
+    patterns = [axes.images[0].get_array() for axes in figure.axes if axes.get_title()]
+    np.testing.assert_allclose([pattern[0, 0] for pattern in patterns], np.arange(15) / 15, rtol=1e-6)
+
+
+def test_saliency_is_blurred_over_the_periodic_border_and_scaled():
+    figure = plot.pattern_gallery(tiny_results.saliency(15))
+    overlay = next(axes.images[1].get_array() for axes in figure.axes if len(axes.images) == 2)
+    assert overlay.max() == overlay[0, 0] == 1
+    assert overlay[-1, -1] == pytest.approx(overlay[1, 1])
+    assert overlay[0, 2] == pytest.approx(np.exp(-(2**2) / (2 * 2**2)), rel=0.01)
+
+
+def test_a_pattern_that_nothing_matters_in_has_no_saliency():
+    dataset = tiny_results.saliency(15)
+    dataset["saliency"][:] = 0
+    figure = plot.pattern_gallery(dataset)
+    assert not any(axes.images[1].get_array().any() for axes in figure.axes if len(axes.images) == 2)
+
+
+def test_drawing_leaves_neither_figures_nor_settings_behind():
+    before = dict(matplotlib.rcParams)
+    figure = plot.training_history({key: [0.5] for key in ("loss", "val_loss", "accuracy", "val_accuracy")})
+    raster(figure, 50)
+    assert pyplot.get_fignums() == []
+    assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize("palette", [False, True])
+def test_an_image_has_the_size_of_its_figure(palette):
+    image = raster(new_figure(3, 2), 50, palette=palette)
+    assert image.size == (150, 100)
+    assert image.convert("RGB").getpixel((75, 50)) == (255, 255, 255)

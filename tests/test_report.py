@@ -1,0 +1,230 @@
+"""The report: every section from its data, or the job that makes them; one file that needs no other."""
+
+import base64
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import tiny_results
+from tiny_results import write
+
+from jobs import report as job
+from raypipe import artifact, report, spaces, store
+from raypipe.architectures import architecture
+from raypipe.artifact import Artifact
+from raypipe.errors import InputError
+
+SECTIONS = ("summary", "evaluation", "relevance", "saliency", "phase-diagram", "montage", "networks", "provenance")
+
+
+class Page(HTMLParser):
+    """The text of each section, the pictures by their captions, the cells of pictures, and all addresses."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.sections, self.pictures, self.cells, self.addresses, self.open = {}, {}, [], [], []
+        self.feed(path.read_text())
+        assert self.open == [], "an element is not closed"
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        if tag not in ("meta", "img"):
+            self.open.append((tag, given))
+        self.addresses += [given[key] for key in ("src", "href") if key in given]
+        if tag == "section":
+            self.sections[given["id"]] = ""
+        if tag == "img":
+            self.pictures[given["alt"]] = base64.b64decode(given["src"].removeprefix("data:image/png;base64,"))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop()[0] == tag
+        self.handle_data(" ")
+
+    def handle_data(self, data):
+        tag, given = self.open[-1] if self.open else ("", {})
+        if tag == "script" and "type" in given:
+            self.cells.append(json.loads(data))
+        elif any(tag == "section" for tag, _ in self.open):
+            self.sections[list(self.sections)[-1]] += data
+
+
+def build(tmp_path, montage_class=None):
+    return Page(report.build(tmp_path / "report", montage_class))
+
+
+def trained(name, accuracy=0.5, seconds=12.4):
+    history = {key: [0.1, accuracy] for key in ("loss", "accuracy", "val_loss", "val_accuracy")}
+    weights = {"dense_1/0": np.zeros((1000, 18), "float32"), "dense_1/1": np.zeros(465, "float32")}
+    provenance = {"seconds": seconds, "made_from": {"seed": 7}}
+    artifact.save(Artifact(architecture(name), weights, history, metrics={}, provenance=provenance))
+
+
+def scan(every):
+    """The scan and what a network said about it."""
+    said = tiny_results.scan_predictions(every)
+    fields = tiny_results.patterns(said.sizes["sample"], frames=1)
+    write("gray_scott/scan", fields.assign_coords({name: said[name] for name in ("k", "f", "seed", "label")}))
+    write("predictions/pattern-2d-second/scan", said)
+    return said
+
+
+def test_without_any_data_there_is_no_report(tmp_path):
+    with pytest.raises(InputError, match="there are no data sets"):
+        report.build(tmp_path / "report")
+    assert not (tmp_path / "report").exists()
+
+
+def test_a_section_without_data_says_which_job_makes_them(tmp_path):
+    write("gray_scott/val", tiny_results.patterns(3))
+    page = build(tmp_path)
+    assert tuple(page.sections) == SECTIONS
+    for section, command in {
+        "evaluation": "jobs/evaluate.py",
+        "relevance": "jobs/explain.py --network andi-study",
+        "saliency": "jobs/explain.py --network pattern-2d",
+        "phase-diagram": "jobs/classify_scan.py",
+        "montage": "jobs/generate_scan.py",
+        "networks": "jobs/train_grid.py",
+    }.items():
+        assert f"python {command}" in page.sections[section]
+    assert not page.pictures
+
+
+def test_every_section_is_drawn_and_the_page_needs_no_other_file(tmp_path):
+    trained("andi-study")
+    write("predictions/andi-study/test", tiny_results.predictions(spaces.ANDI_MODELS, 10))
+    write("relevance/andi-study/test", tiny_results.trajectories())
+    write("saliency/pattern-2d/test", tiny_results.saliency())
+    scan(every=200)
+    page = build(tmp_path)
+    captions = "\n".join(page.pictures)
+    for start in ("Confusion matrix", "Loss and accuracy", "One trajectory", "One pattern", "The pattern at", "All 2"):
+        assert start in captions
+    assert "python jobs" not in "".join(page.sections[section] for section in SECTIONS if section != "networks")
+    assert all(address.startswith(("data:", "#")) for address in page.addresses)
+    assert "url(" not in (tmp_path / "report" / "index.html").read_text()
+    files = {path.name: path.read_bytes() for path in (tmp_path / "report").glob("*.png")}
+    assert sorted(files.values()) == sorted(page.pictures.values())
+    assert sorted(files) == [
+        "confusion-andi-study-test.png",
+        "montage-pattern-2d-second-alpha.png",
+        "phase-diagram-pattern-2d-second.png",
+        "relevance-andi-study-test.png",
+        "saliency-pattern-2d-test.png",
+        "training-andi-study.png",
+    ]
+
+
+def test_summary_counts_complete_data_sets_and_says_what_others_lack(tmp_path):
+    write("andi/test", tiny_results.trajectories(10)[["position"]])
+    write("gray_scott/val", tiny_results.patterns(6), shards=3, finished=2)
+    text = " ".join(build(tmp_path).sections["summary"].split())
+    assert "10 trajectories 0 patterns 0 trained networks" in text
+    assert "andi/test 10 complete" in text
+    assert "gray_scott/val 6 2 of 3 shards" in text
+
+
+def test_results_that_are_not_complete_are_not_drawn(tmp_path):
+    write("relevance/andi-study/test", tiny_results.trajectories(), shards=2, finished=1)
+    page = build(tmp_path)
+    assert not page.pictures
+    assert "1 of 2 shards" in page.sections["summary"]
+
+
+def test_accuracy_of_each_evaluated_network(tmp_path):
+    write("predictions/andi-study/test", tiny_results.predictions(spaces.ANDI_MODELS, 10))
+    write("predictions/grid/123-2/val", tiny_results.predictions(spaces.ANDI_MODELS, 100))
+    text = " ".join(build(tmp_path).sections["evaluation"].split())
+    assert re.search(r"andi-study test 10 0\.900 0\.\d{3}", text)
+    assert re.search(r"grid/123-2 val 100 0\.990 0\.\d{3}", text)
+
+
+def test_networks_are_listed_best_first_with_their_size_and_time(tmp_path):
+    write("andi/test", tiny_results.trajectories(10)[["position"]])
+    trained("123-2", accuracy=0.4)
+    trained("132-4", accuracy=0.75, seconds=1234.5)
+    text = " ".join(build(tmp_path).sections["networks"].split())
+    assert "132-4 18 465 2 0.750 1 234 123-2" in text
+    assert "python jobs/train_network.py --network pattern-2d" in text
+
+
+def test_pointing_at_the_phase_diagram_tells_k_f_and_class(tmp_path):
+    said = scan(every=1000)
+    cells = build(tmp_path).cells[0]
+    assert (cells["columns"], len(cells["texts"])) == (87, 87 * 95)
+    assert sum(text != "" for text in cells["texts"]) == 5369
+    k, f = spaces.scan_axes()
+    for k_point, f_point, predicted in zip(said.k.values, said.f.values, said.predicted.values, strict=True):
+        row, column = 94 - np.searchsorted(f, f_point), np.searchsorted(k, k_point)
+        name = report.sections.symbol(spaces.PATTERN_CLASSES_SECOND[predicted])
+        assert cells["texts"][row * 87 + column] == f"k = {k_point:g}, f = {f_point:g}: {name}"
+    assert 0 < cells["left"] < cells["left"] + cells["width"] < 1
+    assert 0 < cells["top"] < cells["top"] + cells["height"] < 1
+
+
+def test_montage_shows_the_wanted_class_and_pointing_tells_k_f_and_seed(tmp_path):
+    said = scan(every=100)
+    page = build(tmp_path, montage_class="kappa")
+    number = spaces.PATTERN_CLASSES_SECOND.index("kappa")
+    members = said.isel(sample=np.flatnonzero(said.predicted.values == number)).sortby(["k", "f"])
+    expected = [
+        f"k = {k:g}, f = {f:g}, seed {seed}"
+        for k, f, seed in zip(members.k.values, members.f.values, members.seed.values, strict=True)
+    ]
+    cells = page.cells[1]
+    assert cells["texts"] == expected + [""] * (10 - len(expected))
+    assert (cells["left"], cells["top"], cells["width"], cells["height"]) == (0, 0, 1, 1)
+    assert "Class κ" in page.sections["montage"]
+
+
+def test_a_class_that_the_scan_does_not_have_gets_a_sentence(tmp_path):
+    said = tiny_results.scan_predictions(500, spaces.PATTERN_CLASSES)
+    fields = tiny_results.patterns(said.sizes["sample"], frames=1)
+    write("gray_scott/scan", fields.assign_coords({name: said[name] for name in ("k", "f", "seed", "label")}))
+    write("predictions/pattern-2d/scan", said)
+    assert "finds no pattern of this class" in build(tmp_path, montage_class="pi").sections["montage"]
+
+
+def test_predictions_of_another_scan_are_not_mixed_with_the_patterns(tmp_path):
+    said = tiny_results.scan_predictions(500)
+    fields = tiny_results.patterns(said.sizes["sample"], frames=1)
+    seeds = {"k": said.k, "f": said.f, "seed": said.seed + 1, "label": said.label}
+    write("gray_scott/scan", fields.assign_coords(seeds))
+    write("predictions/pattern-2d-second/scan", said)
+    assert "are of another scan" in build(tmp_path).sections["montage"]
+
+
+def test_provenance_has_the_attributes_of_stores_and_networks_escaped(tmp_path):
+    trained("andi-study")
+    write("predictions/pattern-2d-second/scan", tiny_results.scan_predictions(500))
+    page = build(tmp_path)
+    text = page.sections["provenance"]
+    assert '{"made by": "<tests>"}' in text
+    assert f'{{"numpy": "{np.__version__}"}}' in text
+    assert "1 to " in text.partition("seeds")[2]
+    assert '{"seed": 7}' in text
+    assert "<tests>" not in (tmp_path / "report" / "index.html").read_text()
+
+
+def test_an_unknown_class_is_refused_before_anything_is_written(tmp_path):
+    scan(every=1000)
+    with pytest.raises(InputError, match="unknown pattern class 'omega'"):
+        report.build(tmp_path / "report", "omega")
+    assert not (tmp_path / "report").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
+    write("gray_scott/val", tiny_results.patterns(3))
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="choose another folder"):
+        report.build(tmp_path / "file")
+
+
+def test_job_prints_the_path_of_the_page(tmp_path, capsys):
+    write("gray_scott/val", tiny_results.patterns(3))
+    job.main(output=tmp_path / "page")
+    assert capsys.readouterr().out.strip() == str(tmp_path / "page" / "index.html")
+    assert [path.name for path in (tmp_path / "page").iterdir()] == ["index.html"]
+    assert store.list_names() == ["gray_scott/val"]

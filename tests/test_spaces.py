@@ -1,0 +1,141 @@
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raypipe import spaces
+from raypipe.errors import InputError
+
+CATALOG = Path(__file__).parent.parent / "data_catalog"
+FIRST_SEEDS = {"train": 1501, "val": 751, "test": 2251, "train2": 3291, "val2": 1646}
+
+
+@pytest.mark.parametrize(
+    ("split", "count"), [("train", 750), ("val", 750), ("test", 750), ("train2", 1645), ("val2", 1645)]
+)
+def test_full_sets_have_their_sizes_and_seeds(split, count):
+    simulations = spaces.pattern_simulations(split)
+    assert len(simulations) == count
+    np.testing.assert_array_equal(simulations.seed, np.arange(FIRST_SEEDS[split], FIRST_SEEDS[split] + count))
+
+
+@pytest.mark.parametrize("split", spaces.PATTERN_TABLES)
+def test_sets_follow_the_table_in_file_order(split):
+    with (CATALOG / "gray_scott_classes.csv").open() as lines:
+        rows = [row for row in csv.DictReader(lines) if row["table"] == spaces.PATTERN_TABLES[split]]
+    expected = [(row["class"], float(row["k"]), float(row["f"])) for row in rows for _ in range(int(row["count"]))]
+    simulations, classes = spaces.pattern_simulations(split), spaces.pattern_classes(split)
+    found = zip((classes[label] for label in simulations.label), simulations.k, simulations.f, strict=True)
+    assert list(found) == expected
+
+
+def test_class_order():
+    assert spaces.PATTERN_CLASSES == (
+        "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta",
+        "iota", "kappa", "lambda", "mu", "nu", "l", "h",
+    )  # fmt: skip
+    assert spaces.PATTERN_CLASSES_SECOND[13] == "pi"
+    assert [name for name in spaces.PATTERN_CLASSES_SECOND if name != "pi"] == list(spaces.PATTERN_CLASSES)
+    assert spaces.ANDI_MODELS == ("attm", "ctrw", "fbm", "lw", "sbm")
+
+
+@given(split=st.sampled_from(sorted(spaces.PATTERN_TABLES)), per_class=st.integers(1, 50))
+def test_a_subset_is_balanced_and_keeps_the_seeds_of_the_full_set(split, per_class):
+    full, part = spaces.pattern_simulations(split), spaces.pattern_simulations(split, per_class)
+    assert np.bincount(part.label).tolist() == [per_class] * len(spaces.pattern_classes(split))
+    index = part.seed - full.seed[0]
+    assert (np.diff(index) > 0).all()
+    for column in ("k", "f", "seed", "label"):
+        np.testing.assert_array_equal(getattr(part, column), getattr(full, column)[index])
+
+
+def test_a_subset_spreads_over_the_points_of_a_class():
+    part = spaces.pattern_simulations("test", 3)
+    alpha = part[part.label == 0]
+    assert len(set(zip(alpha.k, alpha.f, strict=True))) == 3
+
+
+def brute_force_scan():
+    """The scan's points and seeds, one by one, from the table."""
+    with (CATALOG / "gray_scott_scan.csv").open() as lines:
+        rows = list(csv.DictReader(lines))
+    blocks = {}
+    for row in rows:
+        for i in range(int(row["k_count"])):
+            for j in range(int(row["f_count"])):
+                point = (float(row["k_first"]) + i * 0.000625, float(row["f_first"]) + j * 0.00125)
+                blocks.setdefault(int(row["block"]) - 1, []).append(point)
+    for block, points in blocks.items():
+        for i, (k, f) in enumerate(points):
+            yield k, f, i + block * len(points) + 1
+
+
+def test_scan_agrees_with_brute_force():
+    scan = spaces.scan_simulations()
+    k, f, seed = (np.array(column) for column in zip(*brute_force_scan(), strict=True))
+    assert len(scan) == 5481
+    np.testing.assert_allclose(scan.k, k, atol=1e-12)
+    np.testing.assert_allclose(scan.f, f, atol=1e-12)
+    np.testing.assert_array_equal(scan.seed, seed)
+    assert len(set(zip(scan.k.tolist(), scan.f.tolist(), strict=True))) == 5369
+
+
+def test_scan_is_an_image_of_87_by_95():
+    k, f = spaces.scan_axes()
+    assert (len(k), len(f)) == (87, 95)
+    np.testing.assert_allclose(np.diff(k), 0.000625)
+    np.testing.assert_allclose(np.diff(f), 0.00125)
+    assert (k[0], k[-1], f[0], f[-1]) == (0.02375, 0.0775, 0.0015, 0.119)
+
+
+@given(every=st.integers(1, 5481))
+def test_every_nth_point_of_the_scan(every):
+    full, part = spaces.scan_simulations(), spaces.scan_simulations(every)
+    assert len(part) == -(-5481 // every)
+    np.testing.assert_array_equal(part.seed, full.seed[np.arange(len(part)) * every])
+
+
+def test_frame_times_serve_both_samples():
+    assert tuple(range(11400, 15001, 400)) == spaces.FRAME_TIMES_3D
+    assert set(spaces.FRAME_TIMES_2D) | set(spaces.FRAME_TIMES_3D) == set(spaces.PATTERN_FRAME_TIMES)
+    assert list(spaces.PATTERN_FRAME_TIMES) == sorted(spaces.PATTERN_FRAME_TIMES)
+
+
+@given(split=st.sampled_from(("train", "val")), fifth=st.integers(1, 20_000))
+def test_trajectories_are_balanced_and_seeds_never_meet(split, fifth):
+    planned = spaces.trajectories(split, 5 * fifth)
+    assert np.bincount(planned.label).tolist() == [fifth] * 5
+    assert (planned.seed >> 30 == spaces.TRAJECTORY_SPLITS.index(split)).all()
+    assert len(np.unique(planned.seed)) == 5 * fifth
+    assert planned.seed.max() < 2**32
+
+
+@pytest.mark.parametrize(
+    ("model", "first", "last", "count"),
+    [("attm", 0.05, 1, 20), ("ctrw", 0.05, 1, 20), ("fbm", 0.05, 1.95, 39), ("lw", 1.05, 2, 20), ("sbm", 0.05, 2, 40)],
+)
+def test_exponents(model, first, last, count):
+    exponents = spaces.andi_exponents(spaces.ANDI_MODELS.index(model))
+    assert (exponents[0], exponents[-1], len(exponents)) == (first, last, count)
+    np.testing.assert_allclose(np.diff(exponents), 0.05)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: spaces.pattern_simulations("tran"), "unknown split 'tran'"),
+        (lambda: spaces.pattern_simulations("train", 51), "from 1 to 50"),
+        (lambda: spaces.pattern_simulations("train", 0), "from 1 to 50"),
+        (lambda: spaces.scan_simulations(0), "from 1 to 5481"),
+        (lambda: spaces.scan_simulations(5482), "from 1 to 5481"),
+        (lambda: spaces.trajectories("train", 7), "take 5"),
+        (lambda: spaces.trajectories("train", 0), "from 1 to"),
+        (lambda: spaces.trajectories("train2", 5), "unknown split"),
+    ],
+)
+def test_bad_input_says_what_is_possible(call, said):
+    with pytest.raises(InputError, match=said):
+        call()

@@ -1,0 +1,215 @@
+import contextlib
+import dataclasses
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_data import write_trajectories
+
+from raypipe import artifact, objects
+from raypipe.architectures import andi_grid, architecture
+from raypipe.errors import InputError
+from raypipe.fit import HISTORY, Fit, training
+from raypipe.train import Settings, data_names, summary, train
+
+CHECKOUT = Path(__file__).parent.parent
+TWO = [architecture("123-2"), architecture("132-2")]
+
+
+SETTINGS = Settings(epochs=40, samples=100, seed=3)
+
+
+def write_data():
+    write_trajectories("train", 200)
+    write_trajectories("val", 50, seed=1)
+
+
+@pytest.fixture(scope="module")
+def trained(ray_cluster, tmp_path_factory):
+    """A root where two networks were trained at once, without a break, and what was said meanwhile."""
+    root = tmp_path_factory.mktemp("trained")
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(io.StringIO()) as said,
+        contextlib.redirect_stderr(said),
+    ):
+        patch.setenv("RAYPIPE_STORE", str(root))
+        write_data()
+        assert train(TWO, SETTINGS) == ["123-2", "132-2"]
+    return root, said.getvalue()
+
+
+def files(root):
+    return {path.name: path.stat().st_mtime_ns for path in (root / "networks").rglob("*.safetensors")}
+
+
+def wait_for(condition, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def test_a_killed_grid_is_continued(trained, store_root, monkeypatch):
+    """The driver is killed when one network is done and another is under way."""
+    import ray
+
+    write_data()
+    flags = "--networks 123-2,132-2 --epochs 40 --trajectories 100 --seed 3 --workers 1"
+    command = [sys.executable, "jobs/train_grid.py", *flags.split()]
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "RAY_ADDRESS": ray.get_runtime_context().gcs_address}
+    driver = subprocess.Popen(command, cwd=CHECKOUT, env=environment, start_new_session=True)
+    try:
+        wait_for(lambda: artifact.exists("123-2") and any("132-2" in path for path in objects.paths("training")))
+    finally:
+        os.killpg(driver.pid, signal.SIGKILL)
+        driver.wait()
+    kept = files(store_root)
+    assert set(kept) == {"123-2.safetensors"}
+    (checkpoint,) = objects.paths("training")
+
+    def epochs_done():
+        return len(artifact.unpack(objects.get(checkpoint), checkpoint)[1]["history"]["loss"])
+
+    before = -1
+    while before != (before := epochs_done()):
+        time.sleep(1)  # Ray ends the workers of a driver that is gone
+    assert before < 40, "killed in mid-run"
+    state, documents = artifact.unpack(objects.get(checkpoint), checkpoint)
+    documents["history"]["loss"][0] = 123.0
+    objects.put(checkpoint, artifact.pack(state, documents))
+
+    assert train(TWO, SETTINGS) == ["123-2", "132-2"]
+    assert files(store_root)["123-2.safetensors"] == kept["123-2.safetensors"], "not trained again"
+    assert not objects.paths("training")
+    continued = artifact.load("132-2")
+    assert continued.history["loss"][0] == 123.0, "continued, not begun anew"
+    monkeypatch.setenv("RAYPIPE_STORE", str(trained[0]))
+    whole = artifact.load("132-2")
+    assert len(whole.history["loss"]) == 40
+    assert whole.history["loss"][1:] == continued.history["loss"][1:]
+    assert whole.provenance["made_from"] == continued.provenance["made_from"]
+    for name, array in whole.weights.items():
+        np.testing.assert_array_equal(continued.weights[name], array, err_msg="bit for bit")
+
+
+def test_two_networks_on_two_workers(trained, monkeypatch):
+    root, said = trained
+    monkeypatch.setenv("RAYPIPE_STORE", str(root))
+    assert "2 of 2 networks done, best 1" in said
+    assert "Trial" not in said, "Tune is silent"
+    for name in ("123-2", "132-2"):
+        network = artifact.load(name)
+        assert {key: len(values) for key, values in network.history.items()} == dict.fromkeys(HISTORY, 40)
+        assert network.metrics == {key: values[-1] for key, values in network.history.items()}
+        assert network.metrics["accuracy"] > 0.5, "it learned"
+        assert network.provenance["versions"].keys() >= {"raypipe", "tensorflow", "keras", "numpy"}
+        assert network.provenance["seconds"] > 0
+        made_from = network.provenance["made_from"]
+        assert made_from["training"]["seed"] == 3
+        assert made_from["data"]["train"] == {
+            "name": "andi/train", "samples": 100, "parameters": {"made by": "tests", "seed": 0},
+        }  # fmt: skip
+    assert summary(["123-2", "132-2"]).splitlines()[1].split()[1:3] == ["40717", "40"]
+
+
+def test_what_is_trained_is_left_alone(trained, monkeypatch):
+    monkeypatch.setenv("RAYPIPE_STORE", str(trained[0]))
+    monkeypatch.setattr("raypipe.cluster.connect", lambda: pytest.fail("nothing is to be done"))
+    kept = files(trained[0])
+    assert train(TWO, SETTINGS) == ["123-2", "132-2"]
+    for other, difference in (
+        ({"epochs": 3}, "training epochs is 40 there and 3 here"),
+        ({"seed": 4}, "training seed is 3 there and 4 here"),
+        ({"samples": None}, "data train samples is 100 there and 200 here"),
+        ({"scheduler": "asha"}, "scheduler is 'fifo' there and 'asha' here"),
+    ):
+        with pytest.raises(InputError, match=f"123-2 is already trained.*{difference}.*delete .*123-2.safetensors"):
+            train(TWO, dataclasses.replace(SETTINGS, **other))
+    assert files(trained[0]) == kept
+
+
+def test_a_network_that_is_cut_short_is_kept(store_root):
+    from raypipe.trial import Keeper, Task
+
+    write_data()
+    plan = training(TWO[0], epochs=5)
+    task = Task(TWO[0], plan, {"scheduler": "asha"}, "")
+    fit = Fit(TWO[0], plan)
+    fit.history = {name: [0.5, 0.25] for name in fit.history}
+    task.put_away(fit)
+    assert task.begin().epoch == 2
+
+    class Trial:
+        config = {"network": "123-2"}  # noqa: RUF012
+
+    keeper = Keeper({"123-2": task}, "test")
+    keeper.setup()
+    keeper.on_trial_result(iteration=2, trials=[], trial=Trial, result={"val_accuracy": 0.25, "epoch": 2})
+    keeper.on_trial_complete(iteration=2, trials=[], trial=Trial)
+    assert keeper._bar.n == keeper._bar.total == 2
+    keeper.on_experiment_end(trials=[])
+    assert artifact.load("123-2").metrics["val_accuracy"] == 0.25
+    assert not objects.paths("training")
+
+
+def test_other_settings_have_another_checkpoint():
+    from raypipe.trial import Task
+
+    plan = training(TWO[0])
+    places = {
+        Task(network, plan, {"scheduler": scheduler}, series).checkpoint
+        for network in TWO
+        for scheduler in ("fifo", "asha")
+        for series in ("", "second")
+    }
+    assert len(places) == 8
+    assert Task(TWO[0], plan, {"scheduler": "fifo"}, "").checkpoint in places
+
+
+def test_names_of_data_sets():
+    assert {data_names(one) for one in andi_grid()} == {("andi/train", "andi/val")}
+    assert data_names(architecture("pattern-3d")) == ("gray_scott/train", "gray_scott/val")
+    assert data_names(architecture("pattern-2d-second")) == ("gray_scott/train2", "gray_scott/val2")
+
+
+@pytest.mark.parametrize(
+    ("networks", "settings", "message"),
+    [
+        ([], {}, "no network to train"),
+        (["123-2", "pattern-2d"], {}, "do not learn from the same data"),
+        (["123-2"], {"epochs": 0}, "epochs is 0; expected 1 or more"),
+        (["123-2"], {"samples": 0}, "samples is 0; expected 1 or more"),
+        (["123-2"], {"workers": 0}, "workers is 0; expected 1 or more"),
+        (["123-2"], {"gpus_per_trial": -1}, "gpus_per_trial is -1"),
+        (["123-2"], {"scheduler": "random"}, "unknown scheduler 'random'; choose one of fifo, asha"),
+        (["123-2"], {"series": "../x"}, "series '../x'; expected letters"),
+        (["123-2"], {}, "no data set 'andi/train'.*run jobs/generate_trajectories.py --split train"),
+        (["pattern-2d-second"], {}, "no data set 'gray_scott/train2'.*jobs/generate_patterns.py --split train2"),
+    ],
+)
+def test_mistakes_are_told_before_anything_starts(networks, settings, message, monkeypatch):
+    monkeypatch.setattr("raypipe.cluster.connect", lambda: pytest.fail("nothing is to be started"))
+    with pytest.raises(InputError, match=message):
+        train([architecture(name) for name in networks], Settings(**settings))
+
+
+def test_validation_data_are_checked_too(monkeypatch):
+    monkeypatch.setattr("raypipe.cluster.connect", lambda: pytest.fail("nothing is to be started"))
+    write_trajectories("train", 10)
+    write_trajectories("val", 10, length=200)
+    with pytest.raises(InputError, match="andi/val has samples of 200 points, not 320"):
+        train(TWO, Settings(epochs=1))
+
+
+def test_more_samples_than_there_are(monkeypatch):
+    monkeypatch.setattr("raypipe.cluster.connect", lambda: pytest.fail("nothing is to be started"))
+    write_data()
+    with pytest.raises(InputError, match="201 samples of andi/train; expected from 1 to 200"):
+        train(TWO, Settings(epochs=1, samples=201))

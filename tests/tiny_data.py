@@ -1,0 +1,58 @@
+"""Small data sets of the real layout, written without Ray, for tests of what learns from them."""
+
+import numpy as np
+
+from raypipe import spaces, store
+from raypipe.store import Coordinate, Template, Variable
+
+
+def write_trajectories(split: str, count: int, *, length: int = spaces.TRAJECTORY_LENGTH, seed: int = 0) -> None:
+    """Random walks, of a drift that tells the class: a network learns it at once."""
+    random = np.random.default_rng(seed)
+    label = np.arange(count) % len(spaces.ANDI_MODELS)
+    steps = random.standard_normal((count, length)) + label[:, None]
+    steps[:, ::2] -= 2 * label[:, None]
+    _write(
+        f"andi/{split}",
+        {"position": (("sample", "time"), np.cumsum(steps, axis=1) + 100.0)},
+        label,
+        spaces.ANDI_MODELS,
+        {"time": np.arange(length)},
+        seed,
+    )
+
+
+def write_patterns(split: str, count: int, *, frame_times: tuple[int, ...] = spaces.PATTERN_FRAME_TIMES) -> None:
+    """Stripes whose wave number and level tell the class, the frame's time added as a millionth."""
+    classes = spaces.pattern_classes(split)
+    random = np.random.default_rng(0)
+    label = np.arange(count) % len(classes)
+    x = np.arange(128) * 2 * np.pi / 128
+    stripes = 0.5 + 0.05 * label[:, None] * np.cos((1 + label[:, None]) * x + random.uniform(0, 6, (count, 1)))
+    frames = np.broadcast_to(stripes[:, None, :, None], (count, 128, 128, len(frame_times)))
+    u = frames + np.array(frame_times) * 1e-6
+    coordinates = {"frame": np.array(frame_times)}
+    _write(f"gray_scott/{split}", {"u": (("sample", "y", "x", "frame"), u)}, label, classes, coordinates, 0)
+
+
+def _write(name, variables, label, classes, coordinates, seed):
+    count = len(label)
+    flags = {"flag_values": list(range(len(classes))), "flag_meanings": " ".join(classes)}
+    template = Template(
+        name=name,
+        samples=count,
+        shard_samples=max(count, 1),
+        variables={
+            key: Variable(dims, values.shape, str(values.dtype), (max(count, 1), *values.shape[1:]))
+            for key, (dims, values) in variables.items()
+        },
+        coordinates={
+            "label": Coordinate(("sample",), label, flags),
+            **{key: Coordinate((key,), values) for key, values in coordinates.items()},
+        },
+        parameters={"made by": "tests", "seed": seed},
+    )
+    store.create(template, {})
+    if count:
+        arrays = {key: values for key, (_, values) in variables.items()}
+        store.write_shard(name, 0, slice(0, count), arrays, seeds=None, seconds=0, attempt="test")

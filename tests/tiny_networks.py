@@ -1,0 +1,23 @@
+"""Networks with random weights, saved as if they had been trained."""
+
+import numpy as np
+
+from raypipe import artifact, networks
+from raypipe.architectures import Architecture
+from raypipe.artifact import Artifact
+
+
+def random_network(architecture: Architecture, seed: int = 0) -> Artifact:
+    """Statistics of batch normalisations are far from mean 0, variance 1; convolutions keep the size of their input."""
+    random = np.random.default_rng(seed)
+    weights = {}
+    for name, array in networks.weights(networks.build(architecture)).items():
+        if name.startswith("batchnormalization"):
+            weights[name] = random.uniform(0.5, 1.5, array.shape).astype("float32")
+        else:
+            scale = 1 / np.sqrt(max(1, np.prod(array.shape[:-1])))
+            weights[name] = random.normal(0, scale, array.shape).astype("float32")
+    history = {name: [0.5, 0.4] for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
+    network = Artifact(architecture, weights, history, metrics={}, provenance={})
+    artifact.save(network)
+    return network

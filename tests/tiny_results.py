@@ -1,0 +1,91 @@
+"""What networks said about small data sets, in the layout of the stores: predictions, relevance, saliency."""
+
+import numpy as np
+import xarray as xr
+
+from raypipe import spaces, store
+from raypipe.store import Coordinate, Template, Variable
+
+
+def flags(classes):
+    return {"flag_values": list(range(len(classes))), "flag_meanings": " ".join(classes)}
+
+
+def scan_predictions(every=1, classes=spaces.PATTERN_CLASSES_SECOND):
+    """The scan, thinned; the classes take turns."""
+    scan = spaces.scan_simulations(every)
+    coordinates = {
+        "k": ("sample", scan.k),
+        "f": ("sample", scan.f),
+        "seed": ("sample", scan.seed),
+        "label": ("sample", scan.label),
+        "class": ("class", list(classes)),
+    }
+    return xr.Dataset({"predicted": ("sample", np.arange(len(scan)) % len(classes))}, coordinates)
+
+
+def predictions(classes, samples):
+    """All right but the first of the first class, which is taken for the second one."""
+    label = np.arange(samples) % len(classes)
+    predicted = label.copy()
+    predicted[0] = 1
+    coordinates = {"label": ("sample", label, flags(classes)), "class": ("class", list(classes))}
+    return xr.Dataset({"predicted": ("sample", predicted)}, coordinates)
+
+
+def trajectories(samples=10):
+    """Random walks with the predictions of `predictions`; relevance grows with a random order of the steps."""
+    random = np.random.default_rng(0)
+    shape = (samples, spaces.TRAJECTORY_LENGTH)
+    said = predictions(spaces.ANDI_MODELS, samples)
+    return said.assign(
+        position=(("sample", "time"), random.normal(size=shape).cumsum(axis=1)),
+        relevance=(("sample", "time"), random.permuted(np.tile(np.linspace(-1, 1, shape[1]), (samples, 1)), axis=1)),
+    ).assign_coords(
+        exponent=("sample", np.linspace(0.05, 1, samples)),
+        noise=("sample", np.tile((0.1, 1.0), samples // 2)),
+    )
+
+
+def patterns(samples=20, frames=3):
+    """Pattern i has u = i / samples everywhere in its last frame, and 0 before."""
+    u = np.zeros((samples, 128, 128, frames), dtype="float32")
+    u[..., -1] = np.arange(samples)[:, None, None] / samples
+    return xr.Dataset(
+        {"u": (("sample", "y", "x", "frame"), u)},
+        {"k": ("sample", np.linspace(0.06, 0.04, samples)), "f": ("sample", np.linspace(0.01, 0.05, samples))},
+    )
+
+
+def saliency(samples=20):
+    """Saliency only in the first corner."""
+    fields = patterns(samples)
+    values = np.zeros((samples, 128, 128), dtype="float32")
+    values[:, 0, 0] = 1
+    said = predictions(spaces.PATTERN_CLASSES, samples)
+    return said.assign(saliency=(("sample", "y", "x"), values), u=fields["u"].isel(frame=-1)).assign_coords(
+        k=fields["k"], f=fields["f"]
+    )
+
+
+def write(name, dataset, *, shards=1, finished=None):
+    """Store a data set under a name in so many shards, of which so many are finished."""
+    samples = dataset.sizes["sample"]
+    shard = -(-samples // shards)
+    template = Template(
+        name=name,
+        samples=samples,
+        shard_samples=shard,
+        variables={
+            key: Variable(array.dims, array.shape, str(array.dtype), (shard, *array.shape[1:]))
+            for key, array in dataset.data_vars.items()
+        },
+        coordinates={key: Coordinate(array.dims, array.values, array.attrs) for key, array in dataset.coords.items()},
+        parameters={"made by": "<tests>"},
+        attributes={"title": f"Title of {name}"},
+    )
+    store.create(template, {"versions": {"numpy": np.__version__}})
+    for number in range(shards if finished is None else finished):
+        part = template.bounds(number)
+        arrays = {key: array.values[part] for key, array in dataset.data_vars.items()}
+        store.write_shard(name, number, part, arrays, seeds=None, seconds=0, attempt="test")
