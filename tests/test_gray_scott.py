@@ -78,6 +78,17 @@ def test_every_size_and_setting_agrees_with_the_reference(size, dtype):
     np.testing.assert_allclose(frame.v, expected_v, rtol=0, atol=tolerance)
 
 
+@pytest.mark.parametrize("size", [*range(2, 13), 16, 48, 128])
+def test_two_steps_per_pass_change_no_bit(size):
+    u, v = np.random.default_rng(size).random((2, size, size))
+    together, one_by_one = (gray_scott_kernel.Stepper(u, v, 0.03, 0.06, 0.2, 0.1, 0.25) for _ in range(2))
+    together.advance(7)
+    for _ in range(7):
+        one_by_one.advance(1)
+    np.testing.assert_array_equal(together.u, one_by_one.u)
+    np.testing.assert_array_equal(together.v, one_by_one.v)
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_bands_change_no_bit(start, monkeypatch, dtype):
     banded = last(*start, steps=2001, dtype=dtype, **MU)
