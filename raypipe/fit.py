@@ -17,7 +17,9 @@ from raypipe.errors import InputError
 from raypipe.inputs import Samples
 
 HISTORY = ("loss", "accuracy", "val_loss", "val_accuracy")
-"""Figures of each epoch: of the training samples while the weights change, of the validation samples after it."""
+"""Figures of each epoch: of the training samples while the weights change, of the validation samples after it.
+
+Beside them, "val_recall/<class>" for each class of which there are validation samples."""
 
 _VALIDATION_BATCH = 256
 
@@ -81,6 +83,7 @@ class Fit:
         keras.utils.clear_session()
         keras.utils.set_random_seed(training.seed)
         self._training = training
+        self._classes = architecture.classes
         self._model = networks.build(architecture)
         losses = {
             "mean_squared_error": keras.losses.MeanSquaredError(),
@@ -109,20 +112,35 @@ class Fit:
         # A generator of its own for each epoch: a continued training sees what an uninterrupted one sees.
         random = np.random.default_rng((self._training.seed, self.epoch))
         order = random.permutation(len(train.labels))
-        learned, measured = [], []
+        learned = []
         for start in range(0, len(order), batch):
             members = order[start : start + batch]
             inputs = train.inputs[members]
             if self._training.augmented:
                 inputs = augment(inputs, random)
             learned.append(self._model.train_on_batch(inputs, self._targets(train.labels[members])))
-        for start in range(0, len(validation.labels), _VALIDATION_BATCH):
-            part = slice(start, start + _VALIDATION_BATCH)
-            measured.append(self._model.test_on_batch(validation.inputs[part], self._targets(validation.labels[part])))
-        figures = (*_mean(learned, len(order), batch), *_mean(measured, len(validation.labels), _VALIDATION_BATCH))
-        for name, value in zip(HISTORY, figures, strict=True):
-            self.history[name].append(value)
+        sizes = np.diff([*range(0, len(order), batch), len(order)])
+        loss, accuracy = np.average(np.array(learned, "float64"), axis=0, weights=sizes).tolist()
+        for name, value in {"loss": loss, "accuracy": accuracy, **self._validated(validation)}.items():
+            self.history.setdefault(name, []).append(value)
         self.seconds += time.perf_counter() - began
+
+    def _validated(self, samples: Samples) -> dict[str, float]:
+        """Loss, accuracy and the recall of each class."""
+        starts = range(0, len(samples.labels), _VALIDATION_BATCH)
+        outputs = np.concatenate(
+            [self._model.predict_on_batch(samples.inputs[start : start + _VALIDATION_BATCH]) for start in starts]
+        )
+        right = outputs.argmax(axis=-1) == samples.labels
+        return {
+            "val_loss": float(self._model.loss(self._targets(samples.labels), outputs)),
+            "val_accuracy": float(right.mean()),
+            **{
+                f"val_recall/{name}": float(right[samples.labels == label].mean())
+                for label, name in enumerate(self._classes)
+                if np.any(samples.labels == label)
+            },
+        }
 
     def _targets(self, labels: np.ndarray) -> np.ndarray:
         one_hot: np.ndarray = np.eye(self._model.output_shape[-1], dtype="float32")
@@ -150,13 +168,6 @@ class Fit:
         """States of the generators of dropout: the variables of a Keras 3 model that are no weights."""
         known = {id(variable) for variable in self._model.weights}
         return [variable for variable in self._model.variables if id(variable) not in known]
-
-
-def _mean(figures: list[Any], samples: int, batch: int) -> list[float]:
-    """Mean loss and accuracy over samples from those of their batches, of which the last may be smaller."""
-    sizes = np.diff([*range(0, samples, batch), samples])
-    mean: list[float] = np.average(np.array(figures, "float64"), axis=0, weights=sizes).tolist()
-    return mean
 
 
 def weights_of(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
