@@ -19,7 +19,8 @@ from raypipe.errors import InputError
 
 Kind = Literal[
     "BatchNormalization", "Conv1D", "Conv2D", "Conv3D", "MaxPooling1D", "MaxPooling2D", "MaxPooling3D",
-    "GlobalMaxPooling2D", "GlobalMaxPooling3D", "Dense", "Dropout", "Flatten",
+    "GlobalAveragePooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D", "Dense", "Dropout", "Flatten",
+    "Activation", "Add",
 ]  # fmt: skip
 
 KERNEL_SIZES = (2, 4, 6, 10, 16, 32)
@@ -37,16 +38,20 @@ Options = dict[str, int | float | str | tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: its Keras class, its name in the network and the arguments of its constructor."""
+    """One layer: its Keras class, its name in the network and the arguments of its constructor.
+
+    `sources` are the names of the layers whose outputs it takes; if there are none, it takes those of the layer before.
+    """
 
     kind: Kind
     name: str
     options: Options
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network before it has weights: a stack of layers over one input.
+    """A network before it has weights: layers over one input, each after those whose outputs it takes.
 
     `input_shape` without the batch: (320, 1) for trajectories, (y, x, frame) for 2-D and (y, x, frame, 1) for 3-D
     patterns. `classes` are the names of the outputs, in their order. `frame_times` are the times of the frames that
@@ -69,7 +74,8 @@ class Architecture:
 def architecture(name: str) -> Architecture:
     """The architecture called `name`.
 
-    Names: the 164 of the grid, such as "123-2"; "andi-study"; "pattern-2d", "pattern-2d-second" and "pattern-3d".
+    Names: the 164 of the grid, such as "123-2"; "andi-study" and "andi-residual"; "pattern-2d",
+    "pattern-2d-second" and "pattern-3d".
 
     Raises:
         InputError: if there is none of that name, or it cannot be built; the message has the reason.
@@ -151,6 +157,42 @@ def _andi_study() -> Architecture:
     )
 
 
+def _andi_residual() -> Architecture:
+    """A network beyond the study's: residual blocks (He et al., CVPR 2016) at four time resolutions.
+
+    Its convolutions keep the length, so that a sum can go round each pair of them; a block that widens goes
+    round through a convolution of kernel size 1.
+    """
+    layers: list[Layer] = []
+
+    def append(kind: Kind, name: str, *sources: str, **options: int | float | str) -> str:
+        layers.append(Layer(kind, name, dict(options), sources))
+        return name
+
+    def convolution(name: str, source: str, filters: int, kernel_size: int) -> str:
+        append("Conv1D", name, source, filters=filters, kernel_size=kernel_size, padding="same", use_bias=False)
+        return append("BatchNormalization", f"{name}_normalised")
+
+    def relu(name: str) -> str:
+        return append("Activation", name, activation="relu")
+
+    convolution("stem", "input", 32, 7)
+    seen, width = relu("stem_active"), 32
+    for number, filters in enumerate((32, 64, 128, 128), start=1):
+        block = f"block_{number}"
+        convolution(f"{block}_first", seen, filters, 5)
+        second = convolution(f"{block}_second", relu(f"{block}_first_active"), filters, 5)
+        shortcut = seen if filters == width else convolution(f"{block}_shortcut", seen, filters, 1)
+        append("Add", f"{block}_sum", second, shortcut)
+        seen, width = relu(f"{block}_active"), filters
+        if number < 4:
+            seen = append("MaxPooling1D", f"{block}_pooled", pool_size=2)
+    append("GlobalAveragePooling1D", "average")
+    append("Dropout", "dropout", rate=0.25)
+    append("Dense", "classes", units=len(spaces.ANDI_MODELS), activation="softmax")
+    return Architecture("andi-residual", "andi", (spaces.TRAJECTORY_LENGTH, 1), spaces.ANDI_MODELS, tuple(layers))
+
+
 def _trajectory_network(name: str, *features: tuple[Kind, Options]) -> Architecture:
     """Feature layers and the head that all trajectory networks share; the first Dense acts on each time step."""
     return Architecture(
@@ -225,6 +267,7 @@ def _pattern_3d() -> Architecture:
 
 _STUDY = {
     "andi-study": _andi_study,
+    "andi-residual": _andi_residual,
     "pattern-2d": lambda: _pattern_2d("pattern-2d", spaces.PATTERN_CLASSES),
     "pattern-2d-second": lambda: _pattern_2d("pattern-2d-second", spaces.PATTERN_CLASSES_SECOND),
     "pattern-3d": _pattern_3d,

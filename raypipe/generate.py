@@ -132,8 +132,8 @@ def trajectories(split: str, count: int) -> Plan:
     """Plan of a trajectory data set, `andi/<split>`: positions as the generator made them.
 
     Args:
-        split: train or val, balanced, or test, which is what `challenge_theory_dataset` itself returns.
-        count: number of trajectories, for train and val a multiple of five.
+        split: train, val or train-large, balanced, or test, which is what `challenge_theory_dataset` itself returns.
+        count: number of trajectories, a multiple of five where they are balanced.
 
     Raises:
         InputError: if the split or the count is not possible.

@@ -18,10 +18,13 @@ def build(architecture: Architecture) -> Any:
     # Keras 3 or Keras 2, whichever belongs to the installed TensorFlow.
     from tensorflow import keras
 
-    inputs = outputs = keras.Input(architecture.input_shape, name="input")
+    inputs = last = keras.Input(architecture.input_shape, name="input")
+    outputs = {"input": inputs}
     for layer in architecture.layers:
-        outputs = getattr(keras.layers, layer.kind)(name=layer.name, **layer.options)(outputs)
-    return keras.Model(inputs, outputs, name=architecture.name)
+        sources = [outputs[name] for name in layer.sources] or [last]
+        apply = getattr(keras.layers, layer.kind)(name=layer.name, **layer.options)
+        last = outputs[layer.name] = apply(sources if len(sources) > 1 else sources[0])
+    return keras.Model(inputs, last, name=architecture.name)
 
 
 def load(artifact: Artifact) -> Any:

@@ -39,7 +39,7 @@ TRAJECTORY_LENGTH = 320
 NOISE_LEVELS = (0.1, 0.5, 1.0)
 """Standard deviations of the localisation noise, in units of the displacements' standard deviation."""
 
-TRAJECTORY_SPLITS = ("train", "val", "test")
+TRAJECTORY_SPLITS = ("train", "val", "test", "train-large")
 
 _EXPONENT_STEPS = {"attm": (1, 20), "ctrw": (1, 20), "fbm": (1, 39), "lw": (21, 40), "sbm": (1, 40)}
 
@@ -61,8 +61,8 @@ class Trajectories:
 def trajectories(split: str, count: int) -> Trajectories:
     """Trajectories of a split.
 
-    Trajectory i has the seed i + m·2³⁰ with m = 0 (train), 1 (val), 2 (test). In train and val classes take turns, so
-    that any multiple of five is balanced; the test split's classes are what the challenge's own function returns.
+    Trajectory i has the seed i + m·2³⁰ with m = 0 (train), 1 (val), 2 (test), 3 (train-large). Classes take turns, so
+    that any multiple of five is balanced, but in test, whose classes are what the challenge's own function returns.
 
     Raises:
         InputError: if the split is unknown, `count` is not positive, too large, or cannot be balanced.

@@ -58,7 +58,7 @@ class Settings:
 def data_names(architecture: Architecture) -> tuple[str, str]:
     """Names of the data sets on which a network is trained and validated."""
     if architecture.study == "andi":
-        return "andi/train", "andi/val"
+        return f"andi/train{'-large' if architecture.name == 'andi-residual' else ''}", "andi/val"
     second = "2" if architecture.name == "pattern-2d-second" else ""
     return f"gray_scott/train{second}", f"gray_scott/val{second}"
 

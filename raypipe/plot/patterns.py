@@ -57,6 +57,32 @@ def montage(patterns: xr.Dataset) -> Figure:
 
 
 @styled
+def class_gallery(patterns: xr.Dataset, examples: int = 3) -> Figure:
+    """Patterns of each class (last frame of u), a column each, from as many different (k, f) as there are.
+
+    `patterns` has `u` (sample, y, x, frame) and `label`, `k`, `f` along `sample`; `examples` are taken at equal
+    distances from the samples of a class in their order.
+    """
+    names, label = class_names(patterns), patterns["label"].values
+    present = np.unique(label)
+    blocks = -(-len(present) // _GALLERY_COLUMNS)
+    figure = new_figure(10.5, (1.4 * examples + 0.25) * blocks)
+    grid = figure.subplots(examples * blocks, _GALLERY_COLUMNS, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for place, number in enumerate(present):
+        block, column = divmod(place, _GALLERY_COLUMNS)
+        members = np.flatnonzero(label == number)
+        for row, sample in enumerate(members[np.arange(examples) * len(members) // examples]):
+            one, axes = patterns.isel(sample=int(sample), frame=-1), grid[block * examples + row, column]
+            heading = f"{symbol(names[number])}\n" if row == 0 else ""
+            axes.set_title(f"{heading}k {float(one['k']):g}  f {float(one['f']):g}", fontsize=7, linespacing=1.4)
+            field = axes.imshow(one["u"].values, cmap=FIELD_COLOURS, vmin=0, vmax=1)
+    figure.colorbar(field, ax=grid, ticks=(0, 0.5, 1), shrink=0.4, aspect=25).set_label("u", rotation=0)
+    return figure
+
+
+@styled
 def pattern_gallery(saliency: xr.Dataset) -> Figure:
     """One pattern per class (last frame of u), and below it the saliency over the pattern.
 
