@@ -165,6 +165,18 @@ def test_montage_has_a_tile_and_k_and_f_of_every_pattern():
         np.testing.assert_allclose(centre, number / 13 if number < 13 else np.nan, rtol=1e-6)
 
 
+def test_class_gallery_has_examples_of_every_class_from_its_whole_length():
+    labels = tiny_results.predictions(spaces.PATTERN_CLASSES, 40)["label"]
+    patterns = tiny_results.patterns(40).assign_coords(label=labels)
+    figure = plot.class_gallery(patterns, examples=2)
+    label = patterns["label"].values
+    for column, number in enumerate(np.unique(label)[:8]):
+        members = np.flatnonzero(label == number)
+        for row, sample in enumerate((members[0], members[len(members) // 2])):
+            drawn = figure.axes[row * 8 + column].images[0].get_array()
+            np.testing.assert_array_equal(drawn, patterns["u"].values[sample, :, :, -1])
+
+
 def test_gallery_has_pattern_and_saliency_of_one_sample_per_class():
     figure = plot.pattern_gallery(tiny_results.saliency(15))
     titles = [text for text in texts(figure) if text]
