@@ -4,6 +4,7 @@ The samples of the split are classified first, if they are not yet. Then correct
 
     python jobs/explain.py --network andi-study --per-class 500
     python jobs/explain.py --network andi-study --method integrated-gradients
+    python jobs/explain.py --network andi-study --control shuffled-weights
     python jobs/explain.py --network pattern-2d
 
 The result is the data set relevance/<network>/<split>, for patterns saliency/<network>/<split>.
@@ -29,14 +30,22 @@ def main(
         ),
     ] = None,
     per_class: Annotated[int, typer.Option(help="At most so many samples of each class.")] = 1,
+    control: Annotated[
+        str | None,
+        typer.Option(
+            help=f"For trajectories, to check the maps: explain a changed network, {' or '.join(relevance.CONTROLS)}. "
+            "[default: the network as it is]"
+        ),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(help="At most so many worker processes, one core each. [default: all cores]")
     ] = None,
 ) -> None:
     """Explain what a trained network decides by."""
-    explain.check(network, method, per_class)
+    explain.check(network, method, per_class, control)
     classify(network, split, workers=workers)
-    print(store.location(explain.explain(network, split, method=method, per_class=per_class, workers=workers)))
+    name = explain.explain(network, split, method=method, per_class=per_class, control=control, workers=workers)
+    print(store.location(name))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from raypipe import artifact, store
 from raypipe.architectures import Architecture
 from raypipe.errors import InputError
 from raypipe.fill import Coordinate, Plan, Variable, fill
-from raypipe.relevance import METHODS
+from raypipe.relevance import CONTROLS, METHODS, settings_of
 from raypipe.spaces import choice
 
 SALIENCY = "saliency"
@@ -26,23 +26,31 @@ SHARD_SAMPLES = {"andi": 250, "gray_scott": 32}
 
 
 def explain(
-    network: str, split: str, *, method: str | None = None, per_class: int = 1, workers: int | None = None
+    network: str,
+    split: str,
+    *,
+    method: str | None = None,
+    per_class: int = 1,
+    control: str | None = None,
+    workers: int | None = None,
 ) -> str:
     """Explain the predictions of a network for samples of each class of a split.
 
     Explained is the score of the predicted class, for the first `per_class` samples of each class that are classified
-    correctly; of a class without any, the first sample: `label` and `predicted` differ then.
+    correctly; of a class without any, the first sample: `label` and `predicted` differ then. With a control the samples
+    and the classes are the same, and the maps those of a changed network: checks of what the maps are worth.
 
-    For trajectories the store is `relevance/<network>/<split>` (`-<method>` after it if the method is not the default
-    one) with `relevance` and `position` (sample, time); for patterns `saliency/<network>/<split>` with `saliency` and
-    `u` (sample, y, x), the last frame. Both have the coordinates of the predictions and `origin`, the number of the
-    sample in the split.
+    For trajectories the store is `relevance/<network>/<split>` (after it `-<method>` if the method is not the default
+    one, and `-<control>`) with `relevance` and `position` (sample, time) and `score` (sample), the score explained; for
+    patterns `saliency/<network>/<split>` with `saliency` and `u` (sample, y, x), the last frame. Both have the
+    coordinates of the predictions and `origin`, the number of the sample in the split.
 
     Args:
         network: name of a trained network.
         split: for which there are predictions.
         method: one of relevance.METHODS for trajectories, "saliency" for patterns; None for the usual one.
         per_class: at most so many samples of each class.
+        control: one of relevance.CONTROLS for trajectories; None for the network as it is.
         workers: at most so many worker processes; by default as many as the cluster has room for.
 
     Returns:
@@ -50,9 +58,10 @@ def explain(
 
     Raises:
         InputError: if the network is not trained, there are no predictions of it or no labels, the method is not for
-            the network's study, `per_class` is below 1, or the store was made in another way.
+            the network's study, `per_class` is below 1, the control is unknown or for patterns, or the store was made
+            in another way.
     """
-    architecture, method = check(network, method, per_class)
+    architecture, method = check(network, method, per_class, control)
     source = f"predictions/{network}/{split}"
     predictions, classified = store.open(source), store.plan_of(source)["parameters"]
     if classified["network_sha256"] != artifact.checksum(network):
@@ -63,7 +72,9 @@ def explain(
     product = SALIENCY if method == SALIENCY else "relevance"
     variables, shard = _variables(architecture, product, len(origin))
     plan = Plan(
-        name=f"{product}/{network}/{split}" + ("" if method in (SALIENCY, LRP) else f"-{method}"),
+        name="-".join(
+            [f"{product}/{network}/{split}", *([] if method in (SALIENCY, LRP) else [method]), *filter(None, [control])]
+        ),
         samples=len(origin),
         shard_samples=shard,
         variables=variables,
@@ -79,20 +90,23 @@ def explain(
         parameters={
             **classified,
             "method": method,
-            "settings": METHODS.get(method, {}),
+            "settings": {} if method == SALIENCY else settings_of(method, control),
             "per_class": per_class,
+            **({"control": control, "control_settings": CONTROLS[control]} if control else {}),
         },
         compute="raypipe.saliency:saliency_of" if method == SALIENCY else "raypipe.relevance:relevance_of",
         columns=("origin", "predicted"),
         environment=None if method == SALIENCY else "explain",
-        attributes={"title": f"Explanation by {method} of network {network} for {split}"},
+        attributes={
+            "title": f"Explanation by {method} of network {network} for {split}" + (f" ({control})" if control else "")
+        },
     )
     fill(plan, workers=workers)
     return plan.name
 
 
-def check(network: str, method: str | None, per_class: int) -> tuple[Architecture, str]:
-    """The network's architecture and the method to use, once it is sure that they and `per_class` go together.
+def check(network: str, method: str | None, per_class: int, control: str | None = None) -> tuple[Architecture, str]:
+    """The network's architecture and the method to use, once it is sure that all arguments go together.
 
     Raises:
         InputError: see `explain`.
@@ -101,6 +115,13 @@ def check(network: str, method: str | None, per_class: int) -> tuple[Architectur
     usual, methods = (LRP, tuple(METHODS)) if architecture.study == "andi" else (SALIENCY, (SALIENCY,))
     if per_class < 1:
         raise InputError(f"{per_class} samples per class; expected 1 or more")
+    if control and architecture.study != "andi":
+        raise InputError(
+            f"control {control!r} with network {network}, which is of the study {architecture.study}; controls check "
+            "the relevance of trajectories: choose a network of theirs, such as andi-study"
+        )
+    if control:
+        choice("control", control, tuple(CONTROLS))
     return architecture, choice(f"method for network {network}", method or usual, methods)
 
 
@@ -133,22 +154,22 @@ def chosen(predictions: xr.Dataset, per_class: int) -> np.ndarray:
 
 def _variables(architecture: Architecture, product: str, samples: int) -> tuple[dict[str, Variable], int]:
     """Variables of the store and the samples of its shards."""
-    shard = SHARD_SAMPLES[architecture.study]
-    dims: tuple[str, ...]
+    shard, shape = SHARD_SAMPLES[architecture.study], architecture.input_shape
+    described: dict[str, tuple[tuple[str, ...], str, str]]
     if product == SALIENCY:
-        dims, extent = ("sample", "y", "x"), architecture.input_shape[:2]
         described = {
-            "saliency": ("float32", {"long_name": "saliency, scaled to [0, 1]", "units": "1"}),
-            "u": ("float32", {"long_name": "concentration u in the last frame", "units": "1"}),
+            "saliency": (("sample", "y", "x"), "float32", "saliency, scaled to [0, 1]"),
+            "u": (("sample", "y", "x"), "float32", "concentration u in the last frame"),
         }
     else:
-        dims, extent = ("sample", "time"), architecture.input_shape[:1]
         described = {
-            "relevance": ("float32", {"long_name": "relevance of the step for the predicted class", "units": "1"}),
-            "position": ("float64", {"long_name": "position", "units": "1"}),
+            "relevance": (("sample", "time"), "float32", "relevance of the step for the predicted class"),
+            "score": (("sample",), "float32", "score of the predicted class, before the softmax"),
+            "position": (("sample", "time"), "float64", "position"),
         }
-    variables = {
-        name: Variable(dims, (samples, *extent), dtype, (shard, *extent), attributes)
-        for name, (dtype, attributes) in described.items()
-    }
+    variables = {}
+    for name, (dims, dtype, long_name) in described.items():
+        extent = shape[: len(dims) - 1]
+        attributes = {"long_name": long_name, "units": "1"}
+        variables[name] = Variable(dims, (samples, *extent), dtype, (shard, *extent), attributes)
     return variables, shard

@@ -34,8 +34,8 @@ class Training:
 
     `rate` is Adam's learning rate, of the first epoch if `decay` is "cosine": then it falls from epoch to epoch along
     half a period of the cosine (Loshchilov and Hutter, ICLR 2017). `batch` is the samples per step, `augmented` whether
-    each pattern is seen in another random variant every epoch, `seed` that of the first weights, of the order of samples,
-    of dropout and of the variants. With one processor the same training gives the same weights, bit for bit.
+    each pattern is seen in another random variant every epoch, `seed` that of the first weights, of the order of
+    samples, of dropout and of the variants. With one processor the same training gives the same weights, bit for bit.
     """
 
     loss: Literal["mean_squared_error", "sparse_categorical_crossentropy"]
@@ -191,7 +191,7 @@ def _learner(model: Any, optimizer: Any, loss: Any) -> Any:
     """
     import tensorflow as tf
 
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    @tf.function(reduce_retracing=True)
     def learn(inputs: Any, targets: Any, labels: Any, batch: Any) -> Any:
         total, right = tf.constant(0.0), tf.constant(0, tf.int64)
         for start in tf.range(0, tf.shape(inputs)[0], batch):

@@ -2,7 +2,8 @@
 
 innvestigate (Alber et al., JMLR 20, 2019) walks back through the layers of a network, but its gradients fail at a batch
 normalisation. A trained one is a 1x1 convolution with a diagonal kernel and a bias, exactly, and is replaced by it:
-see `explainable`. Layer-wise relevance propagation is that of Bach et al., PLoS ONE (2015).
+see `explainable`. Layer-wise relevance propagation is that of Bach et al., PLoS ONE (2015); what its maps are worth is
+checked with changed networks, see CONTROLS.
 """
 
 from collections.abc import Callable
@@ -23,6 +24,20 @@ METHODS: dict[str, dict[str, float]] = {
 """Ways to attribute the score of a class to the steps of a trajectory, with their settings: `epsilon` stabilises the
 propagation and takes up relevance as it grows, `steps` are those of the path from the zero trajectory."""
 
+CONTROLS: dict[str, dict[str, int]] = {"shuffled-weights": {"seed": 0}, "zero-biases": {}}
+"""Changes to a network whose relevance maps check those of the network itself, with their settings.
+
+"shuffled-weights": the values within each array of weights change places; maps that stay the same do not show what the
+network has learned (Adebayo et al., NeurIPS 2018). "zero-biases": nothing is added anywhere, so that with CONSERVING
+for `epsilon` the relevance of "lrp-epsilon" adds up to the class score.
+"""
+
+CONSERVING = 1e-6
+"""The epsilon that keeps the propagation from dividing by zero and takes up next to nothing."""
+
+ADDED = {"Conv1D": (1,), "Dense": (1,), "BatchNormalization": (1, 2)}
+"""Which weights of a layer are added to what goes through it: biases; of a batch normalisation shift and mean."""
+
 BATCH = 64
 """Trajectories analysed at once; integrated gradients evaluate the network at 64 points for each of them."""
 
@@ -34,29 +49,43 @@ TOLERANCE = 1e-4
 
 
 def relevance_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
-    """Function for `fill`: `relevance` and `position` (sample, time) of chosen trajectories.
+    """Function for `fill`: `relevance` and `position` (sample, time), `score` (sample) of chosen trajectories.
 
-    `parameters` has `network`, `source`, `method` and `settings`; the columns are `origin`, the number of the
-    trajectory in the source, and `predicted`, the class whose score is explained.
+    `parameters` has `network`, `source`, `method` and `settings`, and `control` and `control_settings` if it is not the
+    network itself that is explained; the columns are `origin`, the number of the trajectory in the source, and
+    `predicted`, the class whose score is explained.
     """
     positions: Any = store.array(parameters["source"], "position")
     trained = artifact.load(parameters["network"])
+    if "control" in parameters:
+        trained = changed(trained, parameters["control"], **parameters["control_settings"])
     relevance = explainer(trained, parameters["method"], **parameters["settings"])
 
     def compute(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         position = np.asarray(positions.oindex[rows["origin"]])
         values = inputs.network_input(trained.architecture, position)
-        return {"relevance": relevance(values, rows["predicted"]), "position": position}
+        found, score = relevance(values, rows["predicted"])
+        return {"relevance": found, "score": score, "position": position}
 
     return compute
 
 
-def explainer(trained: Artifact, method: str, **settings: float) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """A function from network inputs (n, 320, 1) and class numbers (n) to relevance (n, 320), float32.
+def settings_of(method: str, control: str | None = None) -> dict[str, float]:
+    """Settings of a method of METHODS; of one for a network without biases, with an epsilon that conserves."""
+    settings = dict(METHODS[method])
+    if control == "zero-biases" and "epsilon" in settings:
+        settings["epsilon"] = CONSERVING
+    return settings
 
-    `method` and its `settings` are those of METHODS. Relevance adds up to the class score, before the softmax, where
-    theory has it so: for "lrp-epsilon" when biases are zero and epsilon is small; for "integrated-gradients" to the
-    score less that of the zero trajectory, up to the error of the sum over the path.
+
+def explainer(
+    trained: Artifact, method: str, **settings: float
+) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """A function from network inputs (n, 320, 1) and class numbers (n) to relevance (n, 320) and class scores (n).
+
+    Both are float32, the scores those before the softmax. `method` and its `settings` are those of METHODS. Relevance
+    adds up to the score where theory has it so: for "lrp-epsilon" when biases are zero and epsilon is small; for
+    "integrated-gradients" to the score less that of the zero trajectory, up to the error of the sum over the path.
 
     Raises:
         RuntimeError: by the function returned, if the network that is analysed predicts other probabilities.
@@ -74,21 +103,42 @@ def explainer(trained: Artifact, method: str, **settings: float) -> Callable[[np
             method.replace("lrp-", "lrp.").replace("-", "_"), analysed, neuron_selection_mode="index", **settings
         )
 
-    def relevance(values: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    def relevance(values: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         parts = [slice(start, start + BATCH) for start in range(0, len(values), BATCH)]
+        found, explained = [], []
         with graph.as_default(), session.as_default():
             for part in parts:
-                probabilities = _softmax(analysed.predict_on_batch(values[part]))
-                moved = np.abs(probabilities - original.predict_on_batch(values[part])).max()
+                scores = analysed.predict_on_batch(values[part])
+                moved = np.abs(_softmax(scores) - original.predict_on_batch(values[part])).max()
                 if not moved <= TOLERANCE:
                     raise RuntimeError(
                         f"probabilities of network {trained.name} move by {moved:.1e} when its batch normalisations "
                         f"become convolutions; expected at most {TOLERANCE:.0e}"
                     )
-            found = [analyzer.analyze(values[part], neuron_selection=classes[part]) for part in parts]
-        return np.concatenate(found)[..., 0]
+                found.append(analyzer.analyze(values[part], neuron_selection=classes[part])[..., 0])
+                explained.append(scores[np.arange(len(scores)), classes[part]])
+        return np.concatenate(found), np.concatenate(explained)
 
     return relevance
+
+
+def changed(trained: Artifact, control: str, **settings: int) -> Artifact:
+    """The network changed in one of the ways of CONTROLS, with its settings."""
+    changes: dict[str, Callable[..., Artifact]] = {"shuffled-weights": shuffled, "zero-biases": without_biases}
+    return changes[control](trained, **settings)
+
+
+def shuffled(trained: Artifact, seed: int) -> Artifact:
+    """The same network with the values within each of its arrays of weights in a random order."""
+    random = np.random.default_rng(seed)
+    return replace(trained, weights={name: random.permuted(array) for name, array in sorted(trained.weights.items())})
+
+
+def without_biases(trained: Artifact) -> Artifact:
+    """The same network with zeros for all that is added: biases, and means and shifts of batch normalisations."""
+    added = {f"{layer.name}/{i}" for layer in trained.architecture.layers for i in ADDED.get(layer.kind, ())}
+    weights = {name: np.zeros_like(array) if name in added else array for name, array in trained.weights.items()}
+    return replace(trained, weights=weights)
 
 
 def explainable(trained: Artifact) -> Artifact:

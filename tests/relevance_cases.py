@@ -8,15 +8,14 @@ from raypipe import artifact, relevance
 
 
 def analyse(cases: str, values: str, classes: str) -> str:
-    """Relevance (n, time) of the same inputs for each case [network, method, settings]."""
+    """Relevance (n, time) and scores (n) of the same inputs for each case [network, method, settings]."""
     inputs = np.asarray(json.loads(values), "float32")
     numbers = np.asarray(json.loads(classes))
-    return json.dumps(
-        [
-            relevance.explainer(artifact.load(network), method, **settings)(inputs, numbers).tolist()
-            for network, method, settings in json.loads(cases)
-        ]
-    )
+    found = []
+    for network, method, settings in json.loads(cases):
+        explain = relevance.explainer(artifact.load(network), method, **settings)
+        found.append([array.tolist() for array in explain(inputs, numbers)])
+    return json.dumps(found)
 
 
 def analyse_with_tolerance(network: str, tolerance: float, values: str) -> str:

@@ -69,19 +69,6 @@ def test_an_explainable_network_predicts_the_same(name):
 # Relevance, in the environment that has innvestigate
 
 
-def without_biases(network: artifact.Artifact) -> artifact.Artifact:
-    """A saved copy in which nothing is added: biases, shifts and means are zero."""
-    weights = dict(network.weights)
-    for layer in network.architecture.layers:
-        zero = {"BatchNormalization": (1, 2)}.get(layer.kind, (1,))
-        for name in (f"{layer.name}/{i}" for i in zero):
-            if name in weights:
-                weights[name] = np.zeros_like(weights[name])
-    copy = replace(network, weights=weights, series="without-biases")
-    artifact.save(copy)
-    return copy
-
-
 def run_in_explain(store_root, function, *arguments):
     import ray
     import relevance_cases
@@ -95,7 +82,8 @@ def run_in_explain(store_root, function, *arguments):
 def test_every_method_agrees_with_what_theory_says(ray_cluster, store_root):
     network = random_network(architecture("andi-study"))
     grid = random_network(architecture("132123-4"))
-    bare = without_biases(network)
+    bare = replace(relevance.without_biases(network), series="without-biases")
+    artifact.save(bare)
     values = some_trajectories(SAMPLES)
     score = scores(network, values)
     classes = score.argmax(axis=1)
@@ -103,22 +91,23 @@ def test_every_method_agrees_with_what_theory_says(ray_cluster, store_root):
     cases = [
         (network.name, "lrp-epsilon", {"epsilon": 1.0}),
         (grid.name, "lrp-epsilon", {"epsilon": 0.3}),
-        (bare.name, "lrp-epsilon", {"epsilon": 1e-7}),
+        (bare.name, "lrp-epsilon", relevance.settings_of("lrp-epsilon", "zero-biases")),
         (network.name, "gradient", {}),
         (network.name, "integrated-gradients", {"steps": 512}),
         (network.name, "deep-taylor", {}),
     ]
     plain = json.dumps(values.tolist()), json.dumps(classes.tolist())
     found = json.loads(run_in_explain(store_root, "analyse", json.dumps(cases), *plain))
-    study, deep, conserved, gradient, integrated, taylor = (np.array(one) for one in found)
+    study, deep, conserved, gradient, integrated, taylor = (np.array(one) for one, _ in found)
+    for (name, _, _), (_, explained) in zip(cases, found, strict=True):
+        np.testing.assert_allclose(explained, scores(artifact.load(name), values)[picked], atol=1e-4)
 
     for one, of, epsilon in ((study, network, 1.0), (deep, grid, 0.3)):
         for i in range(SAMPLES):
             expected, _ = reference_relevance.relevance(of, values[i], classes[i], epsilon)
             np.testing.assert_allclose(one[i], expected, atol=1e-4 * np.abs(expected).max())
 
-    bare_score = scores(bare, values)[picked]
-    np.testing.assert_allclose(conserved.sum(axis=1), bare_score, rtol=1e-3)
+    np.testing.assert_allclose(conserved.sum(axis=1), scores(bare, values)[picked], rtol=1e-3)
     assert not np.allclose(study.sum(axis=1), score[picked], rtol=0.1), "biases and epsilon take some up"
 
     import tensorflow as tf
@@ -154,11 +143,85 @@ def test_the_job_explains_trajectories_through_ray(ray_cluster, classified_here,
     for name in ("position", "label"):
         np.testing.assert_array_equal(found[name], source[name])
     values = inputs.network_input(network.architecture, found["position"].values)
+    score = scores(network, values)[np.arange(len(values)), found["predicted"].values]
+    np.testing.assert_allclose(found["score"], score, atol=1e-4)
     for i, number in enumerate(found["predicted"].values):
         expected, _ = reference_relevance.relevance(network, values[i], number, 1.0)
         np.testing.assert_allclose(found["relevance"][i], expected, atol=1e-4 * np.abs(expected).max())
     assert found.attrs["versions"]["innvestigate"] == "2.1.2"
     assert capsys.readouterr().out.strip().endswith("relevance/123-32/test.zarr")
+
+
+# Controls: networks whose maps check those of the network itself
+
+
+def test_a_shuffled_network_has_the_same_weights_in_other_places():
+    network = random_network(architecture("123132-4"))
+    shuffled = relevance.changed(network, "shuffled-weights", **relevance.CONTROLS["shuffled-weights"])
+    for name, array in network.weights.items():
+        assert shuffled.weights[name].shape == array.shape
+        np.testing.assert_array_equal(np.sort(shuffled.weights[name], axis=None), np.sort(array, axis=None))
+        assert not np.array_equal(shuffled.weights[name], array), name
+    backwards = replace(network, weights=dict(reversed(network.weights.items())))
+    again, other = relevance.shuffled(backwards, 0), relevance.shuffled(network, 1)
+    assert all(np.array_equal(array, again.weights[name]) for name, array in shuffled.weights.items())
+    assert not any(np.array_equal(array, other.weights[name]) for name, array in shuffled.weights.items())
+
+
+def test_a_network_without_biases_conserves_relevance_and_is_silent_at_rest():
+    network = random_network(architecture("andi-study"))
+    bare = relevance.changed(network, "zero-biases", **relevance.CONTROLS["zero-biases"])
+    np.testing.assert_array_equal(scores(bare, np.zeros((1, 320, 1), "float32")), np.zeros((1, 5)))
+    epsilon = relevance.settings_of("lrp-epsilon", "zero-biases")["epsilon"]
+    for values in some_trajectories(2):
+        found, score = reference_relevance.relevance(explainable(bare), values, 3, epsilon)
+        assert found.sum() == pytest.approx(score, rel=1e-4)
+        with_biases, score = reference_relevance.relevance(network, values, 3, epsilon)
+        assert with_biases.sum() != pytest.approx(score, rel=0.01), "biases take some up"
+
+
+def test_a_control_explains_the_same_decisions_under_another_name(here, monkeypatch):
+    made = []
+    monkeypatch.setattr(explain, "fill", lambda plan, **_: made.append(plan))
+    random_network(architecture("123-2"))
+    tiny_data.write_trajectories("test", 10)
+    classify.classify("123-2", "test")
+    names = [explain.explain("123-2", "test", control=control) for control in (None, *relevance.CONTROLS)]
+    names.append(explain.explain("123-2", "test", method="gradient", control="zero-biases"))
+
+    ends = ("", "-shuffled-weights", "-zero-biases", "-gradient-zero-biases")
+    assert names == [f"relevance/123-2/test{end}" for end in ends]
+    plain, shuffled, bare, gradient = (plan.parameters for plan in made)
+    assert not {"control", "control_settings"} & set(plain), "maps made before there were controls can be continued"
+    assert shuffled == {**plain, "control": "shuffled-weights", "control_settings": {"seed": 0}}
+    assert bare == {**plain, "control": "zero-biases", "control_settings": {}, "settings": {"epsilon": 1e-6}}
+    assert gradient["settings"] == {}
+    for plan in made:
+        for name in ("origin", "predicted"):
+            np.testing.assert_array_equal(plan.coordinates[name].values, made[0].coordinates[name].values)
+
+
+@pytest.mark.slow
+def test_the_job_checks_relevance_through_ray(ray_cluster, classified_here, tmp_path, capsys):
+    network = random_network(architecture("123-32"))
+    tiny_data.write_trajectories("test", 60)
+    job("check_relevance")("123-32", per_class=4, output=tmp_path / "figures")
+
+    real = catalog.open("relevance/123-32/test")
+    for control in relevance.CONTROLS:
+        found = catalog.open(f"relevance/123-32/test-{control}")
+        values = inputs.network_input(network.architecture, found["position"].values)
+        changed = relevance.changed(network, control, **relevance.CONTROLS[control])
+        picked = np.arange(len(values)), found["predicted"].values
+        np.testing.assert_allclose(found["score"], scores(changed, values)[picked], rtol=1e-4, atol=1e-4)
+        assert not np.allclose(found["relevance"], real["relevance"], rtol=0.1)
+    np.testing.assert_array_equal(found["predicted"], real["predicted"])
+    np.testing.assert_allclose(found["relevance"].sum("time"), found["score"], rtol=1e-3)
+    printed = capsys.readouterr().out
+    assert "sum of relevance / score, without biases (ε = 1e-06): median 1.000" in printed
+    pictures = ("mean_relevance", "perturbation", "conservation", "shuffled_weights")
+    assert printed.split()[-4:] == [str(tmp_path / "figures" / f"123-32_test_{name}.png") for name in pictures]
+    assert len(list((tmp_path / "figures").iterdir())) == 4
 
 
 # What is explained
@@ -194,6 +257,10 @@ def test_mistakes_are_told(here):
         explain.explain("123-2", "test", method="saliency")
     with pytest.raises(InputError, match="unknown method for network pattern-2d 'gradient'; choose one of saliency"):
         explain.explain("pattern-2d", "test", method="gradient")
+    with pytest.raises(InputError, match="unknown control 'zero'; choose one of shuffled-weights, zero-biases"):
+        explain.explain("123-2", "test", control="zero")
+    with pytest.raises(InputError, match="control 'zero-biases' with network pattern-2d, which is of"):
+        explain.explain("pattern-2d", "test", control="zero-biases")
     with pytest.raises(InputError, match="0 samples per class; expected 1 or more"):
         explain.explain("123-2", "test", per_class=0)
     with pytest.raises(InputError, match="no data set 'predictions/123-2/test'"):

@@ -36,10 +36,13 @@ MAY_IMPORT = {
     "train": {"architectures", "artifact", "catalog", "cluster", "fit", "inputs", "objects", "trial"},
     "classify": {"architectures", "artifact", "fill", "inputs", "networks", "store"},
     "evaluate": set(),
+    "effects": {"architectures", "artifact"},
+    "ranking": {"artifact", "effects", "evaluate"},
     "relevance": {"artifact", "inputs", "networks", "store"},
     "saliency": {"artifact", "inputs", "networks", "relevance", "store"},
     "explain": {"architectures", "artifact", "fill", "relevance", "store"},
-    "plot": set(),
+    "faithfulness": set(),
+    "plot": {"architectures"},
     "report": {"__init__", "artifact", "catalog", "evaluate", "objects", "plot", "store"},
 }
 """Modules of this project that each may import, beside spaces and errors, which all may."""
@@ -48,7 +51,7 @@ STAGES = {"generate", "train", "trial", "fit", "classify", "evaluate", "explain"
 PARTS_OF_TRAINING = {"train", "trial", "fit"}
 WITHOUT = {
     "ray": {"spaces", "errors", "store", "catalog", "gray_scott", "gray_scott_kernel", "trajectories", "architectures"}
-    | {"networks", "artifact", "inputs", "plot", "report", "evaluate"},
+    | {"networks", "artifact", "inputs", "plot", "report", "evaluate", "faithfulness", "effects", "ranking"},
     "keras": {
         "spaces",
         "errors",
@@ -60,8 +63,11 @@ WITHOUT = {
         "plot",
         "report",
         "fill",
+        "effects",
+        "ranking",
     },
-    "tensorflow": {"spaces", "errors", "store", "catalog", "architectures", "artifact", "plot", "report", "fill"},
+    "tensorflow": {"spaces", "errors", "store", "catalog", "architectures", "artifact", "plot", "report", "fill"}
+    | {"effects", "ranking"},
 }
 
 

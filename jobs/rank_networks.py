@@ -1,0 +1,60 @@
+"""Rank trained networks on the same trajectories, with confidence intervals, against a reference.
+
+    python jobs/rank_networks.py --networks 123132-16,132132-16
+    python jobs/rank_networks.py --networks full/123132-16 --reference full/andi-study --split test
+
+Classifies the split with each network first, if it is not yet. Writes the ranking, beside it the same by exponent and
+by localisation noise (…_strata.csv), and a picture of the latter for the best network and the reference.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from raypipe import artifact, catalog, plot
+from raypipe.classify import classify
+from raypipe.command import run
+from raypipe.errors import InputError
+from raypipe.evaluate import evaluate
+from raypipe.ranking import ranking, strata
+
+
+def main(
+    networks: Annotated[str, typer.Option(help="Trained networks, separated by commas: 123-2,full/132-16,…")],
+    split: Annotated[str, typer.Option(help="Labelled trajectories: train, val or test.")] = "test",
+    reference: Annotated[str, typer.Option(help="Trained network to compare with; ranked too.")] = "andi-study",
+    output: Annotated[Path, typer.Option(help="File for the ranking.")] = Path("results/andi_finalists.csv"),
+    workers: Annotated[
+        int | None, typer.Option(help="At most so many worker processes, one core each. [default: all cores]")
+    ] = None,
+) -> None:
+    """Rank trained networks on a split."""
+    if not (named := [name.strip() for name in networks.split(",") if name.strip()]):
+        raise InputError("no network to rank; name at least one that is trained")
+    names = list(dict.fromkeys([*named, reference]))
+    for name in names:
+        if artifact.load(name).architecture.study != "andi":
+            raise InputError(f"network {name} classifies patterns; expected networks of trajectories only")
+    if output.is_dir():
+        raise InputError(f"{output} is a folder; name the file to write, such as {output / 'andi_finalists.csv'}")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write into {output.parent}: {error.strerror}; choose another --output") from error
+    predictions = {name: catalog.open(classify(name, split, workers=workers)) for name in names}
+    table = ranking(predictions, reference)
+    evaluations = {name: evaluate(predictions[name]) for name in table["name"]}
+    shown = {name: evaluations[name] for name in dict.fromkeys([table["name"][0], reference])}
+    print(f"{len(table)} networks on {split}, {evaluations[reference].attrs['samples']} trajectories")
+    print(table.to_string(index=False, float_format="{:.4f}".format, formatters={"seconds": "{:.0f}".format}))
+    table.to_csv(output, index=False, float_format="%.6g")
+    by_stratum = output.with_name(f"{output.stem}_strata.csv")
+    strata(evaluations).to_csv(by_stratum, index=False, float_format="%.6g")
+    picture = output.with_name(f"{output.stem}_strata.png")
+    plot.accuracy_by_stratum(shown).savefig(picture)
+    print(output, by_stratum, picture, sep="\n")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,181 @@
+"""How faithful relevance maps are to the network that they explain: conservation, similarity, perturbation curves.
+
+Of Adebayo et al., NeurIPS 2018, is the comparison with a network of shuffled weights, of Samek et al., IEEE Trans.
+Neural Netw. Learn. Syst. 28 (2017), the removal of what is most relevant first. The maps are the data sets of
+jobs/explain.py; networks are seen here only as functions that predict.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from raypipe.errors import InputError
+
+REMOVED = (0, 5, 10, 25, 50, 100, 160)
+"""How many steps are removed, up to half of a trajectory."""
+
+ORDERS = ("relevant", "shifted", "random", "irrelevant")
+"""Which steps are removed first: see `removal_orders`."""
+
+
+def conservation(trajectories: xr.Dataset) -> np.ndarray:
+    """Sum of relevance over the score that is explained, for each trajectory (sample): 1 where it is conserved.
+
+    `trajectories` has `relevance` (sample, time) and `score` (sample). NaN where the score is 0.
+
+    Raises:
+        InputError: if the data set has no relevance or score.
+    """
+    _check(trajectories, "relevance", "score")
+    score = trajectories["score"].values.astype("float64")
+    summed = trajectories["relevance"].values.sum(axis=1, dtype="float64")
+    return np.divide(summed, score, out=np.full_like(score, np.nan), where=score != 0)
+
+
+def similarity(real: xr.Dataset, control: xr.Dataset) -> xr.Dataset:
+    """Spearman's rank correlation along time between two relevance maps of each trajectory.
+
+    Args:
+        real: `relevance` (sample, time) and `origin` (sample), the number of the trajectory in its split.
+        control: the same of a changed network.
+
+    Returns:
+        `signed`, of the relevance, and `absolute`, of its absolute value (sample), from -1 to 1; NaN where a map is
+        constant.
+
+    Raises:
+        InputError: if a data set has no relevance, or they are not of the same trajectories.
+    """
+    for maps in (real, control):
+        _check(maps, "relevance", "origin")
+    if not np.array_equal(real["origin"], control["origin"]):
+        raise InputError(
+            f"maps of {real.sizes['sample']} and {control.sizes['sample']} trajectories that are not the same ones; "
+            "explain both networks with the same split and number per class"
+        )
+    first, second = real["relevance"].values, control["relevance"].values
+    return xr.Dataset(
+        {
+            "signed": ("sample", _rank_correlations(first, second)),
+            "absolute": ("sample", _rank_correlations(np.abs(first), np.abs(second))),
+        }
+    )
+
+
+def perturbation_curve(
+    trajectories: xr.Dataset,
+    predict: Callable[[np.ndarray], np.ndarray],
+    *,
+    removed: Sequence[int] = REMOVED,
+    seed: int = 0,
+) -> xr.Dataset:
+    """How well a network still recognises trajectories as more and more of their steps are removed.
+
+    The positions of removed steps are interpolated, see `interpolated`. If the maps are faithful, removing the most
+    relevant steps hurts more than removing as many others.
+
+    Args:
+        trajectories: `position` and `relevance` (sample, time), `predicted` (sample); at least two.
+        predict: function from positions (sample, time), which it has to standardise, to probabilities (sample, class).
+        removed: numbers of steps, each from 0 to one less than there are.
+        seed: of the random steps and shifts.
+
+    Returns:
+        `accuracy` (order, removed), the share of trajectories still taken for the class `predicted`, `probability`
+        (order, removed), the mean probability of that class, and their standard errors over the trajectories,
+        `accuracy_error` and `probability_error`. `order` is one of ORDERS.
+
+    Raises:
+        InputError: if the data set has other variables, fewer trajectories or steps, or relevance that is not finite.
+    """
+    _check(trajectories, "position", "relevance", "predicted")
+    position, relevance = trajectories["position"].values, trajectories["relevance"].values
+    predicted = trajectories["predicted"].values
+    samples, steps = position.shape
+    if samples < 2:
+        raise InputError(f"{samples} trajectories for a perturbation curve; expected 2 or more: explain more per class")
+    if unfit := [number for number in removed if not 0 <= number < steps]:
+        raise InputError(f"{unfit[0]} steps to remove from trajectories of {steps}; expected from 0 to {steps - 1}")
+    if not np.isfinite(relevance).all():
+        raise InputError("the data set has relevance that is not finite; explain the network again")
+    curves = np.empty((2, len(ORDERS), len(removed), samples))
+    for row, order in enumerate(removal_orders(relevance, seed).values()):
+        for column, number in enumerate(removed):
+            probability = predict(interpolated(position, order[:, :number]))
+            curves[0, row, column] = probability.argmax(axis=1) == predicted
+            curves[1, row, column] = probability[np.arange(samples), predicted]
+    mean, error = curves.mean(axis=-1), stats.sem(curves, axis=-1)
+    dims = ("order", "removed")
+    return xr.Dataset(
+        {
+            "accuracy": (dims, mean[0]),
+            "accuracy_error": (dims, error[0]),
+            "probability": (dims, mean[1]),
+            "probability_error": (dims, error[1]),
+        },
+        coords={"order": list(ORDERS), "removed": list(removed)},
+        attrs={"samples": samples, "seed": seed},
+    )
+
+
+def removal_orders(relevance: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """Steps (sample, time) of each trajectory in the order in which they are removed, for each of ORDERS.
+
+    "relevant": the largest, most positive relevance first; "irrelevant": the smallest, most negative first;
+    "random": in random order; "shifted": the relevant ones moved by a random time, cyclically: steps in the same
+    clusters, since interpolation over a long gap hurts more than over many short ones.
+    """
+    random = np.random.default_rng(seed)
+    samples, steps = relevance.shape
+    relevant = np.argsort(-relevance, axis=1, kind="stable")
+    return {
+        "relevant": relevant,
+        "shifted": (relevant + random.integers(1, steps, (samples, 1))) % steps,
+        "random": random.permuted(np.tile(np.arange(steps), (samples, 1)), axis=1),
+        "irrelevant": relevant[:, ::-1],
+    }
+
+
+def interpolated(position: np.ndarray, removed: np.ndarray) -> np.ndarray:
+    """Positions (sample, time) with the steps `removed` (sample, steps) put on lines between their kept neighbours.
+
+    Before the first and after the last step that is kept the position stays as it is there.
+    """
+    filled = position.copy()
+    for row, gone in zip(filled, removed, strict=True):
+        kept = np.delete(np.arange(len(row)), gone)
+        row[gone] = np.interp(gone, kept, row[kept])
+    return filled
+
+
+def spread(values: np.ndarray) -> str:
+    """Median and central 90 % of values as text, without those that are NaN."""
+    low, middle, high = np.nanpercentile(values, (5, 50, 95))
+    return f"median {middle:.3f}, nine of ten from {low:.3f} to {high:.3f}"
+
+
+def table(curve: xr.Dataset) -> str:
+    """A perturbation curve as lines of text: accuracy and its standard error for each number of removed steps."""
+    lines = ["removed " + " ".join(f"{order:>15}" for order in curve["order"].values)]
+    for number in curve["removed"].values:
+        one = curve.sel(removed=number)
+        cells = zip(one["accuracy"].values, one["accuracy_error"].values, strict=True)
+        lines.append(f"{number:>7} " + " ".join(f"{accuracy:>7.3f} ± {error:.3f}" for accuracy, error in cells))
+    return "\n".join(lines)
+
+
+def _rank_correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.ConstantInputWarning)
+        return np.array([stats.spearmanr(*pair).statistic for pair in zip(first, second, strict=True)])
+
+
+def _check(trajectories: xr.Dataset, *names: str) -> None:
+    if missing := [name for name in names if name not in trajectories.variables]:
+        raise InputError(
+            f"the data set has no {', '.join(missing)}; expected relevance maps of trajectories: make them with "
+            "jobs/explain.py"
+        )

@@ -1,0 +1,180 @@
+"""The grid of trajectory networks: accuracy by word and kernel size, against cost, what makes it, where it fails."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+from raypipe.architectures import KERNEL_SIZES, WORDS, unbuildable
+from raypipe.plot.style import BLUE, new_figure, styled
+
+_DEPTH_COLOURS = {1: "#bddf26", 2: "#26ad81", 3: "#31668e", 4: "#440154"}
+"""From viridis, the deepest darkest."""
+
+_KERNEL_MARKERS = dict(zip(KERNEL_SIZES, ("o", "s", "^", "D", "v", "P"), strict=True))
+
+_MODEL_LINES = {
+    "attm": ("#0072b2", "o"), "ctrw": ("#e69f00", "s"), "fbm": ("#009e73", "^"), "lw": ("#cc79a7", "D"),
+    "sbm": ("#d55e00", "v"),
+}  # fmt: skip
+"""Colour and marker of each model of anomalous diffusion; colours of Okabe and Ito, for every kind of vision."""
+
+
+@styled
+def grid_heat_map(table: pd.DataFrame) -> Figure:
+    """Validation accuracy of every word (down, by depth) and kernel size (across), mean over seeds.
+
+    `table` as `effects.grid_table` gives it. Cells of networks that cannot be built are hatched, those that are not
+    in the table blank.
+    """
+    accuracy = table.pivot_table(index="word", columns="kernel_size", values="val_accuracy", aggfunc="mean")
+    image = accuracy.reindex(index=list(WORDS), columns=list(KERNEL_SIZES)).to_numpy(dtype=float)
+    figure = new_figure(6.4, 0.27 * len(WORDS) + 1.3)
+    axes = figure.add_subplot()
+    shades = axes.imshow(np.ma.masked_invalid(image), cmap="viridis", aspect="auto")
+    for row, column in np.argwhere(np.isfinite(image)):
+        dark = image[row, column] < 0.4 * np.nanmin(image) + 0.6 * np.nanmax(image)
+        axes.text(
+            column,
+            row,
+            f"{image[row, column]:.3f}",
+            ha="center",
+            va="center_baseline",
+            fontsize=8,
+            color="white" if dark else "black",
+        )
+    hatched: dict[str, Any] = {"facecolor": "#f2f2f2", "edgecolor": "#b0b0b0", "hatch": "////", "linewidth": 0}
+    impossible = unbuildable()
+    for row, word in enumerate(WORDS):
+        for column, kernel in enumerate(KERNEL_SIZES):
+            if f"{word}-{kernel}" in impossible:
+                axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **hatched))
+        if row and len(word) > len(WORDS[row - 1]):
+            axes.axhline(row - 0.5, color="white", linewidth=4)
+    axes.set_xticks(range(len(KERNEL_SIZES)), [str(kernel) for kernel in KERNEL_SIZES])
+    axes.set_yticks(range(len(WORDS)), WORDS, family="DejaVu Sans Mono")
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set(xlabel="kernel size (time steps)", ylabel="layers: 1 convolution, 2 pooling, 3 normalisation")
+    bar = figure.colorbar(shades, shrink=0.5, aspect=30, pad=0.02, label="validation accuracy")
+    bar.outline.set_visible(False)
+    figure.legend(handles=[Patch(label="cannot be built", **hatched)], loc="outside lower right", fontsize=8)
+    return figure
+
+
+@styled
+def accuracy_against_cost(table: pd.DataFrame) -> Figure:
+    """Validation accuracy against parameters and against seconds of training, a point per network.
+
+    `table` as `effects.grid_table` gives it. The colour is the depth, the marker the kernel size.
+    """
+    figure = new_figure(9.6, 3.9)
+    costs = {"parameters": "parameters", "seconds": "training time on one core (s)"}
+    for axes, (cost, title) in zip(figure.subplots(1, 2, sharey=True), costs.items(), strict=True):
+        for row in table.to_dict("records"):
+            axes.plot(
+                row[cost],
+                row["val_accuracy"],
+                linestyle="none",
+                marker=_KERNEL_MARKERS[row["kernel_size"]],
+                color=_DEPTH_COLOURS[row["depth"]],
+                markersize=5,
+                markeredgecolor="white",
+                markeredgewidth=0.4,
+            )
+        axes.set(xscale="log", xlabel=title)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.grid(color="#e5e5e5", linewidth=0.5)
+        axes.set_axisbelow(True)
+    figure.axes[0].set_ylabel("validation accuracy")
+    shape: dict[str, Any] = {"linestyle": "none", "markersize": 6}
+    depths = [
+        Line2D([], [], marker="o", color=colour, label=depth, **shape) for depth, colour in _DEPTH_COLOURS.items()
+    ]
+    kernels = [
+        Line2D([], [], marker=marker, color="#555555", label=kernel, **shape)
+        for kernel, marker in _KERNEL_MARKERS.items()
+    ]
+    figure.legend(handles=depths, title="depth (blocks)", loc="outside right upper")
+    figure.legend(handles=kernels, title="kernel size", loc="outside right lower")
+    return figure
+
+
+@styled
+def effects_plot(effects: pd.DataFrame) -> Figure:
+    """Each effect on validation accuracy as a point with its 95 % confidence interval, in percentage points.
+
+    `effects` as `effects.effects` gives it.
+    """
+    new_factor = effects["factor"].ne(effects["factor"].shift())
+    places = np.arange(len(effects)) + 0.6 * new_factor.cumsum().to_numpy()
+    figure = new_figure(7.2, 0.25 * places[-1] + 0.9)
+    axes = figure.add_subplot()
+    difference, low, high = 100 * effects[["difference", "low", "high"]].to_numpy(dtype=float).T
+    axes.axvline(0, color="#999999", linewidth=0.8)
+    axes.errorbar(
+        difference,
+        places,
+        xerr=[difference - low, high - difference],
+        fmt="o",
+        color=BLUE,
+        markersize=4.5,
+        linewidth=1.4,
+    )
+    axes.set_yticks(places, effects["comparison"])
+    axes.set(ylim=(places[-1] + 0.6, places[0] - 0.6), xlabel="change of validation accuracy (percentage points)")
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x", color="#e5e5e5", linewidth=0.5)
+    axes.set_axisbelow(True)
+    return figure
+
+
+@styled
+def accuracy_by_stratum(evaluations: Mapping[str, xr.Dataset]) -> Figure:
+    """Recall of each model and accuracy over the exponent and over the localisation noise, a row per network.
+
+    evaluations: by name of the network, what `evaluate.evaluate` gives of trajectories.
+    """
+    figure = new_figure(9.6, 0.5 + 2.7 * len(evaluations))
+    grid = figure.subplots(len(evaluations), 2, sharex="col", sharey=True, squeeze=False, width_ratios=(3, 1))
+    for (left, right), (network, evaluation) in zip(grid, evaluations.items(), strict=True):
+        left.axvline(1, color="#999999", linewidth=0.8, linestyle=":")
+        left.set_title(network, loc="left")
+        left.set_ylabel("recall, accuracy")
+        _lines(left, evaluation, "exponent")
+        _lines(right, evaluation, "noise")
+        right.set_xticks(evaluation["noise"].values)
+        right.margins(x=0.08)
+    # No network can tell them apart there: both are ordinary Brownian motion.
+    note = {"ha": "center", "va": "bottom", "fontsize": 8, "color": "#666666"}
+    grid[0, 0].text(1, 1.01, "α = 1: fbm and sbm are one process", transform=grid[0, 0].get_xaxis_transform(), **note)
+    grid[-1, 0].set_xlabel("anomalous exponent α")
+    grid[-1, 1].set_xlabel("localisation noise σ")
+    grid[0, 0].set_ylim(-0.03, 1.03)
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside right center")
+    return figure
+
+
+def _lines(axes: Axes, evaluation: xr.Dataset, stratum: str) -> None:
+    confusion = evaluation[f"confusion_by_{stratum}"]
+    samples = confusion.sum("predicted")
+    for name in evaluation["label"].values:
+        colour, marker = _MODEL_LINES[str(name)]
+        there = samples.sel(label=name) > 0
+        recall = (confusion.sel(label=name, predicted=name) / samples.sel(label=name))[there]
+        axes.plot(recall[stratum], recall, marker=marker, color=colour, label=str(name), markersize=3, linewidth=1)
+    axes.plot(
+        evaluation[stratum], evaluation[f"accuracy_by_{stratum}"], color="black", linewidth=1.8, label="all (accuracy)"
+    )
+    axes.grid(color="#e5e5e5", linewidth=0.5)
+    axes.set_axisbelow(True)

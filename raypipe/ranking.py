@@ -1,0 +1,110 @@
+"""Networks compared on the same trajectories: how good each is, how sure that is, and where it fails."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy import stats
+
+from raypipe import artifact
+from raypipe.effects import mean_with_interval, training_facts
+from raypipe.errors import InputError
+from raypipe.evaluate import STRATA, evaluate
+
+
+def ranking(predictions: Mapping[str, xr.Dataset], reference: str) -> pd.DataFrame:
+    """One row per network, the best first.
+
+    Args:
+        predictions: by name of the network, its store of predictions, all of the same samples.
+        reference: the network to compare the others with.
+
+    Returns:
+        Columns `name`, `parameters`, `epochs`, `trajectories`, `seconds` and `val_accuracy` (see
+        `effects.training_facts`); on the samples of the predictions `accuracy` with `accuracy_low` and
+        `accuracy_high`, its 95 % confidence interval (Wilson, J. Am. Stat. Assoc. 22, 209 (1927)), `micro_f1`,
+        `macro_f1`, `recall_<class>`; and `difference` of accuracy to the reference with `difference_low` and
+        `difference_high`, its 95 % confidence interval over pairs: both networks saw the same samples, so what is
+        hard for both does not blur the difference.
+
+    Raises:
+        InputError: if the reference is not among the networks, predictions are of other samples than the
+            reference's, or samples have no label.
+    """
+    if reference not in predictions:
+        raise InputError(f"reference {reference!r} is not among the networks {', '.join(predictions)}; add it")
+    labels = predictions[reference]["label"].values
+    right_of_reference = _right(predictions[reference])
+    rows = []
+    for name, found in predictions.items():
+        if not np.array_equal(found["label"].values, labels):
+            raise InputError(
+                f"predictions of {name} and {reference} are of different samples; classify the same split with both"
+            )
+        right = _right(found)
+        difference, low, high = mean_with_interval(right - right_of_reference)
+        rows.append(
+            {
+                **training_facts(artifact.load(name)),
+                **_metrics(found, int(right.sum())),
+                "difference": difference,
+                "difference_low": low,
+                "difference_high": high,
+            }
+        )
+    return pd.DataFrame(rows).sort_values(["accuracy", "name"], ascending=[False, True], ignore_index=True)
+
+
+def _right(predictions: xr.Dataset) -> np.ndarray:
+    """1 for each sample that the network got right, 0 for the others."""
+    right: np.ndarray = predictions["predicted"].values == predictions["label"].values
+    return right.astype("float64")
+
+
+def _metrics(predictions: xr.Dataset, right: int) -> dict[str, Any]:
+    evaluation = evaluate(predictions)
+    interval = stats.binomtest(right, evaluation.attrs["samples"]).proportion_ci(0.95, method="wilson")
+    return {
+        "accuracy": evaluation["accuracy"].item(),
+        "accuracy_low": interval.low,
+        "accuracy_high": interval.high,
+        "micro_f1": evaluation["micro_f1"].item(),
+        "macro_f1": evaluation["macro_f1"].item(),
+        **{f"recall_{one.label.item()}": one.item() for one in evaluation["recall"]},
+    }
+
+
+def strata(evaluations: Mapping[str, xr.Dataset]) -> pd.DataFrame:
+    """Accuracy and recall by exponent and by localisation noise, one row per network and value.
+
+    Args:
+        evaluations: by name of the network, what `evaluate` gives.
+
+    Returns:
+        Columns `network`, `stratum` (exponent, noise), `value` (of the exponent; of the noise in units of the
+        displacements' standard deviation), `samples`, `accuracy` and `recall_<class>` (from 0 to 1; NaN where the
+        stratum has none of the class).
+    """
+    rows = [
+        {
+            "network": network,
+            "stratum": stratum,
+            "value": one[stratum].item(),
+            "samples": int(one.sum()),
+            "accuracy": np.trace(one.values) / one.values.sum(),
+            **{f"recall_{row.label.item()}": _recall(row) for row in one},
+        }
+        for network, evaluation in evaluations.items()
+        for stratum in STRATA
+        if stratum in evaluation.coords
+        for one in evaluation[f"confusion_by_{stratum}"]
+    ]
+    return pd.DataFrame(rows)
+
+
+def _recall(row: xr.DataArray) -> float:
+    """Share of the samples of a class, a row of the confusion matrix, that were taken for it; NaN if there are none."""
+    samples = int(row.sum())
+    return row.sel(predicted=row.label.item()).item() / samples if samples else np.nan

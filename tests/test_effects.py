@@ -1,0 +1,185 @@
+"""The effects of order, depth and kernel size: known ones are found, with intervals that cover them."""
+
+import numpy as np
+import pytest
+import tiny_grid
+
+from raypipe.effects import (
+    effects,
+    grid_networks,
+    grid_table,
+    markdown,
+    mean_with_interval,
+    seed_deviation,
+    variance_shares,
+)
+from raypipe.errors import InputError
+
+exact = pytest.mark.filterwarnings("ignore:Precision loss")
+"""Without chance all units are equal but for their last bits, which SciPy notices."""
+
+TRUE = {"order": 0.02, "depth": 0.05, "kernel": 0.01}
+
+
+def expected(comparison):
+    """What each comparison must give for TRUE; every second block of a deeper network's additional ones is 132."""
+    added_block = TRUE["depth"] + TRUE["order"] / 2
+    if comparison == "all blocks 132 instead of 123":
+        return TRUE["order"] * (6 * (1 + 2 + 3) + 5 * 4) / 23  # mean number of blocks over the cells
+    if comparison.startswith("one block 132"):
+        return TRUE["order"]
+    if comparison.startswith("depth"):
+        return 3 * added_block if comparison == "depth 4 instead of 1" else added_block
+    return 5 * TRUE["kernel"] if comparison == "kernel size 32 instead of 2" else TRUE["kernel"]
+
+
+@exact
+def test_known_effects_are_found():
+    found = effects(tiny_grid.table(**TRUE))
+
+    assert found.groupby("factor", sort=False)["comparison"].count().to_dict() == {
+        "order": 6,
+        "depth": 4,
+        "kernel size": 6,
+    }
+    np.testing.assert_allclose(found["difference"], [expected(one) for one in found["comparison"]])
+    counted = found.set_index("comparison")[["units", "pairs"]]
+    # Per kernel size 1, 4, 12 and 32 pairs of words that differ in one block; the last not at a kernel size of 32.
+    assert counted.loc["one block 132 instead of 123"].tolist() == [23, 6 * (1 + 4 + 12) + 5 * 32]
+    assert counted.loc["one block 132 instead of 123, depth 4"].tolist() == [5, 5 * 32]
+    assert counted.loc["depth 4 instead of 3"].tolist() == [5, 5 * 16]
+    assert counted.loc["kernel size 16 instead of 10"].tolist() == [30, 30]
+    assert counted.loc["kernel size 32 instead of 16"].tolist() == [14, 14]
+
+
+def test_intervals_cover_the_truth_and_tell_effects_from_chance():
+    random = np.random.default_rng(1)
+    covered = []
+    for _ in range(40):
+        found = effects(tiny_grid.table(**TRUE, noise=0.01, random=random))
+        truth = np.array([expected(one) for one in found["comparison"]])
+        covered.append((found["low"] < truth) & (truth < found["high"]))
+        assert found["low"][0] > 0, "order has an effect here"
+    assert 0.92 < np.mean(covered) < 0.98
+    assert np.min(np.mean(covered, axis=0)) > 0.85, "every single comparison"
+
+
+def test_a_second_seed_is_another_unit_and_narrows_the_interval():
+    random = np.random.default_rng(2)
+    one = effects(tiny_grid.table(noise=0.01, random=random))
+    four = effects(tiny_grid.table(noise=0.01, random=random, seeds=(1, 2, 3, 4)))
+
+    assert four["units"].tolist() == (4 * one["units"]).tolist()
+    narrower = (four["high"] - four["low"])[0] / (one["high"] - one["low"])[0]
+    assert narrower == pytest.approx(0.5, abs=0.15)
+
+
+@exact
+def test_of_an_incomplete_grid_the_pairs_that_exist_count():
+    whole = tiny_grid.table(**TRUE, seeds=(1, 2))
+    found = effects(whole.sample(frac=0.3, random_state=3))
+
+    same = found[~found["factor"].eq("depth") & ~found["comparison"].str.startswith("all")]
+    np.testing.assert_allclose(same["difference"], [expected(one) for one in same["comparison"]])
+
+    few = effects(whole[whole["word"].isin(["123", "132"]) & whole["kernel_size"].eq(2) & whole["seed"].eq(1)])
+    assert few["comparison"].tolist() == [
+        "one block 132 instead of 123",
+        "one block 132 instead of 123, depth 1",
+        "all blocks 132 instead of 123",
+    ]
+    assert few["units"].tolist() == [1, 1, 1]
+    assert few[["low", "high"]].isna().all(axis=None), "nothing to tell chance by"
+
+
+def test_what_cannot_be_compared_is_refused():
+    whole = tiny_grid.table()
+    with pytest.raises(InputError, match="no two of these 2 networks differ in"):
+        effects(whole[whole["name"].isin(["seed-1/123-2", "seed-1/132132-32"])])
+    with pytest.raises(InputError, match=r"seed-1/123-2 and seed-1/123-2 are one network with one seed"):
+        effects(whole.iloc[[0, 6, 0]])
+    with pytest.raises(InputError, match="trained with 8 and 30 epochs"):
+        effects(whole.assign(epochs=[30, *[8] * 163]))
+
+
+def test_an_interval_counted_by_hand():
+    # Standard error 1/√3, Student's t of 2 degrees of freedom 4.3027.
+    assert mean_with_interval([1, 2, 3]) == pytest.approx((2, 2 - 4.3027 / 3**0.5, 2 + 4.3027 / 3**0.5), abs=1e-4)
+    assert mean_with_interval([0.5, 0.5]) == (0.5, 0.5, 0.5)
+
+
+@pytest.mark.parametrize(("factor", "only"), [("depth", {"depth": 0.1}), ("kernel size", {"kernel": 0.1})])
+def test_one_factor_has_all_of_the_variance(factor, only):
+    table = tiny_grid.table(**only)
+    shares = variance_shares(table[~(table["depth"].eq(4) | table["kernel_size"].eq(32))]).set_index("factor")
+    assert shares.loc[factor, "share"] == pytest.approx(1)
+    assert shares["share"].sum() == pytest.approx(1)
+
+
+def test_order_that_does_nothing_has_a_share_by_chance_only():
+    random = np.random.default_rng(4)
+    table = tiny_grid.table(noise=0.01, random=random)
+    shares = variance_shares(table).set_index("factor")
+    assert shares["degrees"].tolist() == [3, 5, 14, 26, 164 - 49]
+    assert shares.loc["order", "share"] > 0.1
+    corrected = [
+        variance_shares(tiny_grid.table(noise=0.01, random=random)).set_index("factor").loc["order", "corrected"]
+        for _ in range(12)
+    ]
+    assert np.mean(corrected) == pytest.approx(0, abs=0.04)
+
+
+def test_equal_networks_have_no_variance_to_share():
+    assert variance_shares(tiny_grid.table()[:2].assign(val_accuracy=0.2))["share"].isna().all()
+
+
+def test_the_deviation_over_seeds_is_that_of_chance():
+    random = np.random.default_rng(5)
+    assert seed_deviation(tiny_grid.table(**TRUE, noise=0.01, random=random, seeds=(1, 2, 3))) == pytest.approx(
+        0.01, rel=0.1
+    )
+    assert np.isnan(seed_deviation(tiny_grid.table(**TRUE)))
+
+
+def test_the_table_has_what_is_known_of_each_network():
+    names = [
+        tiny_grid.save("123-2", 0.5),
+        tiny_grid.save("132123-16", 0.7, series="seed-2", seed=2, epochs=3, trajectories=500),
+    ]
+    table = grid_table(names)
+
+    assert table["name"].tolist() == ["seed-2/132123-16", "123-2"], "the best first"
+    best = table.iloc[0]
+    assert (best.word, best.depth, best.kernel_size, best.parameters) == ("132123", 2, 16, 7)
+    assert (best.epochs, best.trajectories, best.seconds, best.seed, best.series) == (3, 500, 12.5, 2, "seed-2")
+    assert best.val_accuracy == best.recall_attm == best.recall_sbm == 0.7
+
+
+def test_only_networks_of_the_grid_are_tabulated():
+    with pytest.raises(InputError, match="no network to compare"):
+        grid_table([])
+    with pytest.raises(InputError, match="there is no trained network '123-2'"):
+        grid_table(["123-2"])
+    with pytest.raises(InputError, match="network andi-study is not of the grid"):
+        grid_table([tiny_grid.save("andi-study", 0.7)])
+
+
+def test_networks_are_found_by_their_series():
+    tiny_grid.save("andi-study", 0.7)
+    tiny_grid.save("132-2", 0.7)
+    tiny_grid.save("123-2", 0.7, series="seed-2", seed=2)
+
+    assert grid_networks() == ["132-2"]
+    assert grid_networks(["seed-2", ""]) == ["seed-2/123-2", "132-2"]
+    with pytest.raises(InputError, match="no network of the grid is trained in the series 'seed-3'"):
+        grid_networks(["", "seed-3"])
+
+
+@exact
+def test_markdown_counts_in_percentage_points():
+    table = tiny_grid.table(order=-0.02, depth=0.05, seeds=(1, 2))
+    lines = markdown(effects(table), variance_shares(table)).splitlines()
+    assert lines[2] == "| order | one block 132 instead of 123 | -2.00 | -2.00 to -2.00 | 46 | 524 |"
+    assert lines[-1].startswith("| rest | ")
+    one = table[table["word"].isin(["123", "132"]) & table["kernel_size"].eq(2) & table["seed"].eq(1)]
+    assert "| one unit | 1 | 1 |" in markdown(effects(one), variance_shares(one))

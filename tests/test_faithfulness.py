@@ -1,0 +1,188 @@
+"""Checks of relevance maps, on maps and predictors whose truth is known."""
+
+import matplotlib
+import numpy as np
+import pytest
+import tiny_results
+import xarray as xr
+
+from raypipe import faithfulness, plot
+from raypipe.errors import InputError
+
+DECIDING = np.arange(40, 50)
+"""Steps that the made-up network decides by."""
+
+
+def judged_by_few_steps(positions: np.ndarray) -> np.ndarray:
+    """Probabilities of classes 0 and 1: class 1 if the deciding steps zigzag, which interpolation ends."""
+    zigzag = np.abs(np.diff(positions[:, DECIDING], n=2, axis=1)).mean(axis=1)
+    probability = 1 / (1 + np.exp(8 * (0.5 - zigzag)))
+    return np.stack([1 - probability, probability], axis=1)
+
+
+def zigzags(samples: int = 200, steps: int = 100, *, honest: bool = True) -> xr.Dataset:
+    """Zigzags on random slopes; honest maps have relevance at the deciding steps, others at the last ones."""
+    random = np.random.default_rng(0)
+    time = np.arange(steps)
+    position = random.normal(size=(samples, 1)) * time + (-1.0) ** time
+    relevance = random.uniform(0, 0.1, (samples, steps)).astype("float32")
+    relevance[:, DECIDING if honest else time[-len(DECIDING) :]] += 1
+    dims = ("sample", "time")
+    return xr.Dataset(
+        {"position": (dims, position), "relevance": (dims, relevance)}, {"predicted": ("sample", np.ones(samples, int))}
+    )
+
+
+def test_removing_what_decides_hurts_more_than_removing_anything_else():
+    curve = faithfulness.perturbation_curve(zigzags(), judged_by_few_steps, removed=(0, 10, 50))
+    accuracy = curve["accuracy"]
+    assert (accuracy.sel(removed=0) == 1).all()
+    assert accuracy.sel(order="relevant", removed=10) == 0
+    assert accuracy.sel(order="relevant", removed=50) == 0
+    assert accuracy.sel(order="irrelevant", removed=50) == 1
+    assert accuracy.sel(order="random", removed=10) > 0.95
+    assert 0.6 < accuracy.sel(order="shifted", removed=10) < 1, "some are shifted by less than their width"
+    assert curve["probability"].sel(order="relevant", removed=10) < 0.05
+    assert curve["probability"].dims == ("order", "removed")
+    assert curve.attrs == {"samples": 200, "seed": 0}
+
+
+def test_maps_that_point_elsewhere_show_no_effect():
+    curve = faithfulness.perturbation_curve(zigzags(honest=False), judged_by_few_steps, removed=(10,))
+    assert curve["accuracy"].sel(order="relevant", removed=10) == 1
+
+
+def test_standard_errors_are_those_of_means():
+    def share(positions):
+        right = np.arange(len(positions)) % 4 == 0
+        return np.stack([~right * 0.8, right * 0.6 + 0.1], axis=1)
+
+    curve = faithfulness.perturbation_curve(zigzags(40), share, removed=(0,)).sel(order="random", removed=0)
+    assert curve["accuracy"] == 0.25
+    assert curve["accuracy_error"].item() == pytest.approx(np.sqrt(0.25 * 0.75 / 39))
+    assert curve["probability"].item() == pytest.approx(0.25)
+    assert curve["probability_error"].item() == pytest.approx(0.6 * np.sqrt(0.25 * 0.75 / 39))
+
+
+def test_a_curve_is_reproducible_and_does_not_change_its_data():
+    trajectories = zigzags(20)
+    before = trajectories.copy(deep=True)
+    one, same, other = (
+        faithfulness.perturbation_curve(trajectories, judged_by_few_steps, removed=(30,), seed=seed)
+        for seed in (1, 1, 2)
+    )
+    xr.testing.assert_identical(one, same)
+    xr.testing.assert_identical(trajectories, before)
+    assert (one["probability"] != other["probability"]).sel(order="random").all()
+    assert (one["probability"] == other["probability"]).sel(order="relevant").all()
+
+
+def test_steps_are_removed_in_the_order_of_their_relevance():
+    relevance = np.array([[0.5, -2.0, 3.0, 0.0], [0.0, 1.0, 2.0, 3.0]])
+    orders = faithfulness.removal_orders(relevance, seed=0)
+    assert tuple(orders) == faithfulness.ORDERS
+    assert orders["relevant"].tolist() == [[2, 0, 3, 1], [3, 2, 1, 0]]
+    assert orders["irrelevant"].tolist() == [[1, 3, 0, 2], [0, 1, 2, 3]]
+    for order in orders.values():
+        assert np.sort(order, axis=1).tolist() == [[0, 1, 2, 3]] * 2
+    shift = (orders["shifted"] - orders["relevant"]) % 4
+    assert (shift == shift[:, :1]).all()
+    assert (shift != 0).all()
+
+
+def test_removed_steps_lie_between_their_kept_neighbours_and_ends_stay_level():
+    position = np.array([[5.0, 1, 9, 9, 7, 2], [0.0, 1, 4, 9, 16, 25]])
+    removed = np.array([[2, 0, 3], [5, 4, 2]])
+    assert faithfulness.interpolated(position, removed).tolist() == [[1, 1, 3, 5, 7, 2], [0, 1, 5, 9, 9, 9]]
+    assert faithfulness.interpolated(position, removed[:, :0]).tolist() == position.tolist()
+    assert position[0, 0] == 5, "the trajectories themselves are left as they were"
+
+
+def test_conservation_is_the_sum_of_relevance_over_the_score():
+    maps = xr.Dataset(
+        {
+            "relevance": (("sample", "time"), np.array([[1, 2, -0.5], [1, 1, 1], [1, 0, 0]], "float32")),
+            "score": ("sample", np.array([2.5, -6, 0], "float32")),
+        }
+    )
+    np.testing.assert_allclose(faithfulness.conservation(maps), [1, -0.5, np.nan])
+    assert faithfulness.spread(faithfulness.conservation(maps)) == "median 0.250, nine of ten from -0.425 to 0.925"
+
+
+def maps(relevance, origin=(3, 5, 8)):
+    variables = {"relevance": (("sample", "time"), np.array(relevance, float))}
+    return xr.Dataset(variables, {"origin": ("sample", [*origin])})
+
+
+def test_similarity_is_the_rank_correlation_of_each_trajectory():
+    real = maps([[1, 2, 3, 4], [1, 2, 3, 4], [1, 2, 3, 4]])
+    found = faithfulness.similarity(real, maps([[1, 10, 11, 99], [-1, -2, -3, -40], [7, 7, 7, 7]]))
+    np.testing.assert_allclose(found["signed"], [1, -1, np.nan])
+    np.testing.assert_allclose(found["absolute"], [1, 1, np.nan])
+
+
+def test_mistakes_are_told():
+    real = maps([[1, 2], [1, 2], [1, 2]])
+    with pytest.raises(InputError, match="3 and 3 trajectories that are not the same ones"):
+        faithfulness.similarity(real, maps(real["relevance"], origin=(3, 5, 9)))
+    with pytest.raises(InputError, match="3 and 2 trajectories that are not the same ones"):
+        faithfulness.similarity(real, real.isel(sample=[0, 1]))
+    with pytest.raises(InputError, match=r"the data set has no score; .* make them with jobs/explain\.py"):
+        faithfulness.conservation(real)
+    with pytest.raises(InputError, match="has no position, predicted;"):
+        faithfulness.perturbation_curve(real, judged_by_few_steps)
+    with pytest.raises(InputError, match="1 trajectories for a perturbation curve; expected 2 or more"):
+        faithfulness.perturbation_curve(zigzags(1), judged_by_few_steps)
+    for number in (100, -1):
+        with pytest.raises(InputError, match=f"{number} steps to remove from .* of 100; expected from 0 to 99"):
+            faithfulness.perturbation_curve(zigzags(2), judged_by_few_steps, removed=(0, number))
+    broken = zigzags(2)
+    broken["relevance"][1, 3] = np.nan
+    with pytest.raises(InputError, match="relevance that is not finite"):
+        faithfulness.perturbation_curve(broken, judged_by_few_steps, removed=(5,))
+
+
+# Pictures
+
+
+def test_mean_relevance_is_that_of_correctly_classified_trajectories():
+    trajectories = tiny_results.trajectories(20)
+    figure = plot.mean_relevance(trajectories)
+    assert len(figure.axes) == 10
+    title = figure.axes[0].get_title("left")
+    assert title == "attm: mean relevance of 3 trajectories (units of the score)", (
+        "the first one is taken for another class"
+    )
+    right = trajectories["relevance"].values[[5, 10, 15]]
+    signed, share = (axes.lines[0].get_ydata() for axes in figure.axes[:2])
+    np.testing.assert_allclose(signed, right.mean(axis=0))
+    size = np.abs(right)
+    np.testing.assert_allclose(share, (100 * size / size.sum(axis=1, keepdims=True)).mean(axis=0))
+    with pytest.raises(InputError, match="fewer than two trajectories of every class"):
+        plot.mean_relevance(tiny_results.trajectories(6).isel(sample=[0, 1]))
+
+
+def test_a_perturbation_curve_has_a_line_for_each_order():
+    curve = faithfulness.perturbation_curve(zigzags(50), judged_by_few_steps, removed=(0, 5, 10))
+    figure = plot.perturbation_curve(curve)
+    for axes, quantity in zip(figure.axes, ("accuracy", "probability"), strict=True):
+        assert len(axes.containers) == len(faithfulness.ORDERS)
+        for container, order in zip(axes.containers, faithfulness.ORDERS, strict=True):
+            np.testing.assert_array_equal(container.lines[0].get_ydata(), curve[quantity].sel(order=order))
+    assert len(figure.legends[0].get_texts()) == len(faithfulness.ORDERS)
+
+
+def test_histograms_have_every_trajectory_and_leave_no_settings():
+    before = dict(matplotlib.rcParams)
+    random = np.random.default_rng(0)
+    ratios = {"as it is": np.append(random.normal(0.5, 1, 99), 1e6), "conserved": np.append(np.ones(99), np.nan)}
+    for axes in plot.conservation(ratios).axes:
+        heights = [patch.get_xy() for patch in axes.patches]
+        assert len(heights) == 2
+        assert axes.get_ylabel() == "trajectories"
+        counts = [np.sum(xy[1 : 2 * 60 + 1 : 2, 1]) for xy in heights]
+        assert counts == [100, 99], "outliers are in the outermost bins, what is undefined in none"
+    similarity = xr.Dataset({key: ("sample", [0.1, np.nan, 0.5, 0.2]) for key in ("signed", "absolute")})
+    legend = plot.rank_correlations(similarity).legends[0].get_texts()
+    assert [text.get_text() for text in legend] == ["relevance, median 0.20", "absolute relevance, median 0.20"]
+    assert dict(matplotlib.rcParams) == before
