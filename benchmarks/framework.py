@@ -15,49 +15,43 @@ Memory is looked at twice a second, in Linux's /proc. Private memory (USS) is wh
 (RSS) counts the libraries, and the part of Ray's object store, that it shares with others.
 """
 
-import logging
 import multiprocessing
 import os
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, median
 from typing import Annotated, Any
 
+import measure
 import numpy as np
 import typer
+from measure import Filled, leave_mark, print_row, time_fill
 
-from raypipe import cluster, generate, gray_scott, objects, spaces
+from raypipe import generate, gray_scott, objects, spaces
 from raypipe.command import run
-from raypipe.fill import Coordinate, Plan, Rows, Variable, fill
+from raypipe.fill import Coordinate, Plan, Rows, Variable
 
-BENCHMARKS = Path(__file__).resolve().parent
 F, K = 0.05, 0.065
 
 
 def simulated(parameters: dict[str, Any]) -> Callable[[Rows], Rows]:
     """What computes the shards of the pattern data sets, in a worker that tells when it is ready."""
     _load_kernel()
-    _leave_mark(parameters["marks"])
+    leave_mark(parameters["marks"])
     return generate.simulated_patterns(parameters)
 
 
 def squares(parameters: dict[str, Any]) -> Callable[[Rows], Rows]:
     """Trivial work, in a worker that tells when it is ready."""
-    _leave_mark(parameters["marks"])
+    leave_mark(parameters["marks"])
     return lambda rows: {"square": rows["seed"] ** 2}
 
 
 def _load_kernel() -> None:
     gray_scott.simulate(1, F, K, frame_times=[1])
-
-
-def _leave_mark(folder: str) -> None:
-    Path(folder, str(os.getpid())).write_text(str(time.time()))
 
 
 def pattern_plan(simulations: int) -> Plan:
@@ -96,78 +90,15 @@ def _loop(seeds: list[int]) -> float:
     return time.perf_counter() - began
 
 
-@dataclass(frozen=True)
-class Filled:
-    """How a run of `fill` went: seconds to the first worker, and of a worker from then on; peak memory in MB."""
-
-    start_up: float
-    seconds: float
-    memory: dict[str, tuple[float, float]]
-
-
-def time_fill(plan: Plan, workers: int, folder: Path) -> Filled:
-    """Fill a new store with a plan."""
-    marks = Path(tempfile.mkdtemp(dir=folder))
-    plan = replace(plan, name=marks.name, parameters={**plan.parameters, "marks": str(marks)})
-    with peak_memory(marks) as memory:
-        began = time.time()
-        fill(plan, workers=workers)
-        ended = time.time()
-    # Where shards take no time, the pool at times lets a worker go and takes another in its place.
-    ready = sorted(float(mark.read_text()) for mark in marks.iterdir())[:workers]
-    return Filled(ready[0] - began, ended - fmean(ready), memory)
-
-
-@contextmanager
-def peak_memory(marks: Path) -> Iterator[dict[str, tuple[float, float]]]:
-    """Watch the private and the resident memory, MB, of this driver and of the workers that leave marks."""
-    peak = {"driver": (0.0, 0.0), "worker": (0.0, 0.0)}
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.wait(0.5):
-            workers = [int(mark.name) for mark in marks.iterdir()]
-            for role, process in [("driver", os.getpid()), *(("worker", worker) for worker in workers)]:
-                private, resident = _memory(process)
-                peak[role] = max(peak[role][0], private), max(peak[role][1], resident)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield peak
-    finally:
-        over.set()
-        watcher.join()
-
-
-def _memory(process: int) -> tuple[float, float]:
-    try:
-        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()[1:]
-    except (FileNotFoundError, ProcessLookupError):
-        return 0.0, 0.0  # it has ended
-    size = {name: int(value.split()[0]) * 1024 / 1e6 for name, value in (line.split(":") for line in lines)}
-    return size["Private_Clean"] + size["Private_Dirty"], size["Rss"]
-
-
 def main(
     simulations: Annotated[int, typer.Option(help="About so many simulations, of some 0.4 s each.")] = 100,
     repeat: Annotated[int, typer.Option(help="Rounds, of which medians are taken.")] = 3,
     shards: Annotated[int, typer.Option(help="Shards of trivial work, beside 100 of them.")] = 10_000,
 ) -> None:
     """Measure what Ray, Zarr and the ledger cost in time and memory."""
-    for name, value in cluster.SETTINGS.items():
-        os.environ.setdefault(name, value)
+    measure.start_ray()
     import ray
 
-    ray.init(
-        address="local",
-        num_cpus=2,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.WARNING,
-        # Workers import the functions above.
-        runtime_env={"working_dir": str(BENCHMARKS.parent), "env_vars": {"PYTHONPATH": str(BENCHMARKS)}},
-    )
     plan = pattern_plan(simulations)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -189,25 +120,22 @@ def report(
     """Print the tables, and a last line with the ratios."""
     loop = {processes: median(times) for processes, times in plain.items()}
     seconds = {workers: median(one.seconds for one in runs) for workers, runs in filled.items()}
-    _line(f"{simulations} simulations", "plain, s", "filled, s", "overhead", "start-up, s")
+    print_row(f"{simulations} simulations", "plain, s", "filled, s", "overhead", "start-up, s")
     for workers, runs in filled.items():
         overhead, start_up = seconds[workers] / loop[workers] - 1, median(one.start_up for one in runs)
         cells = f"{loop[workers]:.2f}", f"{seconds[workers]:.2f}", f"{overhead:.1%}", f"{start_up:.1f}"
-        _line("in one process" if workers == 1 else "in two", *cells)
-    _line("speed-up", f"{loop[1] / loop[2]:.2f}", f"{seconds[1] / seconds[2]:.2f}")
+        print_row("in one process" if workers == 1 else "in two", *cells)
+    print_row("speed-up", f"{loop[1] / loop[2]:.2f}", f"{seconds[1] / seconds[2]:.2f}")
 
-    _line("\npeak memory, MB", "driver: USS", "RSS", "worker: USS", "RSS", "ms per shard")
+    print_row("\npeak memory, MB", "driver: USS", "RSS", "worker: USS", "RSS", "ms per shard")
     for shards, one in trivial.items():
         sizes = (f"{size:.0f}" for size in (*one.memory["driver"], *one.memory["worker"]))
-        _line(f"{shards} trivial shards", *sizes, f"{one.seconds / shards * 1e3:.1f}")
+        print_row(f"{shards} trivial shards", *sizes, f"{one.seconds / shards * 1e3:.1f}")
     most = max(filled[1], key=lambda one: one.memory["worker"])
-    _line(f"{simulations} simulations", *(f"{size:.0f}" for size in (*most.memory["driver"], *most.memory["worker"])))
+    sizes = (f"{size:.0f}" for size in (*most.memory["driver"], *most.memory["worker"]))
+    print_row(f"{simulations} simulations", *sizes)
 
     print(f"\noverhead={seconds[1] / loop[1] - 1:.3f} speedup_2_workers={seconds[1] / seconds[2]:.2f}")
-
-
-def _line(label: str, *cells: str) -> None:
-    print(f"{label:24}" + "".join(f"{cell:>13}" for cell in cells))
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ import numpy as np
 from raypipe import catalog, gray_scott, spaces
 from raypipe.fill import Coordinate, Plan, Rows, Variable
 
-PATTERNS_PER_SHARD = 10
-"""Ten simulations take some seconds: little is lost with a worker, and at the end none waits long for another."""
+PATTERNS_PER_SHARD = 25
+"""Some seconds of work: little is lost with a worker, none waits long for another at the end, and what Ray and Zarr need
+for each shard stays small beside it."""
 
 TRAJECTORIES_PER_SHARD = 1000
 

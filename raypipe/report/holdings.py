@@ -40,10 +40,11 @@ class Holdings:
         ]
 
     def results(self, product: str) -> Iterator[tuple[str, str, xr.Dataset]]:
-        """Network, split and data set of each complete store `product/<network>/<split>`."""
+        """Network, split and data set of each complete store `product/<network>/<split>`, but of no control."""
         for name in self.complete(f"{product}/"):
             network, _, split = name.removeprefix(f"{product}/").rpartition("/")
-            yield network, split, catalog.open(name)
+            if "control" not in store.plan_of(name)["parameters"]:
+                yield network, split, catalog.open(name)
 
     def labelled_predictions(self) -> list[tuple[str, str, xr.Dataset]]:
         """Network, split and predictions, of all splits but the scan."""

@@ -1,0 +1,105 @@
+"""What of trajectories.py runs in the environment `andi`: the plain package, and what the job's workers load.
+
+As a program it is the plain package in one process, ready once it is imported: it reads requests from standard input,
+one a line, [way, [[seed, number of trajectories], …]] in JSON, makes those calls one after another, and answers with
+the seconds that they took and a checksum of what each returned.
+"""
+
+import contextlib
+import io
+import json
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from measure import leave_mark
+
+from raypipe import store
+from raypipe.spaces import ANDI_MODELS, NOISE_LEVELS, TRAJECTORY_LENGTH, andi_exponents
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of deeptrack, which trajectories do not need
+    import stochastic.random
+    from andi_datasets.datasets_challenge import challenge_theory_dataset
+    from andi_datasets.datasets_theory import datasets_theory
+    from andi_datasets.utils_trajectories import normalize
+
+Compute = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
+
+
+def recipe(parameters: dict[str, Any]) -> Compute:
+    """What computes the shards of train and val, in a worker that tells when it is ready."""
+    from raypipe import trajectories
+
+    leave_mark(parameters["marks"])
+    return trajectories.recipe(parameters)
+
+
+def challenge(parameters: dict[str, Any]) -> Compute:
+    """What computes the shards of test, in a worker that tells when it is ready."""
+    from raypipe import trajectories
+
+    leave_mark(parameters["marks"])
+    return trajectories.challenge(parameters)
+
+
+def plain_challenge(count: int) -> tuple[Any, Any]:
+    """Positions and labels of the package's own function, as its documentation has it."""
+    _, _, positions, labels, _, _ = challenge_theory_dataset(
+        count, tasks=2, dimensions=1, min_T=TRAJECTORY_LENGTH, max_T=TRAJECTORY_LENGTH + 1
+    )
+    return positions[0], labels[0]
+
+
+def plain_balanced(count: int) -> tuple[Any, Any]:
+    """Positions and labels of as many trajectories of each model, their exponents alike.
+
+    The steps of `challenge_theory_dataset` with the package's functions, all trajectories at once, less its choice of
+    a part.
+    """
+    exponents = np.arange(1, 41) / 20
+    numbers = np.zeros((len(ANDI_MODELS), len(exponents)))
+    for model in range(len(ANDI_MODELS)):
+        possible = np.flatnonzero(np.isin(exponents, andi_exponents(model)))
+        share = np.linspace(0, count // len(ANDI_MODELS), len(possible) + 1).astype(int)
+        numbers[model, possible] = np.diff(share)
+    dataset = datasets_theory().create_dataset(TRAJECTORY_LENGTH, numbers, exponents, list(range(len(ANDI_MODELS))))
+    dataset[:, 2:] = normalize(dataset[:, 2:])
+    noise = np.random.choice(NOISE_LEVELS, len(dataset))[:, None] * np.random.randn(len(dataset), TRAJECTORY_LENGTH)  # noqa: NPY002
+    dataset = datasets_theory().create_noisy_localization_dataset(dataset, T=TRAJECTORY_LENGTH, noise_func=noise)
+    displacements = np.diff(dataset[:, 2:]) * np.random.randn(len(dataset), 1)  # noqa: NPY002
+    dataset[:, 2] = 0
+    dataset[:, 3:] = np.cumsum(displacements, axis=1)
+    return dataset[:, 2:], dataset[:, 0]
+
+
+PLAIN = {"challenge": plain_challenge, "recipe": plain_balanced}
+
+
+def answer(way: str, calls: list[tuple[int, int]]) -> tuple[float, list[str]]:
+    """Seconds of the calls, and the checksum of what each returned; to take that is not in the seconds."""
+    seconds, checksums = 0.0, []
+    for seed, count in calls:
+        began = time.perf_counter()
+        np.random.seed(seed)  # noqa: NPY002
+        stochastic.random.seed(seed)
+        with contextlib.redirect_stdout(io.StringIO()):
+            positions, labels = PLAIN[way](count)
+        seconds += time.perf_counter() - began
+        made = {"position": np.array(positions), "label": np.array(labels).astype("int64")}
+        checksums.append(store.checksum(made))
+    return seconds, checksums
+
+
+def main() -> None:
+    """Serve requests until standard input ends."""
+    print("ready", flush=True)
+    for request in sys.stdin:
+        print(json.dumps(answer(*json.loads(request))), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""How fast are trajectories made? By the plain package andi-datasets in one process, and by the job.
+
+    python benchmarks/trajectories.py [--trajectories 30000] [--repeat 3]
+
+The plain package, in its isolated environment, stores nothing. The job's plan is filled with one worker and with two,
+into a store. All take turns; the figures are medians. Seconds are those of a process from the moment when it has
+imported the package: to the last trajectory, or to the end of `fill`, whose pool is gone and whose ledger is complete
+by then. The time until a first worker is ready is shown by itself, as it does not grow with the work.
+
+Two data sets, as the job has two ways:
+
+test: the job's shards are calls of `challenge_theory_dataset`, so that function is the peer, called for as many
+trajectories with the shards' seeds, when all values must be those of the store, else nothing is printed; and in one
+call for 10 000, which joins ever longer arrays. The last line has the faster of the two, and this data set, as here
+the work is the same to the last bit.
+
+train: the job makes trajectory after trajectory, each of its own seed, and none in vain. The peer are the package's
+own functions with the same numbers of trajectories, for a shard at a time: `create_dataset`, then the challenge's
+scaling and noise for the whole array. (`challenge_theory_dataset` makes half as many again as it returns.)
+"""
+
+import json
+import os
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean, median
+from typing import Annotated
+
+import measure
+import numpy as np
+import typer
+from measure import BENCHMARKS, Filled, print_row, time_fill
+
+from raypipe import environments, generate, objects, store
+from raypipe.command import run
+from raypipe.fill import Plan
+
+AT_ONCE = 10_000
+WAYS = {"train": "recipe", "test": "challenge"}
+Process = subprocess.Popen[str]
+
+
+@contextmanager
+def plain_package(processes: int) -> Iterator[list[Process]]:
+    """Processes in the environment `andi` that have imported the package and wait for requests."""
+    environments.warm("andi")
+    isolated = shlex.split(environments.runtime_env("andi")["py_executable"])
+    command = [*isolated, "python", str(BENCHMARKS / "andi_package.py")]
+    checkout = BENCHMARKS.parent
+    started = [
+        subprocess.Popen(
+            command,
+            cwd=checkout,
+            env={**os.environ, "PYTHONPATH": str(checkout)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(processes)
+    ]
+    try:
+        for process in started:
+            if (found := _read(process)) != "ready":
+                raise RuntimeError(f"the plain package answered {found!r} instead of 'ready'")
+        yield started
+    finally:
+        for process in started:
+            process.communicate()  # it ends with its standard input
+
+
+def _read(process: Process) -> str:
+    return process.stdout.readline().strip()
+
+
+def time_plain(processes: Sequence[Process], way: str, calls: list[tuple[int, int]]) -> tuple[float, list[str]]:
+    """Seconds of a process that makes its part of the calls, and the checksums of all, in their order."""
+    for number, process in enumerate(processes):
+        print(json.dumps([way, calls[number :: len(processes)]]), file=process.stdin, flush=True)
+    answers = [json.loads(_read(process)) for process in processes]
+    checksums = [""] * len(calls)
+    for number, (_, of_process) in enumerate(answers):
+        checksums[number :: len(processes)] = of_process
+    return fmean(seconds for seconds, _ in answers), checksums
+
+
+def plan_of(split: str, trajectories: int) -> Plan:
+    """The job's plan, computed by workers that tell when they are ready."""
+    return replace(generate.trajectories(split, trajectories), compute=f"andi_package:{WAYS[split]}")
+
+
+def calls_of(plan: Plan) -> list[tuple[int, int]]:
+    """Seed and number of trajectories of each shard."""
+    bounds = [plan.bounds(shard) for shard in range(plan.shards)]
+    seeds = np.asarray(plan.coordinates["seed"].values)
+    return [(int(seeds[one.start]), one.stop - one.start) for one in bounds]
+
+
+def check_same(plan: Plan, name: str, checksums: list[str]) -> None:
+    """Stop unless the shards of store `name` are what the plain package returned."""
+    made = {variable: np.asarray(store.array(name, variable)[:]) for variable in ("position", "label")}
+    for shard, expected in enumerate(checksums):
+        rows = plan.bounds(shard)
+        if store.checksum({variable: values[rows] for variable, values in made.items()}) != expected:
+            raise SystemExit(f"shard {shard} of {name} is not what the package returns; a ratio would mean nothing")
+
+
+def main(
+    trajectories: Annotated[int, typer.Option(help="So many of each data set; a multiple of 2000 is best.")] = 30_000,
+    repeat: Annotated[int, typer.Option(help="Rounds, of which medians are taken.")] = 3,
+) -> None:
+    """Measure the trajectories per second of the plain package and of the job."""
+    measure.start_ray()
+    import ray
+
+    plans = {split: plan_of(split, trajectories) for split in WAYS}
+    plain: dict[tuple[str, int], list[float]] = {(split, number): [] for split in WAYS for number in (1, 2)}
+    at_once: list[float] = []
+    filled: dict[tuple[str, int], list[Filled]] = {(split, number): [] for split in WAYS for number in (1, 2)}
+    with tempfile.TemporaryDirectory() as temporary, plain_package(2) as processes:
+        folder = Path(temporary)
+        os.environ[objects.ROOT_VARIABLE] = str(folder / "store")
+        for _ in range(repeat):
+            for split, plan in plans.items():
+                calls = calls_of(plan)
+                for number in (1, 2):
+                    seconds, checksums = time_plain(processes[:number], WAYS[split], calls)
+                    plain[split, number].append(seconds)
+                    filled[split, number].append(time_fill(plan, number, folder))
+                    if split == "test":
+                        check_same(plan, filled[split, number][-1].name, checksums)
+            at_once.append(time_plain(processes[:1], WAYS["test"], [(0, AT_ONCE)])[0] * trajectories / AT_ONCE)
+    ray.shutdown()
+    report(trajectories, plain, at_once, filled)
+
+
+def report(
+    trajectories: int,
+    plain: dict[tuple[str, int], list[float]],
+    at_once: list[float],
+    filled: dict[tuple[str, int], list[Filled]],
+) -> None:
+    """Print a table for each data set, and a last line with the ratios of `test`."""
+
+    def rate(seconds: float) -> str:
+        return f"{trajectories / seconds:.0f}"
+
+    for split in WAYS:
+        peer = median(plain[split, 1])
+        print_row(f"{split}, {trajectories}", "plain, 1/s", "job, 1/s", "plain gains", "job gains", "start-up, s")
+        if split == "test":
+            peer = min(peer, median(at_once))
+            print_row("one call for 10000", rate(median(at_once)))
+        gains = {}
+        for number, label in ((1, "in one process"), (2, "in two")):
+            alone, job = median(plain[split, number]), median(one.seconds for one in filled[split, number])
+            gains[number] = peer / job
+            start_up = median(one.start_up for one in filled[split, number])
+            print_row(label, rate(alone), rate(job), f"{peer / alone:.2f}", f"{gains[number]:.2f}", f"{start_up:.1f}")
+        print(f"{split}: speedup_1={gains[1]:.3f} speedup_2={gains[2]:.3f}\n")
+    print(f"speedup_1={gains[1]:.3f} speedup_2={gains[2]:.3f}")
+
+
+if __name__ == "__main__":
+    run(main)
