@@ -34,6 +34,9 @@ def main(
     workers: Annotated[int | None, typer.Option(help="Networks trained at once.  [default: as many as fit]")] = None,
     cpus_per_trial: Annotated[int, typer.Option(help="Cores for each network.")] = 1,
     gpus_per_trial: Annotated[float, typer.Option(help="Graphics processors for each network, maybe a fraction.")] = 0,
+    tensorboard: Annotated[
+        str | None, typer.Option(help="Folder for logs that TensorBoard shows.  [default: none]")
+    ] = None,
 ) -> None:
     """Train the grid of trajectory networks and list them, the best first."""
     if networks == "all":
@@ -51,6 +54,7 @@ def main(
         workers=workers,
         cpus_per_trial=cpus_per_trial,
         gpus_per_trial=gpus_per_trial,
+        tensorboard=tensorboard,
     )
     print(summary(train(chosen, settings)))
 

@@ -33,6 +33,9 @@ def main(
     series: Annotated[str, typer.Option(help="Keep this network apart, under this name.")] = "",
     cpus: Annotated[int, typer.Option(help="Cores; with more than one the last digits may vary.")] = 1,
     gpus: Annotated[float, typer.Option(help="Graphics processors, maybe a fraction.")] = 0,
+    tensorboard: Annotated[
+        str | None, typer.Option(help="Folder for logs that TensorBoard shows.  [default: none]")
+    ] = None,
 ) -> None:
     """Train one network and say how good it is on the validation samples."""
     settings = Settings(
@@ -43,6 +46,7 @@ def main(
         series=series,
         cpus_per_trial=cpus,
         gpus_per_trial=gpus,
+        tensorboard=tensorboard,
     )
     print(summary(train([architecture(network)], settings)))
 

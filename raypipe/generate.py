@@ -8,8 +8,8 @@ from raypipe import catalog, gray_scott, spaces
 from raypipe.fill import Coordinate, Plan, Rows, Variable
 
 PATTERNS_PER_SHARD = 25
-"""Some seconds of work: little is lost with a worker, none waits long for another at the end, and what Ray and Zarr need
-for each shard stays small beside it."""
+"""Some seconds of work: little is lost with a worker, at the end none waits long for another, and what Ray and Zarr
+need for each shard is small beside it."""
 
 TRAJECTORIES_PER_SHARD = 1000
 
@@ -118,13 +118,15 @@ def simulated_patterns(parameters: dict[str, Any]) -> Any:
     settings = {key: parameters[key] for key in ("diffusion_u", "diffusion_v", "time_step", "frame_times", "dtype")}
 
     def compute(rows: Rows) -> Rows:
-        u, steps = [], []
-        for seed, f, k in zip(rows["seed"].tolist(), rows["f"].tolist(), rows["k"].tolist(), strict=True):
-            state = gray_scott.initial_state(seed, parameters["size"])
-            frames = list(gray_scott.integrate(*state, f, k, **settings))
-            u.append(np.stack([frame.u for frame in frames], axis=-1))
-            steps.append(frames[-1].steps)
-        return {"u": np.stack(u), "steps": np.array(steps)}
+        size, seeds = parameters["size"], rows["seed"].tolist()
+        u = np.empty((len(seeds), size, size, len(parameters["frame_times"])), parameters["dtype"])
+        steps = np.empty(len(seeds), "int64")
+        for number, (seed, f, k) in enumerate(zip(seeds, rows["f"].tolist(), rows["k"].tolist(), strict=True)):
+            state = gray_scott.initial_state(seed, size)
+            for place, frame in enumerate(gray_scott.integrate(*state, f, k, **settings)):
+                u[number, ..., place] = frame.u
+            steps[number] = frame.steps
+        return {"u": u, "steps": steps}
 
     return compute
 

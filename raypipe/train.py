@@ -31,7 +31,8 @@ class Settings:
     collection of networks that are kept apart from others of the same architectures: another seed, other epochs.
     `scheduler` is fifo, every network to its last epoch, or asha, which ends early those that fall behind.
     `workers` is the number of networks trained at once, None as many as the cluster has room for, each on
-    `cpus_per_trial` cores and `gpus_per_trial` graphics processors, which may be a fraction.
+    `cpus_per_trial` cores and `gpus_per_trial` graphics processors, which may be a fraction. `tensorboard` is a folder
+    into which the driver writes the figures of each epoch for TensorBoard; None is none.
     """
 
     epochs: int | None = None
@@ -43,6 +44,7 @@ class Settings:
     workers: int | None = None
     cpus_per_trial: int = 1
     gpus_per_trial: float = 0
+    tensorboard: str | None = None
 
     def __post_init__(self) -> None:
         choice("scheduler", self.scheduler, ("fifo", "asha"))
@@ -76,7 +78,7 @@ def train(architectures: Sequence[Architecture], settings: Settings) -> list[str
     """
     if not architectures:
         raise InputError("no network to train; name at least one")
-    if len({(one.study, one.classes, one.frame_times) for one in architectures}) > 1:
+    if len({(data_names(one), one.frame_times) for one in architectures}) > 1:
         raise InputError(
             f"{', '.join(one.name for one in architectures)} do not learn from the same data; train them one by one"
         )
@@ -188,7 +190,7 @@ def _tune(
             ),
             run_config=tune.RunConfig(
                 storage_path=records,
-                callbacks=[trial.Keeper(tasks, f"training {names[0]}")],
+                callbacks=[trial.Keeper(tasks, f"training {names[0]}", settings.tensorboard)],
                 failure_config=tune.FailureConfig(max_failures=_RETRIES),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 verbose=0,

@@ -12,12 +12,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ray import tune
+from tensorboardX import SummaryWriter
 
 import raypipe
 from raypipe import artifact, environments, objects
 from raypipe.architectures import Architecture
 from raypipe.artifact import Artifact
-from raypipe.fit import Fit, Training, weights_of
+from raypipe.fit import HISTORY, Fit, Training, weights_of
 from raypipe.inputs import Samples
 from raypipe.progress import progress
 
@@ -115,9 +116,12 @@ class NetworkTrial(tune.Trainable):
 
 
 class Keeper(tune.Callback):
-    """Makes each trial that ends an artifact, at once, and shows progress: epochs, networks, the best so far."""
+    """Makes each trial that ends an artifact, at once, and shows progress: epochs, networks, the best so far.
 
-    def __init__(self, tasks: dict[str, Task], description: str) -> None:
+    Where a folder is given for it, it writes the figures of each epoch for TensorBoard.
+    """
+
+    def __init__(self, tasks: dict[str, Task], description: str, tensorboard: str | None) -> None:
         self._tasks = tasks
         self._description = description
         self._epochs = dict.fromkeys(tasks, 0)
@@ -125,6 +129,7 @@ class Keeper(tune.Callback):
         self._left_out = 0
         self._kept = 0
         self._best = ("none", 0.0)
+        self._tensorboard = tensorboard
 
     def setup(self, **info):  # type: ignore[no-untyped-def,override]  # noqa: ARG002
         """Show the bar; not earlier, as Tune pickles its callbacks before it starts."""
@@ -138,6 +143,8 @@ class Keeper(tune.Callback):
         # Not always one: a continued trial brings those of before, one that lost its last epoch none.
         new = max(0, result["epoch"] - self._epochs[name])
         self._epochs[name] += new
+        if self._tensorboard and new:
+            self._write(f"{self._tensorboard}/{self._tasks[name].name}", result)
         self._show(new)
 
     def on_trial_complete(self, iteration, trials, trial, **info):  # type: ignore[no-untyped-def]  # noqa: ARG002
@@ -152,6 +159,12 @@ class Keeper(tune.Callback):
     def on_experiment_end(self, trials, **info):  # type: ignore[no-untyped-def]  # noqa: ARG002
         """Close the bar."""
         self._bar.close()
+
+    def _write(self, folder: str, result: dict[str, Any]) -> None:
+        # A writer for each epoch: one per network, kept open, would be as many files and threads as networks.
+        with SummaryWriter(folder) as writer:
+            for figure in (one for one in result if one in HISTORY or one.startswith("val_recall/")):
+                writer.add_scalar(figure, result[figure], result["epoch"])
 
     def _show(self, epochs: int) -> None:
         name, accuracy = self._best

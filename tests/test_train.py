@@ -16,6 +16,7 @@ from raypipe import artifact, objects
 from raypipe.architectures import andi_grid, architecture
 from raypipe.errors import InputError
 from raypipe.fit import HISTORY, Fit, training
+from raypipe.spaces import ANDI_MODELS
 from raypipe.train import Settings, data_names, summary, train
 
 CHECKOUT = Path(__file__).parent.parent
@@ -106,7 +107,8 @@ def test_two_networks_on_two_workers(trained, monkeypatch):
     assert "Trial" not in said, "Tune is silent"
     for name in ("123-2", "132-2"):
         network = artifact.load(name)
-        assert {key: len(values) for key, values in network.history.items()} == dict.fromkeys(HISTORY, 40)
+        figures = [*HISTORY, *(f"val_recall/{name}" for name in ANDI_MODELS)]
+        assert {key: len(values) for key, values in network.history.items()} == dict.fromkeys(figures, 40)
         assert network.metrics == {key: values[-1] for key, values in network.history.items()}
         assert network.metrics["accuracy"] > 0.5, "it learned"
         assert network.provenance["versions"].keys() >= {"raypipe", "tensorflow", "keras", "numpy"}
@@ -135,7 +137,10 @@ def test_what_is_trained_is_left_alone(trained, monkeypatch):
     assert files(trained[0]) == kept
 
 
-def test_a_network_that_is_cut_short_is_kept(store_root):
+def test_a_network_that_is_cut_short_is_kept(store_root, tmp_path):
+    import tensorflow as tf
+    from tensorflow.core.util import event_pb2
+
     from raypipe.trial import Keeper, Task
 
     write_data()
@@ -149,7 +154,7 @@ def test_a_network_that_is_cut_short_is_kept(store_root):
     class Trial:
         config = {"network": "123-2"}  # noqa: RUF012
 
-    keeper = Keeper({"123-2": task}, "test")
+    keeper = Keeper({"123-2": task}, "test", str(tmp_path / "logs"))
     keeper.setup()
     keeper.on_trial_result(iteration=2, trials=[], trial=Trial, result={"val_accuracy": 0.25, "epoch": 2})
     keeper.on_trial_complete(iteration=2, trials=[], trial=Trial)
@@ -157,6 +162,14 @@ def test_a_network_that_is_cut_short_is_kept(store_root):
     keeper.on_experiment_end(trials=[])
     assert artifact.load("123-2").metrics["val_accuracy"] == 0.25
     assert not objects.paths("training")
+    (events,) = (tmp_path / "logs" / "123-2").iterdir()
+    shown = [
+        (value.tag, event.step, value.simple_value)
+        for record in tf.data.TFRecordDataset(str(events))
+        for event in [event_pb2.Event.FromString(record.numpy())]
+        for value in event.summary.value
+    ]
+    assert shown == [("val_accuracy", 2, 0.25)]
 
 
 def test_other_settings_have_another_checkpoint():
@@ -184,6 +197,8 @@ def test_names_of_data_sets():
     [
         ([], {}, "no network to train"),
         (["123-2", "pattern-2d"], {}, "do not learn from the same data"),
+        (["123-2", "andi-residual"], {}, "do not learn from the same data"),
+        (["andi-residual"], {}, "no data set 'andi/train-large'.*jobs/generate_trajectories.py --split train-large"),
         (["123-2"], {"epochs": 0}, "epochs is 0; expected 1 or more"),
         (["123-2"], {"samples": 0}, "samples is 0; expected 1 or more"),
         (["123-2"], {"workers": 0}, "workers is 0; expected 1 or more"),
