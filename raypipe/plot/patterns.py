@@ -66,7 +66,7 @@ def class_gallery(patterns: xr.Dataset, examples: int = 3) -> Figure:
     names, label = class_names(patterns), patterns["label"].values
     present = np.unique(label)
     blocks = -(-len(present) // _GALLERY_COLUMNS)
-    figure = new_figure(10.5, (1.4 * examples + 0.25) * blocks)
+    figure = new_figure(10.5, (1.5 * examples + 0.25) * blocks)
     grid = figure.subplots(examples * blocks, _GALLERY_COLUMNS, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
@@ -76,7 +76,7 @@ def class_gallery(patterns: xr.Dataset, examples: int = 3) -> Figure:
         for row, sample in enumerate(members[np.arange(examples) * len(members) // examples]):
             one, axes = patterns.isel(sample=int(sample), frame=-1), grid[block * examples + row, column]
             heading = f"{symbol(names[number])}\n" if row == 0 else ""
-            axes.set_title(f"{heading}k {float(one['k']):g}  f {float(one['f']):g}", fontsize=7, linespacing=1.4)
+            axes.set_title(f"{heading}k {float(one['k']):g}\nf {float(one['f']):g}", fontsize=7, linespacing=1.3)
             field = axes.imshow(one["u"].values, cmap=FIELD_COLOURS, vmin=0, vmax=1)
     figure.colorbar(field, ax=grid, ticks=(0, 0.5, 1), shrink=0.4, aspect=25).set_label("u", rotation=0)
     return figure
