@@ -4,7 +4,7 @@
     python jobs/train_network.py --network pattern-2d --epochs 40 --batch 16
 
 Needs the data sets for training and validation of its study: andi/train and andi/val, gray_scott/train and
-gray_scott/val, for pattern-2d-second gray_scott/train2 and gray_scott/val2.
+gray_scott/val; andi-residual learns from andi/train-large, pattern-2d-second from gray_scott/train2 and val2.
 """
 
 from typing import Annotated
@@ -18,7 +18,7 @@ from raypipe.train import Settings, summary, train
 
 def main(
     network: Annotated[
-        str, typer.Option(help="andi-study, pattern-2d, pattern-2d-second, pattern-3d, or one of the grid as 123-2.")
+        str, typer.Option(help="andi-study, andi-residual, pattern-2d, pattern-2d-second, pattern-3d, or one of the grid.")
     ],
     samples: Annotated[
         int | None, typer.Option(help="Train on so many, as many of each class.  [default: the whole data set]")

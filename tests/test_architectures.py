@@ -52,7 +52,7 @@ def test_layers_follow_the_word():
         ("124-2", "unknown network"),
         ("123123123123123-2", "unknown network"),
         ("", "unknown network"),
-        ("pattern-4d", "expected one of andi-study, pattern-2d"),
+        ("pattern-4d", "expected one of andi-study, andi-residual, pattern-2d"),
     ],
 )
 def test_names_that_are_none(name, reason):

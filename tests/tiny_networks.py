@@ -10,9 +10,10 @@ from raypipe.artifact import Artifact
 def random_network(architecture: Architecture, seed: int = 0) -> Artifact:
     """Statistics of batch normalisations are far from mean 0, variance 1; convolutions keep the size of their input."""
     random = np.random.default_rng(seed)
+    normalisations = {layer.name for layer in architecture.layers if layer.kind == "BatchNormalization"}
     weights = {}
     for name, array in networks.weights(networks.build(architecture)).items():
-        if name.startswith("batchnormalization"):
+        if name.split("/")[0] in normalisations:
             weights[name] = random.uniform(0.5, 1.5, array.shape).astype("float32")
         else:
             scale = 1 / np.sqrt(max(1, np.prod(array.shape[:-1])))
