@@ -18,7 +18,7 @@ from raypipe.train import Settings, summary, train
 
 def main(
     network: Annotated[
-        str, typer.Option(help="andi-study, andi-residual, pattern-2d, pattern-2d-second, pattern-3d, or one of the grid.")
+        str, typer.Option(help="andi-study, andi-residual, pattern-2d, pattern-2d-second, pattern-3d, or as 123-2.")
     ],
     samples: Annotated[
         int | None, typer.Option(help="Train on so many, as many of each class.  [default: the whole data set]")
