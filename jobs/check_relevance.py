@@ -14,8 +14,7 @@ import typer
 
 from raypipe import artifact, catalog, explain, faithfulness, inputs, plot, relevance
 from raypipe.classify import classifier, classify
-from raypipe.command import run
-from raypipe.errors import InputError
+from raypipe.command import make_folder, run
 
 
 def main(
@@ -29,10 +28,7 @@ def main(
 ) -> None:
     """Check relevance maps of a trained network."""
     explain.check(network, explain.LRP, per_class, "zero-biases")
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write pictures into {output}: {error.strerror}; choose another --output") from error
+    make_folder(output)
     classify(network, split, workers=workers)
     maps = {}
     for control in (None, *relevance.CONTROLS):

@@ -13,8 +13,7 @@ import typer
 
 from raypipe import artifact, catalog, plot
 from raypipe.classify import classify
-from raypipe.command import run
-from raypipe.errors import InputError
+from raypipe.command import make_folder, run
 from raypipe.evaluate import evaluate, table
 
 
@@ -27,10 +26,7 @@ def main(
     ] = None,
 ) -> None:
     """Evaluate a trained network on a split."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write pictures into {output}: {error.strerror}; choose another --output") from error
+    make_folder(output)
     evaluation = evaluate(catalog.open(classify(network, split, workers=workers)))
     print(f"{network} on {split}\n{table(evaluation)}")
     pictures = {

@@ -14,7 +14,7 @@ import typer
 
 from raypipe import artifact, catalog, plot
 from raypipe.classify import classify
-from raypipe.command import run
+from raypipe.command import make_folder, run
 from raypipe.errors import InputError
 from raypipe.evaluate import evaluate
 from raypipe.ranking import ranking, strata
@@ -38,10 +38,7 @@ def main(
             raise InputError(f"network {name} classifies patterns; expected networks of trajectories only")
     if output.is_dir():
         raise InputError(f"{output} is a folder; name the file to write, such as {output / 'andi_finalists.csv'}")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write into {output.parent}: {error.strerror}; choose another --output") from error
+    make_folder(output.parent)
     predictions = {name: catalog.open(classify(name, split, workers=workers)) for name in names}
     table = ranking(predictions, reference)
     evaluations = {name: evaluate(predictions[name]) for name in table["name"]}

@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -28,6 +29,18 @@ def call(main: Callable[..., Any], arguments: list[str] | None = None) -> None:
         raise InputError(error.format_message()) from error
     except typer.TyperException as error:
         raise InputError(str(error)) from error
+
+
+def make_folder(output: Path) -> None:
+    """Make the folder that a job's `--output` names, before the work begins.
+
+    Raises:
+        InputError: if it cannot be made.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write into {output}: {error.strerror}; choose another --output") from error
 
 
 def run(main: Callable[..., Any], arguments: list[str] | None = None) -> None:

@@ -94,4 +94,4 @@ def test_the_job_refuses_a_folder_that_cannot_be_written(monkeypatch, tmp_path, 
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(SystemExit, match="2"):
         command.run(job("evaluate"), ["--network", "123-32", "--split", "val", "--output", str(tmp_path / "taken")])
-    assert capsys.readouterr().err.startswith("error: cannot write pictures into")
+    assert capsys.readouterr().err.startswith("error: cannot write into")
