@@ -91,7 +91,7 @@ def _loop(seeds: list[int]) -> float:
 
 
 def main(
-    simulations: Annotated[int, typer.Option(help="About so many simulations, of some 0.4 s each.")] = 100,
+    simulations: Annotated[int, typer.Option(help="About so many simulations, of some 0.2 s each.")] = 100,
     repeat: Annotated[int, typer.Option(help="Rounds, of which medians are taken.")] = 3,
     shards: Annotated[int, typer.Option(help="Shards of trivial work, beside 100 of them.")] = 10_000,
 ) -> None:
