@@ -15,11 +15,11 @@ from raypipe.fill import fill
 def main(
     split: Annotated[
         str,
-        typer.Option(help="train, val or train-large: balanced; test: as challenge_theory_dataset itself returns it."),
+        typer.Option(help="train, val: balanced; test, train-challenge, val-challenge: from challenge_theory_dataset."),
     ],
     count: Annotated[
         int | None,
-        typer.Option(help="A multiple of 5.  [default: 50000 for train, 300000 for train-large, else 10000]"),
+        typer.Option(help="Of train and val a multiple of 5.  [default: 50000 train, 1000000 train-challenge, else 10000]"),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(help="At most so many processes, one core each.  [default: all of the cluster]")
@@ -31,7 +31,7 @@ def main(
     interrupted continue when the same command is given again.
     """
     if count is None:
-        count = {"train": 50_000, "train-large": 300_000}.get(split, 10_000)
+        count = {"train": 50_000, "train-challenge": 1_000_000}.get(split, 10_000)
     fill(generate.trajectories(split, count), workers=workers)
 
 

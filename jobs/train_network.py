@@ -4,7 +4,8 @@
     python jobs/train_network.py --network pattern-2d --epochs 40 --batch 16
 
 Needs the data sets for training and validation of its study: andi/train and andi/val, gray_scott/train and
-gray_scott/val; andi-residual learns from andi/train-large, pattern-2d-second from gray_scott/train2 and val2.
+gray_scott/val. Unless told otherwise, andi-residual learns from andi/train-challenge and val-challenge,
+pattern-2d-second from gray_scott/train2 and val2.
 """
 
 from typing import Annotated
@@ -20,6 +21,12 @@ def main(
     network: Annotated[
         str, typer.Option(help="andi-study, andi-residual, pattern-2d, pattern-2d-second, pattern-3d, or as 123-2.")
     ],
+    train_split: Annotated[
+        str | None, typer.Option(help="Train on this data set of the study.  [default: that of the network]")
+    ] = None,
+    validation_split: Annotated[
+        str | None, typer.Option(help="Validate on this one.  [default: that of the network]")
+    ] = None,
     samples: Annotated[
         int | None, typer.Option(help="Train on so many, as many of each class.  [default: the whole data set]")
     ] = None,
@@ -42,6 +49,8 @@ def main(
         epochs=epochs,
         batch=batch,
         seed=seed,
+        train_split=train_split,
+        validation_split=validation_split,
         samples=samples,
         series=series,
         cpus_per_trial=cpus,

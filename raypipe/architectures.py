@@ -19,8 +19,8 @@ from raypipe.errors import InputError
 
 Kind = Literal[
     "BatchNormalization", "Conv1D", "Conv2D", "Conv3D", "MaxPooling1D", "MaxPooling2D", "MaxPooling3D",
-    "GlobalAveragePooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D", "Dense", "Dropout", "Flatten",
-    "Activation", "Add",
+    "AveragePooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D", "Dense", "Dropout", "Flatten",
+    "Activation", "Add", "Subtract", "Concatenate", "Cropping1D", "ZeroPadding1D", "LayerNormalization",
 ]  # fmt: skip
 
 KERNEL_SIZES = (2, 4, 6, 10, 16, 32)
@@ -55,7 +55,8 @@ class Architecture:
 
     `input_shape` without the batch: (320, 1) for trajectories, (y, x, frame) for 2-D and (y, x, frame, 1) for 3-D
     patterns. `classes` are the names of the outputs, in their order. `frame_times` are the times of the frames that
-    a pattern network sees; None for trajectories.
+    a pattern network sees; None for trajectories. `splits` are those of its study on which it is usually trained and
+    validated.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Architecture:
     classes: tuple[str, ...]
     layers: tuple[Layer, ...]
     frame_times: tuple[int, ...] | None = None
+    splits: tuple[str, str] = ("train", "val")
 
     @property
     def returns_logits(self) -> bool:
@@ -160,12 +162,14 @@ def _andi_study() -> Architecture:
 def _andi_residual() -> Architecture:
     """A network beyond the study's: residual blocks (He et al., CVPR 2016) at four time resolutions.
 
-    Its convolutions keep the length, so that a sum can go round each pair of them; a block that widens goes
-    round through a convolution of kernel size 1.
+    Beside the standardised positions it sees the displacements, standardised by themselves: the size of the steps
+    against that of the whole trajectory differs a hundredfold between the models. Its convolutions keep the length, so
+    that a sum can go round each pair of them; a block that widens goes round through a convolution of kernel size 1.
+    What is left of the time axis at the end, five steps, is kept: the models that age differ in when things happen.
     """
     layers: list[Layer] = []
 
-    def append(kind: Kind, name: str, *sources: str, **options: int | float | str) -> str:
+    def append(kind: Kind, name: str, *sources: str, **options: int | float | str | tuple[int, ...]) -> str:
         layers.append(Layer(kind, name, dict(options), sources))
         return name
 
@@ -176,9 +180,17 @@ def _andi_residual() -> Architecture:
     def relu(name: str) -> str:
         return append("Activation", name, activation="relu")
 
-    convolution("stem", "input", 32, 7)
-    seen, width = relu("stem_active"), 32
-    for number, filters in enumerate((32, 64, 128, 128), start=1):
+    after = append("Cropping1D", "after", "input", cropping=(1, 0))
+    before = append("Cropping1D", "before", "input", cropping=(0, 1))
+    append("Subtract", "displacements", after, before)
+    # Over time; of a superdiffusive trajectory a displacement is a hundredth of its extent.
+    append("LayerNormalization", "displacements_standardised", axis=1, epsilon=1e-6, center=False, scale=False)
+    displacements = append("ZeroPadding1D", "displacements_padded", padding=(1, 0))
+    both = append("Concatenate", "both", "input", displacements)
+    convolution("stem", both, 32, 7)
+    relu("stem_active")
+    seen, width = append("MaxPooling1D", "stem_pooled", pool_size=2), 32
+    for number, filters in enumerate((48, 64, 96, 128), start=1):
         block = f"block_{number}"
         convolution(f"{block}_first", seen, filters, 5)
         second = convolution(f"{block}_second", relu(f"{block}_first_active"), filters, 5)
@@ -187,10 +199,20 @@ def _andi_residual() -> Architecture:
         seen, width = relu(f"{block}_active"), filters
         if number < 4:
             seen = append("MaxPooling1D", f"{block}_pooled", pool_size=2)
-    append("GlobalAveragePooling1D", "average")
-    append("Dropout", "dropout", rate=0.25)
+    append("AveragePooling1D", "average", pool_size=4)
+    append("Flatten", "flat")
+    append("Dropout", "flat_dropout", rate=0.25)
+    append("Dense", "hidden", units=128, activation="relu")
+    append("Dropout", "hidden_dropout", rate=0.25)
     append("Dense", "classes", units=len(spaces.ANDI_MODELS), activation="softmax")
-    return Architecture("andi-residual", "andi", (spaces.TRAJECTORY_LENGTH, 1), spaces.ANDI_MODELS, tuple(layers))
+    return Architecture(
+        name="andi-residual",
+        study="andi",
+        input_shape=(spaces.TRAJECTORY_LENGTH, 1),
+        classes=spaces.ANDI_MODELS,
+        layers=tuple(layers),
+        splits=("train-challenge", "val-challenge"),
+    )
 
 
 def _trajectory_network(name: str, *features: tuple[Kind, Options]) -> Architecture:
@@ -210,7 +232,7 @@ def _trajectory_network(name: str, *features: tuple[Kind, Options]) -> Architect
     )
 
 
-def _pattern_2d(name: str, classes: tuple[str, ...]) -> Architecture:
+def _pattern_2d(name: str, classes: tuple[str, ...], splits: tuple[str, str]) -> Architecture:
     def convolution(filters: int, strides: int = 1) -> tuple[Kind, Options]:
         options: Options = {"filters": filters, "kernel_size": (3, 3), "strides": strides, "activation": "relu"}
         return "Conv2D", options
@@ -221,6 +243,7 @@ def _pattern_2d(name: str, classes: tuple[str, ...]) -> Architecture:
         input_shape=(PATTERN_SIZE, PATTERN_SIZE, len(spaces.FRAME_TIMES_2D)),
         classes=classes,
         frame_times=spaces.FRAME_TIMES_2D,
+        splits=splits,
         layers=_stack(
             ("BatchNormalization", {}),
             convolution(32, strides=2),
@@ -268,7 +291,7 @@ def _pattern_3d() -> Architecture:
 _STUDY = {
     "andi-study": _andi_study,
     "andi-residual": _andi_residual,
-    "pattern-2d": lambda: _pattern_2d("pattern-2d", spaces.PATTERN_CLASSES),
-    "pattern-2d-second": lambda: _pattern_2d("pattern-2d-second", spaces.PATTERN_CLASSES_SECOND),
+    "pattern-2d": lambda: _pattern_2d("pattern-2d", spaces.PATTERN_CLASSES, ("train", "val")),
+    "pattern-2d-second": lambda: _pattern_2d("pattern-2d-second", spaces.PATTERN_CLASSES_SECOND, ("train2", "val2")),
     "pattern-3d": _pattern_3d,
 }

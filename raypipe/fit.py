@@ -32,10 +32,11 @@ _CALL_BYTES = 2**25
 class Training:
     """How a network is trained; with the data, everything that its weights depend on.
 
-    `rate` is Adam's learning rate, of the first epoch if `decay` is "cosine": then it falls from epoch to epoch along
-    half a period of the cosine (Loshchilov and Hutter, ICLR 2017). `batch` is the samples per step, `augmented` whether
-    each pattern is seen in another random variant every epoch, `seed` that of the first weights, of the order of
-    samples, of dropout and of the variants. With one processor the same training gives the same weights, bit for bit.
+    `rate` is Adam's learning rate, at the beginning if `decay` is "cosine": then it falls along half a period of the
+    cosine (Loshchilov and Hutter, ICLR 2017), some ten thousand trajectories at a time. `batch` is the samples per
+    step, `augmented` whether each pattern is seen in another random variant every epoch, `seed` that of the first
+    weights, of the order of samples, of dropout and of the variants. With one processor the same training gives the
+    same weights, bit for bit.
     """
 
     loss: Literal["mean_squared_error", "sparse_categorical_crossentropy"]
@@ -52,29 +53,33 @@ class Training:
                 raise InputError(f"{name} is {found}; expected {least} or more")
 
 
+_USUAL = {
+    "andi": Training("mean_squared_error", rate=0.001, batch=64, epochs=30, augmented=False, seed=1),
+    "gray_scott": Training("sparse_categorical_crossentropy", rate=0.001, batch=128, epochs=600, augmented=True, seed=1),
+    "andi-residual": Training(
+        "sparse_categorical_crossentropy", 0.002, batch=128, epochs=5, augmented=False, seed=1, decay="cosine"
+    ),
+}
+"""How the networks of each study are trained, and those that have a way of their own.
+
+The batch of trajectories, which the study does not tell, is 64: half the time of Keras's 32 per epoch on the small
+networks of the grid, and twice the steps of 128."""
+
+
 def training(
     architecture: Architecture, *, epochs: int | None = None, batch: int | None = None, seed: int = 1
 ) -> Training:
     """How to train an architecture: as the study did if it is one of its own, but for what is given.
 
-    The batch of trajectories, which the study does not tell, is 64: half the time of Keras's 32 per epoch on the
-    small networks of the grid, and twice the steps of 128.
-
     Raises:
         InputError: if `epochs` or `batch` is below 1 or `seed` negative.
     """
-    if architecture.name == "andi-residual":
-        usual = Training(
-            "sparse_categorical_crossentropy", 0.002, batch=128, epochs=12, augmented=False, seed=seed, decay="cosine"
-        )
-    elif architecture.study == "andi":
-        usual = Training("mean_squared_error", rate=0.001, batch=64, epochs=30, augmented=False, seed=seed)
-    else:
-        usual = Training(
-            "sparse_categorical_crossentropy", rate=0.001, batch=128, epochs=600, augmented=True, seed=seed
-        )
+    usual = _USUAL.get(architecture.name) or _USUAL[architecture.study]
     return replace(
-        usual, epochs=usual.epochs if epochs is None else epochs, batch=usual.batch if batch is None else batch
+        usual,
+        epochs=usual.epochs if epochs is None else epochs,
+        batch=usual.batch if batch is None else batch,
+        seed=seed,
     )
 
 
@@ -120,14 +125,14 @@ class Fit:
         # A generator of its own for each epoch: a continued training sees what an uninterrupted one sees.
         random = np.random.default_rng((self._training.seed, self.epoch))
         order = random.permutation(len(train.labels))
-        if self._training.decay == "cosine":
-            done = self.epoch / self._training.epochs
-            self._optimizer.learning_rate.assign(self._training.rate * (1 + math.cos(math.pi * done)) / 2)
         # Whole batches, as many as the memory of a call may hold.
         members_per_call = max(1, _CALL_BYTES // (batch * train.inputs[0].nbytes)) * batch
         totals = np.zeros(2)
         for start in range(0, len(order), members_per_call):
             members = order[start : start + members_per_call]
+            if self._training.decay == "cosine":
+                done = (self.epoch + start / len(order)) / self._training.epochs
+                self._optimizer.learning_rate.assign(self._training.rate * (1 + math.cos(math.pi * done)) / 2)
             inputs = train.inputs[members]
             if self._training.augmented:
                 inputs = augment(inputs, random)

@@ -135,7 +135,8 @@ def trajectories(split: str, count: int) -> Plan:
     """Plan of a trajectory data set, `andi/<split>`: positions as the generator made them.
 
     Args:
-        split: train, val or train-large, balanced, or test, which is what `challenge_theory_dataset` itself returns.
+        split: train or val, which are balanced; test, train-challenge or val-challenge, which are what
+            `challenge_theory_dataset` itself returns.
         count: number of trajectories, a multiple of five where they are balanced.
 
     Raises:

@@ -39,7 +39,21 @@ TRAJECTORY_LENGTH = 320
 NOISE_LEVELS = (0.1, 0.5, 1.0)
 """Standard deviations of the localisation noise, in units of the displacements' standard deviation."""
 
-TRAJECTORY_SPLITS = ("train", "val", "test", "train-large")
+_FIRST_SEED = {
+    "train": 0,
+    "val": 2**30,
+    "test": 2 * 2**30,
+    "train-challenge": 3 * 2**30,
+    "val-challenge": 3 * 2**30 + 2**29,
+}
+
+TRAJECTORY_SPLITS = tuple(_FIRST_SEED)
+
+MOST_TRAJECTORIES = 2**29
+"""Of one split: with more, seeds of one would be seeds of another."""
+
+CHALLENGE_SPLITS = ("test", "train-challenge", "val-challenge")
+"""Splits whose classes and exponents are what the challenge's own function returns; the others are balanced."""
 
 _EXPONENT_STEPS = {"attm": (1, 20), "ctrw": (1, 20), "fbm": (1, 39), "lw": (21, 40), "sbm": (1, 40)}
 
@@ -52,7 +66,7 @@ def andi_exponents(model: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Trajectories:
-    """Trajectories to make: `seed` (int64) and `label`, index in ANDI_MODELS (int64; absent in the test split)."""
+    """Trajectories to make: `seed` (int64) and `label`, index in ANDI_MODELS (int64; absent in CHALLENGE_SPLITS)."""
 
     seed: np.ndarray
     label: np.ndarray | None
@@ -61,23 +75,24 @@ class Trajectories:
 def trajectories(split: str, count: int) -> Trajectories:
     """Trajectories of a split.
 
-    Trajectory i has the seed i + m·2³⁰ with m = 0 (train), 1 (val), 2 (test), 3 (train-large). Classes take turns, so
-    that any multiple of five is balanced, but in test, whose classes are what the challenge's own function returns.
+    Trajectory i has the seed i + m with m = 0 (train), 2³⁰ (val), 2·2³⁰ (test), 3·2³⁰ (train-challenge) or 3.5·2³⁰
+    (val-challenge). Classes take turns, so that any multiple of five is balanced, but in CHALLENGE_SPLITS.
 
     Raises:
         InputError: if the split is unknown, `count` is not positive, too large, or cannot be balanced.
     """
-    number = TRAJECTORY_SPLITS.index(choice("split", split, TRAJECTORY_SPLITS))
+    first = _FIRST_SEED[choice("split", split, TRAJECTORY_SPLITS)]
     classes = len(ANDI_MODELS)
-    if not 1 <= count <= 2**30:
-        raise InputError(f"{count} trajectories; expected from 1 to {2**30}")
-    if split != "test" and count % classes:
+    if not 1 <= count <= MOST_TRAJECTORIES:
+        raise InputError(f"{count} trajectories; expected from 1 to {MOST_TRAJECTORIES}")
+    given = split in CHALLENGE_SPLITS
+    if not given and count % classes:
         raise InputError(
             f"{count} trajectories cannot be balanced over {classes} classes; "
             f"take {count // classes * classes or classes}"
         )
     index = np.arange(count)
-    return Trajectories(index + number * 2**30, None if split == "test" else index % classes)
+    return Trajectories(index + first, None if given else index % classes)
 
 
 PATTERN_CLASSES = (

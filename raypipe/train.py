@@ -27,6 +27,7 @@ _RETRIES = 3
 class Settings:
     """How networks are trained; what is None is as in the studies, see `fit.training`.
 
+    `train_split` and `validation_split` are the data sets of the network's study; None is `Architecture.splits`.
     `samples` is how many of the training data set are used, as many of each class; None is all. `series` names a
     collection of networks that are kept apart from others of the same architectures: another seed, other epochs.
     `scheduler` is fifo, every network to its last epoch, or asha, which ends early those that fall behind.
@@ -38,6 +39,8 @@ class Settings:
     epochs: int | None = None
     batch: int | None = None
     seed: int = 1
+    train_split: str | None = None
+    validation_split: str | None = None
     samples: int | None = None
     series: str = ""
     scheduler: str = "fifo"
@@ -57,12 +60,12 @@ class Settings:
             raise InputError(f"gpus_per_trial is {self.gpus_per_trial}; expected 0 or more")
 
 
-def data_names(architecture: Architecture) -> tuple[str, str]:
+def data_names(architecture: Architecture, settings: Settings | None = None) -> tuple[str, str]:
     """Names of the data sets on which a network is trained and validated."""
-    if architecture.study == "andi":
-        return f"andi/train{'-large' if architecture.name == 'andi-residual' else ''}", "andi/val"
-    second = "2" if architecture.name == "pattern-2d-second" else ""
-    return f"gray_scott/train{second}", f"gray_scott/val{second}"
+    train, validation = architecture.splits
+    if settings:
+        train, validation = settings.train_split or train, settings.validation_split or validation
+    return f"{architecture.study}/{train}", f"{architecture.study}/{validation}"
 
 
 def train(architectures: Sequence[Architecture], settings: Settings) -> list[str]:
@@ -78,7 +81,7 @@ def train(architectures: Sequence[Architecture], settings: Settings) -> list[str
     """
     if not architectures:
         raise InputError("no network to train; name at least one")
-    if len({(data_names(one), one.frame_times) for one in architectures}) > 1:
+    if len({(data_names(one, settings), one.frame_times) for one in architectures}) > 1:
         raise InputError(
             f"{', '.join(one.name for one in architectures)} do not learn from the same data; train them one by one"
         )
@@ -89,7 +92,7 @@ def train(architectures: Sequence[Architecture], settings: Settings) -> list[str
     first = architectures[0]
     data = {
         role: _describe(first, name, count)
-        for role, name, count in zip(("train", "validation"), data_names(first), (settings.samples, None), strict=True)
+        for role, name, count in zip(("train", "validation"), data_names(first, settings), (settings.samples, None), strict=True)
     }
     made_from = {
         name: {"training": asdict(schedule), "scheduler": settings.scheduler, "data": data}
@@ -151,7 +154,7 @@ def _tune(
 ) -> None:
     """Train on Ray; afterwards every one is an artifact."""
     first = architectures[0]
-    names = data_names(first)
+    names = data_names(first, settings)
     data = tuple(
         inputs.read(first, catalog.open(name), name, count)
         for name, count in zip(names, (settings.samples, None), strict=True)

@@ -104,13 +104,29 @@ def test_frame_times_serve_both_samples():
     assert list(spaces.PATTERN_FRAME_TIMES) == sorted(spaces.PATTERN_FRAME_TIMES)
 
 
-@given(split=st.sampled_from(("train", "val", "train-large")), fifth=st.integers(1, 20_000))
-def test_trajectories_are_balanced_and_seeds_never_meet(split, fifth):
+@given(split=st.sampled_from(("train", "val")), fifth=st.integers(1, 20_000))
+def test_trajectories_are_balanced(split, fifth):
     planned = spaces.trajectories(split, 5 * fifth)
     assert np.bincount(planned.label).tolist() == [fifth] * 5
-    assert (planned.seed >> 30 == spaces.TRAJECTORY_SPLITS.index(split)).all()
-    assert len(np.unique(planned.seed)) == 5 * fifth
-    assert planned.seed.max() < 2**32
+
+
+@given(count=st.integers(1, 10_000))
+def test_the_challenge_gives_labels_itself(count):
+    assert all(spaces.trajectories(split, count).label is None for split in spaces.CHALLENGE_SPLITS)
+
+
+@given(count=st.integers(1, 2_000))
+def test_seeds_of_trajectories_never_meet(count):
+    seeds = [spaces.trajectories(split, 5 * count).seed for split in spaces.TRAJECTORY_SPLITS]
+    assert len(np.unique(np.concatenate(seeds))) == 5 * count * len(seeds)
+
+
+def test_seeds_never_meet_in_the_largest_splits():
+    first = np.array([spaces.trajectories(split, 5).seed[0] for split in spaces.TRAJECTORY_SPLITS])
+    assert np.diff(first).min() >= spaces.MOST_TRAJECTORIES
+    assert first.max() + spaces.MOST_TRAJECTORIES <= 2**32
+    with pytest.raises(InputError, match="expected from 1 to 536870912"):
+        spaces.trajectories("test", spaces.MOST_TRAJECTORIES + 1)
 
 
 @pytest.mark.parametrize(

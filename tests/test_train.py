@@ -190,6 +190,9 @@ def test_names_of_data_sets():
     assert {data_names(one) for one in andi_grid()} == {("andi/train", "andi/val")}
     assert data_names(architecture("pattern-3d")) == ("gray_scott/train", "gray_scott/val")
     assert data_names(architecture("pattern-2d-second")) == ("gray_scott/train2", "gray_scott/val2")
+    assert data_names(architecture("andi-residual")) == ("andi/train-challenge", "andi/val-challenge")
+    elsewhere = Settings(train_split="test", validation_split="train")
+    assert data_names(TWO[0], elsewhere) == ("andi/test", "andi/train")
 
 
 @pytest.mark.parametrize(
@@ -198,7 +201,7 @@ def test_names_of_data_sets():
         ([], {}, "no network to train"),
         (["123-2", "pattern-2d"], {}, "do not learn from the same data"),
         (["123-2", "andi-residual"], {}, "do not learn from the same data"),
-        (["andi-residual"], {}, "no data set 'andi/train-large'.*jobs/generate_trajectories.py --split train-large"),
+        (["andi-residual"], {}, "no data set 'andi/train-challenge'.*jobs/generate_traj.* --split train-challenge"),
         (["123-2"], {"epochs": 0}, "epochs is 0; expected 1 or more"),
         (["123-2"], {"samples": 0}, "samples is 0; expected 1 or more"),
         (["123-2"], {"workers": 0}, "workers is 0; expected 1 or more"),
@@ -206,6 +209,7 @@ def test_names_of_data_sets():
         (["123-2"], {"scheduler": "random"}, "unknown scheduler 'random'; choose one of fifo, asha"),
         (["123-2"], {"series": "../x"}, "series '../x'; expected letters"),
         (["123-2"], {}, "no data set 'andi/train'.*run jobs/generate_trajectories.py --split train"),
+        (["123-2"], {"train_split": "trian"}, "no data set 'andi/trian'"),
         (["pattern-2d-second"], {}, "no data set 'gray_scott/train2'.*jobs/generate_patterns.py --split train2"),
     ],
 )
