@@ -19,7 +19,9 @@ def main(
     ],
     count: Annotated[
         int | None,
-        typer.Option(help="Of train and val a multiple of 5.  [default: 50000 train, 1000000 train-challenge, else 10000]"),
+        typer.Option(
+            help="Of train and val a multiple of 5.  [default: 50000 train, 1000000 train-challenge, else 10000]"
+        ),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(help="At most so many processes, one core each.  [default: all of the cluster]")

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,12 @@ _BLOCK = 3
 """Layers of a block, digits of a word."""
 
 _PERCENT = 100
+
+GRID_COLUMNS = (
+    "name", "word", "depth", "kernel_size", "parameters", "epochs", "trajectories", "seconds", "val_accuracy",
+    *(f"recall_{name}" for name in spaces.ANDI_MODELS), "seed", "series",
+)  # fmt: skip
+"""Columns of a table of the grid, see `grid_table`."""
 
 
 def training_facts(trained: Artifact) -> dict[str, Any]:
@@ -70,8 +77,34 @@ def grid_table(names: Sequence[str]) -> pd.DataFrame:
     """
     if not names:
         raise InputError("no network to compare; name at least one that is trained")
-    table = pd.DataFrame([_grid_row(artifact.load(name)) for name in names])
+    return _best_first(pd.DataFrame([_grid_row(artifact.load(name)) for name in names]))
+
+
+def _best_first(table: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(["val_accuracy", "name"], ascending=[False, True], ignore_index=True)
+
+
+def read_grid_table(file: Path) -> pd.DataFrame:
+    """A table that `grid_table` gave and that was written as CSV.
+
+    Raises:
+        InputError: if there is no such file, or it has other columns.
+    """
+    try:
+        table = pd.read_csv(file, dtype={"word": str, "series": str})
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {file} as a table: {error}; name one that jobs/compare_grid.py wrote") from error
+    if absent := [name for name in GRID_COLUMNS if name not in table]:
+        raise InputError(
+            f"{file} has no column {', '.join(absent)}; name a table that jobs/compare_grid.py wrote, such as "
+            "results/andi_grid.csv"
+        )
+    return table[list(GRID_COLUMNS)].fillna({"series": ""})
+
+
+def join_grid_tables(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The rows of all tables as one, the best first."""
+    return _best_first(pd.concat(tables, ignore_index=True))
 
 
 def _grid_row(trained: Artifact) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import raypipe
 from raypipe.errors import InputError
 from raypipe.spaces import choice
 
@@ -24,6 +25,12 @@ ISOLATED = ("andi", "explain")
 
 LOCKS = "raypipe/envs"
 """Folder of the lock files, relative to a job's working directory."""
+
+
+RECORDED_PACKAGES = (
+    "numpy", "scipy", "numba", "andi-datasets", "stochastic", "tensorflow", "keras", "innvestigate", "zarr", "ray",
+)  # fmt: skip
+"""Packages whose versions are kept with what they made."""
 
 
 def _executable(name: str, locks: str | Path, *options: str) -> list[str]:
@@ -58,6 +65,11 @@ def versions(name: str | None, packages: tuple[str, ...]) -> dict[str, str]:
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
     return found
+
+
+def provenance(name: str | None) -> dict[str, str]:
+    """Versions of raypipe and of the packages that matter in an environment, to keep with what is made there."""
+    return {"raypipe": raypipe.__version__, **versions(name, RECORDED_PACKAGES)}
 
 
 class Inspector:

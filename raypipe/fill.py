@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-import raypipe
 from raypipe import cluster, environments, objects, store
 from raypipe.errors import InputError
 from raypipe.progress import progress
@@ -34,19 +33,6 @@ RETRIES = 3
 
 MOST_BLOCKS = 1000
 """Ray Data's driver keeps some 8 kB for each block, so that very many shards share these."""
-
-RECORDED_PACKAGES = (
-    "numpy",
-    "scipy",
-    "numba",
-    "andi-datasets",
-    "stochastic",
-    "tensorflow",
-    "keras",
-    "innvestigate",
-    "zarr",
-    "ray",
-)
 
 
 @dataclass(frozen=True)
@@ -146,7 +132,7 @@ def _length(plan: Plan, shard: int) -> int:
 def _provenance(plan: Plan) -> dict[str, Any]:
     return {
         "environment": plan.environment or "cluster",
-        "versions": {"raypipe": raypipe.__version__, **environments.versions(plan.environment, RECORDED_PACKAGES)},
+        "versions": environments.provenance(plan.environment),
     }
 
 

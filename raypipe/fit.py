@@ -55,7 +55,9 @@ class Training:
 
 _USUAL = {
     "andi": Training("mean_squared_error", rate=0.001, batch=64, epochs=30, augmented=False, seed=1),
-    "gray_scott": Training("sparse_categorical_crossentropy", rate=0.001, batch=128, epochs=600, augmented=True, seed=1),
+    "gray_scott": Training(
+        "sparse_categorical_crossentropy", rate=0.001, batch=128, epochs=600, augmented=True, seed=1
+    ),
     "andi-residual": Training(
         "sparse_categorical_crossentropy", 0.002, batch=128, epochs=5, augmented=False, seed=1, decay="cosine"
     ),

@@ -90,9 +90,10 @@ def train(architectures: Sequence[Architecture], settings: Settings) -> list[str
         for one in architectures
     }
     first = architectures[0]
+    train_name, validation_name = data_names(first, settings)
     data = {
-        role: _describe(first, name, count)
-        for role, name, count in zip(("train", "validation"), data_names(first, settings), (settings.samples, None), strict=True)
+        "train": _describe(first, train_name, settings.samples),
+        "validation": _describe(first, validation_name, None),
     }
     made_from = {
         name: {"training": asdict(schedule), "scheduler": settings.scheduler, "data": data}

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from ray import tune
 from tensorboardX import SummaryWriter
 
-import raypipe
 from raypipe import artifact, environments, objects
 from raypipe.architectures import Architecture
 from raypipe.artifact import Artifact
@@ -24,8 +23,6 @@ from raypipe.progress import progress
 
 if TYPE_CHECKING:
     from tqdm import tqdm
-
-RECORDED_PACKAGES = ("tensorflow", "keras", "numpy", "ray")
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ class Task:
             "made_from": self.made_from,
             "seconds": documents["seconds"],
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "versions": {"raypipe": raypipe.__version__, **environments.versions(None, RECORDED_PACKAGES)},
+            "versions": environments.provenance(None),
         }
         metrics = {name: values[-1] for name, values in history.items()}
         artifact.save(Artifact(self.architecture, weights_of(state), history, metrics, provenance, self.series))

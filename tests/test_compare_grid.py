@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from tiny_networks import random_network
 from without_ray import fill_here, job
 
-from raypipe import artifact, classify, command, plot, spaces
+from raypipe import artifact, classify, command, objects, plot, spaces
 from raypipe.architectures import KERNEL_SIZES, WORDS, architecture
 from raypipe.effects import effects
 from raypipe.errors import InputError
@@ -173,6 +173,30 @@ def test_the_job_compares_the_grid(tmp_path, capsys):
     ]
 
 
+def test_the_job_takes_up_a_table_written_earlier(tmp_path, capsys):
+    """One seed from the table, whose networks are gone, another from the store: as if both were there."""
+    networks = {"123-2": 0.5, "132-2": 0.51, "123123-2": 0.6}
+    for series, seed in (("", 1), ("seed-2", 2)):
+        for name, accuracy in networks.items():
+            tiny_grid.save(name, accuracy + 0.002 * seed, series=series, seed=seed)
+
+    def compare(flags):
+        with pytest.raises(SystemExit, match="0"):
+            command.run(job("compare_grid"), [*flags.split(), "--output", str(tmp_path)])
+        return capsys.readouterr().out, (tmp_path / "andi_grid.csv").read_bytes()
+
+    together = compare("--series ,seed-2")
+    compare("--series ,")
+    (tmp_path / "andi_grid.csv").rename(tmp_path / "earlier.csv")
+    for name in networks:
+        objects.delete(artifact.path(name))
+    earlier = tmp_path / "earlier.csv"
+    assert compare(f"--table {earlier} --series seed-2") == together
+    alone, written = compare(f"--table {earlier}")
+    assert written == earlier.read_bytes()
+    assert "standard deviation" not in alone
+
+
 def trained_network(name, accuracy):
     """A network that can classify, and knows how it was trained."""
     weights = random_network(architecture(name)).weights
@@ -206,6 +230,8 @@ def test_the_job_ranks_networks(monkeypatch, tmp_path, capsys):
     [
         ("compare_grid", "", "no network of the grid is trained without a series; run jobs/train_grid.py"),
         ("compare_grid", "--series seed-2", "trained in the series 'seed-2'"),
+        ("compare_grid", "--table {folder}/none.csv", "none.csv as a table"),
+        ("compare_grid", "--table {folder}/other.csv", "has no column word, depth, kernel_size"),
         ("rank_networks", "--networks ,", "no network to rank"),
         ("rank_networks", "--networks 123-2", "there is no trained network 'andi-study'"),
         ("rank_networks", "--networks 123-2 --reference pattern-2d", "network pattern-2d classifies patterns"),
@@ -215,6 +241,7 @@ def test_the_job_ranks_networks(monkeypatch, tmp_path, capsys):
 )
 def test_a_mistake_is_one_line_and_code_2(name, arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "other.csv").write_text("name,parameters\n123-2,7\n")
     if name == "rank_networks":
         tiny_grid.save("123-2", 0.5)
         tiny_grid.save("pattern-2d", 0.5)
