@@ -13,7 +13,7 @@ from raypipe import artifact, store
 from raypipe.architectures import Architecture
 from raypipe.errors import InputError
 from raypipe.fill import Coordinate, Plan, Variable, fill
-from raypipe.relevance import CONTROLS, METHODS, settings_of
+from raypipe.relevance import CONTROLS, METHODS, OPAQUE, settings_of
 from raypipe.spaces import choice
 
 SALIENCY = "saliency"
@@ -119,6 +119,11 @@ def check(network: str, method: str | None, per_class: int, control: str | None 
         raise InputError(
             f"control {control!r} with network {network}, which is of the study {architecture.study}; controls check "
             "the relevance of trajectories: choose a network of theirs, such as andi-study"
+        )
+    if architecture.study == "andi" and (opaque := [one.name for one in architecture.layers if one.kind in OPAQUE]):
+        raise InputError(
+            f"network {network} cannot be explained: innvestigate cannot walk back through its layer "
+            f"{', '.join(opaque)}; choose one without, such as andi-study"
         )
     if control:
         choice("control", control, tuple(CONTROLS))

@@ -38,6 +38,9 @@ CONSERVING = 1e-6
 ADDED = {"Conv1D": (1,), "Dense": (1,), "BatchNormalization": (1, 2)}
 """Which weights of a layer are added to what goes through it: biases; of a batch normalisation shift and mean."""
 
+OPAQUE = ("LayerNormalization",)
+"""Layers that innvestigate cannot walk back through: what they divide by is another number for each trajectory."""
+
 BATCH = 64
 """Trajectories analysed at once; integrated gradients evaluate the network at 64 points for each of them."""
 

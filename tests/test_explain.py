@@ -257,6 +257,9 @@ def test_mistakes_are_told(here):
         explain.explain("123-2", "test", method="saliency")
     with pytest.raises(InputError, match="unknown method for network pattern-2d 'gradient'; choose one of saliency"):
         explain.explain("pattern-2d", "test", method="gradient")
+    random_network(architecture("andi-residual"))
+    with pytest.raises(InputError, match="walk back through its layer displacements_standardised; choose one without"):
+        explain.explain("andi-residual", "test", method="gradient")
     with pytest.raises(InputError, match="unknown control 'zero'; choose one of shuffled-weights, zero-biases"):
         explain.explain("123-2", "test", control="zero")
     with pytest.raises(InputError, match="control 'zero-biases' with network pattern-2d, which is of"):
