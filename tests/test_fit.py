@@ -106,6 +106,13 @@ def test_the_rate_decays_along_a_cosine():
     assert rates == pytest.approx([0.001, 0.0005])
 
 
+def test_the_rate_decays_within_an_epoch(monkeypatch):
+    monkeypatch.setattr(fit, "_CALL_BYTES", 1)
+    run = Fit(ANDI, replace(training(ANDI, epochs=1, batch=10), decay="cosine"))
+    run.run_epoch(trajectories(50), trajectories(10, seed=1))
+    assert float(run.state()["optimizer/1"]) == pytest.approx(0.001 * (1 + np.cos(np.pi * 4 / 5)) / 2)
+
+
 @pytest.mark.parametrize("name", ["pattern-2d", "pattern-3d"])
 def test_patterns_are_trained_on_variants(name, monkeypatch):
     write_patterns("val", 15)
