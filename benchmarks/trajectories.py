@@ -12,7 +12,7 @@ Two data sets, as the job has two ways:
 test: the job's shards are calls of `challenge_theory_dataset`, so that function is the peer, called for as many
 trajectories with the shards' seeds, when all values must be those of the store, else nothing is printed; and in one
 call for 10 000, which joins ever longer arrays. The last line has the faster of the two, and this data set, as here
-the work is the same to the last bit.
+the values are the same to the last bit.
 
 train: the job makes trajectory after trajectory, each of its own seed, and none in vain. The peer are the package's
 own functions with the same numbers of trajectories, for a shard at a time: `create_dataset`, then the challenge's

@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 from challenge_reference import challenge_digests
+from walk_cases import differing_walks
 
 from raypipe import catalog, environments, generate, spaces
 from raypipe.fill import fill
@@ -95,6 +96,18 @@ def test_test_split_is_what_the_challenge_returns(datasets):
             part.sizes["sample"],
         )
         assert found == tuple(ray.get(remote.remote(int(part.seed[0]), part.sizes["sample"])))
+
+
+@pytest.mark.parametrize("model", ["attm", "lw"])
+def test_faster_walks_are_those_of_the_package(model, ray_cluster):
+    """Bit for bit, and with as many random numbers; a short walk may end in its first piece."""
+    import ray
+
+    remote = ray.remote(differing_walks).options(runtime_env=environments.runtime_env("andi"))
+    exponents = spaces.andi_exponents(spaces.ANDI_MODELS.index(model)).tolist()
+    differing, cases = ray.get(remote.remote(model, exponents, [3, 320, 321], 20))
+    assert cases == 1200
+    assert differing == []
 
 
 def test_exponents_of_the_test_split_are_those_of_the_package(datasets):

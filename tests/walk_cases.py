@@ -1,0 +1,23 @@
+"""Run inside the environment `andi` by tests/test_trajectories.py: only plain values go in and come out."""
+
+import warnings
+
+
+def differing_walks(model, exponents, lengths, seeds):
+    """Cases (exponent, length, seed) in which Walks and the package give other bits, or leave another random state."""
+    import numpy as np
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from andi_datasets.models_theory import models_theory
+
+        from raypipe.trajectories import Walks
+
+        def walk(walks, exponent, length, seed):
+            np.random.seed(seed)  # noqa: NPY002
+            made = getattr(walks, model)(length, exponent)
+            return made.dtype, made.shape, made.tobytes(), np.random.rand()  # noqa: NPY002
+
+        package, ours = models_theory._oneD(), Walks()
+        cases = [(exponent, length, seed) for exponent in exponents for length in lengths for seed in range(seeds)]
+        return [case for case in cases if walk(package, *case) != walk(ours, *case)], len(cases)
