@@ -6,6 +6,7 @@ squared error on one-hot labels and 30 epochs.
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -122,6 +123,14 @@ class Fit:
 
     def run_epoch(self, train: Samples, validation: Samples) -> None:
         """See every training sample once, then measure on the validation samples."""
+        for _ in self.epoch_in_parts(train, validation):
+            pass
+
+    def epoch_in_parts(self, train: Samples, validation: Samples) -> Iterator[float]:
+        """`run_epoch` that yields, after each of its parts, the share of the training samples seen so far.
+
+        The epoch counts, in `epoch` and `history`, when the iterator is exhausted.
+        """
         began = time.perf_counter()
         batch = self._training.batch
         # A generator of its own for each epoch: a continued training sees what an uninterrupted one sees.
@@ -140,6 +149,7 @@ class Fit:
                 inputs = augment(inputs, random)
             labels = train.labels[members]
             totals += [float(total) for total in self._learn(inputs, self._targets(labels), labels, batch)]
+            yield (start + len(members)) / len(order)
         loss, accuracy = (totals / len(order)).tolist()
         for name, value in {"loss": loss, "accuracy": accuracy, **self._validated(validation)}.items():
             self.history.setdefault(name, []).append(value)

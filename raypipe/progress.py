@@ -23,10 +23,18 @@ class _Lines:
 def progress(total: int, description: str, *, done: int = 0, unit: str = "shard") -> "tqdm[Any]":
     """A tqdm bar on standard error that starts at `done` of `total`; use it as a context manager.
 
-    Where standard error is no terminal, a line at most every ten seconds and one at the end.
+    Where standard error is no terminal, a line at most every ten seconds and one at the end. It may be updated by
+    fractions of a unit.
     """
     if sys.stderr.isatty():
-        return tqdm(total=total, desc=description, initial=done, unit=unit, dynamic_ncols=True)
+        return tqdm(
+            total=total,
+            desc=description,
+            initial=done,
+            unit=unit,
+            dynamic_ncols=True,
+            bar_format="{l_bar}{bar}| {n:.10g}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}{postfix}]",
+        )
     return tqdm(
         total=total,
         desc=description,
@@ -34,6 +42,6 @@ def progress(total: int, description: str, *, done: int = 0, unit: str = "shard"
         unit=unit,
         file=_Lines(sys.stderr),
         mininterval=10,
-        bar_format="{desc}: {n_fmt} of {total_fmt} {unit}s ({percentage:.0f} %), {elapsed} elapsed, {remaining} left"
+        bar_format="{desc}: {n:.10g} of {total_fmt} {unit}s ({percentage:.0f} %), {elapsed} elapsed, {remaining} left"
         "{postfix}",
     )

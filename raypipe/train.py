@@ -161,8 +161,13 @@ def _tune(
         for name, count in zip(names, (settings.samples, None), strict=True)
     )
     # Tune would print tables of its own, write three logs per trial, miss them if it must not, tell how to resume by
-    # its own means, and take workers out of the working directory.
-    os.environ.update(RAY_AIR_NEW_OUTPUT="0", TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1", RAY_CHDIR_TO_TRIAL_DIR="0")
+    # its own means, take workers out of the working directory, and refuse what has no accuracy yet, parts of an epoch.
+    os.environ.update(
+        RAY_AIR_NEW_OUTPUT="0",
+        TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
+        RAY_CHDIR_TO_TRIAL_DIR="0",
+        TUNE_DISABLE_STRICT_METRIC_CHECKING="1",
+    )
     for talkative in ("ray.tune.analysis.experiment_analysis", "ray.tune.tune"):
         logging.getLogger(talkative).setLevel(logging.ERROR)
     cluster.connect()

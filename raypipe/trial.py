@@ -7,6 +7,7 @@ anew, by Tune after a lost worker or by the same command after a kill, continues
 import hashlib
 import json
 import os
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,9 @@ from raypipe.progress import progress
 
 if TYPE_CHECKING:
     from tqdm import tqdm
+
+_STEP_SECONDS = 5.0
+"""How long an epoch may take until how far it is gets told."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class Task:
 
 
 class NetworkTrial(tune.Trainable):
-    """Trains the network that its configuration names, one epoch per step.
+    """Trains the network that its configuration names, one epoch per step or a part of a long one.
 
     The samples are read-only views of Ray's shared memory, the same for all trials of a node. Importing TensorFlow
     takes longer than many a training, so one worker goes from trial to trial (`reset_config`).
@@ -101,13 +105,19 @@ class NetworkTrial(tune.Trainable):
         """Take up another network."""
         self._task = self._tasks[new_config["network"]]
         self._fit = self._task.begin()
+        self._parts = self._fit.epoch_in_parts(*self._data)
         return True
 
     def step(self) -> dict[str, Any]:
-        """One epoch, and its figures. A trial killed between its last epoch and its end has nothing left to do."""
+        """To the end of the epoch, and its figures; of a long one some seconds, and how far it is."""
+        # A trial killed between its last epoch and its end has nothing left to do.
         if self._fit.epoch < self._task.training.epochs:
-            self._fit.run_epoch(*self._data)
+            began = time.monotonic()
+            for share in self._parts:
+                if time.monotonic() - began > _STEP_SECONDS:
+                    return {"epoch": self._fit.epoch + round(share, 2)}
             self._task.put_away(self._fit)
+            self._parts = self._fit.epoch_in_parts(*self._data)
         figures = {name: values[-1] for name, values in self._fit.history.items()}
         return {**figures, "epoch": self._fit.epoch, "done": self._fit.epoch >= self._task.training.epochs}
 
@@ -121,9 +131,9 @@ class Keeper(tune.Callback):
     def __init__(self, tasks: dict[str, Task], description: str, tensorboard: str | None) -> None:
         self._tasks = tasks
         self._description = description
-        self._epochs = dict.fromkeys(tasks, 0)
+        self._epochs = dict.fromkeys(tasks, 0.0)
         self._total = sum(task.training.epochs for task in tasks.values())
-        self._left_out = 0
+        self._left_out = 0.0
         self._kept = 0
         self._best = ("none", 0.0)
         self._tensorboard = tensorboard
@@ -133,14 +143,15 @@ class Keeper(tune.Callback):
         self._bar: tqdm[None] = progress(self._total, self._description, unit="epoch")
 
     def on_trial_result(self, iteration, trials, trial, result, **info):  # type: ignore[no-untyped-def]  # noqa: ARG002
-        """Count an epoch."""
+        """Count an epoch, or a part of one, which has no figures yet."""
         name = trial.config["network"]
-        if result["val_accuracy"] > self._best[1]:
+        complete = "val_accuracy" in result
+        if complete and result["val_accuracy"] > self._best[1]:
             self._best = (name, result["val_accuracy"])
         # Not always one: a continued trial brings those of before, one that lost its last epoch none.
         new = max(0, result["epoch"] - self._epochs[name])
         self._epochs[name] += new
-        if self._tensorboard and new:
+        if self._tensorboard and complete and new:
             self._write(f"{self._tensorboard}/{self._tasks[name].name}", result)
         self._show(new)
 
@@ -163,7 +174,7 @@ class Keeper(tune.Callback):
             for figure in (one for one in result if one in HISTORY or one.startswith("val_recall/")):
                 writer.add_scalar(figure, result[figure], result["epoch"])
 
-    def _show(self, epochs: int) -> None:
+    def _show(self, epochs: float) -> None:
         name, accuracy = self._best
         best = f"best {name} {accuracy:.3f}"
         self._bar.set_postfix_str(f"{self._kept} of {len(self._tasks)} networks done, {best}", refresh=False)

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tensorflow import keras
 from tiny_data import write_patterns, write_trajectories
 
 from raypipe import catalog, fit, inputs, networks
@@ -47,6 +48,35 @@ def test_a_network_learns_and_its_history_is_true():
     assert run.history["val_accuracy"][-1] == pytest.approx(np.mean(outputs.argmax(axis=1) == validation.labels))
     loss = np.mean((outputs - np.eye(5)[validation.labels]) ** 2)
     assert run.history["val_loss"][-1] == pytest.approx(loss, rel=1e-4)
+
+
+def test_the_steps_are_those_of_keras():
+    train, validation = trajectories(100), trajectories(10, seed=1)
+    plan = training(ANDI, epochs=2, batch=32)  # the last batch of an epoch is a smaller one
+    ours = Fit(ANDI, plan)
+    keras.utils.set_random_seed(plan.seed)
+    theirs = networks.build(ANDI)
+    theirs.compile(optimizer=keras.optimizers.Adam(plan.rate), loss=plan.loss, metrics=["accuracy"])
+    for epoch in range(2):
+        order = np.random.default_rng((plan.seed, epoch)).permutation(100)
+        labels = np.eye(5)[train.labels[order]]
+        history = theirs.fit(train.inputs[order], labels, batch_size=32, shuffle=False, verbose=0).history
+        ours.run_epoch(train, validation)
+        assert {name: ours.history[name][-1] for name in history} == {
+            name: pytest.approx(values[-1], rel=1e-4) for name, values in history.items()
+        }
+    for name, array in networks.weights(theirs).items():
+        np.testing.assert_allclose(ours.state()[f"weights/{name}"], array, atol=1e-5, err_msg=name)
+
+
+def test_an_epoch_tells_how_far_it_is(monkeypatch):
+    monkeypatch.setattr(fit, "_CALL_BYTES", 1)
+    run = Fit(ANDI, training(ANDI, batch=20))
+    shares = []
+    for share in run.epoch_in_parts(trajectories(50), trajectories(10, seed=1)):
+        shares.append(share)
+        assert run.epoch == 0
+    assert (shares, run.epoch) == ([0.4, 0.8, 1.0], 1)
 
 
 def test_a_continued_training_is_one_that_never_stopped():

@@ -7,23 +7,31 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from tiny_data import write_trajectories
 
-from raypipe import artifact, objects
+from raypipe import artifact, catalog, fit, inputs, objects, trial
 from raypipe.architectures import andi_grid, architecture
 from raypipe.errors import InputError
 from raypipe.fit import HISTORY, Fit, training
 from raypipe.spaces import ANDI_MODELS
 from raypipe.train import Settings, data_names, summary, train
+from raypipe.trial import Keeper, NetworkTrial, Task
 
 CHECKOUT = Path(__file__).parent.parent
 TWO = [architecture("123-2"), architecture("132-2")]
 
 
 SETTINGS = Settings(epochs=40, samples=100, seed=3)
+
+
+class OneTrial:
+    """What a callback of Tune uses of a trial."""
+
+    config: ClassVar = {"network": "123-2"}
 
 
 def write_data():
@@ -141,23 +149,18 @@ def test_a_network_that_is_cut_short_is_kept(store_root, tmp_path):
     import tensorflow as tf
     from tensorflow.core.util import event_pb2
 
-    from raypipe.trial import Keeper, Task
-
     write_data()
     plan = training(TWO[0], epochs=5)
     task = Task(TWO[0], plan, {"scheduler": "asha"}, "")
-    fit = Fit(TWO[0], plan)
-    fit.history = {name: [0.5, 0.25] for name in fit.history}
-    task.put_away(fit)
+    run = Fit(TWO[0], plan)
+    run.history = {name: [0.5, 0.25] for name in run.history}
+    task.put_away(run)
     assert task.begin().epoch == 2
-
-    class Trial:
-        config = {"network": "123-2"}  # noqa: RUF012
 
     keeper = Keeper({"123-2": task}, "test", str(tmp_path / "logs"))
     keeper.setup()
-    keeper.on_trial_result(iteration=2, trials=[], trial=Trial, result={"val_accuracy": 0.25, "epoch": 2})
-    keeper.on_trial_complete(iteration=2, trials=[], trial=Trial)
+    keeper.on_trial_result(iteration=2, trials=[], trial=OneTrial, result={"val_accuracy": 0.25, "epoch": 2})
+    keeper.on_trial_complete(iteration=2, trials=[], trial=OneTrial)
     assert keeper._bar.n == keeper._bar.total == 2
     keeper.on_experiment_end(trials=[])
     assert artifact.load("123-2").metrics["val_accuracy"] == 0.25
@@ -172,9 +175,30 @@ def test_a_network_that_is_cut_short_is_kept(store_root, tmp_path):
     assert shown == [("val_accuracy", 2, 0.25)]
 
 
-def test_other_settings_have_another_checkpoint():
-    from raypipe.trial import Task
+def test_a_long_epoch_tells_how_far_it_is(monkeypatch):
+    write_data()
+    monkeypatch.setattr(trial, "_STEP_SECONDS", -1.0)
+    monkeypatch.setattr(fit, "_CALL_BYTES", 1)
+    task = Task(TWO[0], training(TWO[0], epochs=2, batch=50), {}, "")
+    worker = object.__new__(NetworkTrial)  # without Tune, in this process
+    worker._tasks = {"123-2": task}
+    worker._data = tuple(inputs.read(TWO[0], catalog.open(name), name) for name in data_names(TWO[0]))
+    worker.reset_config({"network": "123-2"})
+    keeper = Keeper({"123-2": task}, "test", None)
+    keeper.setup()
+    told = []
+    while not told or not told[-1].get("done"):
+        told.append(worker.step())
+        keeper.on_trial_result(iteration=1, trials=[], trial=OneTrial, result=told[-1])
+        assert keeper._bar.n == pytest.approx(told[-1]["epoch"])
+    parts = len(worker._data[0].labels) // 50
+    shares = [round(part / parts, 2) for part in range(1, parts + 1)]
+    assert [one["epoch"] for one in told] == [*shares, 1, *(1 + share for share in shares), 2]
+    assert [one["epoch"] for one in told if "val_accuracy" in one] == [1, 2]
+    keeper.on_experiment_end(trials=[])
 
+
+def test_other_settings_have_another_checkpoint():
     plan = training(TWO[0])
     places = {
         Task(network, plan, {"scheduler": scheduler}, series).checkpoint
