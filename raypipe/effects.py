@@ -4,7 +4,6 @@ Networks are compared in pairs that differ in one thing only. Two pairs may shar
 independent; they are averaged within units that share none, and the confidence interval is taken over the units.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -160,14 +159,17 @@ def effects(table: pd.DataFrame) -> pd.DataFrame:
     - kernel size: two kernel sizes, same word. A network is in one pair of each comparison only: the pair is the unit.
 
     A seed counts as a unit of its own, so an interval says how well the mean over this grid is known, not what
-    kernel sizes or words beyond it would give. Each interval covers with 95 % by itself, not all at once.
+    kernel sizes or words beyond it would give. Each interval covers with 95 % by itself, not all at once. All networks
+    of a seed see the trajectories in one order, so what chance does to them is not all their own: where single seeds
+    differ by far more than the interval, it is too narrow.
 
     Args:
         table: as `grid_table` gives it, of one number of epochs and trajectories; networks may be missing.
 
     Returns:
         One row per comparison of which there is a pair: `factor`, `comparison`, `difference` (mean over units), `low`
-        and `high` (95 % confidence interval by Student's t over units; NaN if there is one), `units`, `pairs`.
+        and `high` (95 % confidence interval by Student's t over units; NaN if there is one), `seed_low` and
+        `seed_high` (least and greatest mean of a single seed's units), `units`, `pairs`.
 
     Raises:
         InputError: if a network is there twice with one seed, networks differ in epochs or trajectories, or there is
@@ -177,13 +179,19 @@ def effects(table: pd.DataFrame) -> pd.DataFrame:
     accuracy = table.set_index(["word", "kernel_size", "seed"])["val_accuracy"].to_dict()
     rows = []
     for comparison in _comparisons():
-        differences = defaultdict(list)
-        for one, other, unit in comparison.pairs:
-            for seed in table["seed"].unique():
-                if (*one, seed) in accuracy and (*other, seed) in accuracy:
-                    differences[(*unit, seed)].append(accuracy[(*one, seed)] - accuracy[(*other, seed)])
-        if differences:
-            mean, low, high = mean_with_interval([float(np.mean(found)) for found in differences.values()])
+        pairs = pd.DataFrame(
+            [
+                (seed, unit, accuracy[(*one, seed)] - accuracy[(*other, seed)])
+                for one, other, unit in comparison.pairs
+                for seed in table["seed"].unique()
+                if (*one, seed) in accuracy and (*other, seed) in accuracy
+            ],
+            columns=["seed", "unit", "difference"],
+        )
+        if len(pairs):
+            units = pairs.groupby(["seed", "unit"])["difference"].mean()
+            mean, low, high = mean_with_interval(units.to_numpy())
+            seeds = units.groupby("seed").mean()
             rows.append(
                 {
                     "factor": comparison.factor,
@@ -191,8 +199,10 @@ def effects(table: pd.DataFrame) -> pd.DataFrame:
                     "difference": mean,
                     "low": low,
                     "high": high,
-                    "units": len(differences),
-                    "pairs": sum(map(len, differences.values())),
+                    "seed_low": seeds.min(),
+                    "seed_high": seeds.max(),
+                    "units": len(units),
+                    "pairs": len(pairs),
                 }
             )
     if not rows:
@@ -306,13 +316,16 @@ def seed_deviation(table: pd.DataFrame) -> float:
 def markdown(found: pd.DataFrame, shares: pd.DataFrame) -> str:
     """Effects, in percentage points of accuracy, and shares of the variance, as two tables in Markdown."""
     lines = [
-        "| factor | comparison | difference (points) | 95 % confidence interval | units | pairs |",
-        "|---|---|---|---|---|---|",
+        "| factor | comparison | difference (points) | 95 % confidence interval | single seeds | units | pairs |",
+        "|---|---|---|---|---|---|---|",
     ]
     for row in found.to_dict("records"):
-        difference, low, high = (f"{_PERCENT * row[name]:+z.2f}" for name in ("difference", "low", "high"))
+        difference, low, high, least, greatest = (
+            f"{_PERCENT * row[name]:+z.2f}" for name in ("difference", "low", "high", "seed_low", "seed_high")
+        )
         interval = f"{low} to {high}" if row["units"] > 1 else "one unit"
-        cells = (row["factor"], row["comparison"], difference, interval, row["units"], row["pairs"])
+        seeds = f"{least} to {greatest}"
+        cells = (row["factor"], row["comparison"], difference, interval, seeds, row["units"], row["pairs"])
         lines.append(f"| {' | '.join(map(str, cells))} |")
     lines += ["", "| factor | degrees of freedom | share of variance | corrected for chance |", "|---|---|---|---|"]
     for row in shares.to_dict("records"):

@@ -135,7 +135,7 @@ class Keeper(tune.Callback):
         self._total = sum(task.training.epochs for task in tasks.values())
         self._left_out = 0.0
         self._kept = 0
-        self._best = ("none", 0.0)
+        self._best = ("", 0.0)
         self._tensorboard = tensorboard
 
     def setup(self, **info):  # type: ignore[no-untyped-def,override]  # noqa: ARG002
@@ -161,7 +161,7 @@ class Keeper(tune.Callback):
         self._tasks[name].keep()
         self._kept += 1
         self._left_out += self._tasks[name].training.epochs - self._epochs[name]
-        self._bar.total = self._total - self._left_out
+        self._bar.total = round(self._total - self._left_out)
         self._show(0)
 
     def on_experiment_end(self, trials, **info):  # type: ignore[no-untyped-def]  # noqa: ARG002
@@ -176,6 +176,6 @@ class Keeper(tune.Callback):
 
     def _show(self, epochs: float) -> None:
         name, accuracy = self._best
-        best = f"best {name} {accuracy:.3f}"
-        self._bar.set_postfix_str(f"{self._kept} of {len(self._tasks)} networks done, {best}", refresh=False)
+        best = f", best {name} {accuracy:.3f}" if name else ""
+        self._bar.set_postfix_str(f"{self._kept} of {len(self._tasks)} networks done{best}", refresh=False)
         self._bar.update(epochs)

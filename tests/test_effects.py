@@ -74,6 +74,14 @@ def test_a_second_seed_is_another_unit_and_narrows_the_interval():
     assert narrower == pytest.approx(0.5, abs=0.15)
 
 
+def test_single_seeds_are_told():
+    table = tiny_grid.table(seeds=(1, 2, 3))
+    for seed, order in ((1, 0.01), (2, 0.05), (3, 0.03)):
+        table.loc[table["word"].eq("132") & table["seed"].eq(seed), "val_accuracy"] += order
+    found = effects(table).set_index("comparison").loc["one block 132 instead of 123, depth 1"]
+    assert found[["seed_low", "difference", "seed_high"]].tolist() == pytest.approx([0.01, 0.03, 0.05])
+
+
 @exact
 def test_of_an_incomplete_grid_the_pairs_that_exist_count():
     whole = tiny_grid.table(**TRUE, seeds=(1, 2))
@@ -179,7 +187,7 @@ def test_networks_are_found_by_their_series():
 def test_markdown_counts_in_percentage_points():
     table = tiny_grid.table(order=-0.02, depth=0.05, seeds=(1, 2))
     lines = markdown(effects(table), variance_shares(table)).splitlines()
-    assert lines[2] == "| order | one block 132 instead of 123 | -2.00 | -2.00 to -2.00 | 46 | 524 |"
+    assert lines[2] == "| order | one block 132 instead of 123 | -2.00 | -2.00 to -2.00 | -2.00 to -2.00 | 46 | 524 |"
     assert lines[-1].startswith("| rest | ")
     one = table[table["word"].isin(["123", "132"]) & table["kernel_size"].eq(2) & table["seed"].eq(1)]
-    assert "| one unit | 1 | 1 |" in markdown(effects(one), variance_shares(one))
+    assert "| one unit | -2.00 to -2.00 | 1 | 1 |" in markdown(effects(one), variance_shares(one))

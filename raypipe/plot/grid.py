@@ -71,14 +71,15 @@ def grid_heat_map(table: pd.DataFrame) -> Figure:
 
 @styled
 def accuracy_against_cost(table: pd.DataFrame) -> Figure:
-    """Validation accuracy against parameters and against seconds of training, a point per network.
+    """Validation accuracy against parameters and against seconds of training, a point per network, mean over seeds.
 
     `table` as `effects.grid_table` gives it. The colour is the depth, the marker the kernel size.
     """
+    networks = table.groupby(["word", "depth", "kernel_size"], as_index=False)[["parameters", "seconds", "val_accuracy"]]
     figure = new_figure(9.6, 3.9)
     costs = {"parameters": "parameters", "seconds": "training time on one core (s)"}
     for axes, (cost, title) in zip(figure.subplots(1, 2, sharey=True), costs.items(), strict=True):
-        for row in table.to_dict("records"):
+        for row in networks.mean().to_dict("records"):
             axes.plot(
                 row[cost],
                 row["val_accuracy"],
@@ -113,7 +114,7 @@ def accuracy_against_cost(table: pd.DataFrame) -> Figure:
 def effects_plot(effects: pd.DataFrame) -> Figure:
     """Each effect on validation accuracy as a point with its 95 % confidence interval, in percentage points.
 
-    `effects` as `effects.effects` gives it.
+    `effects` as `effects.effects` gives it. A grey bar reaches from the least to the greatest mean of a single seed.
     """
     new_factor = effects["factor"].ne(effects["factor"].shift())
     places = np.arange(len(effects)) + 0.6 * new_factor.cumsum().to_numpy()
@@ -121,6 +122,7 @@ def effects_plot(effects: pd.DataFrame) -> Figure:
     axes = figure.add_subplot()
     difference, low, high = 100 * effects[["difference", "low", "high"]].to_numpy(dtype=float).T
     axes.axvline(0, color="#999999", linewidth=0.8)
+    axes.hlines(places, 100 * effects["seed_low"], 100 * effects["seed_high"], color="#dddddd", linewidth=7)
     axes.errorbar(
         difference,
         places,
