@@ -75,11 +75,11 @@ def accuracy_against_cost(table: pd.DataFrame) -> Figure:
 
     `table` as `effects.grid_table` gives it. The colour is the depth, the marker the kernel size.
     """
-    networks = table.groupby(["word", "depth", "kernel_size"], as_index=False)[["parameters", "seconds", "val_accuracy"]]
-    figure = new_figure(9.6, 3.9)
     costs = {"parameters": "parameters", "seconds": "training time on one core (s)"}
+    networks = table.groupby(["word", "depth", "kernel_size"], as_index=False)[[*costs, "val_accuracy"]].mean()
+    figure = new_figure(9.6, 3.9)
     for axes, (cost, title) in zip(figure.subplots(1, 2, sharey=True), costs.items(), strict=True):
-        for row in networks.mean().to_dict("records"):
+        for row in networks.to_dict("records"):
             axes.plot(
                 row[cost],
                 row["val_accuracy"],
