@@ -17,7 +17,7 @@ from raypipe import artifact, catalog, cluster, inputs, objects
 from raypipe.architectures import Architecture
 from raypipe.errors import InputError
 from raypipe.fit import Training, training
-from raypipe.spaces import choice
+from raypipe.spaces import PATTERN_TABLES, TRAJECTORY_SPLITS, choice
 
 _RETRIES = 3
 """How often a trial is started again after its worker was lost."""
@@ -61,10 +61,17 @@ class Settings:
 
 
 def data_names(architecture: Architecture, settings: Settings | None = None) -> tuple[str, str]:
-    """Names of the data sets on which a network is trained and validated."""
+    """Names of the data sets on which a network is trained and validated.
+
+    Raises:
+        InputError: if one is no labelled data set of the network's study.
+    """
     train, validation = architecture.splits
     if settings:
         train, validation = settings.train_split or train, settings.validation_split or validation
+    labelled = TRAJECTORY_SPLITS if architecture.study == "andi" else tuple(PATTERN_TABLES)
+    train = choice("training split", train, labelled)
+    validation = choice("validation split", validation, labelled)
     return f"{architecture.study}/{train}", f"{architecture.study}/{validation}"
 
 

@@ -233,7 +233,16 @@ def test_names_of_data_sets():
         (["123-2"], {"scheduler": "random"}, "unknown scheduler 'random'; choose one of fifo, asha"),
         (["123-2"], {"series": "../x"}, "series '../x'; expected letters"),
         (["123-2"], {}, "no data set 'andi/train'.*run jobs/generate_trajectories.py --split train"),
-        (["123-2"], {"train_split": "trian"}, "no data set 'andi/trian'"),
+        (
+            ["123-2"],
+            {"train_split": "trian"},
+            "unknown training split 'trian'; choose one of train, val, test, train-chall",
+        ),
+        (
+            ["pattern-2d"],
+            {"validation_split": "scan"},
+            "unknown validation split 'scan'; choose one of train, val, test, train2",
+        ),
         (["pattern-2d-second"], {}, "no data set 'gray_scott/train2'.*jobs/generate_patterns.py --split train2"),
     ],
 )
