@@ -6,6 +6,7 @@ anew, by Tune after a lost worker or by the same command after a kill, continues
 
 import hashlib
 import json
+import math
 import os
 import time
 from dataclasses import dataclass
@@ -114,8 +115,8 @@ class NetworkTrial(tune.Trainable):
         if self._fit.epoch < self._task.training.epochs:
             began = time.monotonic()
             for share in self._parts:
-                if time.monotonic() - began > _STEP_SECONDS:
-                    return {"epoch": self._fit.epoch + round(share, 2)}
+                if share < 1 and time.monotonic() - began > _STEP_SECONDS:
+                    return {"epoch": self._fit.epoch + math.floor(100 * share) / 100}
             self._task.put_away(self._fit)
             self._parts = self._fit.epoch_in_parts(*self._data)
         figures = {name: values[-1] for name, values in self._fit.history.items()}
@@ -170,7 +171,8 @@ class Keeper(tune.Callback):
 
     def _write(self, folder: str, result: dict[str, Any]) -> None:
         # A writer for each epoch: one per network, kept open, would be as many files and threads as networks.
-        with SummaryWriter(folder) as writer:
+        # Its file is named after the second, in which there may be several epochs.
+        with SummaryWriter(folder, filename_suffix=f".{result['epoch']:06d}") as writer:
             for figure in (one for one in result if one in HISTORY or one.startswith("val_recall/")):
                 writer.add_scalar(figure, result[figure], result["epoch"])
 

@@ -175,7 +175,7 @@ def test_a_network_that_is_cut_short_is_kept(store_root, tmp_path):
     assert shown == [("val_accuracy", 2, 0.25)]
 
 
-def test_a_long_epoch_tells_how_far_it_is(monkeypatch):
+def test_a_long_epoch_tells_how_far_it_is(monkeypatch, tmp_path):
     write_data()
     monkeypatch.setattr(trial, "_STEP_SECONDS", -1.0)
     monkeypatch.setattr(fit, "_CALL_BYTES", 1)
@@ -184,18 +184,17 @@ def test_a_long_epoch_tells_how_far_it_is(monkeypatch):
     worker._tasks = {"123-2": task}
     worker._data = tuple(inputs.read(TWO[0], catalog.open(name), name) for name in data_names(TWO[0]))
     worker.reset_config({"network": "123-2"})
-    keeper = Keeper({"123-2": task}, "test", None)
+    keeper = Keeper({"123-2": task}, "test", str(tmp_path))
     keeper.setup()
     told = []
     while not told or not told[-1].get("done"):
         told.append(worker.step())
         keeper.on_trial_result(iteration=1, trials=[], trial=OneTrial, result=told[-1])
         assert keeper._bar.n == pytest.approx(told[-1]["epoch"])
-    parts = len(worker._data[0].labels) // 50
-    shares = [round(part / parts, 2) for part in range(1, parts + 1)]
-    assert [one["epoch"] for one in told] == [*shares, 1, *(1 + share for share in shares), 2]
+    assert [one["epoch"] for one in told] == [0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2]
     assert [one["epoch"] for one in told if "val_accuracy" in one] == [1, 2]
     keeper.on_experiment_end(trials=[])
+    assert len(list((tmp_path / "123-2").iterdir())) == 2, "figures of each epoch, once"
 
 
 def test_other_settings_have_another_checkpoint():
