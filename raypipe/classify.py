@@ -13,7 +13,7 @@ from raypipe.fill import Coordinate, Plan, Variable, fill
 if TYPE_CHECKING:
     import xarray
 
-SPLITS = {"andi": spaces.TRAJECTORY_SPLITS, "gray_scott": (*spaces.PATTERN_TABLES, "scan")}
+SPLITS = {**spaces.LABELLED_SPLITS, "gray_scott": (*spaces.LABELLED_SPLITS["gray_scott"], "scan")}
 """Data sets of each study that its networks can classify."""
 
 SHARD_SAMPLES = {"andi": 2000, "gray_scott": 128}

@@ -121,15 +121,11 @@ class Fit:
         """Epochs done."""
         return len(self.history["loss"])
 
-    def run_epoch(self, train: Samples, validation: Samples) -> None:
-        """See every training sample once, then measure on the validation samples."""
-        for _ in self.epoch_in_parts(train, validation):
-            pass
-
     def epoch_in_parts(self, train: Samples, validation: Samples) -> Iterator[float]:
-        """`run_epoch` that yields, after each of its parts, the share of the training samples seen so far.
+        """See every training sample once, then measure on the validation samples.
 
-        The epoch counts, in `epoch` and `history`, when the iterator is exhausted.
+        Yields after each part the share of the training samples seen so far. The epoch counts, in `epoch` and
+        `history`, when the iterator is exhausted.
         """
         began = time.perf_counter()
         batch = self._training.batch

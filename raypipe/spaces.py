@@ -107,6 +107,9 @@ PATTERN_CLASSES_SECOND = (*PATTERN_CLASSES[:13], "pi", "l", "h")
 PATTERN_TABLES = {"train": "train", "val": "train", "test": "test", "train2": "train2", "val2": "train2"}
 """Table of (k, f) points from which each split is drawn."""
 
+LABELLED_SPLITS = {"andi": TRAJECTORY_SPLITS, "gray_scott": tuple(PATTERN_TABLES)}
+"""Data sets of each study from which its networks can learn."""
+
 _SEED_OFFSETS = {"train": 2, "val": 1, "test": 3, "train2": 2, "val2": 1}
 
 PATTERN_FRAME_TIMES = (11400, 11800, 12200, 12600, 13000, 13400, 13800, 14200, 14600, 14940, 14970, 15000)

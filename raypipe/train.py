@@ -17,7 +17,7 @@ from raypipe import artifact, catalog, cluster, inputs, objects
 from raypipe.architectures import Architecture
 from raypipe.errors import InputError
 from raypipe.fit import Training, training
-from raypipe.spaces import PATTERN_TABLES, TRAJECTORY_SPLITS, choice
+from raypipe.spaces import LABELLED_SPLITS, choice
 
 _RETRIES = 3
 """How often a trial is started again after its worker was lost."""
@@ -69,9 +69,8 @@ def data_names(architecture: Architecture, settings: Settings | None = None) -> 
     train, validation = architecture.splits
     if settings:
         train, validation = settings.train_split or train, settings.validation_split or validation
-    labelled = TRAJECTORY_SPLITS if architecture.study == "andi" else tuple(PATTERN_TABLES)
-    train = choice("training split", train, labelled)
-    validation = choice("validation split", validation, labelled)
+    labelled = LABELLED_SPLITS[architecture.study]
+    train, validation = choice("training split", train, labelled), choice("validation split", validation, labelled)
     return f"{architecture.study}/{train}", f"{architecture.study}/{validation}"
 
 

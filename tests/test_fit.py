@@ -20,6 +20,11 @@ def trajectories(count, seed=0):
     return inputs.read(ANDI, catalog.open(f"andi/{split}"), f"andi/{split}")
 
 
+def run_epoch(run, train, validation):
+    for _ in run.epoch_in_parts(train, validation):
+        pass
+
+
 def test_defaults_are_those_of_the_studies():
     andi, pattern = training(ANDI), training(architecture("pattern-2d"), epochs=3, seed=9)
     assert (andi.loss, andi.rate, andi.epochs, andi.augmented) == ("mean_squared_error", 0.001, 30, False)
@@ -38,7 +43,7 @@ def test_a_network_learns_and_its_history_is_true():
     run = Fit(ANDI, training(ANDI, epochs=5, batch=32))
     for epoch in range(5):
         assert run.epoch == epoch
-        run.run_epoch(train, validation)
+        run_epoch(run, train, validation)
     assert run.history["loss"][-1] < 0.7 * run.history["loss"][0]
     assert run.history["accuracy"][-1] > 0.5
     assert run.seconds > 0
@@ -61,7 +66,7 @@ def test_the_steps_are_those_of_keras():
         order = np.random.default_rng((plan.seed, epoch)).permutation(100)
         labels = np.eye(5)[train.labels[order]]
         history = theirs.fit(train.inputs[order], labels, batch_size=32, shuffle=False, verbose=0).history
-        ours.run_epoch(train, validation)
+        run_epoch(ours, train, validation)
         assert {name: ours.history[name][-1] for name in history} == {
             name: pytest.approx(values[-1], rel=1e-4) for name, values in history.items()
         }
@@ -83,14 +88,14 @@ def test_a_continued_training_is_one_that_never_stopped():
     train, validation = trajectories(200), trajectories(50, seed=1)
     plan = training(ANDI, epochs=3, batch=64)
     whole = Fit(ANDI, plan)
-    whole.run_epoch(train, validation)
+    run_epoch(whole, train, validation)
     state = {name: array.copy() for name, array in whole.state().items()}
     history, seconds = {name: list(values) for name, values in whole.history.items()}, whole.seconds
-    whole.run_epoch(train, validation)
+    run_epoch(whole, train, validation)
     continued = Fit(ANDI, replace(plan, seed=plan.seed))
     continued.restore(state, history, seconds)
     assert continued.epoch == 1
-    continued.run_epoch(train, validation)
+    run_epoch(continued, train, validation)
     for name, array in whole.state().items():
         np.testing.assert_allclose(continued.state()[name], array, atol=1e-5, err_msg=name)
     assert continued.history["val_accuracy"] == pytest.approx(whole.history["val_accuracy"])
@@ -100,7 +105,7 @@ def test_the_state_has_everything_that_changes():
     train, validation = trajectories(64), trajectories(10, seed=1)
     run = Fit(ANDI, training(ANDI, batch=32))
     before = run.state()
-    run.run_epoch(train, validation)
+    run_epoch(run, train, validation)
     after = run.state()
     changed = {name for name in before if not np.array_equal(before[name], after[name])}
     constant = {name for name in before if before[name].ndim == 0 and name != "optimizer/0"}
@@ -117,10 +122,10 @@ def test_the_seed_decides_the_first_weights():
 def test_the_memory_of_a_call_changes_nothing(monkeypatch):
     train, validation = trajectories(200), trajectories(50, seed=1)
     together = Fit(ANDI, training(ANDI, epochs=1))
-    together.run_epoch(train, validation)
+    run_epoch(together, train, validation)
     monkeypatch.setattr(fit, "_CALL_BYTES", 1)
     one_by_one = Fit(ANDI, training(ANDI, epochs=1))
-    one_by_one.run_epoch(train, validation)
+    run_epoch(one_by_one, train, validation)
     for name, array in together.state().items():
         np.testing.assert_allclose(one_by_one.state()[name], array, atol=1e-5, err_msg=name)
     assert one_by_one.history == {name: pytest.approx(values) for name, values in together.history.items()}
@@ -131,7 +136,7 @@ def test_the_rate_decays_along_a_cosine():
     run = Fit(ANDI, replace(training(ANDI, epochs=2), decay="cosine"))
     rates = []
     for _ in range(2):
-        run.run_epoch(train, validation)
+        run_epoch(run, train, validation)
         rates.append(float(run.state()["optimizer/1"]))
     assert rates == pytest.approx([0.001, 0.0005])
 
@@ -139,7 +144,7 @@ def test_the_rate_decays_along_a_cosine():
 def test_the_rate_decays_within_an_epoch(monkeypatch):
     monkeypatch.setattr(fit, "_CALL_BYTES", 1)
     run = Fit(ANDI, replace(training(ANDI, epochs=1, batch=10), decay="cosine"))
-    run.run_epoch(trajectories(50), trajectories(10, seed=1))
+    run_epoch(run, trajectories(50), trajectories(10, seed=1))
     assert float(run.state()["optimizer/1"]) == pytest.approx(0.001 * (1 + np.cos(np.pi * 4 / 5)) / 2)
 
 
@@ -153,7 +158,7 @@ def test_patterns_are_trained_on_variants(name, monkeypatch):
     monkeypatch.setattr(fit, "augment", lambda patterns, random: seen.append(random.random()) or patterns)
     run = Fit(network, training(network, batch=8))
     few = Samples(samples.inputs[:3], samples.labels[:3])
-    run.run_epoch(samples, few)
-    run.run_epoch(few, few)
+    run_epoch(run, samples, few)
+    run_epoch(run, few, few)
     assert len(set(seen)) == 3, "each call of each epoch has its own random numbers"
     assert np.isfinite(run.history["val_loss"]).all()
