@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import typer
 
-from raypipe import catalog, objects, store
+from raypipe import catalog, store
 from raypipe.command import run
+from raypipe.store import objects
 
 
 def row(name: str) -> dict[str, object]:

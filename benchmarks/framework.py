@@ -30,9 +30,10 @@ import numpy as np
 import typer
 from measure import Filled, leave_mark, print_row, time_fill
 
-from raypipe import generate, gray_scott, objects, spaces
+from raypipe import generate, gray_scott, spaces
 from raypipe.command import run
 from raypipe.fill import Coordinate, Plan, Rows, Variable
+from raypipe.store import objects
 
 F, K = 0.05, 0.065
 

@@ -33,10 +33,11 @@ import measure
 import typer
 from measure import print_row
 
-from raypipe import artifact, catalog, inputs, networks, objects
+from raypipe import artifact, catalog, inputs, networks
 from raypipe.architectures import architecture
 from raypipe.command import run
 from raypipe.fit import training
+from raypipe.store import objects
 from raypipe.train import Settings, data_names, train
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))

@@ -36,9 +36,10 @@ import numpy as np
 import typer
 from measure import BENCHMARKS, Filled, print_row, time_fill
 
-from raypipe import environments, generate, objects, store
+from raypipe import environments, generate, store
 from raypipe.command import run
 from raypipe.fill import Plan
+from raypipe.store import objects
 
 AT_ONCE = 10_000
 WAYS = {"train": "recipe", "test": "challenge"}
@@ -102,7 +103,8 @@ def calls_of(plan: Plan) -> list[tuple[int, int]]:
 
 def check_same(plan: Plan, name: str, checksums: list[str]) -> None:
     """Stop unless the shards of store `name` are what the plain package returned."""
-    made = {variable: np.asarray(store.array(name, variable)[:]) for variable in ("position", "label")}
+    arrays = store.arrays(name)
+    made = {variable: np.asarray(arrays[variable][:]) for variable in ("position", "label")}
     for shard, expected in enumerate(checksums):
         rows = plan.bounds(shard)
         if store.checksum({variable: values[rows] for variable, values in made.items()}) != expected:

@@ -73,6 +73,21 @@ class Architecture:
         return self.layers[-1].options["activation"] == "linear"
 
 
+def weight_names(architecture: Architecture) -> tuple[str, ...]:
+    """Names of a network's weights, "layer/0", "layer/1", …: per layer in the order of Keras's `get_weights()`."""
+    names = []
+    for layer in architecture.layers:
+        if layer.kind.startswith(("Conv", "Dense")):
+            count = 1 + bool(layer.options.get("use_bias", True))
+        elif layer.kind.endswith("Normalization"):
+            count = bool(layer.options.get("scale", True)) + bool(layer.options.get("center", True))
+            count += 2 if layer.kind == "BatchNormalization" else 0
+        else:
+            count = 0
+        names += [f"{layer.name}/{i}" for i in range(count)]
+    return tuple(names)
+
+
 def architecture(name: str) -> Architecture:
     """The architecture called `name`.
 

@@ -1,11 +1,13 @@
 """A trained network as one file of plain arrays and JSON, which every environment can read.
 
 The file is in the safetensors format: the weights are its tensors; architecture, history, metrics and provenance
-are a JSON text in its metadata. Nothing is pickled, so a file from elsewhere can do no harm.
+are a JSON text in its metadata, with a checksum of all that and of the weights. Nothing is pickled, so a file from
+elsewhere can do no harm.
 """
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +15,14 @@ import numpy as np
 import safetensors.numpy
 from pydantic import TypeAdapter, ValidationError
 
-from raypipe import objects
-from raypipe.architectures import Architecture
+from raypipe.architectures import Architecture, weight_names
 from raypipe.errors import InputError
+from raypipe.store import objects
 
 _ARCHITECTURE = TypeAdapter(Architecture)
 _METADATA = "raypipe"
+_SEAL = "sha256"
+_AGAIN = "delete it and give the command that trained it again, or take the file from where it came"
 
 
 @dataclass(frozen=True)
@@ -86,14 +90,29 @@ def load(name: str) -> Artifact:
     """The artifact of that name.
 
     Raises:
-        InputError: if there is none, or its file is damaged.
+        InputError: if there is none, its file is damaged, or its weights are not those of its architecture, or not
+            finite.
     """
     weights, documents = unpack(_file(name), path(name))
     try:
         architecture = _ARCHITECTURE.validate_python(documents.pop("architecture"))
-        return Artifact(architecture=architecture, weights=weights, **documents)
+        found = Artifact(architecture=architecture, weights=weights, **documents)
     except (KeyError, TypeError, ValidationError) as error:
-        raise InputError(f"{path(name)} is not a trained network: {_line(error)}; train it again") from error
+        raise InputError(f"{path(name)} is not a trained network: {_line(error)}; {_AGAIN}") from error
+    if problem := _misfit(found):
+        raise InputError(f"{path(name)} is not a trained network: {problem}; {_AGAIN}")
+    return found
+
+
+def _misfit(found: Artifact) -> str | None:
+    """Why the weights cannot be those of a trained network of its architecture; their shapes only Keras knows."""
+    expected = weight_names(found.architecture)
+    if surplus := sorted(set(found.weights) - set(expected)):
+        return f"its architecture has no weights {', '.join(surplus)}"
+    if absent := sorted(set(expected) - set(found.weights)):
+        return f"it has no weights {', '.join(absent)}"
+    wrong = [name for name, array in found.weights.items() if not np.isfinite(array).all()]
+    return f"{', '.join(wrong)} are not finite" if wrong else None
 
 
 def checksum(name: str) -> str:
@@ -102,24 +121,39 @@ def checksum(name: str) -> str:
 
 
 def pack(arrays: dict[str, np.ndarray], documents: dict[str, Any]) -> bytes:
-    """A safetensors file of the arrays, with the documents as JSON in its metadata."""
+    """A safetensors file of the arrays, with the documents as JSON in its metadata, and a checksum of both."""
+    stored = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     # As one text: safetensors writes several in random order, and equal networks would have unequal checksums.
-    metadata = {_METADATA: json.dumps(documents, sort_keys=True)}
-    return safetensors.numpy.save({name: np.asarray(array, order="C") for name, array in arrays.items()}, metadata)
+    text = json.dumps({**documents, _SEAL: _digest(stored, documents)}, sort_keys=True)
+    return safetensors.numpy.save(stored, {_METADATA: text})
+
+
+def _digest(arrays: dict[str, np.ndarray], documents: dict[str, Any]) -> str:
+    """SHA-256 of names, types, shapes and values of the arrays, and of the documents as JSON."""
+    content = hashlib.sha256(json.dumps(documents, sort_keys=True).encode())
+    for name, array in sorted(arrays.items()):
+        content.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        content.update(np.ascontiguousarray(array).data)
+    return content.hexdigest()
 
 
 def unpack(data: bytes, source: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Arrays and documents of a file made by `pack`; `source` names it in messages.
 
     Raises:
-        InputError: if the file is damaged.
+        InputError: if the file is damaged. What was written before files had checksums is taken as it is, and named.
     """
     try:
-        arrays = safetensors.numpy.load(data)
+        arrays = dict(sorted(safetensors.numpy.load(data).items()))  # it gives them in random order
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         documents = json.loads(header["__metadata__"][_METADATA])
-    except (safetensors.SafetensorError, ValueError, KeyError) as error:
-        raise InputError(f"{source} is damaged: {_line(error)}; delete it and make it again") from error
+        given = documents.pop(_SEAL, None)
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{source} is damaged: {_line(error)}; {_AGAIN}") from error
+    if given is None:
+        logging.getLogger(__name__).warning("%s has no checksum: whether it is damaged cannot be told", source)
+    elif given != _digest(arrays, documents):
+        raise InputError(f"{source} is damaged: it does not agree with its checksum; {_AGAIN}")
     return arrays, documents
 
 

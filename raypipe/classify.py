@@ -41,6 +41,13 @@ def classify(network: str, split: str, *, workers: int | None = None) -> str:
         InputError: if the network is not trained, the split unknown to its study, missing, of other classes or
             without the frames that the network sees, or the store made from another network or data set.
     """
+    planned = plan(network, split)
+    fill(planned, workers=workers)
+    return planned.name
+
+
+def plan(network: str, split: str) -> Plan:
+    """Plan of what `classify` makes; the errors are the same."""
     architecture = artifact.load(network).architecture
     if split not in SPLITS[architecture.study]:
         raise InputError(
@@ -50,11 +57,10 @@ def classify(network: str, split: str, *, workers: int | None = None) -> str:
     source_name = f"{architecture.study}/{split}"
     source = store.open(source_name)
     _check(architecture, source, source_name)
-    name = f"predictions/{network}/{split}"
     samples, classes = source.sizes["sample"], len(architecture.classes)
     shard = SHARD_SAMPLES[architecture.study]
-    plan = Plan(
-        name=name,
+    return Plan(
+        name=f"predictions/{network}/{split}",
         samples=samples,
         shard_samples=shard,
         variables={
@@ -79,13 +85,11 @@ def classify(network: str, split: str, *, workers: int | None = None) -> str:
             "network": network,
             "network_sha256": artifact.checksum(network),
             "source": source_name,
-            "source_parameters": store.plan_of(source_name)["parameters"],
+            "source_parameters": store.plan_of(source_name).parameters,
         },
         compute="raypipe.classify:predictions_of",
         attributes={"title": f"Predictions of network {network} for {source_name}"},
     )
-    fill(plan, workers=workers)
-    return name
 
 
 def predictions_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
@@ -106,6 +110,12 @@ def predictions_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray
     def compute(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         shard = values.isel(sample=slice(rows["sample"][0], rows["sample"][-1] + 1)).values
         found = probability(inputs.network_input(architecture, shard))
+        if not np.isfinite(found).all():
+            wrong = rows["sample"][~np.isfinite(found).all(axis=1)]
+            raise InputError(
+                f"network {trained.name} gives no finite probabilities for {len(wrong)} samples, the first is "
+                f"{wrong[0]}; nothing is written: train it again, or see what is special about them"
+            )
         return {"probability": found, "predicted": found.argmax(axis=1)}
 
     return compute

@@ -1,4 +1,4 @@
-"""The one error that a user can mend."""
+"""Errors that a user can mend."""
 
 
 class InputError(ValueError):
@@ -6,3 +6,21 @@ class InputError(ValueError):
 
     Jobs print it as it is and end with exit code 2; nothing has been written when it is raised.
     """
+
+
+class DamageError(InputError):
+    """What is stored is not what was written; the message ends with the command that mends it.
+
+    `found` is the message without that command.
+    """
+
+    def __init__(self, found: str, remedy: str) -> None:
+        super().__init__(f"{found}; {remedy}")
+        self.found = found
+
+    def with_remedy(self, remedy: str) -> "DamageError":
+        """The same damage with another way to mend it."""
+        return DamageError(self.found, remedy)
+
+    def __reduce__(self) -> tuple[type["DamageError"], tuple[str, str]]:
+        return DamageError, (self.found, str(self).removeprefix(f"{self.found}; "))

@@ -61,9 +61,18 @@ def explain(
             the network's study, `per_class` is below 1, the control is unknown or for patterns, or the store was made
             in another way.
     """
+    planned = plan(network, split, method=method, per_class=per_class, control=control)
+    fill(planned, workers=workers)
+    return planned.name
+
+
+def plan(
+    network: str, split: str, *, method: str | None = None, per_class: int = 1, control: str | None = None
+) -> Plan:
+    """Plan of what `explain` makes; the errors are the same."""
     architecture, method = check(network, method, per_class, control)
     source = f"predictions/{network}/{split}"
-    predictions, classified = store.open(source), store.plan_of(source)["parameters"]
+    predictions, classified = store.open(source), store.plan_of(source).parameters
     if classified["network_sha256"] != artifact.checksum(network):
         raise InputError(
             f"data set {source} was made by an earlier network {network}; delete it with its ledger and classify again"
@@ -71,7 +80,7 @@ def explain(
     origin = chosen(predictions, per_class)
     product = SALIENCY if method == SALIENCY else "relevance"
     variables, shard = _variables(architecture, product, len(origin))
-    plan = Plan(
+    return Plan(
         name="-".join(
             [f"{product}/{network}/{split}", *([] if method in (SALIENCY, LRP) else [method]), *filter(None, [control])]
         ),
@@ -101,8 +110,6 @@ def explain(
             "title": f"Explanation by {method} of network {network} for {split}" + (f" ({control})" if control else "")
         },
     )
-    fill(plan, workers=workers)
-    return plan.name
 
 
 def check(network: str, method: str | None, per_class: int, control: str | None = None) -> tuple[Architecture, str]:

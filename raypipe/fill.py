@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from raypipe import cluster, environments, objects, store
+from raypipe import cluster, environments, store
 from raypipe.errors import InputError
 from raypipe.progress import progress
-from raypipe.store import Coordinate, Template, Variable
+from raypipe.store import Coordinate, Template, Variable, objects
 
 __all__ = ["Coordinate", "Plan", "Variable", "fill"]
 
@@ -99,9 +99,9 @@ def fill(plan: Plan, *, workers: int | None = None) -> None:
     """
     if workers is not None and workers < 1:
         raise InputError(f"{workers} workers; expected 1 or more")
-    if store.exists(plan.name):
-        store.create(plan, {})  # refuses other parameters, before Ray is started
+    if store.begun(plan):  # refuses other parameters, before Ray is started
         if not store.missing(plan.name):
+            _finish(plan.name)
             say = logging.getLogger(__name__).info
             say("%s: complete, %d samples in %s", plan.name, plan.samples, store.location(plan.name))
             return
@@ -110,7 +110,7 @@ def fill(plan: Plan, *, workers: int | None = None) -> None:
     if plan.environment:
         environments.warm(plan.environment)
     cluster.connect()
-    store.create(plan, _provenance(plan))
+    store.create(plan, provenance(plan))
     missing = store.missing(plan.name)
     done = plan.samples - sum(_length(plan, shard) for shard in missing)
     with progress(plan.samples, plan.name, done=done, unit="sample") as bar:
@@ -121,7 +121,13 @@ def fill(plan: Plan, *, workers: int | None = None) -> None:
             f"{plan.name} has shards that no worker's result reached; workers and driver see different folders: "
             f"set {objects.ROOT_VARIABLE} to one that all nodes share"
         )
-    store.set_attributes(plan.name, {"hosts": len({line.host for line in store.ledger(plan.name)})})
+    _finish(plan.name)
+
+
+def _finish(name: str) -> None:
+    """Say in the attributes of a store that it is complete, unless they do: a run may have ended just before."""
+    if not store.is_marked_complete(name):
+        store.mark(name, complete=True, hosts=len({line.host for line in store.ledger(name)}))
 
 
 def _length(plan: Plan, shard: int) -> int:
@@ -129,7 +135,8 @@ def _length(plan: Plan, shard: int) -> int:
     return bounds.stop - bounds.start
 
 
-def _provenance(plan: Plan) -> dict[str, Any]:
+def provenance(plan: Plan) -> dict[str, Any]:
+    """The environment that a plan is computed in, and its versions, to keep with what is made."""
     return {
         "environment": plan.environment or "cluster",
         "versions": environments.provenance(plan.environment),

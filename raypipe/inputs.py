@@ -40,7 +40,9 @@ def network_input(architecture: Architecture, values: np.ndarray) -> np.ndarray:
             "choose the data set that it is made for"
         )
     if not np.isfinite(values).all():
-        raise InputError("the data set has values that are not finite; make it again")
+        raise InputError(
+            "the data set has values that are not finite: it was made so, or is damaged; python jobs/verify.py tells"
+        )
     if architecture.study == "andi":
         deviations = values - values.mean(axis=1, keepdims=True, dtype="float64")
         scale = deviations.std(axis=1, keepdims=True)

@@ -38,7 +38,8 @@ def load(artifact: Artifact) -> Any:
         set_weights(model, artifact.weights)
     except (KeyError, ValueError) as error:
         raise InputError(
-            f"the weights of network {artifact.name} do not fit its architecture: {error}; train it again"
+            f"the weights of network {artifact.name} do not fit its architecture: {error}; train it again "
+            "under another series, or take the file from where it came"
         ) from error
     return model
 

@@ -58,7 +58,7 @@ def relevance_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]]
     network itself that is explained; the columns are `origin`, the number of the trajectory in the source, and
     `predicted`, the class whose score is explained.
     """
-    positions: Any = store.array(parameters["source"], "position")
+    positions: Any = store.arrays(parameters["source"])["position"]
     trained = artifact.load(parameters["network"])
     if "control" in parameters:
         trained = changed(trained, parameters["control"], **parameters["control_settings"])

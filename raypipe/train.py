@@ -13,11 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from raypipe import artifact, catalog, cluster, inputs, objects
+from raypipe import artifact, catalog, cluster, inputs
 from raypipe.architectures import Architecture
 from raypipe.errors import InputError
 from raypipe.fit import Training, training
 from raypipe.spaces import LABELLED_SPLITS, choice
+from raypipe.store import objects
 
 _RETRIES = 3
 """How often a trial is started again after its worker was lost."""

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 from ray import tune
 from tensorboardX import SummaryWriter
 
-from raypipe import artifact, environments, objects
+from raypipe import artifact, environments
 from raypipe.architectures import Architecture
 from raypipe.artifact import Artifact
 from raypipe.fit import HISTORY, Fit, Training, weights_of
 from raypipe.inputs import Samples
 from raypipe.progress import progress
+from raypipe.store import objects
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -117,6 +118,11 @@ class NetworkTrial(tune.Trainable):
             for share in self._parts:
                 if share < 1 and time.monotonic() - began > _STEP_SECONDS:
                     return {"epoch": self._fit.epoch + math.floor(100 * share) / 100}
+            if not math.isfinite(self._fit.history["loss"][-1]):
+                raise RuntimeError(
+                    f"training {self._task.name} diverged: its loss is {self._fit.history['loss'][-1]} after epoch "
+                    f"{self._fit.epoch}; train it with another seed"
+                )
             self._task.put_away(self._fit)
             self._parts = self._fit.epoch_in_parts(*self._data)
         figures = {name: values[-1] for name, values in self._fit.history.items()}

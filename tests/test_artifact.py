@@ -1,18 +1,27 @@
 import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 
-from raypipe import artifact, objects
-from raypipe.architectures import architecture
+from raypipe import artifact, networks
+from raypipe.architectures import architecture, weight_names
 from raypipe.artifact import Artifact
 from raypipe.errors import InputError
+from raypipe.store import objects
+
+ROOT = Path(__file__).parent.parent
 
 
 def small_artifact(name="123-2", series=""):
+    """All weights that the architecture has, though not of its shapes, which only Keras knows."""
+    first, *others = weight_names(architecture(name))
     return Artifact(
         architecture=architecture(name),
-        weights={"conv1d_1/0": np.arange(6, dtype="float32").reshape(3, 2), "conv1d_1/1": np.array(2.5)},
+        weights={first: np.arange(6, dtype="float32").reshape(3, 2), **{one: np.array(2.5) for one in others}},
         history={"loss": [0.5, 0.25], "val_accuracy": [0.1, 0.2]},
         metrics={"val_accuracy": 0.2},
         provenance={"made_from": {"seed": 1}, "seconds": 1.5},
@@ -30,9 +39,10 @@ def test_what_is_saved_is_loaded(name):
     assert {key: (array.dtype, array.shape) for key, array in loaded.weights.items()} == {
         key: (array.dtype, array.shape) for key, array in saved.weights.items()
     }
-    np.testing.assert_array_equal(loaded.weights["conv1d_1/0"], saved.weights["conv1d_1/0"])
+    for one, array in saved.weights.items():
+        np.testing.assert_array_equal(loaded.weights[one], array)
     assert (loaded.history, loaded.metrics, loaded.provenance) == (saved.history, saved.metrics, saved.provenance)
-    assert loaded.parameters == 7
+    assert loaded.parameters == 6 + len(saved.weights) - 1
 
 
 def test_series_keeps_networks_apart(store_root):
@@ -82,3 +92,55 @@ def test_cut_off_file(store_root):
     file.write_bytes(file.read_bytes()[:-3])
     with pytest.raises(InputError, match="damaged"):
         artifact.load("123-2")
+
+
+@pytest.mark.parametrize("flipped", ["architecture", "history", "weights"])
+def test_a_flipped_bit_is_found(flipped, store_root):
+    artifact.save(small_artifact())
+    file = store_root / "networks/123-2.safetensors"
+    data = bytearray(file.read_bytes())
+    places = {"architecture": data.index(b"units") + 9, "history": data.index(b"0.25"), "weights": len(data) - 1}
+    data[places[flipped]] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(InputError, match="is damaged: it does not agree with its checksum; delete it and give the"):
+        artifact.load("123-2")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda weights: {**weights, "conv1d_1/2": np.zeros(3)}, "its architecture has no weights conv1d_1/2"),
+        (lambda weights: dict(list(weights.items())[1:]), "it has no weights conv1d_1/0"),
+        (lambda weights: {**weights, "conv1d_1/1": np.array(np.nan)}, "conv1d_1/1 are not finite"),
+    ],
+)
+def test_weights_that_are_not_those_of_a_trained_network(change, said):
+    sound = small_artifact()
+    artifact.save(replace(sound, weights=change(sound.weights)))
+    with pytest.raises(InputError, match=f"is not a trained network: {said}"):
+        artifact.load("123-2")
+
+
+def test_a_network_without_a_checksum_is_loaded_and_named(caplog):
+    """As networks were kept at first."""
+    artifact.save(small_artifact())
+    weights, documents = artifact.unpack(objects.get(artifact.path("123-2")), "test")
+    old = safetensors.numpy.save(weights, {"raypipe": json.dumps(documents)})
+    objects.put(artifact.path("123-2"), old)
+    assert artifact.load("123-2").history == small_artifact().history
+    assert "networks/123-2.safetensors has no checksum: whether it is damaged cannot be told" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["123-2", "andi-study", "andi-residual", "pattern-2d", "pattern-3d"])
+def test_names_of_weights_are_those_of_keras(name):
+    built = networks.weights(networks.build(architecture(name)))
+    assert sorted(built) == sorted(weight_names(architecture(name)))
+
+
+def test_networks_in_results_have_their_checksum(caplog, store_root):
+    kept = sorted((ROOT / "results/networks").glob("*.safetensors"))
+    assert kept
+    for file in kept:
+        objects.put(artifact.path(file.stem), file.read_bytes())
+        artifact.load(file.stem)
+    assert "has no checksum" not in caplog.text

@@ -12,12 +12,13 @@ from matplotlib.patches import Rectangle
 from tiny_networks import random_network
 from without_ray import fill_here, job
 
-from raypipe import artifact, classify, command, objects, plot, spaces
+from raypipe import artifact, classify, command, plot, spaces
 from raypipe.architectures import KERNEL_SIZES, WORDS, architecture
 from raypipe.effects import effects
 from raypipe.errors import InputError
 from raypipe.evaluate import evaluate
 from raypipe.ranking import ranking, strata
+from raypipe.store import objects
 
 
 def predictions(right, exponent=None):

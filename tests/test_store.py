@@ -1,6 +1,7 @@
 import json
 import shutil
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,44 +10,11 @@ import xarray
 import zarr
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_store import contents, filled, shard_values, template, write
 
-from raypipe import catalog, objects, store
-from raypipe.errors import InputError
-from raypipe.store import Coordinate, Template, Variable
-
-
-def template(name="tests/five", samples=5, shard_samples=2, **parameters):
-    return Template(
-        name=name,
-        samples=samples,
-        shard_samples=shard_samples,
-        variables={
-            "u": Variable(("sample", "y"), (samples, 3), "float64", (1, 3), {"units": "1"}),
-            "noise": Variable(("sample",), (samples,), "float64", (shard_samples,)),
-        },
-        coordinates={
-            "k": Coordinate(("sample",), np.arange(samples) / 10),
-            "frame": Coordinate(("frame",), np.array([1, 2])),
-            "class": Coordinate(("class",), ["l", "h"]),
-        },
-        parameters={"size": 3, **parameters},
-    )
-
-
-def shard_values(bounds):
-    index = np.arange(bounds.start, bounds.stop)
-    return {"u": index[:, None] + np.array([0.0, 0.1, 0.2]), "noise": index / 7}
-
-
-def write(plan, shard):
-    bounds = plan.bounds(shard)
-    return store.write_shard(plan.name, shard, bounds, shard_values(bounds), seeds=(1, 9), seconds=0.5, attempt="test")
-
-
-def filled(plan):
-    store.create(plan, {"hosts": 1})
-    for shard in range(plan.shards):
-        write(plan, shard)
+from raypipe import catalog, store
+from raypipe.errors import DamageError, InputError
+from raypipe.store import Coordinate, objects
 
 
 @given(samples=st.integers(1, 500), shard_samples=st.integers(1, 60))
@@ -116,43 +84,121 @@ def test_other_parameters_are_refused_with_both_values():
     assert store.missing("tests/five") == []
 
 
-def test_a_template_that_was_not_finished_is_made_anew(store_root):
+def test_a_template_that_was_not_finished_is_completed(store_root):
     plan = template()
-    filled(plan)
-    (store_root / "tests/five.ledger/plan.json").unlink()
     store.create(plan, {})
-    assert store.missing(plan.name) == [0, 1, 2]
-
-
-def test_a_store_deleted_without_its_ledger_is_made_anew(store_root):
-    plan = template()
-    filled(plan)
-    shutil.rmtree(store_root / "tests/five.zarr")
+    whole = contents(store_root)
+    group, frame = store_root / "tests/five.zarr/zarr.json", store_root / "tests/five.zarr/frame/zarr.json"
+    frame.unlink()
+    group.unlink()
+    assert store.list_names() == []
     with pytest.raises(InputError, match="no data set 'tests/five'"):
         store.open(plan.name)
     store.create(plan, {})
-    assert store.missing(plan.name) == [0, 1, 2]
+    assert contents(store_root) == whole
 
 
-def test_verify_finds_a_damaged_shard(store_root):
+@pytest.mark.parametrize("lost", ["five.ledger/plan.json", "five.ledger", "five.zarr", "five.zarr/zarr.json"])
+def test_nothing_computed_is_discarded_without_the_users_word(store_root, lost):
     plan = template()
     filled(plan)
-    assert store.verify(plan.name) == []
-    file = store_root / "tests/five.zarr/u/c/1/0"
-    damaged = bytearray(file.read_bytes())
-    damaged[3] ^= 0xFF
-    file.write_bytes(damaged)
-    assert store.verify(plan.name) == [1]
-    (store_root / "tests/five.ledger/000001.json").unlink()
-    write(plan, 1)
-    assert store.verify(plan.name) == []
+    path = store_root / "tests" / lost
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    before = contents(store_root)
+    with pytest.raises(
+        DamageError, match=r"is missing.*jobs/verify.py --name tests/five --repair, or delete"
+    ) as caught:
+        store.create(plan, {})
+    assert "\n" not in str(caught.value)
+    with pytest.raises(DamageError, match="is missing"):
+        store.open(plan.name)
+    assert contents(store_root) == before
 
 
-def test_verify_finds_a_shard_exchanged_for_a_valid_one(store_root):
-    plan = template(samples=4)
+def test_other_values_of_a_coordinate_are_another_plan():
+    filled(template())
+    other = replace(template(), coordinates={**template().coordinates, "k": Coordinate(("sample",), np.arange(5) / 11)})
+    with pytest.raises(InputError, match="the values or shape of k are others there than here"):
+        store.create(other, {})
+
+
+def test_every_chunk_has_a_checksum_and_is_there(store_root):
+    plan = replace(
+        template(), coordinates={**template().coordinates, "zero": Coordinate(("sample",), np.zeros(5, "int64"))}
+    )
     filled(plan)
-    zarr.open_array(f"{store_root}/tests/five.zarr/u", mode="r+")[0] = 99.0
-    assert store.verify(plan.name) == [0]
+    for name, array in zarr.open_group(str(store_root / "tests/five.zarr"), mode="r").arrays():
+        codecs = array.metadata.to_dict()["codecs"]
+        inner = codecs[0]["configuration"]["codecs"] if codecs[0]["name"] == "sharding_indexed" else codecs
+        assert inner[-1]["name"] == "crc32c", name
+        assert array.nchunks_initialized >= array.nchunks, name  # it counts whole shards
+
+
+def test_the_group_says_whether_it_is_complete(store_root):
+    plan = template()
+    store.create(plan, {})
+    assert xarray.open_zarr(store.location(plan.name)).attrs["status"].startswith("incomplete: shards that are not")
+    for shard in range(plan.shards):
+        write(plan, shard)
+    assert not store.is_marked_complete(plan.name)
+    store.mark(plan.name, complete=True, hosts=1)
+    assert xarray.open_zarr(store.location(plan.name)).attrs["status"] == "complete"
+    assert store.is_marked_complete(plan.name)
+    assert store.verify(plan.name).sound
+
+
+def test_what_lies_in_the_place_of_an_unfinished_shard_is_never_read(store_root):
+    plan = template()
+    filled(plan)
+    (store_root / "tests/five.ledger/000001.json").unlink()
+    partial = store.open(plan.name, partial=True)
+    assert np.isnan(partial.u[2:4]).all()
+    assert partial.u[4, 2] == 4.2
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK", None])
+def test_a_shard_is_written_over_whatever_is_there(store_root, damage):
+    plan = template()
+    filled(plan)
+    file = store_root / "tests/five.zarr/u/c/1/0"
+    sound = file.read_bytes()
+    file.write_bytes(sound[:-3] if damage is None else damage)
+    write(plan, 1)
+    assert file.read_bytes() == sound
+
+
+def test_a_store_without_checksums_of_its_documents_still_opens(store_root, old_store):
+    assert np.array_equal(store.open(old_store).u, shard_values(slice(0, 5))["u"])
+    assert store.open(old_store)["zero"].values.tolist() == [0] * 5
+    found = store.verify(old_store)
+    assert found.sound
+    assert "made before these had checksums" in str(found)
+    store.create(template(), {})
+    write(template(), 1)
+    group = store_root / "tests/five.zarr/zarr.json"
+    group.write_text(group.read_text().replace("5", "10000000000"))
+    assert "samples 10000000000, not 5" in str(store.verify(old_store))
+
+
+@pytest.fixture
+def old_store(store_root):
+    """A store as it was made before: nothing but its shards has a checksum, zeros of a coordinate are no chunk."""
+    plan = replace(
+        template(), coordinates={**template().coordinates, "zero": Coordinate(("sample",), np.zeros(5, "int64"))}
+    )
+    filled(plan)
+    folder = store_root / "tests"
+    (folder / "five.zarr/zero/c/0").unlink()
+    for file in (folder / "five.ledger").iterdir():
+        document = json.loads(file.read_text())
+        for key in ("sha256", "provenance", "arrays"):
+            document.pop(key, None)
+        file.write_text(json.dumps(document))
+    group = json.loads((folder / "five.zarr/zarr.json").read_text())
+    for key in ("sha256", "status"):
+        del group["attributes"][key]
+    (folder / "five.zarr/zarr.json").write_text(json.dumps(group))
+    return plan.name
 
 
 def test_names(store_root):
@@ -203,6 +249,7 @@ def test_a_submitted_job_must_name_its_store(monkeypatch, given):
     ("given", "root"),
     [
         ("s3://bucket/prefix/", "s3://bucket/prefix"),
+        ("file:///data/store", "file:///data/store"),
         ("~/store", str(Path.home() / "store")),
         ("data/", str(Path.cwd() / "data")),
         ("", str(Path.cwd() / "store")),
@@ -213,7 +260,31 @@ def test_root(monkeypatch, given, root):
     assert objects.root() == root
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        "s3://",
+        "s3:/bucket",
+        "s3:bucket",
+        "s3:///prefix",
+        "S3x://bucket",
+        "http://bucket/x",
+        "s3://bucket?x=1",
+        "file://host/x",
+        "file://",
+    ],
+)
+def test_a_url_of_no_store_is_refused(monkeypatch, given):
+    monkeypatch.setenv("RAYPIPE_STORE", given)
+    with pytest.raises(
+        InputError, match="names no place for stores; expected a URL such as s3://bucket/prefix"
+    ) as caught:
+        objects.root()
+    assert repr(given) in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["../x", "a//b", "a/..", "", "a b", "/a"])
 def test_names_that_lead_elsewhere_are_refused(name):
-    with pytest.raises(InputError, match="is not a name here"):
-        catalog.open(name)
+    for look in (catalog.open, store.verify, store.location, store.missing):
+        with pytest.raises(InputError, match="is not a name here"):
+            look(name)

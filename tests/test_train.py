@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from tiny_data import write_trajectories
 
-from raypipe import artifact, catalog, fit, inputs, objects, trial
+from raypipe import artifact, catalog, fit, inputs, trial
 from raypipe.architectures import andi_grid, architecture
 from raypipe.errors import InputError
 from raypipe.fit import HISTORY, Fit, training
 from raypipe.spaces import ANDI_MODELS
+from raypipe.store import objects
 from raypipe.train import Settings, data_names, summary, train
 from raypipe.trial import Keeper, NetworkTrial, Task
 

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import raypipe
-from raypipe import objects, spaces
+from raypipe import spaces
 from raypipe.errors import InputError
 from raypipe.report import sections
 from raypipe.report.holdings import Holdings
 from raypipe.report.page import Section, render
+from raypipe.store import objects
 
 
 def build(output: Path, montage_class: str | None = None) -> Path:

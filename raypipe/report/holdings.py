@@ -27,7 +27,7 @@ class Holdings:
         """Everything that is there."""
         plans = {name: store.plan_of(name) for name in store.list_names()}
         return cls(
-            stores={name: (plan["samples"], plan["shards"], len(store.finished(name))) for name, plan in plans.items()},
+            stores={name: (plan.samples, plan.shards, len(store.finished(name))) for name, plan in plans.items()},
             networks={name: artifact.load(name) for name in artifact.names()},
         )
 
@@ -43,7 +43,7 @@ class Holdings:
         """Network, split and data set of each complete store `product/<network>/<split>`, but of no control."""
         for name in self.complete(f"{product}/"):
             network, _, split = name.removeprefix(f"{product}/").rpartition("/")
-            if "control" not in store.plan_of(name)["parameters"]:
+            if "control" not in store.plan_of(name).parameters:
                 yield network, split, catalog.open(name)
 
     def labelled_predictions(self) -> list[tuple[str, str, xr.Dataset]]:

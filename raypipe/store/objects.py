@@ -5,10 +5,12 @@ The root is taken from RAYPIPE_STORE: a path, by default ./store, or a URL such 
 
 import os
 import re
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import obstore
 import obstore.exceptions
@@ -18,16 +20,20 @@ from raypipe.errors import InputError
 ROOT_VARIABLE = "RAYPIPE_STORE"
 DEFAULT_ROOT = "store"
 
+SCHEMES = ("s3", "s3a", "gs", "az", "abfs", "abfss", "adl", "azure", "file")
+"""Of the URLs below which stores can be kept."""
+
 
 def root() -> str:
     """Root of all stores: an absolute path, or a URL such as s3://bucket/prefix.
 
     Raises:
-        InputError: if it is relative in a submitted job, whose working directory is a temporary copy.
+        InputError: if it is a URL of no store, or relative in a submitted job, whose working directory is a temporary
+            copy.
     """
-    given = os.environ.get(ROOT_VARIABLE, "").rstrip("/") or DEFAULT_ROOT
-    if "://" in given:
-        return given
+    given = os.environ.get(ROOT_VARIABLE, "") or DEFAULT_ROOT
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", given):
+        return _checked_url(given)
     path = Path(given).expanduser()
     if "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ and not path.is_absolute():
         raise InputError(
@@ -37,11 +43,30 @@ def root() -> str:
     return str(path.absolute())
 
 
+def _checked_url(given: str) -> str:
+    """A URL without what may stand at its end.
+
+    Raises:
+        InputError: if it is no URL of a bucket or folder: "s3://" alone would be a folder called "s3:".
+    """
+    parts = urlsplit(given)
+    place = parts.path.strip("/") if parts.scheme == "file" else parts.netloc
+    known = parts.scheme in SCHEMES and given.startswith(f"{parts.scheme}://")
+    if not known or not place or "?" in given or "#" in given or (parts.netloc and parts.scheme == "file"):
+        raise InputError(
+            f"{ROOT_VARIABLE} is {given!r}, which names no place for stores; expected a URL such as s3://bucket/prefix "
+            f"(or {', '.join(f'{scheme}://' for scheme in SCHEMES[1:])}), or a folder: ./{given} if one is called so"
+        )
+    return given.rstrip("/")
+
+
 @contextmanager
 def reaching(what: str) -> Iterator[None]:
     """Turn what the operating system or an object store refuses into one line for the user."""
     try:
         yield
+    except obstore.exceptions.AlreadyExistsError as error:
+        raise FileExistsError(str(error)) from error
     except (OSError, obstore.exceptions.BaseError) as error:
         if isinstance(error, FileNotFoundError):
             raise
@@ -91,9 +116,19 @@ def put(path: str, data: bytes) -> None:
         obstore.put(*_object(path, make=True), data)
 
 
+def create(path: str, data: bytes) -> bool:
+    """Write a small document under the root unless it is there; whether it was written, by this and nobody else."""
+    try:
+        with reaching(f"write {path}"):
+            obstore.put(*_object(path, make=True), data, mode="create")
+    except FileExistsError:
+        return False
+    return True
+
+
 def check_writable() -> None:
     """Raise InputError unless documents can be written under the root."""
-    probe = f".writable-{os.getpid()}"
+    probe = f".writable-{uuid.uuid4()}"
     put(probe, b"")
     delete(probe)
 

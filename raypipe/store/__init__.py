@@ -1,0 +1,51 @@
+"""Zarr stores that are filled shard by shard: template, whole-shard write, ledger, what is missing, verify, open.
+
+A store `name` is two things under the root: `<name>.zarr`, which any Zarr v3 reader opens, and `<name>.ledger/`,
+`plan.json`, which says what the store will hold, and one small JSON document per finished shard. Only the ledger tells
+what is done: Zarr's own count of initialised chunks over-reports for shards.
+"""
+
+from raypipe.store.creation import (
+    begun,
+    create,
+    exists,
+    finished,
+    is_marked_complete,
+    list_names,
+    location,
+    mark,
+    missing,
+    plan_of,
+)
+from raypipe.store.documents import Shard, StoredPlan
+from raypipe.store.reading import arrays, open
+from raypipe.store.shards import checksum, ledger, write_shard
+from raypipe.store.template import Coordinate, Template, Variable
+from raypipe.store.verification import Verification, mend, stored_parameters, verify
+
+__all__ = [
+    "Coordinate",
+    "Shard",
+    "StoredPlan",
+    "Template",
+    "Variable",
+    "Verification",
+    "arrays",
+    "begun",
+    "checksum",
+    "create",
+    "exists",
+    "finished",
+    "is_marked_complete",
+    "ledger",
+    "list_names",
+    "location",
+    "mark",
+    "mend",
+    "missing",
+    "open",
+    "plan_of",
+    "stored_parameters",
+    "verify",
+    "write_shard",
+]

@@ -1,0 +1,237 @@
+"""From a template to a store that can be filled: by one process alone, however many try, and never over another.
+
+The plan comes first: who writes it, which a conditional write grants to one, has claimed the name. All that follows
+is decided by it, so that any process with the same plan may write it too, again, or to its end after a kill. The
+metadata of the Zarr group come last and say that the template is complete.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from raypipe.errors import InputError
+from raypipe.store import objects
+from raypipe.store.documents import (
+    SEAL,
+    StoredPlan,
+    damage,
+    digest,
+    group_path,
+    mending,
+    parse,
+    plan_path,
+    read_plan,
+    seal,
+)
+from raypipe.store.template import COMPLETE, INCOMPLETE, Template, seal_group, zarr_objects
+
+
+def list_names(prefix: str = "", *, damaged: bool = False) -> list[str]:
+    """Names of the stores whose template is complete, sorted, such as `gray_scott/train`.
+
+    With `damaged`, also of those of which plan or metadata are missing.
+    """
+    folder, _, _ = prefix.rpartition("/")
+    found = set(objects.paths(folder))
+    if damaged:
+        names = {match[1] for path in found if (match := re.match(r"(.+?)\.(?:zarr|ledger)/", path))}
+    else:
+        planned = {path.removesuffix(".ledger/plan.json") for path in found if path.endswith(".ledger/plan.json")}
+        names = {name for name in planned if group_path(name) in found}
+    return sorted(name for name in names if name.startswith(prefix))
+
+
+def location(name: str) -> str:
+    """Path or URL of a store's Zarr group, for `xarray.open_zarr`."""
+    return f"{objects.root()}/{objects.checked(name)}.zarr"
+
+
+def exists(name: str) -> bool:
+    """Whether a store's template is complete."""
+    objects.checked(name)
+    return objects.exists(plan_path(name)) and objects.exists(group_path(name))
+
+
+def plan_of(name: str) -> StoredPlan:
+    """What a store was made to hold.
+
+    Raises:
+        InputError: if there is no such store.
+        DamageError: if its plan is damaged, or it or the metadata are missing where the other is there.
+    """
+    objects.checked(name)
+    planned, made = objects.exists(plan_path(name)), objects.exists(group_path(name))
+    if planned and made:
+        return read_plan(name)
+    if planned and finished(name):
+        raise damage(name, group_path(name), "it is missing")
+    if made:
+        raise damage(name, plan_path(name), "it is missing")
+    known = ", ".join(list_names()) or "none"
+    raise InputError(
+        f"there is no data set {name!r} under {objects.root()} (there: {known}); make it, or set "
+        f"{objects.ROOT_VARIABLE}"
+    )
+
+
+def group_of(name: str, plan: StoredPlan) -> dict[str, Any]:
+    """The metadata of a store's Zarr group, consolidated, once they agree with their checksum and with the plan.
+
+    Raises:
+        DamageError: if they do not.
+    """
+    path = group_path(name)
+    document = parse(name, path)
+    attributes = document.get("attributes")
+    if not isinstance(attributes, dict):
+        raise damage(name, path, "it has no attributes")
+    given = attributes.get(SEAL)
+    content = {**document, "attributes": {key: value for key, value in attributes.items() if key != SEAL}}
+    if given not in (None, digest(content)) or (given is None and plan.arrays is not None):
+        raise damage(name, path, "it does not agree with its checksum")
+    try:
+        problems = _contradictions(plan, document)
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise damage(name, path, f"it is no consolidated metadata of Zarr 3: {error!r}") from error
+    if problems:
+        raise damage(name, path, f"it does not agree with the plan: {'; '.join(problems)}")
+    return document
+
+
+def array_metadata(group: Mapping[str, Any]) -> dict[str, Any]:
+    """Zarr's metadata of each array of a group."""
+    return group["consolidated_metadata"]["metadata"]
+
+
+def is_sharded(metadata: Mapping[str, Any]) -> bool:
+    """Whether an array is one that workers write, shard by shard."""
+    return metadata["codecs"][0]["name"] == "sharding_indexed"
+
+
+def _contradictions(plan: StoredPlan, group: Mapping[str, Any]) -> list[str]:
+    """Where the metadata of the group and the plan differ; the plan's value second."""
+    attributes, arrays = group["attributes"], array_metadata(group)
+    pairs = {
+        "samples": (attributes["samples"], plan.samples),
+        "parameters": (attributes["parameters"], plan.parameters),
+    }
+    if plan.arrays is not None:
+        pairs["arrays"] = (sorted(arrays), sorted(plan.arrays))
+    for name, metadata in arrays.items():
+        shape = metadata["shape"]
+        if plan.arrays is not None and name in plan.arrays:
+            pairs[f"shape of {name}"] = (shape, plan.arrays[name].shape)
+        if "sample" in (dims := metadata["dimension_names"]):
+            pairs[f"samples of {name}"] = (shape[dims.index("sample")], plan.samples)
+        if is_sharded(metadata):
+            chunk = metadata["chunk_grid"]["configuration"]["chunk_shape"][0]
+            pairs[f"samples in a shard of {name}"] = (chunk, plan.shard_samples)
+    return [f"{what} {found!r}, not {planned!r}" for what, (found, planned) in pairs.items() if found != planned]
+
+
+def finished(name: str) -> list[int]:
+    """Shards in the ledger, ascending."""
+    found = (re.fullmatch(r".*/([0-9]{6,})\.json", path) for path in objects.paths(f"{name}.ledger"))
+    return sorted(int(line[1]) for line in found if line)
+
+
+def missing(name: str) -> list[int]:
+    """Shards still to be written, ascending."""
+    return sorted(set(range(plan_of(name).shards)) - set(finished(name)))
+
+
+def begun(template: Template) -> bool:
+    """Whether the template is there and complete, made from the same plan.
+
+    Raises:
+        InputError: if the store was made from another plan; if its plan is missing, so that what was computed cannot be
+            told from what was not.
+        DamageError: if its plan or its metadata are damaged.
+    """
+    name = template.name
+    if not objects.exists(plan_path(objects.checked(name))):
+        if objects.paths(f"{name}.zarr") or finished(name):
+            raise damage(
+                name, plan_path(name), f"it is missing, {len(finished(name))} finished shards are there"
+            ).with_remedy(f"{mending(name)}, or delete {name}.zarr and {name}.ledger to begin anew")
+        return False
+    there = read_plan(name)
+    refuse_another(there, template)
+    if objects.exists(group_path(name)):
+        group_of(name, there)
+        return True
+    if done := finished(name):
+        raise damage(name, group_path(name), f"it is missing, the ledger has {len(done)} finished shards").with_remedy(
+            f"{mending(name)}, or delete {name}.zarr and {name}.ledger to begin anew"
+        )
+    return False
+
+
+def refuse_another(there: StoredPlan, template: Template) -> None:
+    """Raise InputError if a store's plan is not that of the template."""
+    if differences := _differences(there, template.plan({}, there.created)):
+        raise InputError(
+            f"{location(template.name)} was made with other parameters: {differences}; use the same ones to continue "
+            f"it, delete it and {template.name}.ledger, or set {objects.ROOT_VARIABLE} to another folder"
+        )
+
+
+def _differences(found: StoredPlan, wanted: StoredPlan) -> str:
+    """What differs between a plan that is there and one that is wanted, with both values."""
+    pairs: dict[str, tuple[Any, Any]] = {
+        key: (found.parameters.get(key), wanted.parameters.get(key)) for key in {*found.parameters, *wanted.parameters}
+    }
+    if all(there == here for there, here in pairs.values()):
+        pairs = {key: (getattr(found, key), getattr(wanted, key)) for key in ("samples", "shard_samples", "shards")}
+    different = [
+        f"{key} is {there!r} there and {here!r} here" for key, (there, here) in sorted(pairs.items()) if there != here
+    ]
+    if not different and found.arrays is not None and wanted.arrays is not None:
+        names = {*found.arrays, *wanted.arrays}
+        changed = sorted(name for name in names if found.arrays.get(name) != wanted.arrays.get(name))
+        different = [f"the values or shape of {name} are others there than here" for name in changed]
+    return "; ".join(different)
+
+
+def create(template: Template, provenance: Mapping[str, Any]) -> None:
+    """Write the template of a store, or find it already there.
+
+    `provenance` joins the attributes of the Zarr group when it is made: versions, hosts.
+
+    Raises:
+        InputError: if the store is there and was made with other parameters, its plan is missing, or it cannot be
+            written.
+        DamageError: if what it knows of itself is damaged.
+    """
+    if begun(template):
+        return
+    plan = template.plan(provenance, datetime.now(UTC).isoformat(timespec="seconds"))
+    if not objects.create(plan_path(template.name), seal(plan)):
+        if begun(template):  # another process was faster
+            return
+        plan = read_plan(template.name)
+    *others, (last, metadata) = zarr_objects(template, plan).items()
+    for path, data in others:
+        objects.put(f"{template.name}.zarr/{path}", data)
+    objects.create(f"{template.name}.zarr/{last}", metadata)
+
+
+def rewrite(template: Template, provenance: Mapping[str, Any], created: str) -> None:
+    """Write plan, coordinates and metadata again over damaged ones; the shards and the ledger's lines stay."""
+    plan = template.plan(provenance, created)
+    objects.put(plan_path(template.name), seal(plan))
+    for path, data in zarr_objects(template, plan).items():
+        objects.put(f"{template.name}.zarr/{path}", data)
+
+
+def mark(name: str, *, complete: bool, **attributes: Any) -> None:
+    """Say in the attributes of a store whether it is complete, and what is known since."""
+    group = group_of(name, read_plan(name))
+    group["attributes"] |= {"status": COMPLETE if complete else INCOMPLETE, **attributes}
+    objects.put(group_path(name), seal_group(group))
+
+
+def is_marked_complete(name: str) -> bool:
+    """Whether the attributes of a store say that it is complete."""
+    return group_of(name, read_plan(name))["attributes"].get("status") == COMPLETE

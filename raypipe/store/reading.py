@@ -1,0 +1,144 @@
+"""Opening stores so that what is damaged is told, by name, and never read as something else.
+
+Zarr takes a chunk that is not there for one that holds the fill value. Here a chunk of a finished shard, or of a
+coordinate, must be there; one of a shard that is not in the ledger counts for nothing, whatever lies in its place.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import zarr
+import zarr.registry
+import zarr.storage
+from zarr.abc.store import ByteRequest
+from zarr.core.buffer import Buffer, BufferPrototype
+from zarr.core.codec_pipeline import BatchedCodecPipeline
+from zarr.storage import StorePath
+
+from raypipe.errors import InputError
+from raypipe.store import objects
+from raypipe.store.creation import array_metadata, finished, group_of, is_sharded, location, plan_of
+from raypipe.store.documents import damage
+
+if TYPE_CHECKING:
+    import xarray
+
+
+_Objects = zarr.storage.ObjectStore[Any]
+
+
+class StrictStore(zarr.storage.WrapperStore[_Objects]):
+    """The objects of one Zarr group, in which chunks are there or the store is damaged."""
+
+    def __init__(
+        self, store: "_Objects", name: str, sharded: frozenset[str], shards: frozenset[int], lax: bool
+    ) -> None:
+        """Watch over the group of store `name`.
+
+        Args:
+            store: the objects.
+            name: of the store, for messages.
+            sharded: arrays that workers write.
+            shards: those that are finished.
+            lax: whether coordinates may lack a chunk of fill values, as in stores made before they had checksums.
+        """
+        super().__init__(store)
+        self.name, self._sharded, self._shards, self._lax = name, sharded, shards, lax
+
+    def _with_store(self, store: _Objects) -> "StrictStore":
+        return StrictStore(store, self.name, self._sharded, self._shards, self._lax)
+
+    async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
+        """An object, or part of it; None for a chunk of a shard that is not finished.
+
+        Raises:
+            DamageError: if a chunk that must be there is missing or empty.
+            InputError: if the objects cannot be reached.
+        """
+        variable, _, chunk = key.partition("/")
+        if not (is_chunk := chunk == "c" or chunk.startswith("c/")):
+            lax = True
+        elif variable in self._sharded:
+            lax = False
+            if int(chunk.split("/")[1]) not in self._shards:
+                return None
+        else:
+            lax = self._lax
+        with objects.reaching(f"read {self.name}.zarr/{key}"):
+            found = await super().get(key, prototype, byte_range)
+        if is_chunk and not lax and (found is None or not len(found)):
+            raise damage(self.name, f"{self.name}.zarr/{key}", "it is missing" if found is None else "it is empty")
+        return found
+
+
+class NamingPipeline(BatchedCodecPipeline):
+    """Zarr's way from chunks to values, with errors that name the object that cannot be read."""
+
+    async def read_batch(self, batch_info: Iterable[Any], out: Any, drop_axes: tuple[int, ...] = ()) -> None:
+        """Read chunks, of which there is one in a batch.
+
+        Raises:
+            DamageError: if a chunk is not what was written.
+        """
+        batch = list(batch_info)
+        try:
+            await super().read_batch(batch, out, drop_axes)
+        except InputError:
+            raise
+        except Exception as error:  # codecs do not agree on what they raise: ValueError, RuntimeError, …
+            getter = batch[0][0]
+            if not (isinstance(getter, StorePath) and isinstance(getter.store, StrictStore)):
+                raise
+            name = getter.store.name
+            raise damage(name, f"{name}.zarr/{getter.path}", f"it cannot be decoded: {error}") from error
+
+
+zarr.registry.register_pipeline(NamingPipeline)
+_PIPELINE = {"codec_pipeline.path": f"{NamingPipeline.__module__}.{NamingPipeline.__qualname__}"}
+
+
+@contextmanager
+def _strict(name: str) -> Iterator[StrictStore]:
+    """The objects of a store; arrays that are opened meanwhile tell what of it is damaged."""
+    plan = plan_of(name)
+    sharded = (array for array, metadata in array_metadata(group_of(name, plan)).items() if is_sharded(metadata))
+    chunks = zarr.storage.ObjectStore(objects.object_store(location(name)), read_only=True)
+    store = StrictStore(chunks, name, frozenset(sharded), frozenset(finished(name)), lax=plan.arrays is None)
+    with zarr.config.set(_PIPELINE):
+        yield store
+
+
+def arrays(name: str) -> dict[str, zarr.Array[Any]]:
+    """The arrays of a store, by name; for workers in environments without xarray.
+
+    Raises:
+        InputError: if there is no such store.
+        DamageError: if what it knows of itself is damaged; when values are read, if they are.
+    """
+    with _strict(name) as store:
+        return dict(zarr.open_group(store, mode="r").arrays())
+
+
+def open(name: str, *, partial: bool = False) -> "xarray.Dataset":
+    """Open a store lazily.
+
+    Args:
+        name: such as `gray_scott/train`.
+        partial: also if shards are missing; their values read as NaN, or -1 where they are integers.
+
+    Raises:
+        InputError: if there is no such store, or it is not complete.
+        DamageError: if what it knows of itself is damaged; when values are read, if they are.
+    """
+    import xarray
+
+    plan = plan_of(name)
+    done = len(finished(name))
+    if done < plan.shards and not partial:
+        raise InputError(
+            f"data set {name!r} under {objects.root()} has {done} of {plan.shards} shards; run the job that makes it "
+            "again to complete it, or open it with partial=True"
+        )
+    with _strict(name) as store:
+        return xarray.open_zarr(store, chunks=None)

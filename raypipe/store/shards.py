@@ -1,0 +1,98 @@
+"""Whole shards and their lines in the ledger, each written in one piece; only the ledger tells what is done."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import zarr
+import zarr.storage
+from zarr.core.buffer import default_buffer_prototype
+
+from raypipe.store import objects
+from raypipe.store.creation import array_metadata, finished, group_of, plan_of
+from raypipe.store.documents import Shard, line_path, read_line, seal
+
+_REQUESTS = 16
+"""Lines of the ledger that are read at once: an object store takes some 30 ms for each."""
+
+
+def checksum(arrays: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 of the values of a shard, variable by variable in alphabetical order."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(arrays[name]).data)
+    return digest.hexdigest()
+
+
+def write_shard(
+    name: str,
+    shard: int,
+    samples: slice,
+    arrays: Mapping[str, np.ndarray],
+    *,
+    seeds: tuple[int, int] | None,
+    seconds: float,
+    attempt: str,
+) -> Shard:
+    """Write one whole shard, then its line in the ledger.
+
+    A shard is encoded in memory and put in place in one piece: what was there is replaced, never read.
+
+    Args:
+        name: of the store, whose template is there.
+        shard: number of the shard.
+        samples: its samples.
+        arrays: one array per variable of the store, the samples of the shard first.
+        seeds: lowest and highest seed used, for the ledger.
+        seconds: of computing, for the ledger.
+        attempt: who wrote it, for the ledger.
+
+    Raises:
+        ValueError: if an array has another shape than the shard.
+        InputError: if the store cannot be written, or its plan or metadata are damaged.
+    """
+    metadata = array_metadata(group_of(name, plan_of(name)))
+    stored: dict[str, np.ndarray] = {}
+    encoded: dict[str, Any] = {}
+    for variable, values in arrays.items():
+        expected = (samples.stop - samples.start, *metadata[variable]["shape"][1:])
+        if values.shape != expected:
+            raise ValueError(f"{variable} of {name}, shard {shard}: shape {values.shape}, expected {expected}")
+        own = default_buffer_prototype().buffer.from_bytes(json.dumps(metadata[variable]).encode())
+        memory: dict[str, Any] = {f"{variable}/zarr.json": own}
+        with zarr.config.set({"array.write_empty_chunks": True}):
+            array: Any = zarr.open_array(zarr.storage.MemoryStore(memory), path=variable, mode="r+")
+            stored[variable] = np.ascontiguousarray(values, dtype=array.dtype)
+            array[samples] = stored[variable]
+        encoded |= {path: chunk for path, chunk in memory.items() if chunk is not own}
+    for path, chunk in encoded.items():
+        objects.put(f"{name}.zarr/{path}", chunk.as_buffer_like())
+    line = Shard(
+        shard=shard,
+        start=samples.start,
+        stop=samples.stop,
+        checksum=checksum(stored),
+        seeds=list(seeds) if seeds else None,
+        seconds=round(seconds, 3),
+        attempt=attempt,
+        host=platform.node(),
+        written=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    objects.put(line_path(name, shard), seal(line))
+    return line
+
+
+def ledger(name: str) -> list[Shard]:
+    """All lines of the ledger, by shard.
+
+    Raises:
+        DamageError: if one is not what was written.
+    """
+    with ThreadPoolExecutor(_REQUESTS) as pool:
+        return list(pool.map(lambda shard: read_line(name, shard), finished(name)))

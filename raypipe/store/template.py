@@ -1,0 +1,169 @@
+"""What a store will hold, and the Zarr metadata and coordinates that say so before a shard is computed."""
+
+import hashlib
+import json
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import zarr
+import zarr.codecs
+import zarr.storage
+
+from raypipe.store.documents import SEAL, Array, StoredPlan, digest
+
+INCOMPLETE = "incomplete: shards that are not in the ledger read as NaN, or as -1 where values are integers"
+COMPLETE = "complete"
+"""What the attribute `status` of a store says to those who open it with other tools."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """An array that workers write: its first dimension is `sample`, one chunk never spans two shards.
+
+    `shape` and `chunks` have one entry per dimension of `dims`; `dtype` is a NumPy dtype's name.
+    """
+
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    dtype: str
+    chunks: tuple[int, ...]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Coordinate:
+    """An array that is known beforehand and written with the template."""
+
+    dims: tuple[str, ...]
+    values: Any
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Template:
+    """What a store will hold: `samples` samples in shards of `shard_samples`.
+
+    `parameters` are JSON values, everything that the data depend on: a store is continued only with equal ones.
+    """
+
+    name: str
+    samples: int
+    shard_samples: int
+    variables: Mapping[str, Variable]
+    coordinates: Mapping[str, Coordinate]
+    parameters: Mapping[str, Any]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def shards(self) -> int:
+        """Number of shards; the last one may be shorter."""
+        return -(-self.samples // self.shard_samples)
+
+    def bounds(self, shard: int) -> slice:
+        """Samples of a shard."""
+        start = shard * self.shard_samples
+        return slice(start, min(start + self.shard_samples, self.samples))
+
+    def plan(self, provenance: Mapping[str, Any], created: str) -> StoredPlan:
+        """The document that stands for this template in the ledger."""
+        arrays = {name: Array(shape=list(variable.shape)) for name, variable in self.variables.items()}
+        for name, coordinate in self.coordinates.items():
+            values = np.asarray(coordinate.values)
+            arrays[name] = Array(shape=list(values.shape), checksum=values_checksum(values))
+        # Through JSON and back, so that tuples and NumPy numbers compare as they are stored.
+        parameters, made_by = json.loads(json.dumps([dict(self.parameters), dict(provenance)]))
+        return StoredPlan(
+            samples=self.samples,
+            shard_samples=self.shard_samples,
+            shards=self.shards,
+            parameters=parameters,
+            created=created,
+            provenance=made_by,
+            arrays=arrays,
+        )
+
+
+def values_checksum(values: np.ndarray) -> str:
+    """SHA-256 of the data type, shape and values of an array."""
+    if values.dtype.kind in "UTO":
+        return digest({"string": values.tolist()})
+    content = hashlib.sha256(f"{values.dtype.str} {values.shape}".encode())
+    content.update(np.ascontiguousarray(values).data)
+    return content.hexdigest()
+
+
+def zarr_objects(template: Template, plan: StoredPlan) -> dict[str, bytes]:
+    """The Zarr group with everything but the shards: objects by their path in it, its own metadata last.
+
+    Every chunk has a checksum (CRC32C), and every chunk is there, also where all values are the fill value: one that is
+    missing is damage.
+    """
+    compressors = (zarr.codecs.BloscCodec(cname="zstd", clevel=3, shuffle="shuffle"), zarr.codecs.Crc32cCodec())
+    made: dict[str, Any] = {}
+    group = zarr.create_group(
+        zarr.storage.MemoryStore(made),
+        attributes={
+            "Conventions": "CF-1.11",
+            **template.attributes,
+            "status": INCOMPLETE,
+            "parameters": plan.parameters,
+            "samples": plan.samples,
+            "date_created": plan.created,
+            **(plan.provenance or {}),
+        },
+    )
+    for name, variable in template.variables.items():
+        group.create_array(
+            name,
+            shape=variable.shape,
+            dtype=variable.dtype,
+            chunks=variable.chunks,
+            shards=(template.shard_samples, *_covering(variable)),
+            compressors=compressors,
+            fill_value=np.nan if np.dtype(variable.dtype).kind == "f" else -1,
+            dimension_names=variable.dims,
+            attributes={**variable.attributes, "coordinates": " ".join(_auxiliary(template))},
+        )
+    with zarr.config.set({"array.write_empty_chunks": True}):
+        for name, coordinate in template.coordinates.items():
+            values = np.asarray(coordinate.values)
+            array = group.create_array(
+                name,
+                shape=values.shape,
+                dtype=str if values.dtype.kind == "U" else values.dtype,
+                chunks=values.shape,
+                compressors=compressors,
+                dimension_names=coordinate.dims,
+                attributes=dict(coordinate.attributes),
+            )
+            array[...] = values
+    with warnings.catch_warnings():
+        # One request instead of one per array, and what xarray looks for first; other Zarr readers ignore it.
+        warnings.filterwarnings("ignore", message="Consolidated metadata")
+        zarr.consolidate_metadata(group.store)
+    objects = {path: buffer.to_bytes() for path, buffer in made.items()}
+    own = json.loads(objects.pop("zarr.json"))
+    return {**objects, "zarr.json": seal_group(own)}
+
+
+def seal_group(document: Mapping[str, Any]) -> bytes:
+    """The metadata of a group with their checksum among its attributes, as JSON."""
+    attributes = {name: value for name, value in document["attributes"].items() if name != SEAL}
+    content = {**document, "attributes": attributes}
+    return json.dumps({**content, "attributes": {**attributes, SEAL: digest(content)}}, indent=2).encode()
+
+
+def _covering(variable: Variable) -> tuple[int, ...]:
+    """Extent of a shard along all dimensions but the first: the whole of each, in whole chunks."""
+    return tuple(
+        -(-length // chunk) * chunk for length, chunk in zip(variable.shape[1:], variable.chunks[1:], strict=True)
+    )
+
+
+def _auxiliary(template: Template) -> list[str]:
+    """Coordinates that are not a dimension's own; CF's `coordinates` attribute makes xarray see them as such."""
+    known = [name for name in template.coordinates if name not in template.coordinates[name].dims]
+    return known + [name for name, variable in template.variables.items() if variable.dims == ("sample",)]

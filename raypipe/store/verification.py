@@ -1,0 +1,232 @@
+"""Is a store what was written? Everything that it knows of itself is held against the rest and against its values."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import zarr
+
+from raypipe.errors import DamageError, InputError
+from raypipe.store import objects
+from raypipe.store.creation import (
+    array_metadata,
+    finished,
+    group_of,
+    is_sharded,
+    mark,
+    plan_of,
+    refuse_another,
+    rewrite,
+)
+from raypipe.store.documents import (
+    StoredPlan,
+    damage,
+    group_path,
+    line_path,
+    parse,
+    plan_path,
+    read_line,
+    read_plan,
+)
+from raypipe.store.reading import arrays
+from raypipe.store.shards import checksum
+from raypipe.store.template import Template, values_checksum
+
+REPAIR = "raypipe.repair:repair"
+"""What makes damaged parts again: it needs Ray, of which a store knows nothing, and is looked up only then."""
+
+
+@dataclass
+class Verification:
+    """What was found when a store was verified.
+
+    Attributes:
+        name: of the store.
+        documents: damage to what the store knows of itself, one line each: plan, metadata, coordinates.
+        shards: damaged shards, each with what is wrong.
+        surplus: lines of the ledger for shards that the plan does not have.
+        missing: number of shards that are not made yet, which is no damage.
+        unchecked: what could not be checked, one line each.
+    """
+
+    name: str
+    documents: list[str] = field(default_factory=list)
+    shards: dict[int, str] = field(default_factory=dict)
+    surplus: list[int] = field(default_factory=list)
+    missing: int = 0
+    unchecked: list[str] = field(default_factory=list)
+
+    @property
+    def sound(self) -> bool:
+        """Whether no damage was found."""
+        return not (self.documents or self.shards or self.surplus)
+
+    def __str__(self) -> str:
+        lines = [*self.documents]
+        lines += [f"shard {shard}: {reason}" for shard, reason in self.shards.items()]
+        lines += [f"the ledger has a line for shard {shard}, which the plan does not have" for shard in self.surplus]
+        lines += [f"{self.missing} shards are not made yet"] if self.missing else []
+        return "\n".join([*lines, *(f"not checked: {one}" for one in self.unchecked)])
+
+
+def verify(name: str, *, repair: bool = False, each: Callable[[], object] = lambda: None) -> Verification:
+    """Hold plan, metadata, coordinates, ledger and values of a store against each other; read all of it.
+
+    Args:
+        name: of the store.
+        repair: make what is damaged again, as the job that made the store did, and what is missing; just that.
+        each: called after each shard that was read.
+
+    Returns:
+        What was found, also where it is repaired then.
+
+    Raises:
+        InputError: if there is no such store; if it is to be repaired, and no job makes it.
+        RuntimeError: if making it again fails.
+    """
+    found = _inspect(name, each)
+    if repair and (found.missing or not found.sound):
+        module, _, function = REPAIR.partition(":")
+        getattr(importlib.import_module(module), function)(found)
+    return found
+
+
+def _inspect(name: str, each: Callable[[], object]) -> Verification:
+    found = Verification(objects.checked(name))
+    there = [objects.exists(path) for path in (plan_path(name), group_path(name))]
+    if not any(there) and not finished(name) and not objects.paths(f"{name}.zarr"):
+        plan_of(name)  # says what there is
+    plan = _plan(found)
+    if plan is None:
+        found.unchecked.append("everything else, until the plan is mended")
+        return found
+    try:
+        if not objects.exists(group_path(name)):
+            raise damage(name, group_path(name), "it is missing")
+        group = group_of(name, plan)
+    except DamageError as error:
+        found.documents.append(error.found)
+        found.unchecked.append("coordinates and values, until the metadata are mended")
+        return found
+    if plan.arrays is None:
+        found.unchecked.append("plan, metadata and coordinates: they were made before these had checksums")
+    _check_arrays(found, plan, group)
+    _check_shards(found, plan, group, each)
+    return found
+
+
+def _plan(found: Verification) -> StoredPlan | None:
+    try:
+        if not objects.exists(plan_path(found.name)):
+            raise damage(found.name, plan_path(found.name), "it is missing")
+        return read_plan(found.name)
+    except DamageError as error:
+        found.documents.append(error.found)
+        return None
+
+
+def _check_arrays(found: Verification, plan: StoredPlan, group: Mapping[str, Any]) -> None:
+    """Each array's own metadata against the group's, and the values of coordinates against the plan."""
+    opened = arrays(found.name)
+    for name, metadata in array_metadata(group).items():
+        path = f"{found.name}.zarr/{name}/zarr.json"
+        try:
+            if not objects.exists(path):
+                raise damage(found.name, path, "it is missing")
+            if parse(found.name, path) != metadata:
+                raise damage(found.name, path, "it does not agree with the group's metadata")
+            known = plan.arrays[name].checksum if plan.arrays is not None else None
+            if not is_sharded(metadata) and values_checksum(np.asarray(opened[name][...])) != known and known:
+                raise damage(found.name, f"{found.name}.zarr/{name}", "its values are not those of the plan")
+        except DamageError as error:
+            found.documents.append(error.found)
+
+
+def _check_shards(found: Verification, plan: StoredPlan, group: Mapping[str, Any], each: Callable[[], object]) -> None:
+    """Each line of the ledger against the plan, and the values of its shard against the line."""
+    found.missing = len(set(range(plan.shards)) - set(finished(found.name)))
+    sharded = [name for name, metadata in array_metadata(group).items() if is_sharded(metadata)]
+    opened = {name: array for name, array in arrays(found.name).items() if name in sharded}
+    for shard in finished(found.name):
+        if shard >= plan.shards:
+            found.surplus.append(shard)
+        elif problem := _problem(found.name, shard, plan, opened):
+            found.shards[shard] = problem
+        each()
+
+
+def _problem(name: str, shard: int, plan: StoredPlan, opened: Mapping[str, zarr.Array[Any]]) -> str | None:
+    """What is wrong with a shard."""
+    start = shard * plan.shard_samples
+    samples = slice(start, min(start + plan.shard_samples, plan.samples))
+    try:
+        line = read_line(name, shard)
+        if (line.shard, line.start, line.stop) != (shard, samples.start, samples.stop):
+            raise damage(
+                name,
+                line_path(name, shard),
+                f"it is the line of shard {line.shard}, samples {line.start} to {line.stop - 1}, not of shard {shard}, "
+                f"samples {samples.start} to {samples.stop - 1}",
+            )
+        if checksum({name: np.asarray(array[samples]) for name, array in opened.items()}) != line.checksum:
+            return "its values are not those that were written"
+    except DamageError as error:
+        return error.found
+    return None
+
+
+def stored_parameters(name: str) -> dict[str, Any]:
+    """The parameters that a store was made with, from its plan or, where that is damaged, from its metadata.
+
+    Raises:
+        InputError: if neither can be read.
+    """
+    for path, inner in ((plan_path(name), ()), (group_path(name), ("attributes",))):
+        try:
+            document: Any = parse(name, path)
+            for key in inner:
+                document = document[key]
+            return dict(document["parameters"])
+        except (InputError, KeyError, TypeError, ValueError):
+            continue
+    raise InputError(
+        f"neither {plan_path(name)} nor {group_path(name)} under {objects.root()} can be read, so what {name} was made "
+        f"with is not known; delete {name}.zarr and {name}.ledger and make it anew"
+    )
+
+
+def mend(template: Template, provenance: Mapping[str, Any], found: Verification) -> None:
+    """Write again what a store knows of itself, if that is damaged, and take damaged shards out of its ledger.
+
+    Raises:
+        InputError: if the store was made from another plan than the template's.
+    """
+    name = template.name
+    if found.documents:
+        rewrite(template, *_origin(template, provenance))
+        # What could not be checked before is now.
+        found = _inspect(name, lambda: None)
+    mark(name, complete=False)
+    for shard in (*found.shards, *found.surplus):
+        objects.delete(line_path(name, shard))
+
+
+def _origin(template: Template, provenance: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """What made a store, and when: as it says itself where that can be read, else what makes it now."""
+    name = template.name
+    try:
+        plan = read_plan(name)
+    except InputError:
+        plan = None
+    if plan is not None:
+        refuse_another(plan, template)
+        if plan.provenance is not None:
+            return plan.provenance, plan.created
+    try:
+        attributes = parse(name, group_path(name))["attributes"]
+        return {key: attributes[key] for key in provenance}, str(attributes["date_created"])
+    except (InputError, KeyError, TypeError):
+        return dict(provenance), datetime.now(UTC).isoformat(timespec="seconds")
