@@ -14,35 +14,44 @@ from raypipe import artifact, store
 from raypipe.command import run
 from raypipe.errors import InputError
 from raypipe.progress import progress
+from raypipe.repair import repair
 
 
 def main(
     name: Annotated[
         str | None, typer.Option(help="Data set, such as andi/test.  [default: all, and all trained networks]")
     ] = None,
-    repair: Annotated[bool, typer.Option("--repair", help="Make damaged parts of data sets again.")] = False,
+    mend: Annotated[bool, typer.Option("--repair", help="Make damaged and missing parts of data sets again.")] = False,
 ) -> None:
     """Verify data sets and trained networks; the exit code is 1 if damage was found and is not repaired."""
-    damaged = [one for one in ([name] if name else store.list_names("", damaged=True)) if not _sound(one, repair)]
+    left = [one for one in ([name] if name else store.list_names(damaged=True)) if not (_sound(one, mend) or mend)]
     for network in [] if name else artifact.names():
         try:
             artifact.load(network)
             print(f"network {network}: sound")
         except InputError as error:
-            damaged.append(network)
+            left.append(network)
             print(f"network {network}: {error}")
-    if damaged and not repair:
+    if left:
         raise SystemExit(1)
 
 
-def _sound(name: str, repair: bool) -> bool:
-    with progress(len(store.finished(name)), f"verifying {name}") as bar:
-        found = store.verify(name, repair=repair, each=bar.update)
-    done = ", made again" if repair and (found.missing or not found.sound) else ""
-    print(f"{name}: {'sound' if found.sound else 'damaged'}{', not complete' if found.missing else ''}{done}")
+def _sound(name: str, mend: bool) -> bool:
+    found = _verified(name)
+    print(f"{name}: {'sound' if found.sound else 'damaged'}{', not complete' if found.missing else ''}")
     if text := str(found):
         print("  " + text.replace("\n", "\n  "))
+    if mend and (found.missing or not found.sound):
+        repair(found)
+        print(f"{name}: made again")
     return found.sound
+
+
+def _verified(name: str) -> store.Verification:
+    if not (shards := store.finished(name)):
+        return store.verify(name)
+    with progress(len(shards), f"verifying {name}") as bar:
+        return store.verify(name, each=bar.update)
 
 
 if __name__ == "__main__":

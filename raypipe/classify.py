@@ -110,12 +110,7 @@ def predictions_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray
     def compute(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         shard = values.isel(sample=slice(rows["sample"][0], rows["sample"][-1] + 1)).values
         found = probability(inputs.network_input(architecture, shard))
-        if not np.isfinite(found).all():
-            wrong = rows["sample"][~np.isfinite(found).all(axis=1)]
-            raise InputError(
-                f"network {trained.name} gives no finite probabilities for {len(wrong)} samples, the first is "
-                f"{wrong[0]}; nothing is written: train it again, or see what is special about them"
-            )
+        inputs.check_finite(f"probabilities by network {trained.name}", found, rows["sample"])
         return {"probability": found, "predicted": found.argmax(axis=1)}
 
     return compute

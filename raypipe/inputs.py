@@ -50,6 +50,19 @@ def network_input(architecture: Architecture, values: np.ndarray) -> np.ndarray:
     return values.astype("float32", copy=False).reshape(len(values), *architecture.input_shape)
 
 
+def check_finite(what: str, values: np.ndarray, samples: np.ndarray) -> None:
+    """Make sure that what a network says, `values` (sample, …) of the samples of these numbers, can be written.
+
+    Raises:
+        InputError: if a value is not finite.
+    """
+    if (wrong := samples[~np.isfinite(values.reshape(len(samples), -1)).all(axis=1)]).size:
+        raise InputError(
+            f"{what} are not finite for {len(wrong)} samples, of which the first is number {wrong[0]}; nothing of this "
+            "shard is written: train the network again, or leave these samples out"
+        )
+
+
 def read(architecture: Architecture, data: "xarray.Dataset", name: str, count: int | None = None) -> Samples:
     """Inputs and labels from the labelled data set `name`: of all samples, or of `count`, as many of each class.
 

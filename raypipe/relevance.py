@@ -68,6 +68,7 @@ def relevance_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]]
         position = np.asarray(positions.oindex[rows["origin"]])
         values = inputs.network_input(trained.architecture, position)
         found, score = relevance(values, rows["predicted"])
+        inputs.check_finite(f"relevances by network {trained.name}", found, rows["origin"])
         return {"relevance": found, "score": score, "position": position}
 
     return compute

@@ -26,7 +26,9 @@ def saliency_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]],
     def compute(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         patterns = u.isel(sample=rows["origin"]).values
         values = inputs.network_input(trained.architecture, patterns)
-        return {"saliency": saliency(values, rows["predicted"]), "u": patterns[..., -1]}
+        found = saliency(values, rows["predicted"])
+        inputs.check_finite(f"saliencies by network {trained.name}", found, rows["origin"])
+        return {"saliency": found, "u": patterns[..., -1]}
 
     return compute
 

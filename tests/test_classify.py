@@ -85,6 +85,24 @@ def test_a_second_run_writes_nothing_and_another_network_is_refused(here):
         classify.classify("123-2", "val")
 
 
+def test_probabilities_that_are_not_finite_are_never_written(here, monkeypatch):
+    random_network(architecture("123-2"))
+    tiny_data.write_trajectories("val", 10)
+
+    def broken(trained):
+        def probability(values):
+            found = np.full((len(values), 5), 0.2, "float32")
+            found[3:, 1] = np.nan
+            return found
+
+        return probability
+
+    monkeypatch.setattr(classify, "classifier", broken)
+    with pytest.raises(AssertionError, match=r"probabilities by network 123-2 are not finite for 7 .* number 3;"):
+        classify.classify("123-2", "val")
+    assert store.finished("predictions/123-2/val") == []
+
+
 def test_mistakes_are_told_before_anything_is_written(here, store_root):
     with pytest.raises(InputError, match=r"no trained network 'pattern-2d'.*jobs/train_network\.py"):
         classify.classify("pattern-2d", "test")

@@ -30,5 +30,13 @@ def test_every_line_is_a_job_with_its_flags(demo):
 
 def test_every_job_that_makes_data_is_shown(demo):
     shown = {line.split()[0] for line in demo.PIPELINE.strip().splitlines()}
-    make_none = {"demo", "preview_pattern", "show_environments", "compare_grid", "rank_networks", "check_relevance"}
+    make_none = {
+        "demo",
+        "verify",
+        "preview_pattern",
+        "show_environments",
+        "compare_grid",
+        "rank_networks",
+        "check_relevance",
+    }
     assert shown == {path.stem for path in JOBS.glob("*.py")} - make_none

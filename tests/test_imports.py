@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "raypipe"
 
-ENGINE = {"fill", "cluster", "progress", "environments", "objects", "store"}
+ENGINE = {"fill", "cluster", "progress", "environments", "store"}
 MAY_IMPORT = {
     "__init__": set(),
     "errors": set(),
@@ -17,8 +17,7 @@ MAY_IMPORT = {
     "progress": set(),
     "command": set(),
     "environments": {"__init__"},
-    "objects": set(),
-    "store": {"objects"},
+    "store": set(),
     "cluster": set(),
     "catalog": {"store"},
     "gray_scott": {"gray_scott_kernel"},
@@ -27,13 +26,13 @@ MAY_IMPORT = {
     "fill": ENGINE | {"__init__"},
     "generate": {"catalog", "fill", "gray_scott"},
     "architectures": set(),
-    "artifact": {"architectures", "objects"},
+    "artifact": {"architectures", "store"},
     "inputs": {"architectures"},
     "networks": {"architectures", "artifact"},
     "augment": set(),
     "fit": {"architectures", "augment", "inputs", "networks"},
-    "trial": {"__init__", "architectures", "artifact", "environments", "fit", "inputs", "objects", "progress", "store"},
-    "train": {"architectures", "artifact", "catalog", "cluster", "fit", "inputs", "objects", "trial"},
+    "trial": {"__init__", "architectures", "artifact", "environments", "fit", "inputs", "progress", "store"},
+    "train": {"architectures", "artifact", "catalog", "cluster", "fit", "inputs", "store", "trial"},
     "classify": {"architectures", "artifact", "fill", "inputs", "networks", "store"},
     "evaluate": set(),
     "effects": {"architectures", "artifact"},
@@ -41,9 +40,10 @@ MAY_IMPORT = {
     "relevance": {"artifact", "inputs", "networks", "store"},
     "saliency": {"artifact", "inputs", "networks", "relevance", "store"},
     "explain": {"architectures", "artifact", "fill", "relevance", "store"},
+    "repair": {"classify", "explain", "fill", "generate", "store"},
     "faithfulness": set(),
     "plot": {"architectures"},
-    "report": {"__init__", "artifact", "catalog", "evaluate", "objects", "plot", "store"},
+    "report": {"__init__", "artifact", "catalog", "evaluate", "plot", "store"},
 }
 """Modules of this project that each may import, beside spaces and errors, which all may."""
 

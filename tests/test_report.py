@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import tiny_results
+from tiny_networks import blank_weights
 from tiny_results import write
 
 from jobs import report as job
@@ -56,7 +57,7 @@ def build(tmp_path, montage_class=None):
 
 def trained(name, accuracy=0.5, seconds=12.4):
     history = {key: [0.1, accuracy] for key in ("loss", "accuracy", "val_loss", "val_accuracy")}
-    weights = {"dense_1/0": np.zeros((1000, 18), "float32"), "dense_1/1": np.zeros(465, "float32")}
+    weights = blank_weights(architecture(name), 18_465)
     provenance = {"seconds": seconds, "made_from": {"seed": 7}}
     artifact.save(Artifact(architecture(name), weights, history, metrics={}, provenance=provenance))
 

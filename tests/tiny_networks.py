@@ -3,8 +3,14 @@
 import numpy as np
 
 from raypipe import artifact, networks
-from raypipe.architectures import Architecture
+from raypipe.architectures import Architecture, weight_names
 from raypipe.artifact import Artifact
+
+
+def blank_weights(architecture: Architecture, parameters: int) -> dict[str, np.ndarray]:
+    """Weights of the names of the architecture, and so many zeros in all; of no use but to be counted."""
+    first, *others = weight_names(architecture)
+    return {first: np.zeros(parameters, "float32"), **{name: np.zeros(0, "float32") for name in others}}
 
 
 def random_network(architecture: Architecture, seed: int = 0) -> Artifact:

@@ -132,7 +132,7 @@ def _contradictions(plan: StoredPlan, group: Mapping[str, Any]) -> list[str]:
 
 def finished(name: str) -> list[int]:
     """Shards in the ledger, ascending."""
-    found = (re.fullmatch(r".*/([0-9]{6,})\.json", path) for path in objects.paths(f"{name}.ledger"))
+    found = (re.fullmatch(r".*/([0-9]{6,})\.json", path) for path in objects.paths(f"{objects.checked(name)}.ledger"))
     return sorted(int(line[1]) for line in found if line)
 
 

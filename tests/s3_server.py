@@ -1,0 +1,73 @@
+"""A real S3 server on loopback, SeaweedFS, for tests of stores in a bucket."""
+
+import contextlib
+import datetime
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import obstore
+import pytest
+
+KEYS = {"AWS_ACCESS_KEY_ID": "raypipe", "AWS_SECRET_ACCESS_KEY": "of-these-tests", "AWS_REGION": "us-east-1"}
+
+
+def free_ports(count):
+    with contextlib.ExitStack() as open_sockets:
+        sockets = [open_sockets.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def make_bucket(name):
+    """obstore makes none: a signed request does."""
+    bucket = obstore.store.S3Store(name, virtual_hosted_style_request=False)
+    url = obstore.sign(bucket, "PUT", "", datetime.timedelta(minutes=1))
+    urllib.request.urlopen(urllib.request.Request(url, method="PUT"), timeout=10).close()
+
+
+@contextlib.contextmanager
+def serving(folder: Path):
+    """Serve S3 from a folder; the environment variables by which obstore finds it are set meanwhile."""
+    # SeaweedFS serves gRPC on a port that is 10000 more, unless told.
+    names = ["master.port", "master.port.grpc", "volume.port", "volume.port.grpc"]
+    names += ["filer.port", "filer.port.grpc", "s3.port", "s3.port.grpc"]
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    actions = ["Admin", "Read", "Write", "List"]
+    credentials = [{"accessKey": KEYS["AWS_ACCESS_KEY_ID"], "secretKey": KEYS["AWS_SECRET_ACCESS_KEY"]}]
+    config = folder / "s3.json"
+    config.write_text(json.dumps({"identities": [{"name": "tests", "credentials": credentials, "actions": actions}]}))
+    (folder / "data").mkdir()
+    settings = {"dir": folder / "data", "ip": "127.0.0.1", "ip.bind": "127.0.0.1", "s3.config": config}
+    settings |= {"s3.port.iceberg": 0, "s3.port.lance": 0, "master.telemetry": "false", **ports}
+    flags = [f"-{name}={value}" for name, value in settings.items()]
+    weed = Path(sys.executable).parent / "weed"
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [weed, "-logtostderr=true", "server", "-filer", "-s3", "-master.volumeSizeLimitMB=64", *flags],
+            stdout=log, stderr=log,
+        )  # fmt: skip
+    endpoint = f"http://127.0.0.1:{ports['s3.port']}"
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in {**KEYS, "AWS_ENDPOINT": endpoint, "AWS_ALLOW_HTTP": "true"}.items():
+                patch.setenv(name, value)
+            deadline = time.monotonic() + 60
+            while True:
+                try:
+                    make_bucket("raypipe")
+                    break
+                except OSError:
+                    assert process.poll() is None, (folder / "log").read_text()[-3000:]
+                    assert time.monotonic() < deadline, (folder / "log").read_text()[-3000:]
+                    time.sleep(0.2)
+            yield
+    finally:
+        process.kill()
+        process.wait()

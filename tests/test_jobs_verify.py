@@ -1,0 +1,119 @@
+"""The job that verifies and repairs, on data that jobs made, and what other jobs say of damage."""
+
+import pytest
+import tiny_data
+from tiny_networks import random_network
+from tiny_store import contents
+from without_ray import fill_here, job
+
+from raypipe import classify, command, explain, fill, generate, repair, store
+from raypipe.architectures import architecture
+from raypipe.errors import InputError
+
+PATTERNS = "gray_scott/val"
+
+
+@pytest.fixture
+def here(monkeypatch):
+    for module in (classify, explain, fill, repair):
+        monkeypatch.setattr(module, "fill", fill_here)
+
+
+@pytest.fixture
+def patterns(here):
+    """Five real simulations in two shards, quick ones: the homogeneous state of low u."""
+    fill_here(generate.patterns("val", per_class=1))
+    return PATTERNS
+
+
+def verify(*flags):
+    """The exit code of the job."""
+    with pytest.raises(SystemExit) as ended:
+        command.run(job("verify"), list(flags))
+    return ended.value.code
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_missing_shard_is_told_by_name_and_made_again_through_ray(store_root, capsys):
+    fill.fill(generate.patterns("val", per_class=1))
+    before = contents(store_root)
+    (shard,) = store_root.glob("gray_scott/val.zarr/u/c/0/0/0/0")
+    shard.unlink()
+    random_network(architecture("pattern-2d"))
+    with pytest.raises(InputError, match=r"u/c/0/0/0/0 is damaged: it is missing; mend it with: ") as told:
+        job("evaluate")(network="pattern-2d", split="val", output=store_root / "figures")
+    assert "python jobs/verify.py --name gray_scott/val --repair" in str(told.value)
+
+    assert verify("--name", PATTERNS) == 1
+    assert "gray_scott/val: damaged" in capsys.readouterr().out
+    assert verify("--name", PATTERNS, "--repair") == 0
+    out = capsys.readouterr().out
+    assert "gray_scott/val: damaged" in out
+    assert "gray_scott/val: made again" in out
+    assert verify("--name", PATTERNS) == 0
+    assert "gray_scott/val: sound" in capsys.readouterr().out
+    after = contents(store_root)
+    same = [path for path in before if "ledger" not in str(path)]
+    assert {path: after[path] for path in same} == {path: before[path] for path in same}
+
+
+def test_everything_is_verified_and_what_is_derived_is_made_again(here, store_root, capsys):
+    random_network(architecture("123-2"))
+    tiny_data.write_trajectories("val", 20)
+    name = classify.classify("123-2", "val")
+    assert verify() == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said == ["andi/val: sound", "predictions/123-2/val: sound", "network 123-2: sound"]
+
+    before = contents(store_root)
+    chunk = store_root / f"{name}.zarr/label/c/0"
+    chunk.write_bytes(chunk.read_bytes()[::-1])
+    (store_root / f"{name}.ledger/plan.json").unlink()
+    assert verify() == 1
+    assert f"{name}: damaged" in capsys.readouterr().out
+    assert verify("--name", name, "--repair") == 0
+    assert verify("--name", name) == 0
+    after = contents(store_root)
+    assert {path: data for path, data in after.items() if path.suffix != ".json"} == {
+        path: data for path, data in before.items() if path.suffix != ".json"
+    }
+
+    artifact = store_root / "networks/123-2.safetensors"
+    artifact.write_bytes(artifact.read_bytes()[:-1] + b"?")
+    assert verify() == 1
+    assert "network 123-2: networks/123-2.safetensors is damaged" in capsys.readouterr().out
+
+
+def test_explanations_have_their_plan(here):
+    random_network(architecture("pattern-2d"))
+    tiny_data.write_patterns("val", 15)
+    classify.classify("pattern-2d", "val")
+    name = explain.explain("pattern-2d", "val", per_class=2)
+    planned = repair.plan_of(name)
+    assert store.begun(planned)
+
+
+@pytest.mark.parametrize(
+    ("plan", "name"),
+    [
+        (generate.patterns("train2", 2, "float32"), "gray_scott/train2"),
+        (generate.scan(100), "gray_scott/scan"),
+        (generate.trajectories("train", 20), "andi/train"),
+        (generate.trajectories("val-challenge", 7), "andi/val-challenge"),
+    ],
+)
+def test_generated_data_have_their_plan(plan, name):
+    store.create(plan, {})
+    assert store.begun(repair.plan_of(name))
+
+
+def test_what_no_job_makes_is_said(here, store_root):
+    tiny_data.write_trajectories("val", 5)
+    (store_root / "andi/val.zarr/position/c/0/0").unlink()
+    with pytest.raises(InputError, match=r"andi/val was made by no job of raypipe with these parameters, .*made by"):
+        store.verify("andi/val", repair=True)
+
+
+def test_a_data_set_that_is_not_there(capsys):
+    assert verify("--name", "andi/test") == 2
+    assert capsys.readouterr().err.startswith("error: there is no data set 'andi/test'")
