@@ -19,7 +19,7 @@ from zarr.storage import StorePath
 from raypipe.errors import InputError
 from raypipe.store import objects
 from raypipe.store.creation import array_metadata, finished, group_of, is_sharded, location, plan_of
-from raypipe.store.documents import damage
+from raypipe.store.documents import StoredPlan, damage
 
 if TYPE_CHECKING:
     import xarray
@@ -99,12 +99,11 @@ _PIPELINE = {"codec_pipeline.path": f"{NamingPipeline.__module__}.{NamingPipelin
 
 
 @contextmanager
-def _strict(name: str) -> Iterator[StrictStore]:
-    """The objects of a store; arrays that are opened meanwhile tell what of it is damaged."""
-    plan = plan_of(name)
+def _strict(name: str, plan: StoredPlan, shards: Iterable[int]) -> Iterator[StrictStore]:
+    """The objects of a store, `shards` finished; arrays that are opened meanwhile tell what of it is damaged."""
     sharded = (array for array, metadata in array_metadata(group_of(name, plan)).items() if is_sharded(metadata))
     chunks = zarr.storage.ObjectStore(objects.object_store(location(name)), read_only=True)
-    store = StrictStore(chunks, name, frozenset(sharded), frozenset(finished(name)), lax=plan.arrays is None)
+    store = StrictStore(chunks, name, frozenset(sharded), frozenset(shards), lax=plan.arrays is None)
     with zarr.config.set(_PIPELINE):
         yield store
 
@@ -116,7 +115,7 @@ def arrays(name: str) -> dict[str, zarr.Array[Any]]:
         InputError: if there is no such store.
         DamageError: if what it knows of itself is damaged; when values are read, if they are.
     """
-    with _strict(name) as store:
+    with _strict(name, plan_of(name), finished(name)) as store:
         return dict(zarr.open_group(store, mode="r").arrays())
 
 
@@ -133,12 +132,11 @@ def open(name: str, *, partial: bool = False) -> "xarray.Dataset":
     """
     import xarray
 
-    plan = plan_of(name)
-    done = len(finished(name))
-    if done < plan.shards and not partial:
+    plan, shards = plan_of(name), finished(name)
+    if len(shards) < plan.shards and not partial:
         raise InputError(
-            f"data set {name!r} under {objects.root()} has {done} of {plan.shards} shards; run the job that makes it "
-            "again to complete it, or open it with partial=True"
+            f"data set {name!r} under {objects.root()} has {len(shards)} of {plan.shards} shards; run the job that "
+            "makes it again to complete it, or open it with partial=True"
         )
-    with _strict(name) as store:
+    with _strict(name, plan, shards) as store:
         return xarray.open_zarr(store, chunks=None)

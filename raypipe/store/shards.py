@@ -14,8 +14,8 @@ import zarr.storage
 from zarr.core.buffer import default_buffer_prototype
 
 from raypipe.store import objects
-from raypipe.store.creation import array_metadata, finished, group_of, plan_of
-from raypipe.store.documents import Shard, line_path, read_line, seal
+from raypipe.store.creation import array_metadata, finished, group_of
+from raypipe.store.documents import Shard, line_path, read_line, read_plan, seal
 
 _REQUESTS = 16
 """Lines of the ledger that are read at once: an object store takes some 30 ms for each."""
@@ -57,7 +57,7 @@ def write_shard(
         ValueError: if an array has another shape than the shard.
         InputError: if the store cannot be written, or its plan or metadata are damaged.
     """
-    metadata = array_metadata(group_of(name, plan_of(name)))
+    metadata = array_metadata(group_of(name, read_plan(name)))
     stored: dict[str, np.ndarray] = {}
     encoded: dict[str, Any] = {}
     for variable, values in arrays.items():
