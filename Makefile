@@ -9,15 +9,15 @@ UV = $(RUN) -m uv
 setup: $(VENV)/ready
 
 # uv first, by its line of the lock, then everything else by uv; then the two isolated environments.
-$(VENV)/ready: raypipe/envs/cluster.txt raypipe/envs/andi.txt raypipe/envs/explain.txt pyproject.toml
+$(VENV)/ready: raypipe/run/envs/cluster.txt raypipe/run/envs/andi.txt raypipe/run/envs/explain.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { echo "error: $(PYTHON) is not Python 3.11; install it, or say where it is: make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@$(RUN) -m pip --version >/dev/null 2>&1 || { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); } || { rm -rf $(VENV); echo "error: $(PYTHON) cannot make virtual environments; install its venv package, such as python3.11-venv" >&2; exit 2; }
 	@echo "Installing the locked packages into $(VENV), once."
-	sed -n '/^uv==/,/[^\\]$$/p' raypipe/envs/cluster.txt > $(VENV)/uv.txt
+	sed -n '/^uv==/,/[^\\]$$/p' raypipe/run/envs/cluster.txt > $(VENV)/uv.txt
 	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(VENV)/uv.txt
-	$(UV) pip sync --require-hashes --python $(RUN) raypipe/envs/cluster.txt
+	$(UV) pip sync --require-hashes --python $(RUN) raypipe/run/envs/cluster.txt
 	$(UV) pip install --quiet --python $(RUN) --no-deps --editable .
-	$(RUN) -m raypipe.environments
+	$(RUN) -m raypipe.run.environments
 	touch $@
 
 $(VENV)/ready-to-test: $(VENV)/ready tests/requirements.txt
@@ -39,10 +39,10 @@ check: $(VENV)/ready-to-test
 
 LOCK = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock"
 lock: setup
-	$(LOCK) pyproject.toml --output-file raypipe/envs/cluster.txt
-	$(LOCK) raypipe/envs/andi.in --output-file raypipe/envs/andi.txt
-	$(LOCK) raypipe/envs/explain.in --output-file raypipe/envs/explain.txt
-	$(LOCK) --group dev --constraint raypipe/envs/cluster.txt --output-file tests/requirements.txt
+	$(LOCK) pyproject.toml --output-file raypipe/run/envs/cluster.txt
+	$(LOCK) raypipe/run/envs/andi.in --output-file raypipe/run/envs/andi.txt
+	$(LOCK) raypipe/run/envs/explain.in --output-file raypipe/run/envs/explain.txt
+	$(LOCK) --group dev --constraint raypipe/run/envs/cluster.txt --output-file tests/requirements.txt
 
 clean:
 	rm -rf $(VENV) demo

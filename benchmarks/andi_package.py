@@ -18,7 +18,7 @@ import numpy as np
 from measure import leave_mark
 
 from raypipe import store
-from raypipe.spaces import ANDI_MODELS, NOISE_LEVELS, TRAJECTORY_LENGTH, andi_exponents
+from raypipe.studies.andi.diffusion import ANDI_MODELS, NOISE_LEVELS, TRAJECTORY_LENGTH, andi_exponents
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of deeptrack, which trajectories do not need
@@ -32,7 +32,7 @@ Compute = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 
 def recipe(parameters: dict[str, Any]) -> Compute:
     """What computes the shards of train and val, in a worker that tells when it is ready."""
-    from raypipe import trajectories
+    from raypipe.studies.andi import trajectories
 
     leave_mark(parameters["marks"])
     return trajectories.recipe(parameters)
@@ -40,7 +40,7 @@ def recipe(parameters: dict[str, Any]) -> Compute:
 
 def challenge(parameters: dict[str, Any]) -> Compute:
     """What computes the shards of test, in a worker that tells when it is ready."""
-    from raypipe import trajectories
+    from raypipe.studies.andi import trajectories
 
     leave_mark(parameters["marks"])
     return trajectories.challenge(parameters)

@@ -30,10 +30,10 @@ import numpy as np
 import typer
 from measure import Filled, leave_mark, print_row, time_fill
 
-from raypipe import generate, gray_scott, spaces
-from raypipe.command import run
-from raypipe.fill import Coordinate, Plan, Rows, Variable
-from raypipe.store import objects
+from raypipe.run.command import run
+from raypipe.run.fill import Rows
+from raypipe.store import Coordinate, Plan, Variable, objects
+from raypipe.studies.gray_scott import integrator, pattern_sets, tables
 
 F, K = 0.05, 0.065
 
@@ -42,7 +42,7 @@ def simulated(parameters: dict[str, Any]) -> Callable[[Rows], Rows]:
     """What computes the shards of the pattern data sets, in a worker that tells when it is ready."""
     _load_kernel()
     leave_mark(parameters["marks"])
-    return generate.simulated_patterns(parameters)
+    return pattern_sets.simulated_patterns(parameters)
 
 
 def squares(parameters: dict[str, Any]) -> Callable[[Rows], Rows]:
@@ -52,12 +52,12 @@ def squares(parameters: dict[str, Any]) -> Callable[[Rows], Rows]:
 
 
 def _load_kernel() -> None:
-    gray_scott.simulate(1, F, K, frame_times=[1])
+    integrator.simulate(1, F, K, frame_times=[1])
 
 
 def pattern_plan(simulations: int) -> Plan:
     """The scan's plan for every so many-th seed, about `simulations` of them, all at one point (k, f)."""
-    plan = generate.scan(every=-(-len(spaces.scan_simulations()) // simulations))
+    plan = pattern_sets.scan(every=-(-len(tables.scan_simulations()) // simulations))
     rates = {name: Coordinate(("sample",), np.full(plan.samples, rate)) for name, rate in (("f", F), ("k", K))}
     return replace(plan, coordinates={**plan.coordinates, **rates}, compute="framework:simulated")
 
@@ -87,7 +87,7 @@ def _loop(seeds: list[int]) -> float:
     _load_kernel()
     began = time.perf_counter()
     for seed in seeds:
-        gray_scott.simulate(seed, F, K)
+        integrator.simulate(seed, F, K)
     return time.perf_counter() - began
 
 

@@ -19,7 +19,7 @@ from statistics import median
 
 import numpy as np
 
-from raypipe.gray_scott import initial_state, integrate
+from raypipe.studies.gray_scott.integrator import initial_state, integrate
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import reference_gray_scott

@@ -33,12 +33,13 @@ import measure
 import typer
 from measure import print_row
 
-from raypipe import artifact, catalog, inputs, networks
-from raypipe.architectures import architecture
-from raypipe.command import run
-from raypipe.fit import training
+from raypipe import catalog
+from raypipe.networks import artifact, inputs, keras_model
+from raypipe.networks.fit import training
+from raypipe.networks.train import Settings, data_names, train
+from raypipe.run.command import run
 from raypipe.store import objects
-from raypipe.train import Settings, data_names, train
+from raypipe.study import architecture
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from tiny_data import write_trajectories
@@ -91,7 +92,7 @@ def _loop(epochs: int, threads: int | None) -> Trained:
         plan = training(architecture(name), epochs=epochs)
         keras.utils.clear_session()
         keras.utils.set_random_seed(plan.seed)
-        model = networks.build(architecture(name))
+        model = keras_model.build(architecture(name))
         model.compile(optimizer=keras.optimizers.Adam(plan.rate), loss=plan.loss, metrics=["accuracy"])
         history = model.fit(
             x,
@@ -108,7 +109,7 @@ def _loop(epochs: int, threads: int | None) -> Trained:
 
 def mark_workers() -> None:
     """Let the workers of `train` tell when they have imported TensorFlow."""
-    from raypipe import trial
+    from raypipe.networks import trial
 
     class Marking(trial.NetworkTrial):
         def reset_config(self, new_config):  # of the first network as well, after TensorFlow's threads are set

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
-from raypipe import cluster
-from raypipe.fill import Plan, fill
+from raypipe.run import cluster
+from raypipe.run.fill import fill
+from raypipe.store import Plan
 
 BENCHMARKS = Path(__file__).resolve().parent
 

@@ -36,10 +36,11 @@ import numpy as np
 import typer
 from measure import BENCHMARKS, Filled, print_row, time_fill
 
-from raypipe import environments, generate, store
-from raypipe.command import run
-from raypipe.fill import Plan
-from raypipe.store import objects
+from raypipe import store
+from raypipe.run import environments
+from raypipe.run.command import run
+from raypipe.store import Plan, objects
+from raypipe.studies.andi import trajectory_sets
 
 AT_ONCE = 10_000
 WAYS = {"train": "recipe", "test": "challenge"}
@@ -91,7 +92,7 @@ def time_plain(processes: Sequence[Process], way: str, calls: list[tuple[int, in
 
 def plan_of(split: str, trajectories: int) -> Plan:
     """The job's plan, computed by workers that tell when they are ready."""
-    return replace(generate.trajectories(split, trajectories), compute=f"andi_package:{WAYS[split]}")
+    return replace(trajectory_sets.trajectories(split, trajectories), compute=f"andi_package:{WAYS[split]}")
 
 
 def calls_of(plan: Plan) -> list[tuple[int, int]]:

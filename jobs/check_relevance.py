@@ -12,9 +12,10 @@ from typing import Annotated
 
 import typer
 
-from raypipe import artifact, catalog, explain, faithfulness, inputs, plot, relevance
-from raypipe.classify import classifier, classify
-from raypipe.command import make_folder, run
+from raypipe import catalog, plot
+from raypipe.networks import artifact, explain, faithfulness, inputs, relevance
+from raypipe.networks.classify import classifier, classify
+from raypipe.run.command import make_folder, run
 
 
 def main(

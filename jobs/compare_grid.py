@@ -16,8 +16,9 @@ from typing import Annotated
 import typer
 
 from raypipe import plot
-from raypipe.command import run
-from raypipe.effects import (
+from raypipe.errors import InputError
+from raypipe.run.command import run
+from raypipe.studies.andi.effects import (
     effects,
     grid_networks,
     grid_table,
@@ -27,7 +28,6 @@ from raypipe.effects import (
     seed_deviation,
     variance_shares,
 )
-from raypipe.errors import InputError
 
 
 def main(

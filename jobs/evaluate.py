@@ -11,10 +11,11 @@ from typing import Annotated
 
 import typer
 
-from raypipe import artifact, catalog, plot
-from raypipe.classify import classify
-from raypipe.command import make_folder, run
-from raypipe.evaluate import evaluate, table
+from raypipe import catalog, plot
+from raypipe.networks import artifact
+from raypipe.networks.classify import classify
+from raypipe.networks.evaluate import evaluate, table
+from raypipe.run.command import make_folder, run
 
 
 def main(

@@ -14,9 +14,10 @@ from typing import Annotated
 
 import typer
 
-from raypipe import explain, relevance, store
-from raypipe.classify import classify
-from raypipe.command import run
+from raypipe import store
+from raypipe.networks import explain, relevance
+from raypipe.networks.classify import classify
+from raypipe.run.command import run
 
 
 def main(

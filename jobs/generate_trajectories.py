@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from raypipe import generate
-from raypipe.command import run
-from raypipe.fill import fill
+from raypipe.run.command import run
+from raypipe.run.fill import fill
+from raypipe.studies.andi import trajectory_sets
 
 
 def main(
@@ -34,7 +34,7 @@ def main(
     """
     if count is None:
         count = {"train": 50_000, "train-challenge": 1_000_000}.get(split, 10_000)
-    fill(generate.trajectories(split, count), workers=workers)
+    fill(trajectory_sets.trajectories(split, count), workers=workers)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ from typing import Annotated
 
 import typer
 
-from raypipe import gray_scott, plot
-from raypipe.command import run
-from raypipe.progress import progress
+from raypipe import plot
+from raypipe.run.command import run
+from raypipe.run.progress import progress
+from raypipe.studies.gray_scott import integrator
 
 TIMES = range(0, 15001, 250)
 """Times that are drawn, from the initial state to the end of the study's simulations."""
@@ -32,8 +33,8 @@ def main(
     ] = None,
 ) -> None:
     """Watch one Gray-Scott simulation from t = 0 to 15000."""
-    frames = gray_scott.integrate(
-        *gray_scott.initial_state(seed), f, k, diffusion_u=diffusion_u, frame_times=tuple(TIMES)
+    frames = integrator.integrate(
+        *integrator.initial_state(seed), f, k, diffusion_u=diffusion_u, frame_times=tuple(TIMES)
     )
     title = f"f = {f:g}, k = {k:g}, $D_u$ = {diffusion_u:g}, seed {seed}"
     if output is None and plot.can_show():
@@ -44,7 +45,7 @@ def main(
         print(path)
 
 
-def _counted(frames: Iterable[gray_scott.Frame]) -> Iterator[gray_scott.Frame]:
+def _counted(frames: Iterable[integrator.Frame]) -> Iterator[integrator.Frame]:
     with progress(len(TIMES), "simulation", unit="frame") as bar:
         for frame in frames:
             yield frame

@@ -12,12 +12,13 @@ from typing import Annotated
 
 import typer
 
-from raypipe import artifact, catalog, plot
-from raypipe.classify import classify
-from raypipe.command import make_folder, run
+from raypipe import catalog, plot
 from raypipe.errors import InputError
-from raypipe.evaluate import evaluate
-from raypipe.ranking import ranking, strata
+from raypipe.networks import artifact
+from raypipe.networks.classify import classify
+from raypipe.networks.evaluate import evaluate
+from raypipe.networks.ranking import ranking, strata
+from raypipe.run.command import make_folder, run
 
 
 def main(

@@ -13,9 +13,10 @@ from typing import Annotated
 
 import typer
 
-from raypipe import architectures
-from raypipe.command import run
-from raypipe.train import Settings, summary, train
+from raypipe import study
+from raypipe.networks.train import Settings, summary, train
+from raypipe.run.command import run
+from raypipe.studies.andi.networks import andi_grid, unbuildable
 
 
 def main(
@@ -40,11 +41,11 @@ def main(
 ) -> None:
     """Train the grid of trajectory networks and list them, the best first."""
     if networks == "all":
-        chosen = architectures.andi_grid()
-        for name, reason in architectures.unbuildable().items():
+        chosen = andi_grid()
+        for name, reason in unbuildable().items():
             print(f"{name} cannot be built: {reason}")
     else:
-        chosen = tuple(architectures.architecture(name.strip()) for name in networks.split(",") if name.strip())
+        chosen = tuple(study.architecture(name.strip()) for name in networks.split(",") if name.strip())
     settings = Settings(
         epochs=epochs,
         seed=seed,

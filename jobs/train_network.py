@@ -12,9 +12,9 @@ from typing import Annotated
 
 import typer
 
-from raypipe.architectures import architecture
-from raypipe.command import run
-from raypipe.train import Settings, summary, train
+from raypipe.networks.train import Settings, summary, train
+from raypipe.run.command import run
+from raypipe.study import architecture
 
 
 def main(

@@ -10,11 +10,12 @@ from typing import Annotated
 
 import typer
 
-from raypipe import artifact, store
-from raypipe.command import run
+from raypipe import store
 from raypipe.errors import InputError
-from raypipe.progress import progress
+from raypipe.networks import artifact
 from raypipe.repair import repair
+from raypipe.run.command import run
+from raypipe.run.progress import progress
 
 
 def main(

@@ -5,15 +5,22 @@ catalog.open("gray_scott/train").u.sel(frame=15000).mean("sample")
 """
 
 import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
 from raypipe import store
-from raypipe.spaces import choice, data_catalog
+from raypipe.errors import choice
 
 if TYPE_CHECKING:
     import xarray
+
+
+def data_catalog() -> Path:
+    """Folder of the tables and cards: inside the package in a wheel, beside it in a checkout."""
+    inside = Path(__file__).parent / "data_catalog"
+    return inside if inside.is_dir() else inside.parent.parent / "data_catalog"
 
 
 class Card(BaseModel):

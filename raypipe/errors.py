@@ -1,5 +1,9 @@
 """Errors that a user can mend."""
 
+from typing import TypeVar
+
+Choice = TypeVar("Choice")
+
 
 class InputError(ValueError):
     """A user's mistake: the message is one line and says what was found, what was expected and what to do.
@@ -24,3 +28,14 @@ class DamageError(InputError):
 
     def __reduce__(self) -> tuple[type["DamageError"], tuple[str, str]]:
         return DamageError, (self.found, str(self).removeprefix(f"{self.found}; "))
+
+
+def choice(what: str, found: Choice, allowed: tuple[Choice, ...] | list[Choice]) -> Choice:
+    """Return `found` if it is one of `allowed`.
+
+    Raises:
+        InputError: if it is not; the message lists what is.
+    """
+    if found not in allowed:
+        raise InputError(f"unknown {what} {found!r}; choose one of {', '.join(str(one) for one in allowed)}")
+    return found

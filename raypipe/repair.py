@@ -3,19 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from raypipe import classify, explain, generate, store
+from raypipe import store, study
 from raypipe.errors import InputError
-from raypipe.fill import Plan, fill, provenance
-from raypipe.store import Verification
-
-
-def _generated(name: str, parameters: Mapping[str, Any]) -> Plan:
-    study, _, split = name.partition("/")
-    if study == "andi":
-        return generate.trajectories(split, parameters["trajectories"])
-    if split == "scan":
-        return generate.scan(parameters["every"], parameters["dtype"])
-    return generate.patterns(split, parameters["per_class"], parameters["dtype"])
+from raypipe.networks import classify, explain
+from raypipe.run.fill import fill, provenance
+from raypipe.store import Plan, Verification
 
 
 def _classified(name: str, parameters: Mapping[str, Any]) -> Plan:
@@ -29,13 +21,18 @@ def _explained(_: str, parameters: Mapping[str, Any]) -> Plan:
 
 
 MAKERS: dict[str, Callable[[str, Mapping[str, Any]], Plan]] = {
-    "andi": _generated,
-    "gray_scott": _generated,
     "predictions": _classified,
     "relevance": _explained,
     "saliency": _explained,
 }
-"""Who plans the stores of each kind, the first part of a name, from the parameters that a store keeps."""
+"""Who plans the stores of each product, the first part of a name, from the parameters that a store keeps."""
+
+
+def _plan(name: str, parameters: Mapping[str, Any]) -> Plan:
+    first, _, split = name.partition("/")
+    if first in MAKERS:
+        return MAKERS[first](name, parameters)
+    return study.built_in()[first].data_sets[split].plan(parameters)
 
 
 def plan_of(name: str) -> Plan:
@@ -46,7 +43,7 @@ def plan_of(name: str) -> Plan:
     """
     parameters = store.stored_parameters(name)
     try:
-        plan = MAKERS[name.partition("/")[0]](name, parameters)
+        plan = _plan(name, parameters)
     except KeyError:
         plan = None
     if plan is None or plan.name != name:

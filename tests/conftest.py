@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from raypipe import cluster
+from raypipe.run import cluster
 
 settings.register_profile("raypipe", deadline=None)
 settings.load_profile("raypipe")

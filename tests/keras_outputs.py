@@ -9,11 +9,11 @@ def keras_outputs(names: tuple[str, ...], root: str) -> tuple[str, list[list[lis
     import keras
     import numpy as np
 
-    from raypipe import artifact, networks
+    from raypipe.networks import artifact, keras_model
 
     outputs = []
     for name in names:
         trained = artifact.load(name)
         samples = np.random.RandomState(1).standard_normal((3, *trained.architecture.input_shape))
-        outputs.append(networks.load(trained).predict(samples.astype("float32"), verbose=0).tolist())
+        outputs.append(keras_model.load(trained).predict(samples.astype("float32"), verbose=0).tolist())
     return keras.__version__, outputs

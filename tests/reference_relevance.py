@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from raypipe.artifact import Artifact
+from raypipe.networks.artifact import Artifact
 
 Backward = Callable[[np.ndarray], np.ndarray]
 

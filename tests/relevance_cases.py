@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from raypipe import artifact, relevance
+from raypipe.networks import artifact, relevance
 
 
 def analyse(cases: str, values: str, classes: str) -> str:

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from raypipe import artifact, networks
-from raypipe.architectures import architecture, weight_names
-from raypipe.artifact import Artifact
 from raypipe.errors import InputError
+from raypipe.networks import artifact, keras_model
+from raypipe.networks.architecture import weight_names
+from raypipe.networks.artifact import Artifact
 from raypipe.store import objects
+from raypipe.study import architecture
 
 ROOT = Path(__file__).parent.parent
 
@@ -133,7 +134,7 @@ def test_a_network_without_a_checksum_is_loaded_and_named(caplog):
 
 @pytest.mark.parametrize("name", ["123-2", "andi-study", "andi-residual", "pattern-2d", "pattern-3d"])
 def test_names_of_weights_are_those_of_keras(name):
-    built = networks.weights(networks.build(architecture(name)))
+    built = keras_model.weights(keras_model.build(architecture(name)))
     assert sorted(built) == sorted(weight_names(architecture(name)))
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from raypipe import augment as module
-from raypipe.augment import augment
+from raypipe.studies.gray_scott import augment as module
+from raypipe.studies.gray_scott.augment import augment
 
 
 def fixed(monkeypatch, *, zoom=0.0, shear=0.0, intensity=0.0):

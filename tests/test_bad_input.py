@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from tiny_networks import random_network
 
-from raypipe import generate, store
-from raypipe.architectures import architecture
+from raypipe import store
+from raypipe.studies.gray_scott import pattern_sets
+from raypipe.study import architecture
 
 ROOT = Path(__file__).parent.parent
 
@@ -65,7 +66,7 @@ def test_a_missing_scan(store_root):
 
 
 def test_a_store_made_with_other_parameters_is_left_as_it_is(store_root):
-    store.create(generate.patterns("val", per_class=2), {})
+    store.create(pattern_sets.patterns("val", per_class=2), {})
     before = {path: path.read_bytes() for path in store_root.rglob("*") if path.is_file()}
     finished = run("generate_patterns", "--split", "val", "--per-class", "3")
     assert finished.returncode == 2

@@ -1,15 +1,21 @@
 """Classifying data sets."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tiny_data
 from tiny_networks import random_network
 from without_ray import fill_here, job
 
-from raypipe import catalog, classify, command, inputs, networks, spaces, store
-from raypipe.architectures import architecture
+from raypipe import catalog, store, study
 from raypipe.errors import InputError
+from raypipe.networks import classify, inputs, keras_model
+from raypipe.run import command
 from raypipe.store import Coordinate, Template, Variable
+from raypipe.studies.andi import diffusion
+from raypipe.studies.gray_scott import tables
+from raypipe.study import architecture
 
 
 @pytest.fixture
@@ -24,7 +30,7 @@ def write_scan(count: int) -> None:
     coordinates = {
         "k": Coordinate(("sample",), k),
         "label": Coordinate(("sample",), np.full(count, -1)),
-        "frame": Coordinate(("frame",), np.array(spaces.FRAME_TIMES_2D)),
+        "frame": Coordinate(("frame",), np.array(tables.FRAME_TIMES_2D)),
     }
     variables = {"u": Variable(("sample", "y", "x", "frame"), u.shape, "float64", (1, 128, 128, 1))}
     store.create(Template("gray_scott/scan", count, count, variables, coordinates, {}), {})
@@ -32,19 +38,21 @@ def write_scan(count: int) -> None:
 
 
 def test_trajectories_in_shards_and_batches_are_as_in_one_piece(here, monkeypatch):
-    monkeypatch.setitem(classify.SHARD_SAMPLES, "andi", 7)
+    andi = study.find("andi")
+    smaller = replace(andi, sample=replace(andi.sample, per_shard=7))
+    monkeypatch.setattr(study, "find", {"andi": smaller}.__getitem__)
     monkeypatch.setattr(classify, "BATCH", 3)
     network = random_network(architecture("123-32"))
     tiny_data.write_trajectories("test", 20)
     found = catalog.open(classify.classify("123-32", "test"))
     source = catalog.open("andi/test")
 
-    expected = networks.load(network).predict(inputs.network_input(network.architecture, source["position"].values))
+    expected = keras_model.load(network).predict(inputs.network_input(network.architecture, source["position"].values))
     np.testing.assert_allclose(found["probability"], expected, atol=1e-6)
     np.testing.assert_array_equal(found["predicted"], expected.argmax(axis=1))
     np.testing.assert_array_equal(found["label"], source["label"])
     assert found["label"].attrs["flag_meanings"] == "attm ctrw fbm lw sbm"
-    assert found["class"].values.tolist() == list(spaces.ANDI_MODELS)
+    assert found["class"].values.tolist() == list(diffusion.ANDI_MODELS)
     assert len(np.unique(found["predicted"])) > 1, "the network tells nothing apart, the test is empty"
 
 
@@ -55,7 +63,7 @@ def test_a_pattern_network_sees_its_frames_and_gives_probabilities(here, name):
     found = catalog.open(classify.classify(name, "test"))
 
     u = catalog.open("gray_scott/test")["u"].sel(frame=list(network.architecture.frame_times)).values
-    outputs = networks.load(network)(inputs.network_input(network.architecture, u)).numpy().astype("float64")
+    outputs = keras_model.load(network)(inputs.network_input(network.architecture, u)).numpy().astype("float64")
     if name == "pattern-2d":
         outputs = np.exp(outputs) / np.exp(outputs).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(found["probability"], outputs, atol=1e-5)
@@ -68,7 +76,7 @@ def test_the_scan_is_classified_without_labels(here, capsys):
 
     found = catalog.open("predictions/pattern-2d-second/scan")
     assert found["k"].values.tolist() == catalog.open("gray_scott/scan")["k"].values.tolist()
-    assert found["class"].values.tolist() == list(spaces.PATTERN_CLASSES_SECOND)
+    assert found["class"].values.tolist() == list(tables.PATTERN_CLASSES_SECOND)
     assert sum(int(line.split()[1]) for line in capsys.readouterr().out.splitlines()) == 3
 
 

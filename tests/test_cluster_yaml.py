@@ -33,7 +33,7 @@ def test_valid_by_what_ray_up_checks(cluster):
 
 
 def test_nodes_run_the_versions_of_the_lock_with_authentication(cluster):
-    lock = (ROOT / "raypipe/envs/cluster.txt").read_text()
+    lock = (ROOT / "raypipe/run/envs/cluster.txt").read_text()
     version = cluster["docker"]["image"].split(":")[1].split("-")[0]
     assert f"\nray=={version} " in lock
     starts = cluster["head_start_ray_commands"] + cluster["worker_start_ray_commands"]

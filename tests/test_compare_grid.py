@@ -12,13 +12,17 @@ from matplotlib.patches import Rectangle
 from tiny_networks import random_network
 from without_ray import fill_here, job
 
-from raypipe import artifact, classify, command, plot, spaces
-from raypipe.architectures import KERNEL_SIZES, WORDS, architecture
-from raypipe.effects import effects
+from raypipe import plot
 from raypipe.errors import InputError
-from raypipe.evaluate import evaluate
-from raypipe.ranking import ranking, strata
+from raypipe.networks import artifact, classify
+from raypipe.networks.evaluate import evaluate
+from raypipe.networks.ranking import ranking, strata
+from raypipe.run import command
 from raypipe.store import objects
+from raypipe.studies.andi import diffusion
+from raypipe.studies.andi.effects import effects
+from raypipe.studies.andi.networks import KERNEL_SIZES, WORDS
+from raypipe.study import architecture
 
 
 def predictions(right, exponent=None):
@@ -27,7 +31,7 @@ def predictions(right, exponent=None):
     predicted = np.where(right, label, (label + 1) % 5)
     coordinates = {
         "label": ("sample", label),
-        "class": ("class", list(spaces.ANDI_MODELS)),
+        "class": ("class", list(diffusion.ANDI_MODELS)),
         "exponent": ("sample", np.resize([0.5, 1.0], len(right)) if exponent is None else exponent),
         "noise": ("sample", np.resize([0.1, 0.5, 1.0], len(right))),
     }
@@ -165,7 +169,7 @@ def test_the_job_compares_the_grid(tmp_path, capsys):
     table = pd.read_csv(tmp_path / "results" / "andi_grid.csv", dtype={"word": str}, keep_default_na=False)
     assert table.columns.tolist() == [
         *("name", "word", "depth", "kernel_size", "parameters", "epochs", "trajectories", "seconds", "val_accuracy"),
-        *(f"recall_{name}" for name in spaces.ANDI_MODELS),
+        *(f"recall_{name}" for name in diffusion.ANDI_MODELS),
         *("seed", "series"),
     ]
     assert table["name"].tolist()[:2] == ["seed-2/123123-2", "123123-2"]

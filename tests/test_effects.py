@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import tiny_grid
 
-from raypipe.effects import (
+from raypipe.errors import InputError
+from raypipe.networks.ranking import mean_with_interval
+from raypipe.studies.andi.effects import (
     effects,
     grid_networks,
     grid_table,
     markdown,
-    mean_with_interval,
     seed_deviation,
     variance_shares,
 )
-from raypipe.errors import InputError
 
 exact = pytest.mark.filterwarnings("ignore:Precision loss")
 """Without chance all units are equal but for their last bits, which SciPy notices."""

@@ -7,11 +7,12 @@ import xarray as xr
 from tiny_networks import random_network
 from without_ray import fill_here, job
 
-from raypipe import classify, command
-from raypipe.architectures import architecture
 from raypipe.errors import InputError
-from raypipe.evaluate import evaluate, table
-from raypipe.spaces import ANDI_MODELS
+from raypipe.networks import classify
+from raypipe.networks.evaluate import evaluate, table
+from raypipe.run import command
+from raypipe.studies.andi.diffusion import ANDI_MODELS
+from raypipe.study import architecture
 
 
 def predictions(label: list[int], predicted: list[int], **coordinates: list[float]) -> xr.Dataset:

@@ -12,10 +12,13 @@ import xarray as xr
 from tiny_networks import random_network
 from without_ray import fill_here, job
 
-from raypipe import artifact, catalog, classify, command, environments, explain, inputs, networks, relevance, saliency
-from raypipe.architectures import Architecture, Layer, architecture
+from raypipe import catalog
 from raypipe.errors import InputError
-from raypipe.relevance import as_convolution, explainable, without_softmax
+from raypipe.networks import artifact, classify, explain, inputs, keras_model, relevance, saliency
+from raypipe.networks.architecture import Architecture, Layer
+from raypipe.networks.relevance import as_convolution, explainable, without_softmax
+from raypipe.run import command, environments
+from raypipe.study import architecture
 
 SAMPLES = 6
 
@@ -36,7 +39,7 @@ def some_trajectories(count: int) -> np.ndarray:
 
 
 def scores(network, values: np.ndarray) -> np.ndarray:
-    return networks.load(without_softmax(network)).predict(values, verbose=0)
+    return keras_model.load(without_softmax(network)).predict(values, verbose=0)
 
 
 # Making a network explainable
@@ -59,7 +62,7 @@ def test_an_explainable_network_predicts_the_same(name):
     values = some_trajectories(SAMPLES)
     plain = explainable(network)
 
-    np.testing.assert_allclose(networks.load(plain).predict(values, verbose=0), scores(network, values), atol=1e-5)
+    np.testing.assert_allclose(keras_model.load(plain).predict(values, verbose=0), scores(network, values), atol=1e-5)
     kinds = {layer.kind for layer in plain.architecture.layers}
     assert not kinds & {"BatchNormalization", "Dropout"}
     assert len({layer.name for layer in plain.architecture.layers}) == len(plain.architecture.layers)
@@ -112,7 +115,7 @@ def test_every_method_agrees_with_what_theory_says(ray_cluster, store_root):
 
     import tensorflow as tf
 
-    model, watched = networks.load(without_softmax(network)), tf.constant(values)
+    model, watched = keras_model.load(without_softmax(network)), tf.constant(values)
     with tf.GradientTape() as tape:
         tape.watch(watched)
         chosen = tf.gather(model(watched), classes, batch_dims=1)
@@ -258,7 +261,9 @@ def test_mistakes_are_told(here):
     with pytest.raises(InputError, match="unknown method for network pattern-2d 'gradient'; choose one of saliency"):
         explain.explain("pattern-2d", "test", method="gradient")
     random_network(architecture("andi-residual"))
-    with pytest.raises(InputError, match="walk back through its layer displacements_standardised; choose one without"):
+    with pytest.raises(
+        InputError, match="walk back through its layer displacements_standardised; choose a network without"
+    ):
         explain.explain("andi-residual", "test", method="gradient")
     with pytest.raises(InputError, match="unknown control 'zero'; choose one of shuffled-weights, zero-biases"):
         explain.explain("123-2", "test", control="zero")

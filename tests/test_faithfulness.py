@@ -6,8 +6,9 @@ import pytest
 import tiny_results
 import xarray as xr
 
-from raypipe import faithfulness, plot
+from raypipe import plot
 from raypipe.errors import InputError
+from raypipe.networks import faithfulness
 
 DECIDING = np.arange(40, 50)
 """Steps that the made-up network decides by."""

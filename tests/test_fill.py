@@ -5,7 +5,8 @@ import pytest
 
 from raypipe import catalog, store
 from raypipe.errors import InputError
-from raypipe.fill import Coordinate, Plan, Variable, fill
+from raypipe.run.fill import fill
+from raypipe.store import Coordinate, Plan, Variable
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 

@@ -5,11 +5,13 @@ import pytest
 from tensorflow import keras
 from tiny_data import write_patterns, write_trajectories
 
-from raypipe import catalog, fit, inputs, networks
-from raypipe.architectures import architecture
+from raypipe import catalog
 from raypipe.errors import InputError
-from raypipe.fit import Fit, training
-from raypipe.inputs import Samples
+from raypipe.networks import fit, inputs, keras_model
+from raypipe.networks.fit import Fit
+from raypipe.networks.inputs import Samples
+from raypipe.networks.training import training
+from raypipe.study import architecture
 
 ANDI = architecture("123-2")
 
@@ -47,8 +49,8 @@ def test_a_network_learns_and_its_history_is_true():
     assert run.history["loss"][-1] < 0.7 * run.history["loss"][0]
     assert run.history["accuracy"][-1] > 0.5
     assert run.seconds > 0
-    model = networks.build(ANDI)
-    networks.set_weights(model, fit.weights_of(run.state()))
+    model = keras_model.build(ANDI)
+    keras_model.set_weights(model, fit.weights_of(run.state()))
     outputs = model.predict(validation.inputs, verbose=0)
     assert run.history["val_accuracy"][-1] == pytest.approx(np.mean(outputs.argmax(axis=1) == validation.labels))
     loss = np.mean((outputs - np.eye(5)[validation.labels]) ** 2)
@@ -60,7 +62,7 @@ def test_the_steps_are_those_of_keras():
     plan = training(ANDI, epochs=2, batch=32)  # the last batch of an epoch is a smaller one
     ours = Fit(ANDI, plan)
     keras.utils.set_random_seed(plan.seed)
-    theirs = networks.build(ANDI)
+    theirs = keras_model.build(ANDI)
     theirs.compile(optimizer=keras.optimizers.Adam(plan.rate), loss=plan.loss, metrics=["accuracy"])
     for epoch in range(2):
         order = np.random.default_rng((plan.seed, epoch)).permutation(100)
@@ -70,7 +72,7 @@ def test_the_steps_are_those_of_keras():
         assert {name: ours.history[name][-1] for name in history} == {
             name: pytest.approx(values[-1], rel=1e-4) for name, values in history.items()
         }
-    for name, array in networks.weights(theirs).items():
+    for name, array in keras_model.weights(theirs).items():
         np.testing.assert_allclose(ours.state()[f"weights/{name}"], array, atol=1e-5, err_msg=name)
 
 
@@ -155,7 +157,9 @@ def test_patterns_are_trained_on_variants(name, monkeypatch):
     samples = inputs.read(network, catalog.open("gray_scott/val"), "gray_scott/val")
     seen = []
     monkeypatch.setattr(fit, "_CALL_BYTES", 1)
-    monkeypatch.setattr(fit, "augment", lambda patterns, random: seen.append(random.random()) or patterns)
+    monkeypatch.setattr(
+        "raypipe.studies.gray_scott.augment.augment", lambda patterns, random: seen.append(random.random()) or patterns
+    )
     run = Fit(network, training(network, batch=8))
     few = Samples(samples.inputs[:3], samples.labels[:3])
     run_epoch(run, samples, few)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from reference_gray_scott import initial_state as reference_state
 from reference_gray_scott import integrate as reference_integrate
 
-from raypipe import gray_scott_kernel, spaces
 from raypipe.errors import InputError
-from raypipe.gray_scott import Frame, initial_state, integrate, simulate
+from raypipe.studies.gray_scott import kernel, tables
+from raypipe.studies.gray_scott.integrator import Frame, initial_state, integrate, simulate
 
 MU = {"f": 0.05, "k": 0.065}
 UNIFORM = {"f": 0.01, "k": 0.07}
@@ -53,7 +53,7 @@ def test_first_4000_steps_agree_with_the_reference(seed, f, k):
 
 @pytest.mark.slow
 def test_first_4000_steps_agree_with_the_reference_in_every_class():
-    for seed, (_, k, f, _) in enumerate(spaces.pattern_points("train")):
+    for seed, (_, k, f, _) in enumerate(tables.pattern_points("train")):
         first_4000_steps_agree(seed, f, k)
 
 
@@ -81,7 +81,7 @@ def test_every_size_and_setting_agrees_with_the_reference(size, dtype):
 @pytest.mark.parametrize("size", [*range(2, 13), 16, 48, 128])
 def test_two_steps_per_pass_change_no_bit(size):
     u, v = np.random.default_rng(size).random((2, size, size))
-    together, one_by_one = (gray_scott_kernel.Stepper(u, v, 0.03, 0.06, 0.2, 0.1, 0.25) for _ in range(2))
+    together, one_by_one = (kernel.Stepper(u, v, 0.03, 0.06, 0.2, 0.1, 0.25) for _ in range(2))
     together.advance(7)
     for _ in range(7):
         one_by_one.advance(1)
@@ -92,7 +92,7 @@ def test_two_steps_per_pass_change_no_bit(size):
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_bands_change_no_bit(start, monkeypatch, dtype):
     banded = last(*start, steps=2001, dtype=dtype, **MU)
-    monkeypatch.setattr(gray_scott_kernel, "VECTOR_BYTES", np.dtype(dtype).itemsize)
+    monkeypatch.setattr(kernel, "VECTOR_BYTES", np.dtype(dtype).itemsize)
     single = last(*start, steps=2001, dtype=dtype, **MU)
     np.testing.assert_array_equal(banded.u, single.u)
     np.testing.assert_array_equal(banded.v, single.v)
@@ -102,9 +102,9 @@ def test_bands_change_no_bit(start, monkeypatch, dtype):
 @settings(max_examples=30, deadline=None)
 def test_bands_hold_every_cell(size, dtype):
     field = np.arange(size * size, dtype=dtype).reshape(size, size)
-    bands = gray_scott_kernel._to_bands(field)
-    assert bands.ctypes.data % gray_scott_kernel.ALIGNMENT == 0
-    np.testing.assert_array_equal(gray_scott_kernel._from_bands(bands), field)
+    bands = kernel._to_bands(field)
+    assert bands.ctypes.data % kernel.ALIGNMENT == 0
+    np.testing.assert_array_equal(kernel._from_bands(bands), field)
 
 
 @pytest.mark.parametrize(
@@ -200,8 +200,8 @@ def test_extinct_fields_stay_normal_numbers(start):
 
 def test_every_point_of_the_tables_and_the_scan_is_accepted():
     u, v = np.ones((16, 16)), np.zeros((16, 16))
-    points = {(f, k) for table in ("train", "test", "train2") for _, k, f, _ in spaces.pattern_points(table)}
-    scan = spaces.scan_simulations()
+    points = {(f, k) for table in ("train", "test", "train2") for _, k, f, _ in tables.pattern_points(table)}
+    scan = tables.scan_simulations()
     points |= set(zip(scan.f, scan.k, strict=True))
     assert len(points) > 5369
     for f, k in points:
@@ -266,14 +266,12 @@ def run_python(code: str, path: Path) -> str:
 
 
 def test_works_where_nothing_can_be_kept_on_disk(tmp_path):
-    package = tmp_path / "raypipe"
-    package.mkdir()
-    for name in ("__init__", "errors", "gray_scott", "gray_scott_kernel"):
-        shutil.copy(Path(gray_scott_kernel.__file__).with_name(f"{name}.py"), package)
-    (package / "__pycache__").touch()
+    package = Path(kernel.__file__).parents[2]
+    shutil.copytree(package, tmp_path / "raypipe", ignore=shutil.ignore_patterns("__pycache__", "envs"))
+    (tmp_path / "raypipe/studies/gray_scott/__pycache__").touch()
     code = """
-import sys, raypipe.gray_scott as gray_scott
+import sys, raypipe.studies.gray_scott.integrator as integrator
 assert not {"numba", "scipy"} & set(sys.modules)
-print(gray_scott.simulate(1, 0.05, 0.065, frame_times=[1], size=24).sum())
+print(integrator.simulate(1, 0.05, 0.065, frame_times=[1], size=24).sum())
 """
     assert float(run_python(code, tmp_path)) == simulate(1, 0.05, 0.065, frame_times=[1], size=24).sum()

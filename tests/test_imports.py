@@ -1,4 +1,4 @@
-"""Who may import whom, and that importing the package starts nothing."""
+"""The rooms of the house: imports run downwards only, and importing the package starts nothing."""
 
 import ast
 import subprocess
@@ -9,71 +9,41 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "raypipe"
 
-ENGINE = {"fill", "cluster", "progress", "environments", "store"}
 MAY_IMPORT = {
-    "__init__": set(),
     "errors": set(),
-    "spaces": set(),
-    "progress": set(),
-    "command": set(),
-    "environments": {"__init__"},
-    "store": set(),
-    "cluster": set(),
-    "catalog": {"store"},
-    "gray_scott": {"gray_scott_kernel"},
-    "gray_scott_kernel": set(),
-    "trajectories": set(),
-    "fill": ENGINE | {"__init__"},
-    "generate": {"catalog", "fill", "gray_scott"},
-    "architectures": set(),
-    "artifact": {"architectures", "store"},
-    "inputs": {"architectures"},
-    "networks": {"architectures", "artifact"},
-    "augment": set(),
-    "fit": {"architectures", "augment", "inputs", "networks"},
-    "trial": {"__init__", "architectures", "artifact", "environments", "fit", "inputs", "progress", "store"},
-    "train": {"architectures", "artifact", "catalog", "cluster", "fit", "inputs", "store", "trial"},
-    "classify": {"architectures", "artifact", "fill", "inputs", "networks", "store"},
-    "evaluate": set(),
-    "effects": {"architectures", "artifact"},
-    "ranking": {"artifact", "effects", "evaluate"},
-    "relevance": {"artifact", "inputs", "networks", "store"},
-    "saliency": {"artifact", "inputs", "networks", "relevance", "store"},
-    "explain": {"architectures", "artifact", "fill", "relevance", "store"},
-    "repair": {"classify", "explain", "fill", "generate", "store"},
-    "faithfulness": set(),
-    "plot": {"architectures"},
-    "report": {"__init__", "artifact", "catalog", "evaluate", "plot", "store"},
+    "store": {"errors"},
+    "catalog": {"errors", "store"},
+    "values": {"errors", "store"},
+    "study": {"errors", "store", "values", "studies"},
+    "run": {"errors", "store", "study"},
+    "networks": {"errors", "store", "catalog", "run", "study", "values"},
+    "studies": {"errors", "store", "catalog", "study", "values", "networks"},
+    "plot": {"errors", "studies"},
+    "report": {"errors", "store", "catalog", "networks", "values", "plot", "studies"},
+    "repair": {"errors", "store", "study", "run", "networks"},
 }
-"""Modules of this project that each may import, beside spaces and errors, which all may."""
+"""Rooms, from the ground up, and those that each may import, beside the package's version, which all may.
 
-STAGES = {"generate", "train", "trial", "fit", "classify", "evaluate", "explain"}
-PARTS_OF_TRAINING = {"train", "trial", "fit"}
-WITHOUT = {
-    "ray": {"spaces", "errors", "store", "catalog", "gray_scott", "gray_scott_kernel", "trajectories", "architectures"}
-    | {"networks", "artifact", "inputs", "plot", "report", "evaluate", "faithfulness", "effects", "ranking"},
-    "keras": {
-        "spaces",
-        "errors",
-        "store",
-        "catalog",
-        "gray_scott",
-        "architectures",
-        "artifact",
-        "plot",
-        "report",
-        "fill",
-        "effects",
-        "ranking",
-    },
-    "tensorflow": {"spaces", "errors", "store", "catalog", "architectures", "artifact", "plot", "report", "fill"}
-    | {"effects", "ranking"},
-}
+`study` knows the package `studies` only as the place where it looks for those that come with raypipe."""
+
+VALUES = {"networks/architecture.py", "networks/artifact.py"}
+"""What networks are, as plain values."""
+
+ENGINE = {"store", "run", "networks", "study", "values", "catalog"}
+STUDIES = {path.name for path in (PACKAGE / "studies").iterdir() if (path / "__init__.py").is_file()}
+
+WITHOUT_RAY = {"errors", "store", "catalog", "values", "study", "studies", "plot", "report"}
+WITHOUT_RAY_FILES = {"networks/keras_model.py", "networks/inputs.py", "networks/evaluate.py", "networks/ranking.py"}
+WITHOUT_RAY_FILES |= {"networks/faithfulness.py", "networks/training.py"}
+WITHOUT_TENSORFLOW = {"errors", "store", "catalog", "values", "study", "studies", "plot", "report", "run"}
+
+STAGES = {"networks/train.py", "networks/classify.py", "networks/evaluate.py", "networks/explain.py"}
 
 
-def module_name(path):
-    """`raypipe/plot/style.py` counts as part of `plot`."""
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def room(path):
+    """Room of a file of the package."""
+    name = str(path.relative_to(PACKAGE))
+    return "values" if name in VALUES else name.split("/")[0].removesuffix(".py")
 
 
 def imports(path):
@@ -87,26 +57,57 @@ def imports(path):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def of_the_project(path):
-    known = {module_name(other) for other in PACKAGE.rglob("*.py")}
-    found = {name.split(".")[1] for name in imports(path) if name.startswith("raypipe.")}
-    return {name for name in found if name in known} - {module_name(path)}
+def used_files(path):
+    """Files of the package that a file imports."""
+    found = set()
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] == "raypipe":
+            candidates = (PACKAGE.joinpath(*parts[1:]).with_suffix(".py"), PACKAGE.joinpath(*parts[1:], "__init__.py"))
+            found |= {one for one in candidates if one.is_file() and one.parent != PACKAGE.parent}
+    return found - {path, PACKAGE / "__init__.py", PACKAGE.with_suffix(".py")}
 
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_follow_the_rules(path):
-    name, used = module_name(path), of_the_project(path) - {"spaces", "errors"}
-    assert used <= MAY_IMPORT[name]
+def test_imports_run_downwards_only(path):
+    own, name = room(path), str(path.relative_to(PACKAGE))
+    # What a package's own file says for the package, such as `from raypipe.networks import artifact`.
+    used = {
+        room(one) for one in used_files(path) if one.name != "__init__.py" or room(one) in ("store", "plot", "report")
+    }
+    if name == "__init__.py":
+        assert not used
+        return
+    assert used - {own} <= MAY_IMPORT[own]
+    others = {str(one.relative_to(PACKAGE)) for one in used_files(path)}
     if name in STAGES:
-        others = STAGES - (PARTS_OF_TRAINING if name in PARTS_OF_TRAINING else {name})
-        assert not used & others, "stages hand over by a store or an artifact"
+        assert not others & STAGES, "stages hand over by a store or an artifact"
+    if own == "studies":
+        same = f"studies/{path.relative_to(PACKAGE).parts[1]}"
+        assert all(one.startswith(same) for one in others if one.startswith("studies/")), "a study imports no other"
     outside = {imported.split(".")[0] for imported in imports(path)}
-    for package, modules in WITHOUT.items():
-        if name in modules:
-            assert package not in outside
+    if own in WITHOUT_RAY or name in WITHOUT_RAY_FILES:
+        assert "ray" not in outside
+    if own in WITHOUT_TENSORFLOW:
+        assert not {"tensorflow", "keras"} & outside
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if room(path) in ENGINE], ids=lambda path: str(path.name))
+def test_the_engine_asks_no_study_by_name(path):
+    """An environment may be called as a study is: it is what a study's plan names."""
+    tree = ast.parse(path.read_text())
+    compared = [
+        constant.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Compare | ast.Dict | ast.Call | ast.Subscript)
+        for constant in ast.walk(node)
+        if isinstance(constant, ast.Constant) and constant.value in STUDIES
+    ]
+    assert not compared
+    assert not {name for name in imports(path) if name.startswith("raypipe.studies.")}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -119,10 +120,11 @@ def test_importing_the_package_starts_neither_ray_nor_tensorflow():
     for modules in (
         "raypipe",
         "raypipe.catalog",
-        "raypipe.spaces",
-        "raypipe.fill",
-        "raypipe.gray_scott",
-        "raypipe.artifact",
+        "raypipe.study",
+        "raypipe.run.fill",
+        "raypipe.studies.andi",
+        "raypipe.studies.gray_scott.integrator",
+        "raypipe.networks.artifact",
     ):
         run = subprocess.run(
             [sys.executable, "-c", f"import {modules}; {heavy}"], capture_output=True, text=True, check=True

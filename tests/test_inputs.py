@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 from tiny_data import write_patterns, write_trajectories
 
-from raypipe import catalog, inputs, spaces
-from raypipe.architectures import architecture
+from raypipe import catalog
 from raypipe.errors import InputError
+from raypipe.networks import inputs
+from raypipe.studies.gray_scott import tables
+from raypipe.study import architecture
 
 ANDI = architecture("123-2")
 PATTERN = architecture("pattern-2d")
@@ -47,7 +49,7 @@ def test_values_that_do_not_fit(network, values, message):
 def test_read_takes_only_the_frames_of_the_network():
     write_patterns("train", 16)
     data = catalog.open("gray_scott/train")
-    for name, times in (("pattern-2d", spaces.FRAME_TIMES_2D), ("pattern-3d", spaces.FRAME_TIMES_3D)):
+    for name, times in (("pattern-2d", tables.FRAME_TIMES_2D), ("pattern-3d", tables.FRAME_TIMES_3D)):
         found = inputs.read(architecture(name), data, "gray_scott/train")
         expected = data["u"].sel(frame=list(times)).values.astype("float32")
         np.testing.assert_array_equal(found.inputs.reshape(expected.shape), expected)

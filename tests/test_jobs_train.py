@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from tiny_data import write_patterns, write_trajectories
 
-from raypipe import artifact
-from raypipe.command import run
+from raypipe.networks import artifact
+from raypipe.run.command import run
 
 
 def job(name):
@@ -27,7 +27,7 @@ def call(name, *arguments):
 
 @pytest.fixture
 def no_ray(monkeypatch):
-    monkeypatch.setattr("raypipe.cluster.connect", lambda: pytest.fail("nothing is to be started"))
+    monkeypatch.setattr("raypipe.run.cluster.connect", lambda: pytest.fail("nothing is to be started"))
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,10 @@ import pytest
 from keras_outputs import keras_outputs
 from tiny_networks import random_network
 
-from raypipe import environments, networks
-from raypipe.architectures import architecture
 from raypipe.errors import InputError
+from raypipe.networks import keras_model
+from raypipe.run import environments
+from raypipe.study import architecture
 
 NAMES = ("123-2", "132123123132-16", "andi-study", "andi-residual", "pattern-2d")
 
@@ -18,7 +19,7 @@ NAMES = ("123-2", "132123123132-16", "andi-study", "andi-residual", "pattern-2d"
 )
 def test_a_model_is_what_its_architecture_says(name, parameters):
     described = architecture(name)
-    model = networks.build(described)
+    model = keras_model.build(described)
     assert model.input_shape == (None, *described.input_shape)
     assert model.output_shape == (None, len(described.classes))
     assert {layer.name for layer in model.layers[1:]} == {layer.name for layer in described.layers}
@@ -26,19 +27,19 @@ def test_a_model_is_what_its_architecture_says(name, parameters):
 
 
 def test_map_lengths_of_the_deepest_network_with_the_widest_kernel():
-    model = networks.build(architecture("123123123123-16"))
+    model = keras_model.build(architecture("123123123123-16"))
     assert [layer.output.shape[1] for layer in model.layers if "pooling" in layer.name] == [152, 68, 26, 5]
 
 
 def test_softmax_where_outputs_are_no_logits():
     trained = random_network(architecture("andi-study"))
-    outputs = networks.load(trained).predict(np.zeros((2, 320, 1), "float32"), verbose=0)
+    outputs = keras_model.load(trained).predict(np.zeros((2, 320, 1), "float32"), verbose=0)
     np.testing.assert_allclose(outputs.sum(axis=1), 1, rtol=1e-5)
 
 
 def test_weights_survive_the_way_through_an_artifact():
     trained = random_network(architecture("132-4"))
-    found = networks.weights(networks.load(trained))
+    found = keras_model.weights(keras_model.load(trained))
     assert list(found) == [
         "conv1d_1/0", "conv1d_1/1", "batchnormalization_2/0", "batchnormalization_2/1", "batchnormalization_2/2",
         "batchnormalization_2/3", "dense_4/0", "dense_4/1", "dense_7/0", "dense_7/1",
@@ -52,7 +53,7 @@ def test_weights_that_do_not_fit(change):
     trained = random_network(architecture("132-4"))
     kept = {name: array for name, array in trained.weights.items() if name != "dense_4/0"}
     with pytest.raises(InputError, match="weights of network 132-4 do not fit its architecture"):
-        networks.load(dataclasses.replace(trained, weights={**kept, **change}))
+        keras_model.load(dataclasses.replace(trained, weights={**kept, **change}))
 
 
 def test_keras_3_and_keras_2_give_the_same_outputs(ray_cluster, store_root):

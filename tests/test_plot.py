@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from matplotlib import pyplot
 from matplotlib.colors import to_rgb
 
-from raypipe import plot, spaces
+from raypipe import plot
 from raypipe.plot.classes import class_names, one_per_class, symbol
 from raypipe.plot.style import CLASS_COLOURS, new_figure, raster
+from raypipe.studies.andi import diffusion
+from raypipe.studies.gray_scott import tables
 
 
 def texts(figure):
@@ -63,8 +65,8 @@ def test_phase_diagram_has_axes_of_k_and_f_and_a_legend_of_the_classes_there():
 
 
 def test_every_pattern_class_has_a_symbol_and_a_colour():
-    assert tuple(CLASS_COLOURS) == spaces.PATTERN_CLASSES_SECOND
-    symbols = [symbol(name) for name in spaces.PATTERN_CLASSES_SECOND]
+    assert tuple(CLASS_COLOURS) == tables.PATTERN_CLASSES_SECOND
+    symbols = [symbol(name) for name in tables.PATTERN_CLASSES_SECOND]
     assert symbols == list("αβγδεζηθικλμνπlh")
     assert symbol("attm") == "attm"
 
@@ -125,15 +127,15 @@ def test_training_history_shows_training_and_validation_from_epoch_1():
 
 
 def test_the_example_of_a_class_is_one_that_the_network_got_right():
-    dataset = tiny_results.predictions(spaces.ANDI_MODELS, 10)
+    dataset = tiny_results.predictions(diffusion.ANDI_MODELS, 10)
     assert one_per_class(dataset) == [5, 1, 2, 3, 4]
     dataset["predicted"][5] = 2
     assert one_per_class(dataset) == [0, 1, 2, 3, 4]
 
 
 def test_class_names_are_those_of_the_labels_too():
-    dataset = tiny_results.predictions(spaces.ANDI_MODELS, 10)
-    assert class_names(dataset) == class_names(dataset.drop_vars("class")) == spaces.ANDI_MODELS
+    dataset = tiny_results.predictions(diffusion.ANDI_MODELS, 10)
+    assert class_names(dataset) == class_names(dataset.drop_vars("class")) == diffusion.ANDI_MODELS
 
 
 def test_relevance_marks_the_25_most_relevant_steps_of_one_trajectory_per_class():
@@ -166,7 +168,7 @@ def test_montage_has_a_tile_and_k_and_f_of_every_pattern():
 
 
 def test_class_gallery_has_examples_of_every_class_from_its_whole_length():
-    labels = tiny_results.predictions(spaces.PATTERN_CLASSES, 40)["label"]
+    labels = tiny_results.predictions(tables.PATTERN_CLASSES, 40)["label"]
     patterns = tiny_results.patterns(40).assign_coords(label=labels)
     figure = plot.class_gallery(patterns, examples=2)
     label = patterns["label"].values

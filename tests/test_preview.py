@@ -7,13 +7,14 @@ from matplotlib import pyplot
 from PIL import Image
 
 from jobs import preview_pattern
-from raypipe import gray_scott, plot
-from raypipe.command import run
+from raypipe import plot
 from raypipe.errors import InputError
+from raypipe.run.command import run
+from raypipe.studies.gray_scott import integrator
 
 
 def frames(times=(0, 1, 2, 3)):
-    return gray_scott.integrate(*gray_scott.initial_state(1), 0.03, 0.055, frame_times=times)
+    return integrator.integrate(*integrator.initial_state(1), 0.03, 0.055, frame_times=times)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import sys
 import termios
 from contextlib import suppress
 
-from raypipe.progress import progress
+from raypipe.run.progress import progress
 
 
 def test_a_log_file_gets_whole_lines(monkeypatch):

@@ -12,10 +12,13 @@ from tiny_networks import blank_weights
 from tiny_results import write
 
 from jobs import report as job
-from raypipe import artifact, report, spaces, store
-from raypipe.architectures import architecture
-from raypipe.artifact import Artifact
+from raypipe import report, store
 from raypipe.errors import InputError
+from raypipe.networks import artifact
+from raypipe.networks.artifact import Artifact
+from raypipe.studies.andi import diffusion
+from raypipe.studies.gray_scott import tables
+from raypipe.study import architecture
 
 SECTIONS = ("summary", "evaluation", "relevance", "saliency", "phase-diagram", "montage", "networks", "provenance")
 
@@ -95,7 +98,7 @@ def test_a_section_without_data_says_which_job_makes_them(tmp_path):
 
 def test_every_section_is_drawn_and_the_page_needs_no_other_file(tmp_path):
     trained("andi-study")
-    write("predictions/andi-study/test", tiny_results.predictions(spaces.ANDI_MODELS, 10))
+    write("predictions/andi-study/test", tiny_results.predictions(diffusion.ANDI_MODELS, 10))
     write("relevance/andi-study/test", tiny_results.trajectories())
     write("saliency/pattern-2d/test", tiny_results.saliency())
     scan(every=200)
@@ -135,8 +138,8 @@ def test_results_that_are_not_complete_are_not_drawn(tmp_path):
 
 
 def test_accuracy_of_each_evaluated_network(tmp_path):
-    write("predictions/andi-study/test", tiny_results.predictions(spaces.ANDI_MODELS, 10))
-    write("predictions/grid/123-2/val", tiny_results.predictions(spaces.ANDI_MODELS, 100))
+    write("predictions/andi-study/test", tiny_results.predictions(diffusion.ANDI_MODELS, 10))
+    write("predictions/grid/123-2/val", tiny_results.predictions(diffusion.ANDI_MODELS, 100))
     text = " ".join(build(tmp_path).sections["evaluation"].split())
     assert re.search(r"andi-study test 10 0\.900 0\.\d{3}", text)
     assert re.search(r"grid/123-2 val 100 0\.990 0\.\d{3}", text)
@@ -156,10 +159,10 @@ def test_pointing_at_the_phase_diagram_tells_k_f_and_class(tmp_path):
     cells = build(tmp_path).cells[0]
     assert (cells["columns"], len(cells["texts"])) == (87, 87 * 95)
     assert sum(text != "" for text in cells["texts"]) == 5369
-    k, f = spaces.scan_axes()
+    k, f = tables.scan_axes()
     for k_point, f_point, predicted in zip(said.k.values, said.f.values, said.predicted.values, strict=True):
         row, column = 94 - np.searchsorted(f, f_point), np.searchsorted(k, k_point)
-        name = report.sections.symbol(spaces.PATTERN_CLASSES_SECOND[predicted])
+        name = report.sections.symbol(tables.PATTERN_CLASSES_SECOND[predicted])
         assert cells["texts"][row * 87 + column] == f"k = {k_point:g}, f = {f_point:g}: {name}"
     assert 0 < cells["left"] < cells["left"] + cells["width"] < 1
     assert 0 < cells["top"] < cells["top"] + cells["height"] < 1
@@ -168,7 +171,7 @@ def test_pointing_at_the_phase_diagram_tells_k_f_and_class(tmp_path):
 def test_montage_shows_the_wanted_class_and_pointing_tells_k_f_and_seed(tmp_path):
     said = scan(every=100)
     page = build(tmp_path, montage_class="kappa")
-    number = spaces.PATTERN_CLASSES_SECOND.index("kappa")
+    number = tables.PATTERN_CLASSES_SECOND.index("kappa")
     members = said.isel(sample=np.flatnonzero(said.predicted.values == number)).sortby(["k", "f"])
     expected = [
         f"k = {k:g}, f = {f:g}, seed {seed}"
@@ -181,7 +184,7 @@ def test_montage_shows_the_wanted_class_and_pointing_tells_k_f_and_seed(tmp_path
 
 
 def test_a_class_that_the_scan_does_not_have_gets_a_sentence(tmp_path):
-    said = tiny_results.scan_predictions(500, spaces.PATTERN_CLASSES)
+    said = tiny_results.scan_predictions(500, tables.PATTERN_CLASSES)
     fields = tiny_results.patterns(said.sizes["sample"], frames=1)
     write("gray_scott/scan", fields.assign_coords({name: said[name] for name in ("k", "f", "seed", "label")}))
     write("predictions/pattern-2d/scan", said)

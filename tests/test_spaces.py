@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raypipe import spaces
 from raypipe.errors import InputError
+from raypipe.studies.andi import diffusion
+from raypipe.studies.gray_scott import tables
 
 CATALOG = Path(__file__).parent.parent / "data_catalog"
 FIRST_SEEDS = {"train": 1501, "val": 751, "test": 2251, "train2": 3291, "val2": 1646}
@@ -17,35 +18,35 @@ FIRST_SEEDS = {"train": 1501, "val": 751, "test": 2251, "train2": 3291, "val2": 
     ("split", "count"), [("train", 750), ("val", 750), ("test", 750), ("train2", 1645), ("val2", 1645)]
 )
 def test_full_sets_have_their_sizes_and_seeds(split, count):
-    simulations = spaces.pattern_simulations(split)
+    simulations = tables.pattern_simulations(split)
     assert len(simulations) == count
     np.testing.assert_array_equal(simulations.seed, np.arange(FIRST_SEEDS[split], FIRST_SEEDS[split] + count))
 
 
-@pytest.mark.parametrize("split", spaces.PATTERN_TABLES)
+@pytest.mark.parametrize("split", tables.PATTERN_TABLES)
 def test_sets_follow_the_table_in_file_order(split):
     with (CATALOG / "gray_scott_classes.csv").open() as lines:
-        rows = [row for row in csv.DictReader(lines) if row["table"] == spaces.PATTERN_TABLES[split]]
+        rows = [row for row in csv.DictReader(lines) if row["table"] == tables.PATTERN_TABLES[split]]
     expected = [(row["class"], float(row["k"]), float(row["f"])) for row in rows for _ in range(int(row["count"]))]
-    simulations, classes = spaces.pattern_simulations(split), spaces.pattern_classes(split)
+    simulations, classes = tables.pattern_simulations(split), tables.pattern_classes(split)
     found = zip((classes[label] for label in simulations.label), simulations.k, simulations.f, strict=True)
     assert list(found) == expected
 
 
 def test_class_order():
-    assert spaces.PATTERN_CLASSES == (
+    assert tables.PATTERN_CLASSES == (
         "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta",
         "iota", "kappa", "lambda", "mu", "nu", "l", "h",
     )  # fmt: skip
-    assert spaces.PATTERN_CLASSES_SECOND[13] == "pi"
-    assert [name for name in spaces.PATTERN_CLASSES_SECOND if name != "pi"] == list(spaces.PATTERN_CLASSES)
-    assert spaces.ANDI_MODELS == ("attm", "ctrw", "fbm", "lw", "sbm")
+    assert tables.PATTERN_CLASSES_SECOND[13] == "pi"
+    assert [name for name in tables.PATTERN_CLASSES_SECOND if name != "pi"] == list(tables.PATTERN_CLASSES)
+    assert diffusion.ANDI_MODELS == ("attm", "ctrw", "fbm", "lw", "sbm")
 
 
-@given(split=st.sampled_from(sorted(spaces.PATTERN_TABLES)), per_class=st.integers(1, 50))
+@given(split=st.sampled_from(sorted(tables.PATTERN_TABLES)), per_class=st.integers(1, 50))
 def test_a_subset_is_balanced_and_keeps_the_seeds_of_the_full_set(split, per_class):
-    full, part = spaces.pattern_simulations(split), spaces.pattern_simulations(split, per_class)
-    assert np.bincount(part.label).tolist() == [per_class] * len(spaces.pattern_classes(split))
+    full, part = tables.pattern_simulations(split), tables.pattern_simulations(split, per_class)
+    assert np.bincount(part.label).tolist() == [per_class] * len(tables.pattern_classes(split))
     index = part.seed - full.seed[0]
     assert (np.diff(index) > 0).all()
     for column in ("k", "f", "seed", "label"):
@@ -53,7 +54,7 @@ def test_a_subset_is_balanced_and_keeps_the_seeds_of_the_full_set(split, per_cla
 
 
 def test_a_subset_spreads_over_the_points_of_a_class():
-    part = spaces.pattern_simulations("test", 3)
+    part = tables.pattern_simulations("test", 3)
     alpha = part[part.label == 0]
     assert len(set(zip(alpha.k, alpha.f, strict=True))) == 3
 
@@ -74,7 +75,7 @@ def brute_force_scan():
 
 
 def test_scan_agrees_with_brute_force():
-    scan = spaces.scan_simulations()
+    scan = tables.scan_simulations()
     k, f, seed = (np.array(column) for column in zip(*brute_force_scan(), strict=True))
     assert len(scan) == 5481
     np.testing.assert_allclose(scan.k, k, atol=1e-12)
@@ -84,7 +85,7 @@ def test_scan_agrees_with_brute_force():
 
 
 def test_scan_is_an_image_of_87_by_95():
-    k, f = spaces.scan_axes()
+    k, f = tables.scan_axes()
     assert (len(k), len(f)) == (87, 95)
     np.testing.assert_allclose(np.diff(k), 0.000625)
     np.testing.assert_allclose(np.diff(f), 0.00125)
@@ -93,40 +94,40 @@ def test_scan_is_an_image_of_87_by_95():
 
 @given(every=st.integers(1, 5481))
 def test_every_nth_point_of_the_scan(every):
-    full, part = spaces.scan_simulations(), spaces.scan_simulations(every)
+    full, part = tables.scan_simulations(), tables.scan_simulations(every)
     assert len(part) == -(-5481 // every)
     np.testing.assert_array_equal(part.seed, full.seed[np.arange(len(part)) * every])
 
 
 def test_frame_times_serve_both_samples():
-    assert tuple(range(11400, 15001, 400)) == spaces.FRAME_TIMES_3D
-    assert set(spaces.FRAME_TIMES_2D) | set(spaces.FRAME_TIMES_3D) == set(spaces.PATTERN_FRAME_TIMES)
-    assert list(spaces.PATTERN_FRAME_TIMES) == sorted(spaces.PATTERN_FRAME_TIMES)
+    assert tuple(range(11400, 15001, 400)) == tables.FRAME_TIMES_3D
+    assert set(tables.FRAME_TIMES_2D) | set(tables.FRAME_TIMES_3D) == set(tables.PATTERN_FRAME_TIMES)
+    assert list(tables.PATTERN_FRAME_TIMES) == sorted(tables.PATTERN_FRAME_TIMES)
 
 
 @given(split=st.sampled_from(("train", "val")), fifth=st.integers(1, 20_000))
 def test_trajectories_are_balanced(split, fifth):
-    planned = spaces.trajectories(split, 5 * fifth)
+    planned = diffusion.trajectories(split, 5 * fifth)
     assert np.bincount(planned.label).tolist() == [fifth] * 5
 
 
 @given(count=st.integers(1, 10_000))
 def test_the_challenge_gives_labels_itself(count):
-    assert all(spaces.trajectories(split, count).label is None for split in spaces.CHALLENGE_SPLITS)
+    assert all(diffusion.trajectories(split, count).label is None for split in diffusion.CHALLENGE_SPLITS)
 
 
 @given(count=st.integers(1, 2_000))
 def test_seeds_of_trajectories_never_meet(count):
-    seeds = [spaces.trajectories(split, 5 * count).seed for split in spaces.TRAJECTORY_SPLITS]
+    seeds = [diffusion.trajectories(split, 5 * count).seed for split in diffusion.TRAJECTORY_SPLITS]
     assert len(np.unique(np.concatenate(seeds))) == 5 * count * len(seeds)
 
 
 def test_seeds_never_meet_in_the_largest_splits():
-    first = np.array([spaces.trajectories(split, 5).seed[0] for split in spaces.TRAJECTORY_SPLITS])
-    assert np.diff(first).min() >= spaces.MOST_TRAJECTORIES
-    assert first.max() + spaces.MOST_TRAJECTORIES <= 2**32
+    first = np.array([diffusion.trajectories(split, 5).seed[0] for split in diffusion.TRAJECTORY_SPLITS])
+    assert np.diff(first).min() >= diffusion.MOST_TRAJECTORIES
+    assert first.max() + diffusion.MOST_TRAJECTORIES <= 2**32
     with pytest.raises(InputError, match="expected from 1 to 536870912"):
-        spaces.trajectories("test", spaces.MOST_TRAJECTORIES + 1)
+        diffusion.trajectories("test", diffusion.MOST_TRAJECTORIES + 1)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +135,7 @@ def test_seeds_never_meet_in_the_largest_splits():
     [("attm", 0.05, 1, 20), ("ctrw", 0.05, 1, 20), ("fbm", 0.05, 1.95, 39), ("lw", 1.05, 2, 20), ("sbm", 0.05, 2, 40)],
 )
 def test_exponents(model, first, last, count):
-    exponents = spaces.andi_exponents(spaces.ANDI_MODELS.index(model))
+    exponents = diffusion.andi_exponents(diffusion.ANDI_MODELS.index(model))
     assert (exponents[0], exponents[-1], len(exponents)) == (first, last, count)
     np.testing.assert_allclose(np.diff(exponents), 0.05)
 
@@ -142,14 +143,14 @@ def test_exponents(model, first, last, count):
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda: spaces.pattern_simulations("tran"), "unknown split 'tran'"),
-        (lambda: spaces.pattern_simulations("train", 51), "from 1 to 50"),
-        (lambda: spaces.pattern_simulations("train", 0), "from 1 to 50"),
-        (lambda: spaces.scan_simulations(0), "from 1 to 5481"),
-        (lambda: spaces.scan_simulations(5482), "from 1 to 5481"),
-        (lambda: spaces.trajectories("train", 7), "take 5"),
-        (lambda: spaces.trajectories("train", 0), "from 1 to"),
-        (lambda: spaces.trajectories("train2", 5), "unknown split"),
+        (lambda: tables.pattern_simulations("tran"), "unknown split 'tran'"),
+        (lambda: tables.pattern_simulations("train", 51), "from 1 to 50"),
+        (lambda: tables.pattern_simulations("train", 0), "from 1 to 50"),
+        (lambda: tables.scan_simulations(0), "from 1 to 5481"),
+        (lambda: tables.scan_simulations(5482), "from 1 to 5481"),
+        (lambda: diffusion.trajectories("train", 7), "take 5"),
+        (lambda: diffusion.trajectories("train", 0), "from 1 to"),
+        (lambda: diffusion.trajectories("train2", 5), "unknown split"),
     ],
 )
 def test_bad_input_says_what_is_possible(call, said):

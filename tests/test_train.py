@@ -13,14 +13,17 @@ import numpy as np
 import pytest
 from tiny_data import write_trajectories
 
-from raypipe import artifact, catalog, fit, inputs, trial
-from raypipe.architectures import andi_grid, architecture
+from raypipe import catalog
 from raypipe.errors import InputError
-from raypipe.fit import HISTORY, Fit, training
-from raypipe.spaces import ANDI_MODELS
+from raypipe.networks import artifact, fit, inputs, trial
+from raypipe.networks.fit import HISTORY, Fit
+from raypipe.networks.train import Settings, data_names, summary, train
+from raypipe.networks.training import training
+from raypipe.networks.trial import Keeper, NetworkTrial, Task
 from raypipe.store import objects
-from raypipe.train import Settings, data_names, summary, train
-from raypipe.trial import Keeper, NetworkTrial, Task
+from raypipe.studies.andi.diffusion import ANDI_MODELS
+from raypipe.studies.andi.networks import andi_grid
+from raypipe.study import architecture
 
 CHECKOUT = Path(__file__).parent.parent
 TWO = [architecture("123-2"), architecture("132-2")]
@@ -132,7 +135,7 @@ def test_two_networks_on_two_workers(trained, monkeypatch):
 
 def test_what_is_trained_is_left_alone(trained, monkeypatch):
     monkeypatch.setenv("RAYPIPE_STORE", str(trained[0]))
-    monkeypatch.setattr("raypipe.cluster.connect", lambda: pytest.fail("nothing is to be done"))
+    monkeypatch.setattr("raypipe.run.cluster.connect", lambda: pytest.fail("nothing is to be done"))
     kept = files(trained[0])
     assert train(TWO, SETTINGS) == ["123-2", "132-2"]
     for other, difference in (
@@ -247,13 +250,13 @@ def test_names_of_data_sets():
     ],
 )
 def test_mistakes_are_told_before_anything_starts(networks, settings, message, monkeypatch):
-    monkeypatch.setattr("raypipe.cluster.connect", lambda: pytest.fail("nothing is to be started"))
+    monkeypatch.setattr("raypipe.run.cluster.connect", lambda: pytest.fail("nothing is to be started"))
     with pytest.raises(InputError, match=message):
         train([architecture(name) for name in networks], Settings(**settings))
 
 
 def test_validation_data_are_checked_too(monkeypatch):
-    monkeypatch.setattr("raypipe.cluster.connect", lambda: pytest.fail("nothing is to be started"))
+    monkeypatch.setattr("raypipe.run.cluster.connect", lambda: pytest.fail("nothing is to be started"))
     write_trajectories("train", 10)
     write_trajectories("val", 10, length=200)
     with pytest.raises(InputError, match="andi/val has samples of 200 points, not 320"):
@@ -261,7 +264,7 @@ def test_validation_data_are_checked_too(monkeypatch):
 
 
 def test_more_samples_than_there_are(monkeypatch):
-    monkeypatch.setattr("raypipe.cluster.connect", lambda: pytest.fail("nothing is to be started"))
+    monkeypatch.setattr("raypipe.run.cluster.connect", lambda: pytest.fail("nothing is to be started"))
     write_data()
     with pytest.raises(InputError, match="201 samples of andi/train; expected from 1 to 200"):
         train(TWO, Settings(epochs=1, samples=201))

@@ -7,8 +7,10 @@ import pytest
 from challenge_reference import challenge_digests
 from walk_cases import differing_walks
 
-from raypipe import catalog, environments, generate, spaces
-from raypipe.fill import fill
+from raypipe import catalog
+from raypipe.run import environments
+from raypipe.run.fill import fill
+from raypipe.studies.andi import diffusion, trajectory_sets
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 
@@ -25,7 +27,7 @@ def datasets(ray_cluster, tmp_path_factory):
         ):
             folder = tmp_path_factory.getbasetemp() / f"trajectories-{root}"
             patch.setenv("RAYPIPE_STORE", str(folder))
-            fill(generate.trajectories(split, count), workers=workers)
+            fill(trajectory_sets.trajectories(split, count), workers=workers)
             made[root, split] = (folder, catalog.open(f"andi/{split}").load())
     return made
 
@@ -41,9 +43,9 @@ def test_exponents_and_noise_are_those_of_the_challenge(datasets):
     _, train = datasets["one", "train"]
     for model in range(5):
         of_model = train.exponent.values[train.label.values == model]
-        assert np.isin(of_model, spaces.andi_exponents(model)).all()
+        assert np.isin(of_model, diffusion.andi_exponents(model)).all()
         # 600 draws of at most 40 values: one is left out with a probability of 40 exp(-15).
-        assert set(of_model) == set(spaces.andi_exponents(model))
+        assert set(of_model) == set(diffusion.andi_exponents(model))
     noise, counts = np.unique(train.noise, return_counts=True)
     assert noise.tolist() == [0.1, 0.5, 1.0]
     assert (abs(counts - 1000) < 130).all()  # five standard deviations
@@ -62,7 +64,7 @@ def test_displacements_have_the_scale_of_the_recipe(datasets):
     _, train = datasets["one", "train"]
     diffusive = train.isel(sample=np.isin(train.label, [2, 4]) & (np.abs(train.exponent - 1) < 0.3))
     spread = np.diff(diffusive.position, axis=1).std(axis=1)
-    for noise in spaces.NOISE_LEVELS:
+    for noise in diffusion.NOISE_LEVELS:
         # The factor is a standard normal number, so the mean square is (1 + 2 σ²) times one.
         square = (spread[diffusive.noise.values == noise] ** 2).mean()
         assert square == pytest.approx(1 + 2 * noise**2, rel=0.6)
@@ -104,7 +106,7 @@ def test_faster_walks_are_those_of_the_package(model, ray_cluster):
     import ray
 
     remote = ray.remote(differing_walks).options(runtime_env=environments.runtime_env("andi"))
-    exponents = spaces.andi_exponents(spaces.ANDI_MODELS.index(model)).tolist()
+    exponents = diffusion.andi_exponents(diffusion.ANDI_MODELS.index(model)).tolist()
     differing, cases = ray.get(remote.remote(model, exponents, [3, 320, 321], 20))
     assert cases == 1200
     assert differing == []
@@ -120,7 +122,7 @@ def test_exponents_of_the_test_split_are_those_of_the_package(datasets):
     assert test.exponent.values[test.label == 1].max() == 0.7
     assert test.exponent.values[test.label == 2].max() < 1.5
     for model in range(5):
-        assert np.isin(test.exponent.values[test.label == model], spaces.andi_exponents(model)).all()
+        assert np.isin(test.exponent.values[test.label == model], diffusion.andi_exponents(model)).all()
 
 
 def test_noise_of_the_test_split_belongs_to_its_trajectory(datasets):
@@ -131,5 +133,5 @@ def test_noise_of_the_test_split_belongs_to_its_trajectory(datasets):
     displacements = np.abs(np.diff(still.position, axis=1))
     # One step in a waiting walk has a size of order √320 c, for the walk is scaled to unit variance.
     ratio = np.median(displacements, axis=1) / displacements.max(axis=1)
-    by_noise = [np.median(ratio[still.noise.values == noise]) for noise in spaces.NOISE_LEVELS]
+    by_noise = [np.median(ratio[still.noise.values == noise]) for noise in diffusion.NOISE_LEVELS]
     assert by_noise[0] < by_noise[1] / 2 < by_noise[2] / 2

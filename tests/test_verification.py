@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from test_artifact import small_artifact
 from tiny_store import contents, filled, shard_values, template, write
 
-from raypipe import artifact, repair, store
+from raypipe import repair, store
 from raypipe.errors import DamageError, InputError
+from raypipe.networks import artifact
 
 NAME = "tests/five"
 

@@ -23,7 +23,7 @@ def wheel(tmp_path_factory):
 def test_wheel_holds_the_package_its_tables_and_locks_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert "raypipe/data_catalog/gray_scott_classes.csv" in names
-    assert "raypipe/envs/andi.txt" in names
+    assert "raypipe/run/envs/andi.txt" in names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"raypipe"}
 
 
@@ -32,9 +32,10 @@ def test_wheel_installs_and_imports_without_ray_or_tensorflow(wheel, tmp_path):
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", target, wheel]
     subprocess.run(install, check=True)
     program = (
-        "import sys, raypipe, raypipe.catalog, raypipe.spaces\n"
+        "import sys, raypipe, raypipe.catalog\n"
+        "from raypipe.studies.gray_scott import tables\n"
         "print(raypipe.__file__)\n"
-        "print(len(raypipe.spaces.scan_simulations()))\n"
+        "print(len(tables.scan_simulations()))\n"
         "print([card.name for card in raypipe.catalog.search('scan')][:1])\n"
         "print([name for name in ('ray', 'tensorflow', 'keras') if name in sys.modules])\n"
     )

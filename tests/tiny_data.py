@@ -2,29 +2,31 @@
 
 import numpy as np
 
-from raypipe import spaces, store
+from raypipe import store
 from raypipe.store import Coordinate, Template, Variable
+from raypipe.studies.andi import diffusion
+from raypipe.studies.gray_scott import tables
 
 
-def write_trajectories(split: str, count: int, *, length: int = spaces.TRAJECTORY_LENGTH, seed: int = 0) -> None:
+def write_trajectories(split: str, count: int, *, length: int = diffusion.TRAJECTORY_LENGTH, seed: int = 0) -> None:
     """Random walks, of a drift that tells the class: a network learns it at once."""
     random = np.random.default_rng(seed)
-    label = np.arange(count) % len(spaces.ANDI_MODELS)
+    label = np.arange(count) % len(diffusion.ANDI_MODELS)
     steps = random.standard_normal((count, length)) + label[:, None]
     steps[:, ::2] -= 2 * label[:, None]
     _write(
         f"andi/{split}",
         {"position": (("sample", "time"), np.cumsum(steps, axis=1) + 100.0)},
         label,
-        spaces.ANDI_MODELS,
+        diffusion.ANDI_MODELS,
         {"time": np.arange(length)},
         seed,
     )
 
 
-def write_patterns(split: str, count: int, *, frame_times: tuple[int, ...] = spaces.PATTERN_FRAME_TIMES) -> None:
+def write_patterns(split: str, count: int, *, frame_times: tuple[int, ...] = tables.PATTERN_FRAME_TIMES) -> None:
     """Stripes whose wave number and level tell the class, the frame's time added as a millionth."""
-    classes = spaces.pattern_classes(split)
+    classes = tables.pattern_classes(split)
     random = np.random.default_rng(0)
     label = np.arange(count) % len(classes)
     x = np.arange(128) * 2 * np.pi / 128

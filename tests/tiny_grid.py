@@ -3,14 +3,16 @@
 import pandas as pd
 from tiny_networks import blank_weights
 
-from raypipe import artifact, spaces
-from raypipe.architectures import KERNEL_SIZES, andi_grid, architecture
-from raypipe.artifact import Artifact
+from raypipe.networks import artifact
+from raypipe.networks.artifact import Artifact
+from raypipe.studies.andi import diffusion
+from raypipe.studies.andi.networks import KERNEL_SIZES, andi_grid
+from raypipe.study import architecture
 
 
 def save(name, accuracy, *, series="", seed=1, epochs=8, trajectories=20000):
     """A trained network without weights to speak of."""
-    metrics = {"val_accuracy": accuracy, **{f"val_recall/{model}": accuracy for model in spaces.ANDI_MODELS}}
+    metrics = {"val_accuracy": accuracy, **{f"val_recall/{model}": accuracy for model in diffusion.ANDI_MODELS}}
     provenance = {
         "made_from": {"training": {"seed": seed}, "data": {"train": {"samples": trajectories}}},
         "seconds": 12.5,

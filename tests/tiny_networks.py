@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from raypipe import artifact, networks
-from raypipe.architectures import Architecture, weight_names
-from raypipe.artifact import Artifact
+from raypipe.networks import artifact, keras_model
+from raypipe.networks.architecture import Architecture, weight_names
+from raypipe.networks.artifact import Artifact
 
 
 def blank_weights(architecture: Architecture, parameters: int) -> dict[str, np.ndarray]:
@@ -18,7 +18,7 @@ def random_network(architecture: Architecture, seed: int = 0) -> Artifact:
     random = np.random.default_rng(seed)
     normalisations = {layer.name for layer in architecture.layers if layer.kind == "BatchNormalization"}
     weights = {}
-    for name, array in networks.weights(networks.build(architecture)).items():
+    for name, array in keras_model.weights(keras_model.build(architecture)).items():
         if name.split("/")[0] in normalisations:
             weights[name] = random.uniform(0.5, 1.5, array.shape).astype("float32")
         else:

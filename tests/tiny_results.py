@@ -3,17 +3,19 @@
 import numpy as np
 import xarray as xr
 
-from raypipe import spaces, store
+from raypipe import store
 from raypipe.store import Coordinate, Template, Variable
+from raypipe.studies.andi import diffusion
+from raypipe.studies.gray_scott import tables
 
 
 def flags(classes):
     return {"flag_values": list(range(len(classes))), "flag_meanings": " ".join(classes)}
 
 
-def scan_predictions(every=1, classes=spaces.PATTERN_CLASSES_SECOND):
+def scan_predictions(every=1, classes=tables.PATTERN_CLASSES_SECOND):
     """The scan, thinned; the classes take turns."""
-    scan = spaces.scan_simulations(every)
+    scan = tables.scan_simulations(every)
     coordinates = {
         "k": ("sample", scan.k),
         "f": ("sample", scan.f),
@@ -36,8 +38,8 @@ def predictions(classes, samples):
 def trajectories(samples=10):
     """Random walks with the predictions of `predictions`; relevance grows with a random order of the steps."""
     random = np.random.default_rng(0)
-    shape = (samples, spaces.TRAJECTORY_LENGTH)
-    said = predictions(spaces.ANDI_MODELS, samples)
+    shape = (samples, diffusion.TRAJECTORY_LENGTH)
+    said = predictions(diffusion.ANDI_MODELS, samples)
     return said.assign(
         position=(("sample", "time"), random.normal(size=shape).cumsum(axis=1)),
         relevance=(("sample", "time"), random.permuted(np.tile(np.linspace(-1, 1, shape[1]), (samples, 1)), axis=1)),
@@ -62,7 +64,7 @@ def saliency(samples=20):
     fields = patterns(samples)
     values = np.zeros((samples, 128, 128), dtype="float32")
     values[:, 0, 0] = 1
-    said = predictions(spaces.PATTERN_CLASSES, samples)
+    said = predictions(tables.PATTERN_CLASSES, samples)
     return said.assign(saliency=(("sample", "y", "x"), values), u=fields["u"].isel(frame=-1)).assign_coords(
         k=fields["k"], f=fields["f"]
     )

@@ -11,7 +11,7 @@ def differing_walks(model, exponents, lengths, seeds):
         warnings.simplefilter("ignore")
         from andi_datasets.models_theory import models_theory
 
-        from raypipe.trajectories import Walks
+        from raypipe.studies.andi.trajectories import Walks
 
         def walk(walks, exponent, length, seed):
             np.random.seed(seed)  # noqa: NPY002

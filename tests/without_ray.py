@@ -5,7 +5,8 @@ import runpy
 from collections.abc import Callable
 from pathlib import Path
 
-from raypipe import fill, store
+from raypipe import store
+from raypipe.run import fill
 
 
 def fill_here(plan: fill.Plan, *, workers: int | None = None) -> None:

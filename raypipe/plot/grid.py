@@ -12,8 +12,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from raypipe.architectures import KERNEL_SIZES, WORDS, unbuildable
 from raypipe.plot.style import BLUE, new_figure, styled
+from raypipe.studies.andi.networks import KERNEL_SIZES, WORDS, unbuildable
 
 _DEPTH_COLOURS = {1: "#bddf26", 2: "#26ad81", 3: "#31668e", 4: "#440154"}
 """From viridis, the deepest darkest."""

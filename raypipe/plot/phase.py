@@ -8,9 +8,9 @@ from matplotlib.patches import Patch
 from scipy.ndimage import distance_transform_edt, label
 from scipy.spatial import KDTree
 
-from raypipe import spaces
 from raypipe.plot.classes import class_names, symbol
 from raypipe.plot.style import CLASS_COLOURS, class_colour_map, new_figure, styled
+from raypipe.studies.gray_scott import tables
 
 OUTSIDE = -1
 """Number of the cells that the scan does not reach."""
@@ -25,9 +25,9 @@ def phase_grid(predictions: xr.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndar
     `predictions` has `k`, `f` and `predicted` along `sample`. Every point of the full scan takes the class of the
     nearest point in `predictions`, counted in steps of the scan, so that a thinned scan fills the image too.
     """
-    k, f = spaces.scan_axes()
+    k, f = tables.scan_axes()
     steps = np.array([(k[-1] - k[0]) / (len(k) - 1), (f[-1] - f[0]) / (len(f) - 1)])
-    scan = spaces.scan_simulations()
+    scan = tables.scan_simulations()
     classified = KDTree(np.column_stack([predictions["k"].values, predictions["f"].values]) / steps)
     _, nearest = classified.query(np.column_stack([scan.k, scan.f]) / steps)
     image = np.full((len(f), len(k)), OUTSIDE, dtype=np.int64)

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import raypipe
-from raypipe import spaces
+from raypipe import errors
 from raypipe.errors import InputError
 from raypipe.report import sections
 from raypipe.report.holdings import Holdings
 from raypipe.report.page import Section, render
 from raypipe.store import objects
+from raypipe.studies.gray_scott import tables
 
 
 def build(output: Path, montage_class: str | None = None) -> Path:
@@ -28,7 +29,7 @@ def build(output: Path, montage_class: str | None = None) -> Path:
         InputError: if there are no data at all, the class is unknown, or the folder cannot be written.
     """
     if montage_class is not None:
-        spaces.choice("pattern class", montage_class, spaces.PATTERN_CLASSES_SECOND)
+        errors.choice("pattern class", montage_class, tables.PATTERN_CLASSES_SECOND)
     holdings = Holdings.all()
     if not holdings.stores:
         raise InputError(f"there are no data sets under {objects.root()}; make some, or set {objects.ROOT_VARIABLE}")

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import xarray as xr
 
-from raypipe import artifact, catalog, store
-from raypipe.artifact import Artifact
+from raypipe import catalog, store
+from raypipe.networks import artifact
+from raypipe.networks.artifact import Artifact
 
 SCAN = "scan"
 """The split without labels: the fine scan."""

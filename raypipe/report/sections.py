@@ -5,12 +5,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from raypipe import catalog, plot, spaces
-from raypipe.artifact import Artifact
-from raypipe.evaluate import evaluate
+from raypipe import catalog, plot
+from raypipe.networks.artifact import Artifact
+from raypipe.networks.evaluate import evaluate
 from raypipe.plot.classes import class_names, symbol
 from raypipe.report.holdings import SCAN, Holdings
 from raypipe.report.page import Cells, Facts, Heading, Missing, Part, Picture, Table, Text, Tiles
+from raypipe.studies.gray_scott import tables
 
 HOMOGENEOUS = ("l", "h")
 """The classes without a pattern."""
@@ -121,7 +122,7 @@ def phase_diagram(holdings: Holdings) -> Iterator[Part]:
     for network, predictions in found:
         names = class_names(predictions)
         k, f, image = plot.phase_grid(predictions)
-        classified, points = predictions.sizes["sample"], len(spaces.scan_simulations())
+        classified, points = predictions.sizes["sample"], len(tables.scan_simulations())
         thinned = f" Each point has the class of the nearest of {classified} patterns." if classified < points else ""
         yield Heading(f"By {network}")
         yield Picture(

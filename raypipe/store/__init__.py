@@ -20,11 +20,12 @@ from raypipe.store.creation import (
 from raypipe.store.documents import Shard, StoredPlan
 from raypipe.store.reading import arrays, open
 from raypipe.store.shards import checksum, ledger, write_shard
-from raypipe.store.template import Coordinate, Template, Variable
+from raypipe.store.template import Coordinate, Plan, Template, Variable, label_attributes
 from raypipe.store.verification import Verification, mend, stored_parameters, verify
 
 __all__ = [
     "Coordinate",
+    "Plan",
     "Shard",
     "StoredPlan",
     "Template",
@@ -37,6 +38,7 @@ __all__ = [
     "exists",
     "finished",
     "is_marked_complete",
+    "label_attributes",
     "ledger",
     "list_names",
     "location",

@@ -86,6 +86,31 @@ class Template:
         )
 
 
+@dataclass(frozen=True)
+class Plan(Template):
+    """A template and how its shards are computed.
+
+    Attributes:
+        compute: "module:factory"; the factory gets the parameters, once per worker, and returns a function from
+            the rows of a shard (`sample` indices and the named columns) to one array per variable.
+        columns: names of the coordinates along `sample` that the function needs.
+        environment: in which workers run; None is the cluster's own.
+    """
+
+    compute: str = ""
+    columns: tuple[str, ...] = ()
+    environment: str | None = None
+
+
+def label_attributes(classes: tuple[str, ...]) -> dict[str, Any]:
+    """CF attributes of a label: which number is which class."""
+    return {
+        "long_name": "class",
+        "flag_values": list(range(len(classes))),
+        "flag_meanings": " ".join(classes),
+    }
+
+
 def values_checksum(values: np.ndarray) -> str:
     """SHA-256 of the data type, shape and values of an array."""
     if values.dtype.kind in "UTO":

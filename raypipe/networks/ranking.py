@@ -1,6 +1,6 @@
 """Networks compared on the same trajectories: how good each is, how sure that is, and where it fails."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,10 +8,33 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from raypipe import artifact
-from raypipe.effects import mean_with_interval, training_facts
 from raypipe.errors import InputError
-from raypipe.evaluate import STRATA, evaluate
+from raypipe.networks import artifact
+from raypipe.networks.artifact import Artifact
+from raypipe.networks.evaluate import STRATA, evaluate
+
+
+def training_facts(trained: Artifact) -> dict[str, Any]:
+    """Name, parameters, epochs, training trajectories, seconds of training and validation accuracy of a network."""
+    return {
+        "name": trained.name,
+        "parameters": trained.parameters,
+        "epochs": len(trained.history["loss"]),
+        "trajectories": trained.provenance["made_from"]["data"]["train"]["samples"],
+        "seconds": trained.provenance["seconds"],
+        "val_accuracy": trained.metrics["val_accuracy"],
+    }
+
+
+def mean_with_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
+    """Mean of independent values and its 95 % confidence interval after Student; NaN for a single value."""
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return mean, np.nan, np.nan
+    if np.ptp(values) == 0:  # where SciPy divides zero by zero
+        return mean, mean, mean
+    interval = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    return mean, float(interval.low), float(interval.high)
 
 
 def ranking(predictions: Mapping[str, xr.Dataset], reference: str) -> pd.DataFrame:
@@ -23,7 +46,7 @@ def ranking(predictions: Mapping[str, xr.Dataset], reference: str) -> pd.DataFra
 
     Returns:
         Columns `name`, `parameters`, `epochs`, `trajectories`, `seconds` and `val_accuracy` (see
-        `effects.training_facts`); on the samples of the predictions `accuracy` with `accuracy_low` and
+        `training_facts`); on the samples of the predictions `accuracy` with `accuracy_low` and
         `accuracy_high`, its 95 % confidence interval (Wilson, J. Am. Stat. Assoc. 22, 209 (1927)), `micro_f1`,
         `macro_f1`, `recall_<class>`; and `difference` of accuracy to the reference with `difference_low` and
         `difference_high`, its 95 % confidence interval over pairs: both networks saw the same samples, so what is

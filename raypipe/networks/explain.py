@@ -1,7 +1,7 @@
-"""Explain a network's decisions: relevance of the steps of trajectories, saliency of the pixels of patterns.
+"""Explain a network's decisions: relevance of the steps of sequences, saliency of the points of fields.
 
-Trajectories are explained by innvestigate in its own environment (`raypipe.relevance`), patterns by the gradient in the
-cluster's (`raypipe.saliency`). Both start from a store of predictions.
+Sequences are explained by innvestigate in its own environment (`relevance`), fields by the gradient in the cluster's
+(`saliency`). Both start from a store of predictions.
 """
 
 import logging
@@ -9,20 +9,21 @@ import logging
 import numpy as np
 import xarray as xr
 
-from raypipe import artifact, store
-from raypipe.architectures import Architecture
-from raypipe.errors import InputError
-from raypipe.fill import Coordinate, Plan, Variable, fill
-from raypipe.relevance import CONTROLS, METHODS, OPAQUE, settings_of
-from raypipe.spaces import choice
+from raypipe import store
+from raypipe.errors import InputError, choice
+from raypipe.networks import artifact
+from raypipe.networks.architecture import Architecture
+from raypipe.networks.relevance import CONTROLS, METHODS, OPAQUE, settings_of
+from raypipe.run.fill import fill
+from raypipe.store import Coordinate, Plan, Variable
 
 SALIENCY = "saliency"
-"""The method for patterns; those for trajectories are `relevance.METHODS`."""
+"""The method for fields; those for sequences are `relevance.METHODS`."""
 
 LRP = "lrp-epsilon"
-"""The method for trajectories that the published study used, and the default."""
+"""The usual method for sequences."""
 
-SHARD_SAMPLES = {"andi": 250, "gray_scott": 32}
+SHARD_SAMPLES = {"relevance": 250, "saliency": 32}
 
 
 def explain(
@@ -40,17 +41,17 @@ def explain(
     correctly; of a class without any, the first sample: `label` and `predicted` differ then. With a control the samples
     and the classes are the same, and the maps those of a changed network: checks of what the maps are worth.
 
-    For trajectories the store is `relevance/<network>/<split>` (after it `-<method>` if the method is not the default
-    one, and `-<control>`) with `relevance` and `position` (sample, time) and `score` (sample), the score explained; for
-    patterns `saliency/<network>/<split>` with `saliency` and `u` (sample, y, x), the last frame. Both have the
-    coordinates of the predictions and `origin`, the number of the sample in the split.
+    For sequences the store is `relevance/<network>/<split>` (after it `-<method>` if the method is not the default
+    one, and `-<control>`) with `relevance` and the sequence (sample, time) and `score` (sample), the score explained;
+    for fields `saliency/<network>/<split>` with `saliency` and the last frame (sample, y, x). Both have the coordinates
+    of the predictions and `origin`, the number of the sample in the split.
 
     Args:
         network: name of a trained network.
         split: for which there are predictions.
-        method: one of relevance.METHODS for trajectories, "saliency" for patterns; None for the usual one.
+        method: one of relevance.METHODS for sequences, "saliency" for fields; None for the usual one.
         per_class: at most so many samples of each class.
-        control: one of relevance.CONTROLS for trajectories; None for the network as it is.
+        control: one of relevance.CONTROLS for sequences; None for the network as it is.
         workers: at most so many worker processes; by default as many as the cluster has room for.
 
     Returns:
@@ -58,7 +59,7 @@ def explain(
 
     Raises:
         InputError: if the network is not trained, there are no predictions of it or no labels, the method is not for
-            the network's study, `per_class` is below 1, the control is unknown or for patterns, or the store was made
+            the network's study, `per_class` is below 1, the control is unknown or for fields, or the store was made
             in another way.
     """
     planned = plan(network, split, method=method, per_class=per_class, control=control)
@@ -103,7 +104,9 @@ def plan(
             "per_class": per_class,
             **({"control": control, "control_settings": CONTROLS[control]} if control else {}),
         },
-        compute="raypipe.saliency:saliency_of" if method == SALIENCY else "raypipe.relevance:relevance_of",
+        compute="raypipe.networks.saliency:saliency_of"
+        if method == SALIENCY
+        else "raypipe.networks.relevance:relevance_of",
         columns=("origin", "predicted"),
         environment=None if method == SALIENCY else "explain",
         attributes={
@@ -119,18 +122,18 @@ def check(network: str, method: str | None, per_class: int, control: str | None 
         InputError: see `explain`.
     """
     architecture = artifact.load(network).architecture
-    usual, methods = (LRP, tuple(METHODS)) if architecture.study == "andi" else (SALIENCY, (SALIENCY,))
+    usual, methods = (LRP, tuple(METHODS)) if architecture.is_sequence else (SALIENCY, (SALIENCY,))
     if per_class < 1:
         raise InputError(f"{per_class} samples per class; expected 1 or more")
-    if control and architecture.study != "andi":
+    if control and not architecture.is_sequence:
         raise InputError(
             f"control {control!r} with network {network}, which is of the study {architecture.study}; controls check "
-            "the relevance of trajectories: choose a network of theirs, such as andi-study"
+            "the relevance of sequences: choose a network of those"
         )
-    if architecture.study == "andi" and (opaque := [one.name for one in architecture.layers if one.kind in OPAQUE]):
+    if architecture.is_sequence and (opaque := [one.name for one in architecture.layers if one.kind in OPAQUE]):
         raise InputError(
             f"network {network} cannot be explained: innvestigate cannot walk back through its layer "
-            f"{', '.join(opaque)}; choose one without, such as andi-study"
+            f"{', '.join(opaque)}; choose a network without"
         )
     if control:
         choice("control", control, tuple(CONTROLS))
@@ -166,7 +169,7 @@ def chosen(predictions: xr.Dataset, per_class: int) -> np.ndarray:
 
 def _variables(architecture: Architecture, product: str, samples: int) -> tuple[dict[str, Variable], int]:
     """Variables of the store and the samples of its shards."""
-    shard, shape = SHARD_SAMPLES[architecture.study], architecture.input_shape
+    shard, shape = SHARD_SAMPLES[product], architecture.input_shape
     described: dict[str, tuple[tuple[str, ...], str, str]]
     if product == SALIENCY:
         described = {

@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import raypipe
-from raypipe.errors import InputError
-from raypipe.spaces import choice
+from raypipe.errors import InputError, choice
 
 ISOLATED = ("andi", "explain")
 """Environments beside the cluster's own, which is `cluster`."""
 
-LOCKS = "raypipe/envs"
+LOCKS = "raypipe/run/envs"
 """Folder of the lock files, relative to a job's working directory."""
 
 
@@ -93,8 +92,8 @@ def warm(name: str) -> None:
     logging.getLogger(__name__).info("making the environment %s, which takes a minute once", name)
     if subprocess.run([*_executable(name, locks), *check]).returncode:
         raise InputError(
-            f"the environment {name!r} could not be made from raypipe/envs/{name}.txt; see uv's message above, check "
-            "the network, and try again"
+            f"the environment {name!r} could not be made from raypipe/run/envs/{name}.txt; see uv's message above, "
+            "check the network, and try again"
         )
 
 

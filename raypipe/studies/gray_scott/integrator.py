@@ -17,7 +17,7 @@ import numpy as np
 from raypipe.errors import InputError
 
 if TYPE_CHECKING:
-    from raypipe.gray_scott_kernel import Stepper
+    from raypipe.studies.gray_scott.kernel import Stepper
 
 SMALLEST_SIZE = 21
 STEPS_PER_CHECK = 1000
@@ -155,7 +155,7 @@ def integrate(
     if u.shape != v.shape or u.ndim != 2 or u.shape[0] != u.shape[1] or u.shape[0] < 2:
         raise InputError(f"the fields have shapes {u.shape} and {v.shape}; expected two equal squares of 2 x 2 or more")
     # Imported here: numba takes a second or two to import, which a look at an initial state need not wait for.
-    from raypipe.gray_scott_kernel import Stepper
+    from raypipe.studies.gray_scott.kernel import Stepper
 
     stepper = Stepper(u.astype(dtype), v.astype(dtype), f, k, diffusion_u, diffusion_v, time_step)
     return _frames(stepper, steps, frame_times, early_end)

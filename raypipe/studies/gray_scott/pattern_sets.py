@@ -1,29 +1,22 @@
-"""Plans of the simulated data sets."""
+"""Plans of the data sets of patterns."""
 
 from typing import Any
 
 import numpy as np
 
-from raypipe import catalog, gray_scott, spaces
-from raypipe.fill import Coordinate, Plan, Rows, Variable
+from raypipe import catalog
+from raypipe.errors import choice
+from raypipe.store import Coordinate, Plan, Variable, label_attributes
+from raypipe.studies.gray_scott import integrator, tables
+
+Rows = dict[str, np.ndarray]
 
 PATTERNS_PER_SHARD = 25
 """Some seconds of work: little is lost with a worker, at the end none waits long for another, and what Ray and Zarr
 need for each shard is small beside it."""
 
-TRAJECTORIES_PER_SHARD = 1000
-
 _CONCENTRATION = {"units": "1", "long_name": "concentration of the substrate"}
 _STEPS = {"long_name": "time steps computed: fewer than 60000 where a step changed nothing and the rest was known"}
-
-
-def label_attributes(classes: tuple[str, ...]) -> dict[str, Any]:
-    """CF attributes of a label: which number is which class."""
-    return {
-        "long_name": "class",
-        "flag_values": list(range(len(classes))),
-        "flag_meanings": " ".join(classes),
-    }
 
 
 def patterns(split: str, per_class: int | None = None, dtype: str = "float64") -> Plan:
@@ -39,11 +32,11 @@ def patterns(split: str, per_class: int | None = None, dtype: str = "float64") -
     """
     return _simulations(
         f"gray_scott/{split}",
-        spaces.pattern_simulations(split, per_class),
-        spaces.PATTERN_FRAME_TIMES,
+        tables.pattern_simulations(split, per_class),
+        tables.PATTERN_FRAME_TIMES,
         dtype,
         {"per_class": per_class},
-        label_attributes(spaces.pattern_classes(split)),
+        label_attributes(tables.pattern_classes(split)),
     )
 
 
@@ -59,8 +52,8 @@ def scan(every: int = 1, dtype: str = "float64") -> Plan:
     """
     return _simulations(
         "gray_scott/scan",
-        spaces.scan_simulations(every),
-        spaces.FRAME_TIMES_2D,
+        tables.scan_simulations(every),
+        tables.FRAME_TIMES_2D,
         dtype,
         {"every": every},
         {"long_name": "class, not known"},
@@ -69,13 +62,13 @@ def scan(every: int = 1, dtype: str = "float64") -> Plan:
 
 def _simulations(
     name: str,
-    simulations: spaces.Simulations,
+    simulations: tables.Simulations,
     times: tuple[int, ...],
     dtype: str,
     subset: dict[str, int | None],
     label: dict[str, Any],
 ) -> Plan:
-    spaces.choice("dtype", dtype, gray_scott.DATA_TYPES)
+    choice("dtype", dtype, integrator.DATA_TYPES)
     samples, size = len(simulations), 128
     return Plan(
         name=name,
@@ -108,7 +101,7 @@ def _simulations(
             **subset,
         },
         attributes=catalog.card(name).attributes(),
-        compute="raypipe.generate:simulated_patterns",
+        compute="raypipe.studies.gray_scott.pattern_sets:simulated_patterns",
         columns=("k", "f", "seed"),
     )
 
@@ -122,54 +115,10 @@ def simulated_patterns(parameters: dict[str, Any]) -> Any:
         u = np.empty((len(seeds), size, size, len(parameters["frame_times"])), parameters["dtype"])
         steps = np.empty(len(seeds), "int64")
         for number, (seed, f, k) in enumerate(zip(seeds, rows["f"].tolist(), rows["k"].tolist(), strict=True)):
-            state = gray_scott.initial_state(seed, size)
-            for place, frame in enumerate(gray_scott.integrate(*state, f, k, **settings)):
+            state = integrator.initial_state(seed, size)
+            for place, frame in enumerate(integrator.integrate(*state, f, k, **settings)):
                 u[number, ..., place] = frame.u
             steps[number] = frame.steps
         return {"u": u, "steps": steps}
 
     return compute
-
-
-def trajectories(split: str, count: int) -> Plan:
-    """Plan of a trajectory data set, `andi/<split>`: positions as the generator made them.
-
-    Args:
-        split: train or val, which are balanced; test, train-challenge or val-challenge, which are what
-            `challenge_theory_dataset` itself returns.
-        count: number of trajectories, a multiple of five where they are balanced.
-
-    Raises:
-        InputError: if the split or the count is not possible.
-    """
-    planned = spaces.trajectories(split, count)
-    per_sample: dict[str, dict[str, Any]] = {
-        "exponent": {"long_name": "anomalous exponent", "units": "1"},
-        "noise": {"long_name": "standard deviation of the localisation noise", "units": "1"},
-    }
-    label = label_attributes(spaces.ANDI_MODELS)
-    shard = min(TRAJECTORIES_PER_SHARD, count)
-    variables = {
-        "position": Variable(
-            ("sample", "time"), (count, spaces.TRAJECTORY_LENGTH), "float64", (shard, spaces.TRAJECTORY_LENGTH),
-            {"long_name": "position", "units": "1"},
-        ),
-        **{name: Variable(("sample",), (count,), "float64", (shard,), meaning) for name, meaning in per_sample.items()},
-    }  # fmt: skip
-    coordinates = {"seed": Coordinate(("sample",), planned.seed, {"long_name": "seed of the generator"})}
-    if planned.label is None:
-        variables["label"] = Variable(("sample",), (count,), "int64", (shard,), label)
-    else:
-        coordinates["label"] = Coordinate(("sample",), planned.label, label)
-    return Plan(
-        name=f"andi/{split}",
-        samples=count,
-        shard_samples=shard,
-        variables=variables,
-        coordinates=coordinates,
-        parameters={"trajectories": count, "length": spaces.TRAJECTORY_LENGTH, "per_call": shard},
-        attributes=catalog.card(f"andi/{split}").attributes(),
-        compute="raypipe.trajectories:challenge" if planned.label is None else "raypipe.trajectories:recipe",
-        columns=("seed",) if planned.label is None else ("seed", "label"),
-        environment="andi",
-    )

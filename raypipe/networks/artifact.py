@@ -15,8 +15,8 @@ import numpy as np
 import safetensors.numpy
 from pydantic import TypeAdapter, ValidationError
 
-from raypipe.architectures import Architecture, weight_names
 from raypipe.errors import InputError
+from raypipe.networks.architecture import Architecture, weight_names
 from raypipe.store import objects
 
 _ARCHITECTURE = TypeAdapter(Architecture)

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from raypipe import artifact, inputs, networks, store
-from raypipe.artifact import Artifact
+from raypipe import store
+from raypipe.networks import artifact, inputs, keras_model
+from raypipe.networks.artifact import Artifact
 
 METHODS: dict[str, dict[str, float]] = {
     "lrp-epsilon": {"epsilon": 1.0},
@@ -101,7 +102,7 @@ def explainer(
     graph = tf.Graph()
     session = tf.compat.v1.Session(graph=graph)
     with graph.as_default(), session.as_default():
-        original, analysed = networks.load(trained), networks.load(explainable(trained))
+        original, analysed = keras_model.load(trained), keras_model.load(explainable(trained))
         # The class is given, not left to innvestigate: what was predicted is explained even if two scores nearly tie.
         analyzer = innvestigate.create_analyzer(
             method.replace("lrp-", "lrp.").replace("-", "_"), analysed, neuron_selection_mode="index", **settings

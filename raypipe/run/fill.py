@@ -13,17 +13,15 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from raypipe import cluster, environments, store
+from raypipe import store
 from raypipe.errors import InputError
-from raypipe.progress import progress
-from raypipe.store import Coordinate, Template, Variable, objects
-
-__all__ = ["Coordinate", "Plan", "Variable", "fill"]
+from raypipe.run import cluster, environments
+from raypipe.run.progress import progress
+from raypipe.store import Plan, objects
 
 Rows = dict[str, np.ndarray]
 Compute = Callable[[Rows], Mapping[str, np.ndarray]]
@@ -33,22 +31,6 @@ RETRIES = 3
 
 MOST_BLOCKS = 1000
 """Ray Data's driver keeps some 8 kB for each block, so that very many shards share these."""
-
-
-@dataclass(frozen=True)
-class Plan(Template):
-    """A template and how its shards are computed.
-
-    Attributes:
-        compute: "module:factory"; the factory gets the parameters, once per worker, and returns a function from
-            the rows of a shard (`sample` indices and the named columns) to one array per variable.
-        columns: names of the coordinates along `sample` that the function needs.
-        environment: in which workers run; None is the cluster's own.
-    """
-
-    compute: str = ""
-    columns: tuple[str, ...] = ()
-    environment: str | None = None
 
 
 class Worker:

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from raypipe import artifact, spaces
-from raypipe.architectures import KERNEL_SIZES, WORDS, andi_grid
-from raypipe.artifact import Artifact
 from raypipe.errors import InputError
+from raypipe.networks import artifact
+from raypipe.networks.artifact import Artifact
+from raypipe.networks.ranking import mean_with_interval, training_facts
+from raypipe.studies.andi import diffusion
+from raypipe.studies.andi.networks import KERNEL_SIZES, WORDS, andi_grid
 
 _BLOCK = 3
 """Layers of a block, digits of a word."""
@@ -26,21 +27,9 @@ _PERCENT = 100
 
 GRID_COLUMNS = (
     "name", "word", "depth", "kernel_size", "parameters", "epochs", "trajectories", "seconds", "val_accuracy",
-    *(f"recall_{name}" for name in spaces.ANDI_MODELS), "seed", "series",
+    *(f"recall_{name}" for name in diffusion.ANDI_MODELS), "seed", "series",
 )  # fmt: skip
 """Columns of a table of the grid, see `grid_table`."""
-
-
-def training_facts(trained: Artifact) -> dict[str, Any]:
-    """Name, parameters, epochs, training trajectories, seconds of training and validation accuracy of a network."""
-    return {
-        "name": trained.name,
-        "parameters": trained.parameters,
-        "epochs": len(trained.history["loss"]),
-        "trajectories": trained.provenance["made_from"]["data"]["train"]["samples"],
-        "seconds": trained.provenance["seconds"],
-        "val_accuracy": trained.metrics["val_accuracy"],
-    }
 
 
 def grid_networks(series: Sequence[str] = ("",)) -> list[str]:
@@ -117,21 +106,10 @@ def _grid_row(trained: Artifact) -> dict[str, Any]:
         "depth": len(word) // _BLOCK,
         "kernel_size": int(kernel),
         **facts,
-        **{f"recall_{name}": trained.metrics.get(f"val_recall/{name}", np.nan) for name in spaces.ANDI_MODELS},
+        **{f"recall_{name}": trained.metrics.get(f"val_recall/{name}", np.nan) for name in diffusion.ANDI_MODELS},
         "seed": trained.provenance["made_from"]["training"]["seed"],
         "series": trained.series,
     }
-
-
-def mean_with_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
-    """Mean of independent values and its 95 % confidence interval after Student; NaN for a single value."""
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return mean, np.nan, np.nan
-    if np.ptp(values) == 0:  # where SciPy divides zero by zero
-        return mean, mean, mean
-    interval = stats.ttest_1samp(values, 0).confidence_interval(0.95)
-    return mean, float(interval.low), float(interval.high)
 
 
 _Network = tuple[str, int]

@@ -1,99 +1,18 @@
-"""What can be simulated: classes, parameter tables, the fine scan and their seeds, as pure values.
+"""What patterns there are: classes, tables of (k, f) points, the fine scan and their seeds, as pure values.
 
-Sources: the (k, f) tables are those of Scholz and Scholz, Am. J. Phys. (2022), arXiv:2110.07306, with the
-pattern classes of Pearson, Science 261 (1993); the anomalous-diffusion models are those of the AnDi challenge,
-Muñoz-Gil et al., Nat. Commun. 12, 6253 (2021).
+The tables are those of Scholz and Scholz, Am. J. Phys. (2022), arXiv:2110.07306, with the pattern classes of Pearson,
+Science 261 (1993).
 """
 
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
-from raypipe.errors import InputError
-
-Choice = TypeVar("Choice")
-
-
-def choice(what: str, found: Choice, allowed: tuple[Choice, ...] | list[Choice]) -> Choice:
-    """Return `found` if it is one of `allowed`.
-
-    Raises:
-        InputError: if it is not; the message lists what is.
-    """
-    if found not in allowed:
-        raise InputError(f"unknown {what} {found!r}; choose one of {', '.join(str(one) for one in allowed)}")
-    return found
-
-
-ANDI_MODELS = ("attm", "ctrw", "fbm", "lw", "sbm")
-"""The five models of anomalous diffusion, in the order of the package andi-datasets."""
-
-TRAJECTORY_LENGTH = 320
-"""Steps of a trajectory."""
-
-NOISE_LEVELS = (0.1, 0.5, 1.0)
-"""Standard deviations of the localisation noise, in units of the displacements' standard deviation."""
-
-_FIRST_SEED = {
-    "train": 0,
-    "val": 2**30,
-    "test": 2 * 2**30,
-    "train-challenge": 3 * 2**30,
-    "val-challenge": 3 * 2**30 + 2**29,
-}
-
-TRAJECTORY_SPLITS = tuple(_FIRST_SEED)
-
-MOST_TRAJECTORIES = 2**29
-"""Of one split: with more, seeds of one would be seeds of another."""
-
-CHALLENGE_SPLITS = ("test", "train-challenge", "val-challenge")
-"""Splits whose classes and exponents are what the challenge's own function returns; the others are balanced."""
-
-_EXPONENT_STEPS = {"attm": (1, 20), "ctrw": (1, 20), "fbm": (1, 39), "lw": (21, 40), "sbm": (1, 40)}
-
-
-def andi_exponents(model: int) -> np.ndarray:
-    """Anomalous exponents α of a model, in steps of 0.05, by its index in ANDI_MODELS; float64."""
-    first, last = _EXPONENT_STEPS[ANDI_MODELS[model]]
-    return np.arange(first, last + 1) / 20
-
-
-@dataclass(frozen=True)
-class Trajectories:
-    """Trajectories to make: `seed` (int64) and `label`, index in ANDI_MODELS (int64; absent in CHALLENGE_SPLITS)."""
-
-    seed: np.ndarray
-    label: np.ndarray | None
-
-
-def trajectories(split: str, count: int) -> Trajectories:
-    """Trajectories of a split.
-
-    Trajectory i has the seed i + m with m = 0 (train), 2³⁰ (val), 2·2³⁰ (test), 3·2³⁰ (train-challenge) or 3.5·2³⁰
-    (val-challenge). Classes take turns, so that any multiple of five is balanced, but in CHALLENGE_SPLITS.
-
-    Raises:
-        InputError: if the split is unknown, `count` is not positive, too large, or cannot be balanced.
-    """
-    first = _FIRST_SEED[choice("split", split, TRAJECTORY_SPLITS)]
-    classes = len(ANDI_MODELS)
-    if not 1 <= count <= MOST_TRAJECTORIES:
-        raise InputError(f"{count} trajectories; expected from 1 to {MOST_TRAJECTORIES}")
-    given = split in CHALLENGE_SPLITS
-    if not given and count % classes:
-        raise InputError(
-            f"{count} trajectories cannot be balanced over {classes} classes; "
-            f"take {count // classes * classes or classes}"
-        )
-    index = np.arange(count)
-    return Trajectories(index + first, None if given else index % classes)
-
+from raypipe.catalog import data_catalog
+from raypipe.errors import InputError, choice
 
 PATTERN_CLASSES = (
     "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta",
@@ -106,9 +25,6 @@ PATTERN_CLASSES_SECOND = (*PATTERN_CLASSES[:13], "pi", "l", "h")
 
 PATTERN_TABLES = {"train": "train", "val": "train", "test": "test", "train2": "train2", "val2": "train2"}
 """Table of (k, f) points from which each split is drawn."""
-
-LABELLED_SPLITS = {"andi": TRAJECTORY_SPLITS, "gray_scott": tuple(PATTERN_TABLES)}
-"""Data sets of each study from which its networks can learn."""
 
 _SEED_OFFSETS = {"train": 2, "val": 1, "test": 3, "train2": 2, "val2": 1}
 
@@ -146,12 +62,6 @@ def pattern_classes(split: str) -> tuple[str, ...]:
     """Class names of a split, in the order of its labels."""
     table = PATTERN_TABLES[choice("split", split, tuple(PATTERN_TABLES))]
     return PATTERN_CLASSES_SECOND if table == "train2" else PATTERN_CLASSES
-
-
-def data_catalog() -> Path:
-    """Folder of the tables and cards: inside the package in a wheel, beside it in a checkout."""
-    inside = Path(__file__).parent / "data_catalog"
-    return inside if inside.is_dir() else inside.parent.parent / "data_catalog"
 
 
 @cache

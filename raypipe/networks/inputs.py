@@ -1,12 +1,13 @@
-"""What a network sees of a data set: standardised trajectories, or the chosen frames of patterns, as float32."""
+"""What a network sees of a data set, as its study prepares it: float32."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from raypipe.architectures import Architecture
+from raypipe import study
 from raypipe.errors import InputError
+from raypipe.networks.architecture import Architecture
 
 if TYPE_CHECKING:
     import xarray
@@ -26,14 +27,13 @@ class Samples:
 def network_input(architecture: Architecture, values: np.ndarray) -> np.ndarray:
     """Values of a data set in the form that the network takes: (sample, *input_shape), float32.
 
-    Trajectories: `values` are positions (sample, time); each trajectory less its mean, over its standard deviation
-    (a trajectory at rest becomes zeros). Patterns: `values` are u (sample, y, x, frame) at the times
-    `architecture.frame_times`, and stay as they are.
+    `values` are those that `seen` selects, in the dimensions of the study's samples.
 
     Raises:
         InputError: if the samples are not of the network's shape, or a value is not finite.
     """
-    expected = architecture.input_shape[:1] if architecture.study == "andi" else architecture.input_shape[:3]
+    sample = study.find(architecture.study).sample
+    expected = architecture.input_shape[: len(sample.dims) - 1]
     if values.shape[1:] != expected:
         raise InputError(
             f"samples of shape {values.shape[1:]}; network {architecture.name} takes {expected}: "
@@ -43,11 +43,13 @@ def network_input(architecture: Architecture, values: np.ndarray) -> np.ndarray:
         raise InputError(
             "the data set has values that are not finite: it was made so, or is damaged; python jobs/verify.py tells"
         )
-    if architecture.study == "andi":
-        deviations = values - values.mean(axis=1, keepdims=True, dtype="float64")
-        scale = deviations.std(axis=1, keepdims=True)
-        values = np.divide(deviations, scale, out=np.zeros_like(deviations), where=scale > 0)
-    return values.astype("float32", copy=False).reshape(len(values), *architecture.input_shape)
+    return sample.prepare(values).astype("float32", copy=False).reshape(len(values), *architecture.input_shape)
+
+
+def seen(architecture: Architecture, data: "xarray.Dataset") -> "xarray.DataArray":
+    """The variable of a data set that a network sees, lazily, and of its frames those that the network sees."""
+    variable = data[study.find(architecture.study).sample.variable]
+    return variable if architecture.frame_times is None else variable.sel(frame=list(architecture.frame_times))
 
 
 def check_finite(what: str, values: np.ndarray, samples: np.ndarray) -> None:
@@ -72,10 +74,7 @@ def read(architecture: Architecture, data: "xarray.Dataset", name: str, count: i
     check(architecture, data, name)
     labels = data["label"].values.astype("int64")
     chosen = _balanced(labels, len(labels) if count is None else count, name)
-    if architecture.study == "andi":
-        variable = data["position"]
-    else:
-        variable = data["u"].sel(frame=list(architecture.frame_times or ()))
+    variable = seen(architecture, data)
     inputs = np.empty((len(chosen), *architecture.input_shape), "float32")
     for start in range(0, len(labels), _BLOCK):
         first, last = np.searchsorted(chosen, (start, start + _BLOCK))
@@ -89,14 +88,12 @@ def check(architecture: Architecture, data: "xarray.Dataset", name: str) -> None
     """Make sure that a network can learn from the data set `name`.
 
     Raises:
-        InputError: if it is empty or has no labels, other classes, trajectories of another length, patterns of
-            another size, or not all frames that the network sees; the message names the job that makes it.
+        InputError: if it is empty or has no labels, other classes, samples of another size, or not all frames that
+            the network sees; the message names the job that makes it.
     """
-    dims: tuple[str, ...]
-    if architecture.study == "andi":
-        variable, dims, size = "position", ("sample", "time"), architecture.input_shape[:1]
-    else:
-        variable, dims, size = "u", ("sample", "y", "x", "frame"), architecture.input_shape[:2]
+    sample = study.find(architecture.study).sample
+    variable, dims = sample.variable, sample.dims
+    size = architecture.input_shape[: len(dims) - 1 - ("frame" in dims)]
     problem = None
     if variable not in data or data[variable].dims != dims or "label" not in data.coords:
         problem = f"has no {variable} ({', '.join(dims)}) with a label"
@@ -118,9 +115,9 @@ def check(architecture: Architecture, data: "xarray.Dataset", name: str) -> None
 
 
 def job(name: str) -> str:
-    """The command that makes the data set `name`."""
-    study, split = name.split("/")
-    return f"jobs/generate_{'trajectories' if study == 'andi' else 'patterns'}.py --split {split}"
+    """The command that makes the data set `name` of a study."""
+    of, split = name.split("/")
+    return study.find(of).data_sets[split].command
 
 
 def _balanced(labels: np.ndarray, count: int, name: str) -> np.ndarray:

@@ -13,11 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from raypipe import artifact, catalog, cluster, inputs
-from raypipe.architectures import Architecture
-from raypipe.errors import InputError
-from raypipe.fit import Training, training
-from raypipe.spaces import LABELLED_SPLITS, choice
+from raypipe import catalog, study
+from raypipe.errors import InputError, choice
+from raypipe.networks import artifact, inputs
+from raypipe.networks.architecture import Architecture
+from raypipe.networks.training import Training, training
+from raypipe.run import cluster
 from raypipe.store import objects
 
 _RETRIES = 3
@@ -70,7 +71,7 @@ def data_names(architecture: Architecture, settings: Settings | None = None) -> 
     train, validation = architecture.splits
     if settings:
         train, validation = settings.train_split or train, settings.validation_split or validation
-    labelled = LABELLED_SPLITS[architecture.study]
+    labelled = study.find(architecture.study).labelled
     train, validation = choice("training split", train, labelled), choice("validation split", validation, labelled)
     return f"{architecture.study}/{train}", f"{architecture.study}/{validation}"
 
@@ -181,7 +182,7 @@ def _tune(
     from ray import tune
     from ray.tune.schedulers import ASHAScheduler
 
-    from raypipe import trial
+    from raypipe.networks import trial
 
     tasks = {
         one.name: trial.Task(one, schedules[one.name], made_from[one.name], settings.series) for one in architectures

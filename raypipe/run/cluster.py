@@ -60,7 +60,7 @@ def _upload(checkout: Path) -> dict[str, Any]:
 
 
 def _checkout() -> Path:
-    checkout = Path(__file__).resolve().parent.parent
+    checkout = Path(__file__).resolve().parents[2]
     if not (checkout / "jobs").is_dir():
         raise InputError(f"raypipe is installed in {checkout}; jobs that use Ray run from a checkout of the project")
     return checkout

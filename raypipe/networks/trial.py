@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 from ray import tune
 from tensorboardX import SummaryWriter
 
-from raypipe import artifact, environments
-from raypipe.architectures import Architecture
-from raypipe.artifact import Artifact
-from raypipe.fit import HISTORY, Fit, Training, weights_of
-from raypipe.inputs import Samples
-from raypipe.progress import progress
+from raypipe.networks import artifact
+from raypipe.networks.architecture import Architecture
+from raypipe.networks.artifact import Artifact
+from raypipe.networks.fit import HISTORY, Fit, weights_of
+from raypipe.networks.inputs import Samples
+from raypipe.networks.training import Training
+from raypipe.run import environments
+from raypipe.run.progress import progress
 from raypipe.store import objects
 
 if TYPE_CHECKING:

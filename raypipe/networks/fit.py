@@ -1,22 +1,18 @@
-"""Training one network epoch by epoch, in a form that can be put away and continued; no Ray, no files.
+"""Training one network epoch by epoch, in a form that can be put away and continued; no Ray, no files."""
 
-How the studies trained: Scholz and Scholz, arXiv:2110.07306, and for trajectories Adam with a rate of 0.001, mean
-squared error on one-hot labels and 30 epochs.
-"""
-
+import importlib
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from raypipe import networks
-from raypipe.architectures import Architecture
-from raypipe.augment import augment
-from raypipe.errors import InputError
-from raypipe.inputs import Samples
+from raypipe import study
+from raypipe.networks import keras_model
+from raypipe.networks.architecture import Architecture
+from raypipe.networks.inputs import Samples
+from raypipe.networks.training import Training
 
 HISTORY = ("loss", "accuracy", "val_loss", "val_accuracy")
 """Figures of each epoch: of the training samples while the weights change, of the validation samples after it.
@@ -27,63 +23,6 @@ _VALIDATION_BATCH = 256
 
 _CALL_BYTES = 2**25
 """How many bytes of inputs TensorFlow is given at once for training, if a single batch is not more."""
-
-
-@dataclass(frozen=True)
-class Training:
-    """How a network is trained; with the data, everything that its weights depend on.
-
-    `rate` is Adam's learning rate, at the beginning if `decay` is "cosine": then it falls along half a period of the
-    cosine (Loshchilov and Hutter, ICLR 2017), some ten thousand trajectories at a time. `batch` is the samples per
-    step, `augmented` whether each pattern is seen in another random variant every epoch, `seed` that of the first
-    weights, of the order of samples, of dropout and of the variants. With one processor the same training gives the
-    same weights, bit for bit.
-    """
-
-    loss: Literal["mean_squared_error", "sparse_categorical_crossentropy"]
-    rate: float
-    batch: int
-    epochs: int
-    augmented: bool
-    seed: int
-    decay: Literal["none", "cosine"] = "none"
-
-    def __post_init__(self) -> None:
-        for name, least in {"batch": 1, "epochs": 1, "seed": 0}.items():
-            if (found := getattr(self, name)) < least:
-                raise InputError(f"{name} is {found}; expected {least} or more")
-
-
-_USUAL = {
-    "andi": Training("mean_squared_error", rate=0.001, batch=64, epochs=30, augmented=False, seed=1),
-    "gray_scott": Training(
-        "sparse_categorical_crossentropy", rate=0.001, batch=128, epochs=600, augmented=True, seed=1
-    ),
-    "andi-residual": Training(
-        "sparse_categorical_crossentropy", 0.002, batch=128, epochs=5, augmented=False, seed=1, decay="cosine"
-    ),
-}
-"""How the networks of each study are trained, and those that have a way of their own.
-
-The batch of trajectories, which the study does not tell, is 64: half the time of Keras's 32 per epoch on the small
-networks of the grid, and twice the steps of 128."""
-
-
-def training(
-    architecture: Architecture, *, epochs: int | None = None, batch: int | None = None, seed: int = 1
-) -> Training:
-    """How to train an architecture: as the study did if it is one of its own, but for what is given.
-
-    Raises:
-        InputError: if `epochs` or `batch` is below 1 or `seed` negative.
-    """
-    usual = _USUAL.get(architecture.name) or _USUAL[architecture.study]
-    return replace(
-        usual,
-        epochs=usual.epochs if epochs is None else epochs,
-        batch=usual.batch if batch is None else batch,
-        seed=seed,
-    )
 
 
 class Fit:
@@ -101,8 +40,11 @@ class Fit:
         keras.utils.clear_session()
         keras.utils.set_random_seed(training.seed)
         self._training = training
+        if training.augmented:
+            module, _, function = str(study.find(architecture.study).augment).partition(":")
+            self._augment = getattr(importlib.import_module(module), function)
         self._classes = architecture.classes
-        self._model = networks.build(architecture)
+        self._model = keras_model.build(architecture)
         losses = {
             "mean_squared_error": keras.losses.MeanSquaredError(),
             "sparse_categorical_crossentropy": keras.losses.SparseCategoricalCrossentropy(
@@ -142,7 +84,7 @@ class Fit:
                 self._optimizer.learning_rate.assign(self._training.rate * (1 + math.cos(math.pi * done)) / 2)
             inputs = train.inputs[members]
             if self._training.augmented:
-                inputs = augment(inputs, random)
+                inputs = self._augment(inputs, random)
             labels = train.labels[members]
             totals += [float(total) for total in self._learn(inputs, self._targets(labels), labels, batch)]
             yield (start + len(members)) / len(order)
@@ -175,14 +117,14 @@ class Fit:
     def state(self) -> dict[str, np.ndarray]:
         """Everything that changes in training, as arrays: "weights/…", "optimizer/…" and "random/…"."""
         return {
-            **{f"weights/{name}": array for name, array in networks.weights(self._model).items()},
+            **{f"weights/{name}": array for name, array in keras_model.weights(self._model).items()},
             **{f"optimizer/{i}": value.numpy() for i, value in enumerate(self._optimizer.variables)},
             **{f"random/{i}": value.numpy() for i, value in enumerate(self._random_states())},
         }
 
     def restore(self, state: dict[str, np.ndarray], history: dict[str, list[float]], seconds: float) -> None:
         """Continue from where a Fit of the same architecture and training was when it gave these."""
-        networks.set_weights(self._model, weights_of(state))
+        keras_model.set_weights(self._model, weights_of(state))
         for i, variable in enumerate(self._optimizer.variables):
             variable.assign(state[f"optimizer/{i}"])
         for i, variable in enumerate(self._random_states()):
@@ -224,5 +166,5 @@ def _learner(model: Any, optimizer: Any, loss: Any) -> Any:
 
 
 def weights_of(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The weights in a state of `Fit`, named as in `networks.weights`."""
+    """The weights in a state of `Fit`, named as in `keras_model.weights`."""
     return {name.removeprefix("weights/"): array for name, array in state.items() if name.startswith("weights/")}

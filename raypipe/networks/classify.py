@@ -5,19 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from raypipe import artifact, inputs, networks, spaces, store
-from raypipe.architectures import Architecture
+from raypipe import store, study
 from raypipe.errors import InputError
-from raypipe.fill import Coordinate, Plan, Variable, fill
+from raypipe.networks import artifact, inputs, keras_model
+from raypipe.networks.architecture import Architecture
+from raypipe.run.fill import fill
+from raypipe.store import Coordinate, Plan, Variable
 
 if TYPE_CHECKING:
     import xarray
-
-SPLITS = {**spaces.LABELLED_SPLITS, "gray_scott": (*spaces.LABELLED_SPLITS["gray_scott"], "scan")}
-"""Data sets of each study that its networks can classify."""
-
-SHARD_SAMPLES = {"andi": 2000, "gray_scott": 128}
-"""Samples per shard: one to two seconds of work."""
 
 BATCH = 64
 """Samples that go through the network at once: the 3-D network takes about 3 MB for each."""
@@ -31,7 +27,7 @@ def classify(network: str, split: str, *, workers: int | None = None) -> str:
 
     Args:
         network: name of a trained network, such as "andi-study".
-        split: of the network's study, see SPLITS.
+        split: of the network's study.
         workers: at most so many worker processes; by default as many as the cluster has room for.
 
     Returns:
@@ -49,16 +45,17 @@ def classify(network: str, split: str, *, workers: int | None = None) -> str:
 def plan(network: str, split: str) -> Plan:
     """Plan of what `classify` makes; the errors are the same."""
     architecture = artifact.load(network).architecture
-    if split not in SPLITS[architecture.study]:
+    of = study.find(architecture.study)
+    if split not in of.data_sets:
         raise InputError(
             f"split {split!r} with network {network}, which is of the study {architecture.study}; "
-            f"expected one of its splits: {', '.join(SPLITS[architecture.study])}"
+            f"expected one of its splits: {', '.join(of.data_sets)}"
         )
     source_name = f"{architecture.study}/{split}"
     source = store.open(source_name)
     _check(architecture, source, source_name)
     samples, classes = source.sizes["sample"], len(architecture.classes)
-    shard = SHARD_SAMPLES[architecture.study]
+    shard = of.sample.per_shard
     return Plan(
         name=f"predictions/{network}/{split}",
         samples=samples,
@@ -87,7 +84,7 @@ def plan(network: str, split: str) -> Plan:
             "source": source_name,
             "source_parameters": store.plan_of(source_name).parameters,
         },
-        compute="raypipe.classify:predictions_of",
+        compute="raypipe.networks.classify:predictions_of",
         attributes={"title": f"Predictions of network {network} for {source_name}"},
     )
 
@@ -99,12 +96,7 @@ def predictions_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray
     """
     trained = artifact.load(parameters["network"])
     architecture = trained.architecture
-    source = store.open(parameters["source"])
-    values = (
-        source["position"]
-        if architecture.frame_times is None
-        else source["u"].sel(frame=list(architecture.frame_times))
-    )
+    values = inputs.seen(architecture, store.open(parameters["source"]))
     probability = classifier(trained)
 
     def compute(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -120,7 +112,7 @@ def classifier(trained: artifact.Artifact) -> Callable[[np.ndarray], np.ndarray]
     """A function from network inputs (n, *input_shape) to probabilities (n, classes), float32."""
     import tensorflow as tf
 
-    model = networks.load(trained)
+    model = keras_model.load(trained)
 
     def probabilities(values: Any) -> Any:
         outputs = model(values, training=False)

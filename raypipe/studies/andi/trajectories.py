@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from raypipe.spaces import ANDI_MODELS, NOISE_LEVELS, TRAJECTORY_LENGTH, andi_exponents
+from raypipe.studies.andi.diffusion import ANDI_MODELS, NOISE_LEVELS, TRAJECTORY_LENGTH, andi_exponents
 
 with warnings.catch_warnings():
     # The package's video module asks for deeptrack, which trajectories do not need.

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from raypipe.architectures import Architecture
-from raypipe.artifact import Artifact
 from raypipe.errors import InputError
+from raypipe.networks.architecture import Architecture
+from raypipe.networks.artifact import Artifact
 
 
 def build(architecture: Architecture) -> Any:

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from raypipe import artifact, inputs, networks, store
-from raypipe.artifact import Artifact
-from raypipe.relevance import without_softmax
+from raypipe import store
+from raypipe.networks import artifact, inputs, keras_model
+from raypipe.networks.artifact import Artifact
+from raypipe.networks.relevance import without_softmax
 
 BATCH = 16
 """Patterns differentiated at once: the 3-D network keeps about 10 MB for each."""
@@ -42,7 +43,7 @@ def saliency_map(trained: Artifact) -> Callable[[np.ndarray, np.ndarray], np.nda
     """
     import tensorflow as tf
 
-    model = networks.load(without_softmax(trained))
+    model = keras_model.load(without_softmax(trained))
 
     def score_gradient(values: Any, classes: Any) -> Any:
         with tf.GradientTape() as tape:

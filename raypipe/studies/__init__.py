@@ -1,0 +1,1 @@
+"""The studies that come with raypipe, each a package with its `STUDY`."""

@@ -1,0 +1,74 @@
+"""What trajectories there are: models of anomalous diffusion, exponents, noise, splits and seeds, as pure values.
+
+The models are those of the AnDi challenge, Muñoz-Gil et al., Nat. Commun. 12, 6253 (2021).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from raypipe.errors import InputError, choice
+
+ANDI_MODELS = ("attm", "ctrw", "fbm", "lw", "sbm")
+"""The five models of anomalous diffusion, in the order of the package andi-datasets."""
+
+TRAJECTORY_LENGTH = 320
+"""Steps of a trajectory."""
+
+NOISE_LEVELS = (0.1, 0.5, 1.0)
+"""Standard deviations of the localisation noise, in units of the displacements' standard deviation."""
+
+_FIRST_SEED = {
+    "train": 0,
+    "val": 2**30,
+    "test": 2 * 2**30,
+    "train-challenge": 3 * 2**30,
+    "val-challenge": 3 * 2**30 + 2**29,
+}
+
+TRAJECTORY_SPLITS = tuple(_FIRST_SEED)
+
+MOST_TRAJECTORIES = 2**29
+"""Of one split: with more, seeds of one would be seeds of another."""
+
+CHALLENGE_SPLITS = ("test", "train-challenge", "val-challenge")
+"""Splits whose classes and exponents are what the challenge's own function returns; the others are balanced."""
+
+_EXPONENT_STEPS = {"attm": (1, 20), "ctrw": (1, 20), "fbm": (1, 39), "lw": (21, 40), "sbm": (1, 40)}
+
+
+def andi_exponents(model: int) -> np.ndarray:
+    """Anomalous exponents α of a model, in steps of 0.05, by its index in ANDI_MODELS; float64."""
+    first, last = _EXPONENT_STEPS[ANDI_MODELS[model]]
+    return np.arange(first, last + 1) / 20
+
+
+@dataclass(frozen=True)
+class Trajectories:
+    """Trajectories to make: `seed` (int64) and `label`, index in ANDI_MODELS (int64; absent in CHALLENGE_SPLITS)."""
+
+    seed: np.ndarray
+    label: np.ndarray | None
+
+
+def trajectories(split: str, count: int) -> Trajectories:
+    """Trajectories of a split.
+
+    Trajectory i has the seed i + m with m = 0 (train), 2³⁰ (val), 2·2³⁰ (test), 3·2³⁰ (train-challenge) or 3.5·2³⁰
+    (val-challenge). Classes take turns, so that any multiple of five is balanced, but in CHALLENGE_SPLITS.
+
+    Raises:
+        InputError: if the split is unknown, `count` is not positive, too large, or cannot be balanced.
+    """
+    first = _FIRST_SEED[choice("split", split, TRAJECTORY_SPLITS)]
+    classes = len(ANDI_MODELS)
+    if not 1 <= count <= MOST_TRAJECTORIES:
+        raise InputError(f"{count} trajectories; expected from 1 to {MOST_TRAJECTORIES}")
+    given = split in CHALLENGE_SPLITS
+    if not given and count % classes:
+        raise InputError(
+            f"{count} trajectories cannot be balanced over {classes} classes; "
+            f"take {count // classes * classes or classes}"
+        )
+    index = np.arange(count)
+    return Trajectories(index + first, None if given else index % classes)

@@ -1,0 +1,53 @@
+"""Plans of the data sets of trajectories."""
+
+from typing import Any
+
+from raypipe import catalog
+from raypipe.store import Coordinate, Plan, Variable, label_attributes
+from raypipe.studies.andi import diffusion
+
+TRAJECTORIES_PER_SHARD = 1000
+
+
+def trajectories(split: str, count: int) -> Plan:
+    """Plan of a trajectory data set, `andi/<split>`: positions as the generator made them.
+
+    Args:
+        split: train or val, which are balanced; test, train-challenge or val-challenge, which are what
+            `challenge_theory_dataset` itself returns.
+        count: number of trajectories, a multiple of five where they are balanced.
+
+    Raises:
+        InputError: if the split or the count is not possible.
+    """
+    planned = diffusion.trajectories(split, count)
+    per_sample: dict[str, dict[str, Any]] = {
+        "exponent": {"long_name": "anomalous exponent", "units": "1"},
+        "noise": {"long_name": "standard deviation of the localisation noise", "units": "1"},
+    }
+    label = label_attributes(diffusion.ANDI_MODELS)
+    shard = min(TRAJECTORIES_PER_SHARD, count)
+    variables = {
+        "position": Variable(
+            ("sample", "time"), (count, diffusion.TRAJECTORY_LENGTH), "float64", (shard, diffusion.TRAJECTORY_LENGTH),
+            {"long_name": "position", "units": "1"},
+        ),
+        **{name: Variable(("sample",), (count,), "float64", (shard,), meaning) for name, meaning in per_sample.items()},
+    }  # fmt: skip
+    coordinates = {"seed": Coordinate(("sample",), planned.seed, {"long_name": "seed of the generator"})}
+    if planned.label is None:
+        variables["label"] = Variable(("sample",), (count,), "int64", (shard,), label)
+    else:
+        coordinates["label"] = Coordinate(("sample",), planned.label, label)
+    return Plan(
+        name=f"andi/{split}",
+        samples=count,
+        shard_samples=shard,
+        variables=variables,
+        coordinates=coordinates,
+        parameters={"trajectories": count, "length": diffusion.TRAJECTORY_LENGTH, "per_call": shard},
+        attributes=catalog.card(f"andi/{split}").attributes(),
+        compute=f"raypipe.studies.andi.trajectories:{'challenge' if planned.label is None else 'recipe'}",
+        columns=("seed",) if planned.label is None else ("seed", "label"),
+        environment="andi",
+    )
