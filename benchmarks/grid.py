@@ -35,8 +35,8 @@ from measure import print_row
 
 from raypipe import catalog
 from raypipe.networks import artifact, inputs, keras_model
-from raypipe.networks.fit import training
 from raypipe.networks.train import Settings, data_names, train
+from raypipe.networks.training import training
 from raypipe.run.command import run
 from raypipe.store import objects
 from raypipe.study import architecture
