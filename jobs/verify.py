@@ -25,7 +25,7 @@ def main(
     mend: Annotated[bool, typer.Option("--repair", help="Make damaged and missing parts of data sets again.")] = False,
 ) -> None:
     """Verify data sets and trained networks; the exit code is 1 if damage was found and is not repaired."""
-    left = [one for one in ([name] if name else store.list_names(damaged=True)) if not (_sound(one, mend) or mend)]
+    left = [one for one in ([name] if name else store.list_names(damaged=True)) if not _settled(one, mend)]
     for network in [] if name else artifact.names():
         try:
             artifact.load(network)
@@ -37,7 +37,8 @@ def main(
         raise SystemExit(1)
 
 
-def _sound(name: str, mend: bool) -> bool:
+def _settled(name: str, mend: bool) -> bool:
+    """Whether a data set is sound, or was mended."""
     found = _verified(name)
     print(f"{name}: {'sound' if found.sound else 'damaged'}{', not complete' if found.missing else ''}")
     if text := str(found):
@@ -45,7 +46,7 @@ def _sound(name: str, mend: bool) -> bool:
     if mend and (found.missing or not found.sound):
         repair(found)
         print(f"{name}: made again")
-    return found.sound
+    return found.sound or mend
 
 
 def _verified(name: str) -> store.Verification:

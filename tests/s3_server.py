@@ -3,7 +3,6 @@
 import contextlib
 import datetime
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -13,16 +12,9 @@ from pathlib import Path
 
 import obstore
 import pytest
+from ports import free_ports
 
 KEYS = {"AWS_ACCESS_KEY_ID": "raypipe", "AWS_SECRET_ACCESS_KEY": "of-these-tests", "AWS_REGION": "us-east-1"}
-
-
-def free_ports(count):
-    with contextlib.ExitStack() as open_sockets:
-        sockets = [open_sockets.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 def make_bucket(name):

@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "catalog": {"errors", "store"},
     "values": {"errors", "store"},
     "study": {"errors", "store", "values", "studies"},
-    "run": {"errors", "store", "study"},
+    "run": {"errors", "store"},
     "networks": {"errors", "store", "catalog", "run", "study", "values"},
     "studies": {"errors", "store", "catalog", "study", "values", "networks"},
     "plot": {"errors", "studies"},

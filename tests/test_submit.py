@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,17 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ports import free_ports
 
 from raypipe import catalog
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def takes_jobs(environment):
@@ -37,7 +31,8 @@ def head(tmp_path_factory):
     folder = Path("/tmp") / f"raypipe-{os.getpid()}"
     token = tmp_path_factory.mktemp("token") / "auth_token"
     token.write_text("a-token-for-this-test-only-0123456789")
-    dashboard = f"http://127.0.0.1:{free_port()}"
+    port, dashboard_port, agent_port = free_ports(3)
+    dashboard = f"http://127.0.0.1:{dashboard_port}"
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("RAY")},
         "PATH": f"{BIN}:{os.environ['PATH']}",
@@ -47,9 +42,13 @@ def head(tmp_path_factory):
         "RAY_API_SERVER_ADDRESS": dashboard,
     }
     start = [BIN / "ray", "start", "--head", "--block", "--num-cpus=2", "--node-ip-address=127.0.0.1"]
-    ports = [f"--port={free_port()}", "--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard.rsplit(':')[-1]}"]
+    ports = [
+        f"--port={port}",
+        "--dashboard-host=127.0.0.1",
+        f"--dashboard-port={dashboard.rsplit(':')[-1]}",
+    ]
     # Its agent takes the jobs; on its usual port there may be that of the cluster of the other tests.
-    ports.append(f"--dashboard-agent-listen-port={free_port()}")
+    ports.append(f"--dashboard-agent-listen-port={agent_port}")
     with open(tmp_path_factory.mktemp("log") / "ray.log", "w") as log:
         process = subprocess.Popen(
             [*start, *ports, f"--temp-dir={folder}", "--disable-usage-stats"],

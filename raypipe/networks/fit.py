@@ -1,6 +1,5 @@
 """Training one network epoch by epoch, in a form that can be put away and continued; no Ray, no files."""
 
-import importlib
 import math
 import time
 from collections.abc import Iterator
@@ -8,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from raypipe import study
+from raypipe import store, study
 from raypipe.networks import keras_model
 from raypipe.networks.architecture import Architecture
 from raypipe.networks.inputs import Samples
@@ -41,8 +40,7 @@ class Fit:
         keras.utils.set_random_seed(training.seed)
         self._training = training
         if training.augmented:
-            module, _, function = str(study.find(architecture.study).augment).partition(":")
-            self._augment = getattr(importlib.import_module(module), function)
+            self._augment = store.function(str(study.find(architecture.study).augment))
         self._classes = architecture.classes
         self._model = keras_model.build(architecture)
         losses = {

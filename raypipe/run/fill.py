@@ -5,7 +5,6 @@ gives elasticity, retries of lost workers and back-pressure. Each worker writes 
 the ledger, so running a plan again continues it, and the values do not depend on who computed what when.
 """
 
-import importlib
 import json
 import logging
 import os
@@ -37,9 +36,8 @@ class Worker:
     """What runs in the actor pool: computes and writes the shards that it is given."""
 
     def __init__(self, name: str, parameters: str, compute: str) -> None:
-        module, _, factory = compute.partition(":")
         self._name = name
-        self._compute: Compute = getattr(importlib.import_module(module), factory)(json.loads(parameters))
+        self._compute: Compute = store.function(compute)(json.loads(parameters))
         self._attempt = f"{os.uname().nodename}-{os.getpid()}-{int(time.time())}"
 
     def __call__(self, shard: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ what is done: Zarr's own count of initialised chunks over-reports for shards.
 from raypipe.store.creation import (
     begun,
     create,
-    exists,
     finished,
     is_marked_complete,
     list_names,
@@ -20,7 +19,7 @@ from raypipe.store.creation import (
 from raypipe.store.documents import Shard, StoredPlan
 from raypipe.store.reading import arrays, open
 from raypipe.store.shards import checksum, ledger, write_shard
-from raypipe.store.template import Coordinate, Plan, Template, Variable, label_attributes
+from raypipe.store.template import Coordinate, Plan, Template, Variable, function, label_attributes
 from raypipe.store.verification import Verification, mend, stored_parameters, verify
 
 __all__ = [
@@ -35,8 +34,8 @@ __all__ = [
     "begun",
     "checksum",
     "create",
-    "exists",
     "finished",
+    "function",
     "is_marked_complete",
     "label_attributes",
     "ledger",

@@ -47,12 +47,6 @@ def location(name: str) -> str:
     return f"{objects.root()}/{objects.checked(name)}.zarr"
 
 
-def exists(name: str) -> bool:
-    """Whether a store's template is complete."""
-    objects.checked(name)
-    return objects.exists(plan_path(name)) and objects.exists(group_path(name))
-
-
 def plan_of(name: str) -> StoredPlan:
     """What a store was made to hold.
 
@@ -150,21 +144,21 @@ def begun(template: Template) -> bool:
         DamageError: if its plan or its metadata are damaged.
     """
     name = template.name
+    remedy = f"{mending(name)}, or delete {name}.zarr and {name}.ledger to begin anew"
     if not objects.exists(plan_path(objects.checked(name))):
-        if objects.paths(f"{name}.zarr") or finished(name):
-            raise damage(
-                name, plan_path(name), f"it is missing, {len(finished(name))} finished shards are there"
-            ).with_remedy(f"{mending(name)}, or delete {name}.zarr and {name}.ledger to begin anew")
+        done = len(finished(name))
+        if done or objects.paths(f"{name}.zarr"):
+            lost = damage(name, plan_path(name), f"it is missing, {done} finished shards are there")
+            raise lost.with_remedy(remedy)
         return False
     there = read_plan(name)
     refuse_another(there, template)
     if objects.exists(group_path(name)):
         group_of(name, there)
         return True
-    if done := finished(name):
-        raise damage(name, group_path(name), f"it is missing, the ledger has {len(done)} finished shards").with_remedy(
-            f"{mending(name)}, or delete {name}.zarr and {name}.ledger to begin anew"
-        )
+    if done := len(finished(name)):
+        lost = damage(name, group_path(name), f"it is missing, the ledger has {done} finished shards")
+        raise lost.with_remedy(remedy)
     return False
 
 

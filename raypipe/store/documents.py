@@ -140,10 +140,12 @@ def parse(name: str, path: str) -> dict[str, Any]:
     """A JSON object of a store, unchecked.
 
     Raises:
-        DamageError: if it is none.
+        DamageError: if it is missing, or none.
     """
+    if (data := objects.find(path)) is None:
+        raise damage(name, path, "it is missing")
     try:
-        content = json.loads(objects.get(path))
+        content = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise damage(name, path, f"it is no JSON: {error}") from error
     if not isinstance(content, dict):

@@ -133,17 +133,24 @@ def check_writable() -> None:
     delete(probe)
 
 
+def find(path: str) -> bytes | None:
+    """Read a small document under the root; None if there is none."""
+    try:
+        with reaching(f"read {path}"):
+            return bytes(obstore.get(*_object(path)).bytes())
+    except FileNotFoundError:
+        return None
+
+
 def get(path: str) -> bytes:
     """Read a small document under the root.
 
     Raises:
         InputError: if there is none.
     """
-    try:
-        with reaching(f"read {path}"):
-            return bytes(obstore.get(*_object(path)).bytes())
-    except FileNotFoundError:
-        raise InputError(f"there is no {path} under {root()}; make it first, or set {ROOT_VARIABLE}") from None
+    if (data := find(path)) is None:
+        raise InputError(f"there is no {path} under {root()}; make it first, or set {ROOT_VARIABLE}")
+    return data
 
 
 def delete(path: str) -> None:

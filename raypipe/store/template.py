@@ -1,9 +1,10 @@
 """What a store will hold, and the Zarr metadata and coordinates that say so before a shard is computed."""
 
 import hashlib
+import importlib
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,6 +101,13 @@ class Plan(Template):
     compute: str = ""
     columns: tuple[str, ...] = ()
     environment: str | None = None
+
+
+def function(reference: str) -> Callable[..., Any]:
+    """What a plan or a study names as "module:function", imported where and when it is used."""
+    module, _, name = reference.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return found
 
 
 def label_attributes(classes: tuple[str, ...]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Is a store what was written? Everything that it knows of itself is held against the rest and against its values."""
 
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -33,7 +32,7 @@ from raypipe.store.documents import (
 )
 from raypipe.store.reading import arrays
 from raypipe.store.shards import checksum
-from raypipe.store.template import Template, values_checksum
+from raypipe.store.template import Template, function, values_checksum
 
 REPAIR = "raypipe.repair:repair"
 """What makes damaged parts again: it needs Ray, of which a store knows nothing, and is looked up only then."""
@@ -89,8 +88,7 @@ def verify(name: str, *, repair: bool = False, each: Callable[[], object] = lamb
     """
     found = _inspect(name, each)
     if repair and (found.missing or not found.sound):
-        module, _, function = REPAIR.partition(":")
-        getattr(importlib.import_module(module), function)(found)
+        function(REPAIR)(found)
     return found
 
 
@@ -104,8 +102,6 @@ def _inspect(name: str, each: Callable[[], object]) -> Verification:
         found.unchecked.append("everything else, until the plan is mended")
         return found
     try:
-        if not objects.exists(group_path(name)):
-            raise damage(name, group_path(name), "it is missing")
         group = group_of(name, plan)
     except DamageError as error:
         found.documents.append(error.found)
@@ -120,8 +116,6 @@ def _inspect(name: str, each: Callable[[], object]) -> Verification:
 
 def _plan(found: Verification) -> StoredPlan | None:
     try:
-        if not objects.exists(plan_path(found.name)):
-            raise damage(found.name, plan_path(found.name), "it is missing")
         return read_plan(found.name)
     except DamageError as error:
         found.documents.append(error.found)
@@ -134,8 +128,6 @@ def _check_arrays(found: Verification, plan: StoredPlan, group: Mapping[str, Any
     for name, metadata in array_metadata(group).items():
         path = f"{found.name}.zarr/{name}/zarr.json"
         try:
-            if not objects.exists(path):
-                raise damage(found.name, path, "it is missing")
             if parse(found.name, path) != metadata:
                 raise damage(found.name, path, "it does not agree with the group's metadata")
             known = plan.arrays[name].checksum if plan.arrays is not None else None
