@@ -8,20 +8,21 @@ UV = $(RUN) -m uv
 
 setup: $(VENV)/ready
 
-# uv first, by its line of the lock, then everything else by uv; then the two isolated environments.
+# uv first, by its line of the lock, then everything else by uv; then the two isolated environments. Compiled at once: Ray
+# gives its own processes 30 s to start, each of which would compile what it imports.
 $(VENV)/ready: raypipe/run/envs/cluster.txt raypipe/run/envs/andi.txt raypipe/run/envs/explain.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { echo "error: $(PYTHON) is not Python 3.11; install it, or say where it is: make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@$(RUN) -m pip --version >/dev/null 2>&1 || { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); } || { rm -rf $(VENV); echo "error: $(PYTHON) cannot make virtual environments; install its venv package, such as python3.11-venv" >&2; exit 2; }
 	@echo "Installing the locked packages into $(VENV), once."
 	sed -n '/^uv==/,/[^\\]$$/p' raypipe/run/envs/cluster.txt > $(VENV)/uv.txt
 	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(VENV)/uv.txt
-	$(UV) pip sync --require-hashes --python $(RUN) raypipe/run/envs/cluster.txt
+	$(UV) pip sync --compile-bytecode --require-hashes --python $(RUN) raypipe/run/envs/cluster.txt
 	$(UV) pip install --quiet --python $(RUN) --no-deps --editable .
 	$(RUN) -m raypipe.run.environments
 	touch $@
 
 $(VENV)/ready-to-test: $(VENV)/ready tests/requirements.txt
-	$(UV) pip install --quiet --require-hashes --python $(RUN) --requirement tests/requirements.txt
+	$(UV) pip install --quiet --compile-bytecode --require-hashes --python $(RUN) --requirement tests/requirements.txt
 	touch $@
 
 demo: setup

@@ -13,7 +13,7 @@ import pandas as pd
 import typer
 
 from raypipe import catalog, store
-from raypipe.run.command import run
+from raypipe.command import run
 from raypipe.store import objects
 
 

@@ -34,10 +34,10 @@ import typer
 from measure import print_row
 
 from raypipe import catalog
+from raypipe.command import run
 from raypipe.networks import artifact, inputs, keras_model
 from raypipe.networks.train import Settings, data_names, train
 from raypipe.networks.training import training
-from raypipe.run.command import run
 from raypipe.store import objects
 from raypipe.study import architecture
 

@@ -37,8 +37,8 @@ import typer
 from measure import BENCHMARKS, Filled, print_row, time_fill
 
 from raypipe import store
+from raypipe.command import run
 from raypipe.run import environments
-from raypipe.run.command import run
 from raypipe.store import Plan, objects
 from raypipe.studies.andi import trajectory_sets
 

@@ -12,10 +12,10 @@ from typing import Annotated
 
 import typer
 
-from raypipe import catalog, plot
+from raypipe import catalog, plot, study
+from raypipe.command import make_folder, run
 from raypipe.networks import artifact, explain, faithfulness, inputs, relevance
 from raypipe.networks.classify import classifier, classify
-from raypipe.run.command import make_folder, run
 
 
 def main(
@@ -40,7 +40,9 @@ def main(
     trained = artifact.load(network)
     probability = classifier(trained)
     curve = faithfulness.perturbation_curve(
-        maps[None], lambda positions: probability(inputs.network_input(trained.architecture, positions))
+        maps[None],
+        lambda values: probability(inputs.network_input(trained.architecture, values)),
+        variable=study.find(trained.architecture.study).seen.variable,
     )
     ratios = {}
     for control, name in ((None, "network as it is"), ("zero-biases", "without biases")):

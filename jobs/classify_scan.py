@@ -13,8 +13,8 @@ import numpy as np
 import typer
 
 from raypipe import catalog
+from raypipe.command import run
 from raypipe.networks.classify import classify
-from raypipe.run.command import run
 
 
 def main(

@@ -16,8 +16,8 @@ from typing import Annotated
 import typer
 
 from raypipe import plot
+from raypipe.command import run
 from raypipe.errors import InputError
-from raypipe.run.command import run
 from raypipe.studies.andi.effects import (
     effects,
     grid_networks,

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from raypipe.run.command import call, run
+from raypipe.command import call, run
 
 PIPELINE = """
 generate_trajectories --split train --count 10000

@@ -11,11 +11,11 @@ from typing import Annotated
 
 import typer
 
-from raypipe import catalog, plot
+from raypipe import catalog, plot, study
+from raypipe.command import make_folder, run
 from raypipe.networks import artifact
 from raypipe.networks.classify import classify
 from raypipe.networks.evaluate import evaluate, table
-from raypipe.run.command import make_folder, run
 
 
 def main(
@@ -28,7 +28,8 @@ def main(
 ) -> None:
     """Evaluate a trained network on a split."""
     make_folder(output)
-    evaluation = evaluate(catalog.open(classify(network, split, workers=workers)))
+    strata = study.find(artifact.load(network).architecture.study).strata
+    evaluation = evaluate(catalog.open(classify(network, split, workers=workers)), strata)
     print(f"{network} on {split}\n{table(evaluation)}")
     pictures = {
         f"{network}_training": plot.training_history(artifact.load(network).history),

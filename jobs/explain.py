@@ -15,9 +15,9 @@ from typing import Annotated
 import typer
 
 from raypipe import store
+from raypipe.command import run
 from raypipe.networks import explain, relevance
 from raypipe.networks.classify import classify
-from raypipe.run.command import run
 
 
 def main(

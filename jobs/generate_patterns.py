@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from raypipe.run.command import run
+from raypipe.command import run
 from raypipe.run.fill import fill
-from raypipe.studies.gray_scott import pattern_sets
+from raypipe.studies.gray_scott import STUDY
 
 
 def main(
@@ -31,7 +31,7 @@ def main(
     One run gives the three frames of a 2-D sample and the ten of a 3-D sample. Runs that were interrupted continue when
     the same command is given again.
     """
-    fill(pattern_sets.patterns(split, per_class, dtype), workers=workers)
+    fill(STUDY.plan(split, {"per_class": per_class, "dtype": dtype}), workers=workers)
 
 
 if __name__ == "__main__":

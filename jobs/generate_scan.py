@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from raypipe.run.command import run
+from raypipe.command import run
 from raypipe.run.fill import fill
-from raypipe.studies.gray_scott import pattern_sets
+from raypipe.studies.gray_scott import STUDY
 
 
 def main(
@@ -26,7 +26,7 @@ def main(
     Three frames, t = 14940, 14970, 15000. k from 0.02375 to 0.0775 in steps of 0.000625, f from 0.0015 to 0.119 in
     steps of 0.00125. Runs that were interrupted continue when the same command is given again.
     """
-    fill(pattern_sets.scan(every, dtype), workers=workers)
+    fill(STUDY.plan("scan", {"every": every, "dtype": dtype}), workers=workers)
 
 
 if __name__ == "__main__":

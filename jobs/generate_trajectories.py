@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from raypipe.run.command import run
+from raypipe.command import run
 from raypipe.run.fill import fill
-from raypipe.studies.andi import trajectory_sets
+from raypipe.studies.andi import STUDY
 
 
 def main(
@@ -32,9 +32,7 @@ def main(
     Positions are in units of the displacements' standard deviation before the last scaling. Runs that were
     interrupted continue when the same command is given again.
     """
-    if count is None:
-        count = {"train": 50_000, "train-challenge": 1_000_000}.get(split, 10_000)
-    fill(trajectory_sets.trajectories(split, count), workers=workers)
+    fill(STUDY.plan(split, {"trajectories": count}), workers=workers)
 
 
 if __name__ == "__main__":

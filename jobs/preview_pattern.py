@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from raypipe import plot
-from raypipe.run.command import run
+from raypipe.command import run
 from raypipe.run.progress import progress
 from raypipe.studies.gray_scott import integrator
 

@@ -12,13 +12,13 @@ from typing import Annotated
 
 import typer
 
-from raypipe import catalog, plot
+from raypipe import catalog, plot, study
+from raypipe.command import make_folder, run
 from raypipe.errors import InputError
 from raypipe.networks import artifact
 from raypipe.networks.classify import classify
 from raypipe.networks.evaluate import evaluate
 from raypipe.networks.ranking import ranking, strata
-from raypipe.run.command import make_folder, run
 
 
 def main(
@@ -34,15 +34,15 @@ def main(
     if not (named := [name.strip() for name in networks.split(",") if name.strip()]):
         raise InputError("no network to rank; name at least one that is trained")
     names = list(dict.fromkeys([*named, reference]))
-    for name in names:
-        if artifact.load(name).architecture.study != "andi":
-            raise InputError(f"network {name} classifies patterns; expected networks of trajectories only")
+    studies = {name: artifact.load(name).architecture.study for name in names}
+    if len(set(studies.values())) > 1:
+        raise InputError(f"the networks are of different studies, {studies}; expected networks of one")
     if output.is_dir():
         raise InputError(f"{output} is a folder; name the file to write, such as {output / 'andi_finalists.csv'}")
     make_folder(output.parent)
     predictions = {name: catalog.open(classify(name, split, workers=workers)) for name in names}
     table = ranking(predictions, reference)
-    evaluations = {name: evaluate(predictions[name]) for name in table["name"]}
+    evaluations = {name: evaluate(predictions[name], study.find(studies[name]).strata) for name in table["name"]}
     shown = {name: evaluations[name] for name in dict.fromkeys([table["name"][0], reference])}
     print(f"{len(table)} networks on {split}, {evaluations[reference].attrs['samples']} trajectories")
     print(table.to_string(index=False, float_format="{:.4f}".format, formatters={"seconds": "{:.0f}".format}))

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from raypipe import report
-from raypipe.run.command import run
+from raypipe.command import run
 
 
 def main(

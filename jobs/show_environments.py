@@ -5,8 +5,8 @@ python jobs/show_environments.py
 
 from typing import Any
 
+from raypipe.command import run
 from raypipe.run import cluster, environments
-from raypipe.run.command import run
 
 PACKAGES = ("numpy", "tensorflow", "keras", "andi_datasets", "innvestigate")
 

@@ -14,8 +14,8 @@ from typing import Annotated
 import typer
 
 from raypipe import study
+from raypipe.command import run
 from raypipe.networks.train import Settings, summary, train
-from raypipe.run.command import run
 from raypipe.studies.andi.networks import andi_grid, unbuildable
 
 

@@ -12,8 +12,8 @@ from typing import Annotated
 
 import typer
 
+from raypipe.command import run
 from raypipe.networks.train import Settings, summary, train
-from raypipe.run.command import run
 from raypipe.study import architecture
 
 

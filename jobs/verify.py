@@ -11,10 +11,10 @@ from typing import Annotated
 import typer
 
 from raypipe import store
+from raypipe.command import run
 from raypipe.errors import InputError
 from raypipe.networks import artifact
 from raypipe.repair import repair
-from raypipe.run.command import run
 from raypipe.run.progress import progress
 
 

@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     import xarray
 
 
-def data_catalog() -> Path:
-    """Folder of the tables and cards: inside the package in a wheel, beside it in a checkout."""
-    inside = Path(__file__).parent / "data_catalog"
-    return inside if inside.is_dir() else inside.parent.parent / "data_catalog"
+DATA_CATALOG = Path(__file__).parent / "data_catalog"
+"""Folder of the tables and cards, a folder in it for each study."""
 
 
 class Card(BaseModel):
@@ -41,7 +39,7 @@ class Card(BaseModel):
 
 def cards() -> tuple[Card, ...]:
     """All cards of data_catalog/, by name."""
-    files = sorted(data_catalog().glob("*.toml"))
+    files = sorted(DATA_CATALOG.glob("*/*.toml"))
     return tuple(Card(**tomllib.loads(file.read_text(encoding="utf-8"))) for file in files)
 
 

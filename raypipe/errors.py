@@ -1,4 +1,4 @@
-"""Errors that a user can mend."""
+"""Errors that a user can mend, and those of a user's own code."""
 
 from typing import TypeVar
 
@@ -10,6 +10,23 @@ class InputError(ValueError):
 
     Jobs print it as it is and end with exit code 2; nothing has been written when it is raised.
     """
+
+
+class WorkError(RuntimeError):
+    """An exception in a worker, raised by what it computes: the message is one line that says where.
+
+    `details` is the traceback, from the function that the worker called down to the exception.
+    """
+
+    def __init__(self, message: str, details: str) -> None:
+        super().__init__(message)
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}\n\n{self.details.strip()}"
+
+    def __reduce__(self) -> tuple[type["WorkError"], tuple[str, str]]:
+        return WorkError, (self.args[0], self.details)
 
 
 class DamageError(InputError):

@@ -32,7 +32,8 @@ def _plan(name: str, parameters: Mapping[str, Any]) -> Plan:
     first, _, split = name.partition("/")
     if first in MAKERS:
         return MAKERS[first](name, parameters)
-    return study.built_in()[first].data_sets[split].plan(parameters)
+    of = study.find(first)
+    return of.plan(split, {name: parameters[name] for name in of.settings(split)})
 
 
 def plan_of(name: str) -> Plan:
@@ -44,13 +45,11 @@ def plan_of(name: str) -> Plan:
     parameters = store.stored_parameters(name)
     try:
         plan = _plan(name, parameters)
-    except KeyError:
-        plan = None
-    if plan is None or plan.name != name:
+    except (KeyError, InputError) as error:
         raise InputError(
-            f"{name} was made by no job of raypipe with these parameters, {parameters}; make it again by what made it, "
-            "or give its plan to raypipe.repair.repair"
-        )
+            f"{name} was made by no job with these parameters, {parameters}, known here ({error}); name its study "
+            "with --study, make it again by what made it, or give its plan to raypipe.repair.repair"
+        ) from error
     return plan
 
 

@@ -1,22 +1,33 @@
-"""What a study is, and finding one by name.
+"""What a study is, and finding one: built in, installed beside raypipe, or a file of the user's.
 
 A study is everything that belongs to one science and not to the engine: its data sets and how each is planned, its
-networks, what they see of a sample, how they are usually trained. The engine asks a study; it names none.
+networks, what they see of a sample, how they are usually trained, its pictures. The engine asks a study; it names none.
 """
 
 import importlib
+import inspect
+import os
 import pkgutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
+from importlib import metadata
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from raypipe import studies
+from raypipe import modules, studies
+from raypipe.catalog import Card
 from raypipe.errors import InputError, choice
+from raypipe.modules import ENTRY_POINTS, STUDY_VARIABLE
 from raypipe.networks.architecture import Architecture
 from raypipe.store import Plan
+
+RESERVED = ("predictions", "relevance", "saliency", "networks", "training")
+"""What no study may be called: first parts of the names of what is made of data sets."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +35,16 @@ class DataSet:
     """One data set of a study.
 
     Attributes:
-        plan: from the parameters that its store keeps to the plan that it was made by.
-        command: the command that makes it.
+        plan: the plan that it is made by, or a function that makes the plan. The function's arguments, all of which
+            have defaults, are what can be set when the data set is made: `--set name=value`. The name of the plan is
+            that of the study and the split, and what is set is among its parameters; both need not be given.
         labelled: whether networks can learn from it.
+        card: what the data set is and whom to cite, for those who open it.
     """
 
-    plan: Callable[[Mapping[str, Any]], Plan]
-    command: str
+    plan: Plan | Callable[..., Plan]
     labelled: bool = True
+    card: Card | None = None
 
 
 @dataclass(frozen=True)
@@ -47,36 +60,150 @@ class Sample:
 
     variable: str
     dims: tuple[str, ...]
-    per_shard: int
+    per_shard: int = 256
     prepare: Callable[[np.ndarray], np.ndarray] = lambda values: values
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A picture of a study's data sets.
+
+    Attributes:
+        of: names of the data sets that it is drawn of, without the study's, such as "scan"; or of what networks made
+            of them, such as "predictions/*/scan" ("*" stands for any name).
+        draw: from an open data set (xarray) to a figure of matplotlib.
+        caption: what is to be seen.
+    """
+
+    of: str
+    draw: Callable[[Any], Any]
+    caption: str = ""
+
+
+def _usual_training(_: Architecture) -> dict[str, Any]:
+    return {"loss": "sparse_categorical_crossentropy", "rate": 0.001, "batch": 32, "epochs": 30}
+
+
+@dataclass(frozen=True)
 class Study:
-    """A study.
+    """A study: its name and its data sets; everything else is there if it has networks, pictures or a report.
+
+    A complete one, in a file `logistic.py`. `raypipe generate --study logistic.py --split scan` makes its data set, in
+    parallel, `raypipe draw --study logistic.py` its picture, and `catalog.open("logistic/scan")` opens it as xarray:
+
+        import numpy as np
+        from matplotlib.figure import Figure
+
+        from raypipe.plan import Output, product, simulations
+        from raypipe.study import DataSet, Picture, Study
+
+        def simulate(r, x0):
+            x = [x0]
+            for _ in range(999):
+                x.append(r * x[-1] * (1 - x[-1]))
+            return {"x": np.array(x[-200:])}
+
+        def draw(scan):
+            figure = Figure()
+            figure.add_subplot().plot(scan.r, scan.x, ",k")
+            return figure
+
+        points = product(r=np.linspace(2.5, 4, 600), x0=[0.3])
+        scan = simulations(simulate, points, {"x": Output(("time",), (200,))})
+        STUDY = Study("logistic", {"scan": DataSet(scan, labelled=False)}, pictures=(Picture("scan", draw),))
 
     Attributes:
         name: first part of the names of its data sets.
         data_sets: by split, the second part of their names.
-        network: from a name to the architecture called so, or None.
-        network_names: what a network may be called, for messages.
         sample: what its networks see.
+        networks: the architectures that can be trained by name.
+        unbuildable: names of architectures that one could think of too, and why they cannot be built.
+        network_names: what its networks are called, for messages; by default all their names.
         training: from an architecture to how it is usually trained, as arguments of `networks.training.Training`.
-        augment: "module:function" from samples and a generator of random numbers to variants of the samples.
+        augment: from samples (sample, …) and a generator of random numbers to variants of the samples.
+        strata: coordinates of the samples by whose values metrics are broken down.
+        pictures: what `draw` and the report draw.
+        report: from what there is (`report.holdings.Holdings`) to sections of the report.
     """
 
     name: str
     data_sets: Mapping[str, DataSet]
-    network: Callable[[str], Architecture | None]
-    network_names: str
-    sample: Sample
-    training: Callable[[Architecture], Mapping[str, Any]]
-    augment: str | None = None
+    sample: Sample | None = None
+    networks: Sequence[Architecture] = ()
+    unbuildable: Mapping[str, str] = field(default_factory=dict)
+    network_names: str = ""
+    training: Callable[[Architecture], Mapping[str, Any]] = _usual_training
+    augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None
+    strata: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    report: Callable[[Any], Iterator[Any]] | None = None
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"\w[\w.-]*", self.name) or self.name in RESERVED:
+            raise InputError(
+                f"a study cannot be called {self.name!r}; expected letters, digits, '_', '.' and '-', and none of "
+                f"{', '.join(RESERVED)}"
+            )
 
     @property
     def labelled(self) -> tuple[str, ...]:
         """Splits that networks can learn from."""
         return tuple(split for split, data_set in self.data_sets.items() if data_set.labelled)
+
+    @property
+    def seen(self) -> Sample:
+        """What its networks see.
+
+        Raises:
+            InputError: if it has none.
+        """
+        if self.sample is None:
+            raise InputError(f"the study {self.name} does not say what a network sees; give it a Sample")
+        return self.sample
+
+    def plan(self, split: str, settings: Mapping[str, Any] | None = None) -> Plan:
+        """The plan of one of its data sets.
+
+        Args:
+            split: of the study.
+            settings: arguments of the function that plans it, see `DataSet`.
+
+        Raises:
+            InputError: if there is no such split or setting.
+        """
+        usual = self.settings(split)
+        for name in settings or {}:
+            if name not in usual:
+                possible = ", ".join(usual) or "none"
+                raise InputError(f"{name} is no setting of {self.name}/{split}; possible: {possible}")
+        made, card = self.data_sets[split].plan, self.data_sets[split].card
+        bound = {**usual, **(settings or {})}
+        plan = made if isinstance(made, Plan) else made(**bound)
+        return replace(
+            plan,
+            name=f"{self.name}/{split}",
+            parameters={**bound, **plan.parameters},
+            attributes={**(card.attributes() if card else {"command": self.command(split)}), **plan.attributes},
+        )
+
+    def settings(self, split: str) -> dict[str, Any]:
+        """What can be set of a data set when it is made, with the usual values.
+
+        Raises:
+            InputError: if there is no such split.
+        """
+        plan = self.data_sets[choice("split", split, tuple(self.data_sets))].plan
+        return {} if isinstance(plan, Plan) else {k: v.default for k, v in inspect.signature(plan).parameters.items()}
+
+    def command(self, split: str) -> str:
+        """The command that makes one of its data sets."""
+        card = self.data_sets[split].card
+        return card.command if card else f"raypipe generate --study {_flag(self)} --split {split}"
+
+
+def _flag(of: Study) -> str:
+    chosen = os.environ.get(STUDY_VARIABLE, "")
+    return chosen if chosen.endswith(".py") else of.name
 
 
 @cache
@@ -87,23 +214,82 @@ def built_in() -> Mapping[str, Study]:
     return {study.name: study for study in found}
 
 
-def find(name: str) -> Study:
-    """The study called `name`.
+def _installed() -> dict[str, metadata.EntryPoint]:
+    return {one.name: one for one in metadata.entry_points(group=ENTRY_POINTS)}
+
+
+def of_file(file: Path) -> Study:
+    """The study that a file defines as STUDY; an error that its code raises is left as it is.
+
+    Raises:
+        InputError: if there is no such file, or it defines none.
+    """
+    found = getattr(modules.load(file), "STUDY", None)
+    if not isinstance(found, Study):
+        raise InputError(f"{file} defines no STUDY, an object of raypipe.study.Study; it has {type(found).__name__}")
+    return found
+
+
+def chosen() -> Study | None:
+    """The study that --study or STUDY_VARIABLE names, by its name or by its file; None if there is neither."""
+    if file := modules.study_file():
+        return of_file(file)
+    name = os.environ.get(STUDY_VARIABLE)
+    return find(name) if name else None
+
+
+def choose(name_or_file: str) -> None:
+    """Make a study the chosen one, here and in workers.
 
     Raises:
         InputError: if there is none.
     """
-    return built_in()[choice("study", name, tuple(built_in()))]
+    os.environ[STUDY_VARIABLE] = name_or_file
+    chosen()
+
+
+def find(name: str) -> Study:
+    """The study called `name`: that of the chosen file, one that comes with raypipe, or an installed one.
+
+    Raises:
+        InputError: if there is none.
+    """
+    file = modules.study_file()
+    if file and (own := of_file(file)).name == name:
+        return own
+    if name in built_in():
+        return built_in()[name]
+    installed = _installed()
+    if name in installed:
+        found = installed[name].load()
+        if not isinstance(found, Study) or found.name != name:
+            raise InputError(f"the entry point {name!r} of {ENTRY_POINTS} leads to {found!r}, not to a study called so")
+        return found
+    known = ", ".join([*([own.name] if file else []), *built_in(), *installed])
+    raise InputError(f"unknown study {name!r}; known are {known}: name the file of another with --study")
+
+
+def all_studies() -> list[Study]:
+    """Every study that can be found, the chosen one first."""
+    first = chosen()
+    names = dict.fromkeys(chain([first.name] if first else [], built_in(), _installed()))
+    return [find(name) for name in names]
 
 
 def architecture(name: str) -> Architecture:
     """The architecture called `name`, of whatever study.
 
     Raises:
-        InputError: if there is none of that name, or it cannot be built; the message has the reason.
+        InputError: if there is none of that name; the message lists what there is.
     """
-    for study in built_in().values():
-        if found := study.network(name):
-            return found
-    names = "; ".join(study.network_names for study in built_in().values())
-    raise InputError(f"unknown network {name!r}; expected one of {names}")
+    for study in all_studies():
+        if reason := study.unbuildable.get(name):
+            raise InputError(f"network {name} cannot be built: {reason}")
+        if found := [one for one in study.networks if one.name == name]:
+            return found[0]
+    known = "; ".join(
+        study.network_names or ", ".join(one.name for one in study.networks)
+        for study in all_studies()
+        if study.networks
+    )
+    raise InputError(f"unknown network {name!r}; expected one of {known}")

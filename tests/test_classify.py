@@ -8,10 +8,9 @@ import tiny_data
 from tiny_networks import random_network
 from without_ray import fill_here, job
 
-from raypipe import catalog, store, study
+from raypipe import catalog, command, store, study
 from raypipe.errors import InputError
 from raypipe.networks import classify, inputs, keras_model
-from raypipe.run import command
 from raypipe.store import Coordinate, Template, Variable
 from raypipe.studies.andi import diffusion
 from raypipe.studies.gray_scott import tables
@@ -40,9 +39,9 @@ def write_scan(count: int) -> None:
 def test_trajectories_in_shards_and_batches_are_as_in_one_piece(here, monkeypatch):
     andi = study.find("andi")
     smaller = replace(andi, sample=replace(andi.sample, per_shard=7))
+    network = random_network(architecture("123-32"))
     monkeypatch.setattr(study, "find", {"andi": smaller}.__getitem__)
     monkeypatch.setattr(classify, "BATCH", 3)
-    network = random_network(architecture("123-32"))
     tiny_data.write_trajectories("test", 20)
     found = catalog.open(classify.classify("123-32", "test"))
     source = catalog.open("andi/test")

@@ -1,7 +1,7 @@
 import pytest
 
+from raypipe.command import call, run
 from raypipe.errors import InputError
-from raypipe.run.command import call, run
 
 
 def interrupted() -> None:

@@ -12,12 +12,11 @@ from matplotlib.patches import Rectangle
 from tiny_networks import random_network
 from without_ray import fill_here, job
 
-from raypipe import plot
+from raypipe import command, plot
 from raypipe.errors import InputError
 from raypipe.networks import artifact, classify
 from raypipe.networks.evaluate import evaluate
 from raypipe.networks.ranking import ranking, strata
-from raypipe.run import command
 from raypipe.store import objects
 from raypipe.studies.andi import diffusion
 from raypipe.studies.andi.effects import effects
@@ -90,8 +89,8 @@ def test_effects_are_drawn_with_their_intervals_and_names():
 def test_strata_are_drawn_by_class_where_it_occurs():
     exponent = np.where(np.arange(60) % 5 == 3, 1.5, np.resize([0.5, 1.0], 60))
     evaluations = {
-        "best": evaluate(predictions(np.arange(60) % 2, exponent)),
-        "study": evaluate(predictions(np.ones(60), exponent)),
+        "best": evaluate(predictions(np.arange(60) % 2, exponent), ("exponent", "noise")),
+        "study": evaluate(predictions(np.ones(60), exponent), ("exponent", "noise")),
     }
     figure = plot.accuracy_by_stratum(evaluations)
     assert [axes.get_title("left") for axes in figure.axes] == ["best", "", "study", ""]
@@ -138,7 +137,7 @@ def test_networks_are_ranked_on_the_same_samples_only():
 
 def test_strata_in_long_form():
     exponent = np.where(np.arange(60) % 5 == 3, 1.5, 0.5)
-    evaluation = evaluate(predictions(np.arange(60) % 2, exponent))
+    evaluation = evaluate(predictions(np.arange(60) % 2, exponent), ("exponent", "noise"))
     found = strata({"123-2": evaluation})
 
     assert found[["stratum", "value", "samples"]].to_numpy().tolist() == [
@@ -241,7 +240,7 @@ def test_the_job_ranks_networks(monkeypatch, tmp_path, capsys):
         ("compare_grid", "--table {folder}/other.csv", "has no column word, depth, kernel_size"),
         ("rank_networks", "--networks ,", "no network to rank"),
         ("rank_networks", "--networks 123-2", "there is no trained network 'andi-study'"),
-        ("rank_networks", "--networks 123-2 --reference pattern-2d", "network pattern-2d classifies patterns"),
+        ("rank_networks", "--networks 123-2 --reference pattern-2d", "of different studies"),
         ("rank_networks", "--networks 123-2 --reference 123-2 --output {folder}", "is a folder; name the file"),
         ("rank_networks", "--networks 123-2 --reference 123-2 --split scan", "split 'scan' with network 123-2"),
     ],

@@ -7,10 +7,10 @@ import xarray as xr
 from tiny_networks import random_network
 from without_ray import fill_here, job
 
+from raypipe import command
 from raypipe.errors import InputError
 from raypipe.networks import classify
 from raypipe.networks.evaluate import evaluate, table
-from raypipe.run import command
 from raypipe.studies.andi.diffusion import ANDI_MODELS
 from raypipe.study import architecture
 
@@ -47,7 +47,7 @@ def test_strata_add_up_to_the_whole():
     label, predicted = random.integers(0, 3, (2, 200)).tolist()
     noise = random.choice([0.1, 0.5, 1.0], 200).tolist()
     exponent = [0.1 + 0.05 if odd else 0.15 for odd in random.integers(0, 2, 200)]
-    found = evaluate(predictions(label, predicted, noise=noise, exponent=exponent))
+    found = evaluate(predictions(label, predicted, noise=noise, exponent=exponent), ("noise", "exponent"))
 
     np.testing.assert_array_equal(found.confusion_by_noise.sum("noise"), found.confusion)
     assert found.exponent.values.tolist() == [0.15], "0.1 + 0.05 and 0.15 are one exponent"
@@ -57,7 +57,7 @@ def test_strata_add_up_to_the_whole():
 
 
 def test_patterns_have_no_strata():
-    assert "noise" not in evaluate(predictions([0, 1], [0, 1])).coords
+    assert "noise" not in evaluate(predictions([0, 1], [0, 1]), ("noise",)).coords
 
 
 def test_samples_without_labels_are_refused():
@@ -66,7 +66,7 @@ def test_samples_without_labels_are_refused():
 
 
 def test_table_names_classes_mistakes_and_strata():
-    text = table(evaluate(predictions([0, 0, 0, 1], [0, 1, 1, 1], noise=[0.1, 0.1, 0.5, 0.5]))).splitlines()
+    text = table(evaluate(predictions([0, 0, 0, 1], [0, 1, 1, 1], noise=[0.1, 0.1, 0.5, 0.5]), ("noise",))).splitlines()
 
     assert text[0] == "4 samples: accuracy 0.500, micro-F1 0.500, macro-F1 0.500"
     assert text[3].split() == ["red", "3", "0.333", "1.000", "green", "(67%)"]

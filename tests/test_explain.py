@@ -12,12 +12,12 @@ import xarray as xr
 from tiny_networks import random_network
 from without_ray import fill_here, job
 
-from raypipe import catalog
+from raypipe import catalog, command
 from raypipe.errors import InputError
 from raypipe.networks import artifact, classify, explain, inputs, keras_model, relevance, saliency
 from raypipe.networks.architecture import Architecture, Layer
 from raypipe.networks.relevance import as_convolution, explainable, without_softmax
-from raypipe.run import command, environments
+from raypipe.run import environments
 from raypipe.study import architecture
 
 SAMPLES = 6

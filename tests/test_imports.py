@@ -11,16 +11,19 @@ PACKAGE = Path(__file__).parent.parent / "raypipe"
 
 MAY_IMPORT = {
     "errors": set(),
-    "store": {"errors"},
+    "modules": {"errors"},
+    "store": {"errors", "modules"},
     "catalog": {"errors", "store"},
     "values": {"errors", "store"},
-    "study": {"errors", "store", "values", "studies"},
-    "run": {"errors", "store"},
+    "plan": {"errors", "modules", "store"},
+    "study": {"errors", "modules", "store", "catalog", "values", "studies"},
+    "run": {"errors", "modules", "store"},
     "networks": {"errors", "store", "catalog", "run", "study", "values"},
     "studies": {"errors", "store", "catalog", "study", "values", "networks"},
     "plot": {"errors", "studies"},
-    "report": {"errors", "store", "catalog", "networks", "values", "plot", "studies"},
+    "report": {"errors", "store", "catalog", "study", "networks", "values", "plot", "studies"},
     "repair": {"errors", "store", "study", "run", "networks"},
+    "command": {"errors", "modules", "study"},
 }
 """Rooms, from the ground up, and those that each may import, beside the package's version, which all may.
 
@@ -29,13 +32,38 @@ MAY_IMPORT = {
 VALUES = {"networks/architecture.py", "networks/artifact.py"}
 """What networks are, as plain values."""
 
-ENGINE = {"store", "run", "networks", "study", "values", "catalog"}
+ENGINE = {"modules", "store", "run", "networks", "study", "plan", "values", "catalog", "command"}
 STUDIES = {path.name for path in (PACKAGE / "studies").iterdir() if (path / "__init__.py").is_file()}
 
-WITHOUT_RAY = {"errors", "store", "catalog", "values", "study", "studies", "plot", "report"}
+WITHOUT_RAY = {
+    "errors",
+    "modules",
+    "plan",
+    "command",
+    "store",
+    "catalog",
+    "values",
+    "study",
+    "studies",
+    "plot",
+    "report",
+}
 WITHOUT_RAY_FILES = {"networks/keras_model.py", "networks/inputs.py", "networks/evaluate.py", "networks/ranking.py"}
 WITHOUT_RAY_FILES |= {"networks/faithfulness.py", "networks/training.py"}
-WITHOUT_TENSORFLOW = {"errors", "store", "catalog", "values", "study", "studies", "plot", "report", "run"}
+WITHOUT_TENSORFLOW = {
+    "errors",
+    "modules",
+    "plan",
+    "command",
+    "store",
+    "catalog",
+    "values",
+    "study",
+    "studies",
+    "plot",
+    "report",
+    "run",
+}
 
 STAGES = {"networks/train.py", "networks/classify.py", "networks/evaluate.py", "networks/explain.py"}
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from tiny_data import write_patterns, write_trajectories
 
+from raypipe.command import run
 from raypipe.networks import artifact
-from raypipe.run.command import run
 
 
 def job(name):
@@ -36,7 +36,7 @@ def no_ray(monkeypatch):
         ("train_network --network andi-best", "unknown network 'andi-best'"),
         ("train_network --network 123123123123-32", "cannot be built: at layer 10"),
         ("train_network --network andi-study --epochs 0", "epochs is 0; expected 1 or more"),
-        ("train_network --network pattern-3d", "run jobs/generate_patterns.py --split train"),
+        ("train_network --network pattern-3d", "run python jobs/generate_patterns.py --split train"),
         ("train_network --network pattern-2d --epochs many", "valid integer"),
         ("train_network", "Missing option '--network'"),
         ("train_grid --networks 123-2,12-2", "unknown network '12-2'"),

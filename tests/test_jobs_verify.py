@@ -6,10 +6,10 @@ from tiny_networks import random_network
 from tiny_store import contents
 from without_ray import fill_here, job
 
-from raypipe import repair, store
+from raypipe import command, repair, store
 from raypipe.errors import InputError
 from raypipe.networks import classify, explain
-from raypipe.run import command, fill
+from raypipe.run import fill
 from raypipe.studies.andi import trajectory_sets
 from raypipe.studies.gray_scott import pattern_sets
 from raypipe.study import architecture

@@ -8,8 +8,8 @@ from PIL import Image
 
 from jobs import preview_pattern
 from raypipe import plot
+from raypipe.command import run
 from raypipe.errors import InputError
-from raypipe.run.command import run
 from raypipe.studies.gray_scott import integrator
 
 

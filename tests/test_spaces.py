@@ -25,7 +25,7 @@ def test_full_sets_have_their_sizes_and_seeds(split, count):
 
 @pytest.mark.parametrize("split", tables.PATTERN_TABLES)
 def test_sets_follow_the_table_in_file_order(split):
-    with (CATALOG / "gray_scott_classes.csv").open() as lines:
+    with (CATALOG / "gray_scott/classes.csv").open() as lines:
         rows = [row for row in csv.DictReader(lines) if row["table"] == tables.PATTERN_TABLES[split]]
     expected = [(row["class"], float(row["k"]), float(row["f"])) for row in rows for _ in range(int(row["count"]))]
     simulations, classes = tables.pattern_simulations(split), tables.pattern_classes(split)
@@ -61,7 +61,7 @@ def test_a_subset_spreads_over_the_points_of_a_class():
 
 def brute_force_scan():
     """The scan's points and seeds, one by one, from the table."""
-    with (CATALOG / "gray_scott_scan.csv").open() as lines:
+    with (CATALOG / "gray_scott/scan.csv").open() as lines:
         rows = list(csv.DictReader(lines))
     blocks = {}
     for row in rows:

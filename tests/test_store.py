@@ -69,8 +69,17 @@ def test_values_all_equal_to_the_fill_value_are_written_too(store_root):
 def test_a_shard_of_another_shape_is_refused_before_it_is_in_the_ledger():
     plan = template()
     store.create(plan, {})
-    with pytest.raises(ValueError, match=r"shape \(1, 3\), expected \(2, 3\)"):
-        store.write_shard(plan.name, 0, plan.bounds(0), {"u": np.zeros((1, 3))}, seeds=None, seconds=0, attempt="test")
+    right = {"u": np.zeros((2, 3)), "noise": np.zeros(2)}
+    for wrong, message in (
+        ({"u": np.zeros((1, 3))}, r"shape \(1, 3\); expected \(2, 3\)"),
+        ({"noise": np.zeros(2, "complex128")}, "complex128; expected float64"),
+        ({"noise": np.array(["a", "b"])}, "<U1; expected float64"),
+        ({"v": np.zeros(2)}, "found arrays noise, u, v; expected noise, u"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            store.write_shard(plan.name, 0, plan.bounds(0), {**right, **wrong}, seeds=None, seconds=0, attempt="test")
+    with pytest.raises(ValueError, match="found arrays u; expected noise, u"):
+        store.write_shard(plan.name, 0, plan.bounds(0), {"u": right["u"]}, seeds=None, seconds=0, attempt="test")
     assert store.missing(plan.name) == [0, 1, 2]
 
 

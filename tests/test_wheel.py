@@ -22,7 +22,7 @@ def wheel(tmp_path_factory):
 
 def test_wheel_holds_the_package_its_tables_and_locks_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    assert "raypipe/data_catalog/gray_scott_classes.csv" in names
+    assert "raypipe/data_catalog/gray_scott/classes.csv" in names
     assert "raypipe/run/envs/andi.txt" in names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"raypipe"}
 

@@ -14,7 +14,7 @@ def fill_here(plan: fill.Plan, *, workers: int | None = None) -> None:
     store.create(plan, {})
     missing = store.missing(plan.name)
     if missing:
-        worker = fill.Worker(plan.name, json.dumps(dict(plan.parameters)), plan.compute)
+        worker = fill.Worker(plan.name, json.dumps(dict(plan.parameters)), plan.compute, plan.per_sample)
         for shard in missing:
             result = worker(fill._row(plan, shard))
             assert not result["error"], result["error"] + result["traceback"]

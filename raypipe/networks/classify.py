@@ -55,7 +55,7 @@ def plan(network: str, split: str) -> Plan:
     source = store.open(source_name)
     _check(architecture, source, source_name)
     samples, classes = source.sizes["sample"], len(architecture.classes)
-    shard = of.sample.per_shard
+    shard = of.seen.per_shard
     return Plan(
         name=f"predictions/{network}/{split}",
         samples=samples,

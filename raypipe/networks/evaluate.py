@@ -3,28 +3,29 @@
 Every sample has one label and one prediction, so micro-F1, which the AnDi challenge ranks by, equals the accuracy.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 from sklearn import metrics
 
 from raypipe.errors import InputError
 
-STRATA = ("exponent", "noise")
-"""Coordinates of trajectories by which metrics are stratified: which confusions are physics, not the network's."""
 
-
-def evaluate(predictions: xr.Dataset) -> xr.Dataset:
+def evaluate(predictions: xr.Dataset, strata: Sequence[str] = ()) -> xr.Dataset:
     """Metrics of a store of predictions.
 
     Args:
         predictions: `predicted` (sample) and the coordinates `label` (sample), `class` (names, in the order of the
-            labels) and, for trajectories, `exponent` and `noise` (sample).
+            labels).
+        strata: coordinates (sample) by whose values the metrics are broken down, as far as the predictions have them:
+            which confusions are physics, not the network's. Those of a study are `study.Study.strata`.
 
     Returns:
         `accuracy`, `micro_f1`, `macro_f1` (scalars, from 0 to 1); `recall`, `precision` (label; NaN where nothing was
-        of the class or taken for it); `confusion` (label, predicted), counts; and for each stratum S of STRATA that
-        the predictions know, `confusion_by_S` (S, label, predicted), counts, and `accuracy_by_S` (S). `label` and
-        `predicted` are coordinates of class names.
+        of the class or taken for it); `confusion` (label, predicted), counts; and for each stratum S
+        `confusion_by_S` (S, label, predicted), counts, and `accuracy_by_S` (S). `label` and `predicted` are coordinates
+        of class names.
 
     Raises:
         InputError: if the samples have no labels, as those of the scan.
@@ -52,7 +53,7 @@ def evaluate(predictions: xr.Dataset) -> xr.Dataset:
         coords={"label": names, "predicted": names},
         attrs={"samples": len(label)},
     )
-    for stratum in STRATA:
+    for stratum in strata:
         if stratum in predictions.coords:
             result = result.merge(_stratified(stratum, predictions[stratum].values, label, predicted, names))
     return result
@@ -71,6 +72,11 @@ def _stratified(
     return xr.Dataset({f"confusion_by_{stratum}": confusion, f"accuracy_by_{stratum}": (stratum, accuracy)})
 
 
+def strata_of(evaluation: xr.Dataset) -> list[str]:
+    """Names of the strata by which `evaluate` broke its metrics down."""
+    return [str(name).removeprefix("confusion_by_") for name in evaluation if str(name).startswith("confusion_by_")]
+
+
 def table(evaluation: xr.Dataset) -> str:
     """The metrics as lines of text: totals, one line per class with its commonest mistake, one per stratum."""
     lines = [
@@ -85,17 +91,16 @@ def table(evaluation: xr.Dataset) -> str:
         mistake = f"{wrong.idxmax().item()} ({wrong.max().item() / row.sum().item():.0%})" if wrong.any() else "-"
         recall, precision = (evaluation[metric].sel(label=name).item() for metric in ("recall", "precision"))
         lines.append(f"{name:<8} {row.sum().item():>7} {recall:>7.3f} {precision:>9.3f}  {mistake}")
-    for stratum in STRATA:
-        if stratum in evaluation.coords:
-            samples = evaluation[f"confusion_by_{stratum}"].sum(("label", "predicted"))
-            lines += ["", f"{stratum:<8} {'samples':>7} {'accuracy':>8}"]
-            lines += [
-                f"{value:<8g} {count:>7} {accuracy:>8.3f}"
-                for value, count, accuracy in zip(
-                    evaluation[stratum].values,
-                    samples.values,
-                    evaluation[f"accuracy_by_{stratum}"].values,
-                    strict=True,
-                )
-            ]
+    for stratum in strata_of(evaluation):
+        samples = evaluation[f"confusion_by_{stratum}"].sum(("label", "predicted"))
+        lines += ["", f"{stratum:<8} {'samples':>7} {'accuracy':>8}"]
+        lines += [
+            f"{value:<8g} {count:>7} {accuracy:>8.3f}"
+            for value, count, accuracy in zip(
+                evaluation[stratum].values,
+                samples.values,
+                evaluation[f"accuracy_by_{stratum}"].values,
+                strict=True,
+            )
+        ]
     return "\n".join(lines)

@@ -11,7 +11,7 @@ import xarray as xr
 
 from raypipe import store
 from raypipe.errors import InputError, choice
-from raypipe.networks import artifact
+from raypipe.networks import artifact, inputs
 from raypipe.networks.architecture import Architecture
 from raypipe.networks.relevance import CONTROLS, METHODS, OPAQUE, settings_of
 from raypipe.run.fill import fill
@@ -80,7 +80,8 @@ def plan(
         )
     origin = chosen(predictions, per_class)
     product = SALIENCY if method == SALIENCY else "relevance"
-    variables, shard = _variables(architecture, product, len(origin))
+    seen = inputs.seen(architecture, store.open(classified["source"]))
+    variables, shard = _variables(architecture, seen, product, len(origin))
     return Plan(
         name="-".join(
             [f"{product}/{network}/{split}", *([] if method in (SALIENCY, LRP) else [method]), *filter(None, [control])]
@@ -167,24 +168,36 @@ def chosen(predictions: xr.Dataset, per_class: int) -> np.ndarray:
     return np.concatenate(samples)
 
 
-def _variables(architecture: Architecture, product: str, samples: int) -> tuple[dict[str, Variable], int]:
+def _variables(
+    architecture: Architecture, seen: xr.DataArray, product: str, samples: int
+) -> tuple[dict[str, Variable], int]:
     """Variables of the store and the samples of its shards."""
     shard, shape = SHARD_SAMPLES[product], architecture.input_shape
-    described: dict[str, tuple[tuple[str, ...], str, str]]
+    described: dict[str, tuple[tuple[str, ...], str, dict[str, str]]]
+    dims = tuple(str(name) for name in seen.dims if name != "frame")
+    variable = str(seen.name)
+    own = {key: value for key, value in seen.attrs.items() if key in ("long_name", "units")}
     if product == SALIENCY:
         described = {
-            "saliency": (("sample", "y", "x"), "float32", "saliency, scaled to [0, 1]"),
-            "u": (("sample", "y", "x"), "float32", "concentration u in the last frame"),
+            "saliency": (dims, "float32", {"long_name": "saliency, scaled to [0, 1]", "units": "1"}),
+            variable: (dims, "float32", own),
         }
     else:
         described = {
-            "relevance": (("sample", "time"), "float32", "relevance of the step for the predicted class"),
-            "score": (("sample",), "float32", "score of the predicted class, before the softmax"),
-            "position": (("sample", "time"), "float64", "position"),
+            "relevance": (
+                dims,
+                "float32",
+                {"long_name": "relevance of the step for the predicted class", "units": "1"},
+            ),
+            "score": (
+                dims[:1],
+                "float32",
+                {"long_name": "score of the predicted class, before the softmax", "units": "1"},
+            ),
+            variable: (dims, "float64", own),
         }
     variables = {}
-    for name, (dims, dtype, long_name) in described.items():
-        extent = shape[: len(dims) - 1]
-        attributes = {"long_name": long_name, "units": "1"}
-        variables[name] = Variable(dims, (samples, *extent), dtype, (shard, *extent), attributes)
+    for name, (own_dims, dtype, attributes) in described.items():
+        extent = shape[: len(own_dims) - 1]
+        variables[name] = Variable(own_dims, (samples, *extent), dtype, (shard, *extent), attributes)
     return variables, shard

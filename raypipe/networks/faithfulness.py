@@ -71,6 +71,7 @@ def perturbation_curve(
     *,
     removed: Sequence[int] = REMOVED,
     seed: int = 0,
+    variable: str = "position",
 ) -> xr.Dataset:
     """How well a network still recognises trajectories as more and more of their steps are removed.
 
@@ -78,10 +79,11 @@ def perturbation_curve(
     relevant steps hurts more than removing as many others.
 
     Args:
-        trajectories: `position` and `relevance` (sample, time), `predicted` (sample); at least two.
+        trajectories: `variable` and `relevance` (sample, time), `predicted` (sample); at least two.
         predict: function from positions (sample, time), which it has to standardise, to probabilities (sample, class).
         removed: numbers of steps, each from 0 to one less than there are.
         seed: of the random steps and shifts.
+        variable: what the network sees.
 
     Returns:
         `accuracy` (order, removed), the share of trajectories still taken for the class `predicted`, `probability`
@@ -91,8 +93,8 @@ def perturbation_curve(
     Raises:
         InputError: if the data set has other variables, fewer trajectories or steps, or relevance that is not finite.
     """
-    _check(trajectories, "position", "relevance", "predicted")
-    position, relevance = trajectories["position"].values, trajectories["relevance"].values
+    _check(trajectories, variable, "relevance", "predicted")
+    position, relevance = trajectories[variable].values, trajectories["relevance"].values
     predicted = trajectories["predicted"].values
     samples, steps = position.shape
     if samples < 2:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from raypipe import store, study
+from raypipe import study
 from raypipe.networks import keras_model
 from raypipe.networks.architecture import Architecture
 from raypipe.networks.inputs import Samples
@@ -39,8 +39,7 @@ class Fit:
         keras.utils.clear_session()
         keras.utils.set_random_seed(training.seed)
         self._training = training
-        if training.augmented:
-            self._augment = store.function(str(study.find(architecture.study).augment))
+        self._augment = study.find(architecture.study).augment if training.augmented else None
         self._classes = architecture.classes
         self._model = keras_model.build(architecture)
         losses = {
@@ -81,7 +80,7 @@ class Fit:
                 done = (self.epoch + start / len(order)) / self._training.epochs
                 self._optimizer.learning_rate.assign(self._training.rate * (1 + math.cos(math.pi * done)) / 2)
             inputs = train.inputs[members]
-            if self._training.augmented:
+            if self._augment:
                 inputs = self._augment(inputs, random)
             labels = train.labels[members]
             totals += [float(total) for total in self._learn(inputs, self._targets(labels), labels, batch)]

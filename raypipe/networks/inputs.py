@@ -32,7 +32,7 @@ def network_input(architecture: Architecture, values: np.ndarray) -> np.ndarray:
     Raises:
         InputError: if the samples are not of the network's shape, or a value is not finite.
     """
-    sample = study.find(architecture.study).sample
+    sample = study.find(architecture.study).seen
     expected = architecture.input_shape[: len(sample.dims) - 1]
     if values.shape[1:] != expected:
         raise InputError(
@@ -48,7 +48,7 @@ def network_input(architecture: Architecture, values: np.ndarray) -> np.ndarray:
 
 def seen(architecture: Architecture, data: "xarray.Dataset") -> "xarray.DataArray":
     """The variable of a data set that a network sees, lazily, and of its frames those that the network sees."""
-    variable = data[study.find(architecture.study).sample.variable]
+    variable = data[study.find(architecture.study).seen.variable]
     return variable if architecture.frame_times is None else variable.sel(frame=list(architecture.frame_times))
 
 
@@ -91,7 +91,7 @@ def check(architecture: Architecture, data: "xarray.Dataset", name: str) -> None
         InputError: if it is empty or has no labels, other classes, samples of another size, or not all frames that
             the network sees; the message names the job that makes it.
     """
-    sample = study.find(architecture.study).sample
+    sample = study.find(architecture.study).seen
     variable, dims = sample.variable, sample.dims
     size = architecture.input_shape[: len(dims) - 1 - ("frame" in dims)]
     problem = None
@@ -117,7 +117,7 @@ def check(architecture: Architecture, data: "xarray.Dataset", name: str) -> None
 def job(name: str) -> str:
     """The command that makes the data set `name` of a study."""
     of, split = name.split("/")
-    return study.find(of).data_sets[split].command
+    return study.find(of).command(split)
 
 
 def _balanced(labels: np.ndarray, count: int, name: str) -> np.ndarray:

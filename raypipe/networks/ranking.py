@@ -11,7 +11,7 @@ from scipy import stats
 from raypipe.errors import InputError
 from raypipe.networks import artifact
 from raypipe.networks.artifact import Artifact
-from raypipe.networks.evaluate import STRATA, evaluate
+from raypipe.networks.evaluate import evaluate, strata_of
 
 
 def training_facts(trained: Artifact) -> dict[str, Any]:
@@ -100,15 +100,14 @@ def _metrics(predictions: xr.Dataset, right: int) -> dict[str, Any]:
 
 
 def strata(evaluations: Mapping[str, xr.Dataset]) -> pd.DataFrame:
-    """Accuracy and recall by exponent and by localisation noise, one row per network and value.
+    """Accuracy and recall by each stratum, one row per network and value.
 
     Args:
         evaluations: by name of the network, what `evaluate` gives.
 
     Returns:
-        Columns `network`, `stratum` (exponent, noise), `value` (of the exponent; of the noise in units of the
-        displacements' standard deviation), `samples`, `accuracy` and `recall_<class>` (from 0 to 1; NaN where the
-        stratum has none of the class).
+        Columns `network`, `stratum` (the coordinate), `value` (in its units), `samples`, `accuracy` and
+        `recall_<class>` (from 0 to 1; NaN where the stratum has none of the class).
     """
     rows = [
         {
@@ -120,8 +119,7 @@ def strata(evaluations: Mapping[str, xr.Dataset]) -> pd.DataFrame:
             **{f"recall_{row.label.item()}": _recall(row) for row in one},
         }
         for network, evaluation in evaluations.items()
-        for stratum in STRATA
-        if stratum in evaluation.coords
+        for stratum in strata_of(evaluation)
         for one in evaluation[f"confusion_by_{stratum}"]
     ]
     return pd.DataFrame(rows)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from raypipe import store
+from raypipe import store, study
 from raypipe.networks import artifact, inputs, keras_model
 from raypipe.networks.artifact import Artifact
 
@@ -53,24 +53,25 @@ TOLERANCE = 1e-4
 
 
 def relevance_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
-    """Function for `fill`: `relevance` and `position` (sample, time), `score` (sample) of chosen trajectories.
+    """Function for `fill`: `relevance` and the sequences (sample, time), `score` (sample) of chosen samples.
 
     `parameters` has `network`, `source`, `method` and `settings`, and `control` and `control_settings` if it is not the
     network itself that is explained; the columns are `origin`, the number of the trajectory in the source, and
     `predicted`, the class whose score is explained.
     """
-    positions: Any = store.arrays(parameters["source"])["position"]
     trained = artifact.load(parameters["network"])
+    variable = study.find(trained.architecture.study).seen.variable
+    sequences: Any = store.arrays(parameters["source"])[variable]
     if "control" in parameters:
         trained = changed(trained, parameters["control"], **parameters["control_settings"])
     relevance = explainer(trained, parameters["method"], **parameters["settings"])
 
     def compute(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        position = np.asarray(positions.oindex[rows["origin"]])
-        values = inputs.network_input(trained.architecture, position)
+        chosen = np.asarray(sequences.oindex[rows["origin"]])
+        values = inputs.network_input(trained.architecture, chosen)
         found, score = relevance(values, rows["predicted"])
         inputs.check_finite(f"relevances by network {trained.name}", found, rows["origin"])
-        return {"relevance": found, "score": score, "position": position}
+        return {"relevance": found, "score": score, variable: chosen}
 
     return compute
 

@@ -15,21 +15,21 @@ BATCH = 16
 
 
 def saliency_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
-    """Function for `fill`: `saliency` and `u` (sample, y, x) of chosen patterns, u in the last frame.
+    """Function for `fill`: `saliency` and the fields (sample, y, x) of chosen patterns, these in the last frame.
 
     `parameters` has `network` and `source`; the columns are `origin`, the number of the pattern in the source, and
     `predicted`, the class whose score is differentiated.
     """
     trained = artifact.load(parameters["network"])
-    u = store.open(parameters["source"])["u"].sel(frame=list(trained.architecture.frame_times or ()))
+    seen = inputs.seen(trained.architecture, store.open(parameters["source"]))
     saliency = saliency_map(trained)
 
     def compute(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        patterns = u.isel(sample=rows["origin"]).values
+        patterns = seen.isel(sample=rows["origin"]).values
         values = inputs.network_input(trained.architecture, patterns)
         found = saliency(values, rows["predicted"])
         inputs.check_finite(f"saliencies by network {trained.name}", found, rows["origin"])
-        return {"saliency": found, "u": patterns[..., -1]}
+        return {"saliency": found, str(seen.name): patterns[..., -1] if "frame" in seen.dims else patterns}
 
     return compute
 

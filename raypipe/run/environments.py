@@ -1,7 +1,7 @@
 """Registry of the isolated environments that workers run in.
 
-The cluster's own environment has current packages. `andi-datasets` wants numpy 1.26 and `innvestigate` TensorFlow
-2.14, so each has an environment of its own, locked with hashes, which uv makes for a worker process and caches.
+The cluster's own environment has current packages. What wants older ones, as `innvestigate` wants TensorFlow 2.14, has
+an environment of its own, locked with hashes, which uv makes for a worker process and caches. A study may bring one.
 Ray's `pip` field would layer packages over the cluster's: that is no isolation, and the mixture fails at import.
 """
 
@@ -17,25 +17,44 @@ from pathlib import Path
 from typing import Any
 
 import raypipe
+from raypipe import modules
 from raypipe.errors import InputError, choice
+from raypipe.run import cluster
 
-ISOLATED = ("andi", "explain")
-"""Environments beside the cluster's own, which is `cluster`."""
+LOCKS = Path(__file__).parent / "envs"
+"""Lock files of raypipe's own environments: the cluster's, `cluster.txt`, and the isolated ones."""
 
-LOCKS = "raypipe/run/envs"
-"""Folder of the lock files, relative to a job's working directory."""
+ISOLATED = tuple(sorted(file.stem for file in LOCKS.glob("*.txt") if file.stem != "cluster"))
+"""raypipe's environments beside the cluster's own, which is `cluster`; others are named by their lock file."""
 
-
-RECORDED_PACKAGES = (
-    "numpy", "scipy", "numba", "andi-datasets", "stochastic", "tensorflow", "keras", "innvestigate", "zarr", "ray",
-)  # fmt: skip
-"""Packages whose versions are kept with what they made."""
+RECORDED_PACKAGES = ("numpy", "scipy", "numba", "tensorflow", "keras", "zarr", "ray")
+"""Packages whose versions are kept with what they made, beside those that an isolated environment was made for."""
 
 
-def _executable(name: str, locks: str | Path, *options: str) -> list[str]:
+def lock(name: str) -> Path:
+    """Lock file of an isolated environment: one of raypipe's by name, or a file, relative to that of the chosen study.
+
+    Raises:
+        InputError: if there is none.
+    """
+    if name in ISOLATED:
+        return LOCKS / f"{name}.txt"
+    if not name.endswith(".txt"):
+        choice("environment", name, ("cluster", *ISOLATED, "a lock file, such as my-packages.txt"))
+    study = modules.study_file()
+    file = (study.parent if study else Path()) / name
+    if not file.is_file():
+        raise InputError(
+            f"there is no lock file {file} of an environment; make it from a list of packages with "
+            "uv pip compile --generate-hashes"
+        )
+    return file
+
+
+def _executable(file: str | Path, *options: str) -> list[str]:
     # The interpreter and uv of the driver: nodes of a cluster are set up alike, and Ray wants one Python version.
     isolation = ["run", "--isolated", "--no-project", "--python", sys.executable]
-    return [sys.executable, "-m", "uv", *isolation, "--with-requirements", f"{locks}/{name}.txt", *options]
+    return [sys.executable, "-m", "uv", *isolation, "--with-requirements", str(file), *options]
 
 
 def runtime_env(name: str | None) -> dict[str, Any]:
@@ -44,10 +63,14 @@ def runtime_env(name: str | None) -> dict[str, Any]:
     Raises:
         InputError: if the name is unknown.
     """
-    if choice("environment", name or "cluster", ("cluster", *ISOLATED)) == "cluster":
+    if name in (None, "cluster"):
         return {}
+    # Relative, where a copy of the file is in the working directory of workers; else where it is on this node, whose
+    # installation is that of all.
+    file, folder = lock(str(name)).resolve(), cluster.working_folder()
+    seen = file.relative_to(folder) if folder and file.is_relative_to(folder) else file
     # Offline: `warm` has fetched everything, and no worker should wait for, or fail without, a network.
-    return {"py_executable": shlex.join(_executable(str(name), LOCKS, "--offline", "--quiet"))}
+    return {"py_executable": shlex.join(_executable(seen, "--offline", "--quiet"))}
 
 
 def versions(name: str | None, packages: tuple[str, ...]) -> dict[str, str]:
@@ -55,9 +78,8 @@ def versions(name: str | None, packages: tuple[str, ...]) -> dict[str, str]:
 
     Packages that the environment does not have are left out.
     """
-    if name in ISOLATED:
-        lock = (Path(__file__).parent / "envs" / f"{name}.txt").read_text(encoding="utf-8")
-        locked = dict(re.findall(r"^([\w.-]+)==([^\s\\]+)", lock, flags=re.MULTILINE))
+    if name not in (None, "cluster"):
+        locked = dict(re.findall(r"^([\w.-]+)==([^\s\\]+)", lock(str(name)).read_text("utf-8"), flags=re.MULTILINE))
         return {package: locked[package] for package in packages if package in locked}
     found = {}
     for package in packages:
@@ -68,7 +90,15 @@ def versions(name: str | None, packages: tuple[str, ...]) -> dict[str, str]:
 
 def provenance(name: str | None) -> dict[str, str]:
     """Versions of raypipe and of the packages that matter in an environment, to keep with what is made there."""
-    return {"raypipe": raypipe.__version__, **versions(name, RECORDED_PACKAGES)}
+    return {"raypipe": raypipe.__version__, **versions(name, (*RECORDED_PACKAGES, *_wanted(name)))}
+
+
+def _wanted(name: str | None) -> list[str]:
+    """Packages that an isolated environment was made for, if the list that it was locked from lies beside the lock."""
+    source = None if name in (None, "cluster") else lock(str(name)).with_suffix(".in")
+    return (
+        re.findall(r"^([\w.-]+)", source.read_text("utf-8"), flags=re.MULTILINE) if source and source.is_file() else []
+    )
 
 
 class Inspector:
@@ -85,15 +115,14 @@ def warm(name: str) -> None:
     Raises:
         InputError: if the environment cannot be made.
     """
-    locks = Path(__file__).parent / "envs"
-    check = ["python", "-c", "pass"]
-    if not subprocess.run([*_executable(name, locks, "--offline", "--quiet"), *check], capture_output=True).returncode:
+    file, check = lock(name), ["python", "-c", "pass"]
+    if not subprocess.run([*_executable(file, "--offline", "--quiet"), *check], capture_output=True).returncode:
         return
     logging.getLogger(__name__).info("making the environment %s, which takes a minute once", name)
-    if subprocess.run([*_executable(name, locks), *check]).returncode:
+    if subprocess.run([*_executable(file, "--compile-bytecode"), *check]).returncode:
         raise InputError(
-            f"the environment {name!r} could not be made from raypipe/run/envs/{name}.txt; see uv's message above, "
-            "check the network, and try again"
+            f"the environment {name!r} could not be made from {file}; see uv's message above, check the network, and "
+            "try again"
         )
 
 

@@ -12,12 +12,14 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from raypipe import store
-from raypipe.errors import InputError
+from raypipe import modules, store
+from raypipe.errors import InputError, WorkError
 from raypipe.run import cluster, environments
 from raypipe.run.progress import progress
 from raypipe.store import Plan, objects
@@ -35,10 +37,19 @@ MOST_BLOCKS = 1000
 class Worker:
     """What runs in the actor pool: computes and writes the shards that it is given."""
 
-    def __init__(self, name: str, parameters: str, compute: str) -> None:
+    def __init__(self, name: str, parameters: str, compute: str, per_sample: list[str] | None) -> None:
+        # Nothing that may fail: Ray would take an exception here for a lost worker, and begin anew.
         self._name = name
-        self._compute: Compute = store.function(compute)(json.loads(parameters))
+        self._plan = (parameters, compute, per_sample)
         self._attempt = f"{os.uname().nodename}-{os.getpid()}-{int(time.time())}"
+
+    @cached_property
+    def _compute(self) -> Compute:
+        parameters, compute, per_sample = json.loads(self._plan[0]), *self._plan[1:]
+        function = modules.function(compute)
+        if per_sample is None:
+            return function(parameters)
+        return _one_by_one(function, {name: parameters[name] for name in per_sample})
 
     def __call__(self, shard: dict[str, Any]) -> dict[str, Any]:
         """Compute and write the shard of one row: its number, bounds and columns."""
@@ -62,8 +73,31 @@ class Worker:
             message = (
                 f"{self._name}, shard {shard['shard']} (samples {samples.start} to {samples.stop - 1}): {kind}{error}"
             )
-            return {"samples": 0, "error": message, "traceback": "" if not kind else traceback.format_exc()}
+            told = _traceback(error) if kind else ""
+            return {"samples": 0, "error": message, "traceback": told}
         return {"samples": samples.stop - samples.start, "error": "", "traceback": ""}
+
+
+def _traceback(error: Exception) -> str:
+    """The traceback of an error, from what raypipe called down to it."""
+    frames = error.__traceback__
+    while frames and frames.tb_next and Path(frames.tb_frame.f_code.co_filename).is_relative_to(cluster.PACKAGE):
+        frames = frames.tb_next
+    return "".join(traceback.format_exception(type(error), error, frames))
+
+
+def _one_by_one(simulate: Callable[..., Mapping[str, Any]], constants: Mapping[str, Any]) -> Compute:
+    """From the rows of a shard to its arrays, by one call of `simulate` for each sample."""
+
+    def compute(rows: Rows) -> dict[str, np.ndarray]:
+        columns = {name: values.tolist() for name, values in rows.items() if name != "sample"}
+        made = [
+            simulate(**{name: values[number] for name, values in columns.items()}, **constants)
+            for number in range(len(rows["sample"]))
+        ]
+        return {name: np.stack([np.asarray(one[name]) for one in made]) for name in made[0]}
+
+    return compute
 
 
 def fill(plan: Plan, *, workers: int | None = None) -> None:
@@ -75,7 +109,8 @@ def fill(plan: Plan, *, workers: int | None = None) -> None:
 
     Raises:
         InputError: if `workers` is not positive, the store was made with other parameters or cannot be written.
-        RuntimeError: if a shard fails; the message names it, and what is finished stays.
+        WorkError: if the computation of a shard fails; the message names it, and what is finished stays.
+        RuntimeError: if workers are lost again and again at one shard.
     """
     if workers is not None and workers < 1:
         raise InputError(f"{workers} workers; expected 1 or more")
@@ -118,7 +153,7 @@ def _length(plan: Plan, shard: int) -> int:
 def provenance(plan: Plan) -> dict[str, Any]:
     """The environment that a plan is computed in, and its versions, to keep with what is made."""
     return {
-        "environment": plan.environment or "cluster",
+        "environment": Path(plan.environment or "cluster").name,
         "versions": environments.provenance(plan.environment),
     }
 
@@ -156,7 +191,7 @@ def _run(plan: Plan, shards: list[int], workers: int | None) -> Iterator[int]:
         )
         results = rows.map(
             Worker,  # type: ignore[arg-type]
-            fn_constructor_args=(plan.name, json.dumps(dict(plan.parameters)), plan.compute),
+            fn_constructor_args=(plan.name, json.dumps(dict(plan.parameters)), plan.compute, plan.per_sample),
             compute=pool,
             num_cpus=1,
             runtime_env=runtime_env,
@@ -176,7 +211,7 @@ def _run(plan: Plan, shards: list[int], workers: int | None) -> Iterator[int]:
 def _lengths(results: Iterable[Mapping[str, Any]]) -> Iterator[int]:
     for result in results:
         if result["traceback"]:
-            raise RuntimeError(f"{result['error']}\n\nIn the worker:\n{result['traceback']}")
+            raise WorkError(result["error"], result["traceback"])
         if result["error"]:
             raise InputError(result["error"])
         yield result["samples"]

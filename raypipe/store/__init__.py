@@ -19,7 +19,7 @@ from raypipe.store.creation import (
 from raypipe.store.documents import Shard, StoredPlan
 from raypipe.store.reading import arrays, open
 from raypipe.store.shards import checksum, ledger, write_shard
-from raypipe.store.template import Coordinate, Plan, Template, Variable, function, label_attributes
+from raypipe.store.template import Coordinate, Plan, Template, Variable, label_attributes
 from raypipe.store.verification import Verification, mend, stored_parameters, verify
 
 __all__ = [
@@ -35,7 +35,6 @@ __all__ = [
     "checksum",
     "create",
     "finished",
-    "function",
     "is_marked_complete",
     "label_attributes",
     "ledger",

@@ -14,7 +14,7 @@ import zarr.storage
 from zarr.core.buffer import default_buffer_prototype
 
 from raypipe.store import objects
-from raypipe.store.creation import array_metadata, finished, group_of
+from raypipe.store.creation import array_metadata, finished, group_of, is_sharded
 from raypipe.store.documents import Shard, line_path, read_line, read_plan, seal
 
 _REQUESTS = 16
@@ -54,20 +54,27 @@ def write_shard(
         attempt: who wrote it, for the ledger.
 
     Raises:
-        ValueError: if an array has another shape than the shard.
+        ValueError: if the arrays are not the store's variables, or one has another shape than the shard or values that
+            its data type cannot hold.
         InputError: if the store cannot be written, or its plan or metadata are damaged.
     """
-    metadata = array_metadata(group_of(name, read_plan(name)))
+    metadata = {
+        variable: one for variable, one in array_metadata(group_of(name, read_plan(name))).items() if is_sharded(one)
+    }
+    if set(arrays) != set(metadata):
+        raise ValueError(f"found arrays {', '.join(sorted(arrays))}; expected {', '.join(sorted(metadata))}")
     stored: dict[str, np.ndarray] = {}
     encoded: dict[str, Any] = {}
     for variable, values in arrays.items():
         expected = (samples.stop - samples.start, *metadata[variable]["shape"][1:])
         if values.shape != expected:
-            raise ValueError(f"{variable} of {name}, shard {shard}: shape {values.shape}, expected {expected}")
+            raise ValueError(f"{variable} has the shape {values.shape}; expected {expected}, the samples first")
         own = default_buffer_prototype().buffer.from_bytes(json.dumps(metadata[variable]).encode())
         memory: dict[str, Any] = {f"{variable}/zarr.json": own}
         with zarr.config.set({"array.write_empty_chunks": True}):
             array: Any = zarr.open_array(zarr.storage.MemoryStore(memory), path=variable, mode="r+")
+            if not np.can_cast(values.dtype, array.dtype, "same_kind"):
+                raise ValueError(f"{variable} is of the data type {values.dtype}; expected {array.dtype}")
             stored[variable] = np.ascontiguousarray(values, dtype=array.dtype)
             array[samples] = stored[variable]
         encoded |= {path: chunk for path, chunk in memory.items() if chunk is not own}

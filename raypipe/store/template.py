@@ -1,10 +1,9 @@
 """What a store will hold, and the Zarr metadata and coordinates that say so before a shard is computed."""
 
 import hashlib
-import importlib
 import json
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,19 +94,15 @@ class Plan(Template):
         compute: "module:factory"; the factory gets the parameters, once per worker, and returns a function from
             the rows of a shard (`sample` indices and the named columns) to one array per variable.
         columns: names of the coordinates along `sample` that the function needs.
-        environment: in which workers run; None is the cluster's own.
+        per_sample: if given, `compute` is called for each sample instead, with its columns and the parameters of these
+            names as named arguments, and returns one value per variable.
+        environment: in which workers run: the name of one of raypipe's, or a lock file; None is the cluster's own.
     """
 
     compute: str = ""
     columns: tuple[str, ...] = ()
+    per_sample: tuple[str, ...] | None = None
     environment: str | None = None
-
-
-def function(reference: str) -> Callable[..., Any]:
-    """What a plan or a study names as "module:function", imported where and when it is used."""
-    module, _, name = reference.partition(":")
-    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    return found
 
 
 def label_attributes(classes: tuple[str, ...]) -> dict[str, Any]:

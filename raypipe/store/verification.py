@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import zarr
 
+from raypipe import modules
 from raypipe.errors import DamageError, InputError
 from raypipe.store import objects
 from raypipe.store.creation import (
@@ -32,7 +33,7 @@ from raypipe.store.documents import (
 )
 from raypipe.store.reading import arrays
 from raypipe.store.shards import checksum
-from raypipe.store.template import Template, function, values_checksum
+from raypipe.store.template import Template, values_checksum
 
 REPAIR = "raypipe.repair:repair"
 """What makes damaged parts again: it needs Ray, of which a store knows nothing, and is looked up only then."""
@@ -88,7 +89,7 @@ def verify(name: str, *, repair: bool = False, each: Callable[[], object] = lamb
     """
     found = _inspect(name, each)
     if repair and (found.missing or not found.sound):
-        function(REPAIR)(found)
+        modules.function(REPAIR)(found)
     return found
 
 

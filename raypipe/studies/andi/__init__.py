@@ -3,10 +3,12 @@
 Muñoz-Gil et al., Nat. Commun. 12, 6253 (2021).
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from raypipe import catalog
 from raypipe.networks.architecture import Architecture
 from raypipe.studies.andi import diffusion, networks, trajectory_sets
 from raypipe.study import DataSet, Sample, Study
@@ -30,18 +32,16 @@ def _training(architecture: Architecture) -> dict[str, Any]:
     return {"loss": "mean_squared_error", "rate": 0.001, "batch": 64, "epochs": 30}
 
 
-def _data_set(split: str) -> DataSet:
-    return DataSet(
-        plan=lambda parameters: trajectory_sets.trajectories(split, parameters["trajectories"]),
-        command=f"jobs/generate_trajectories.py --split {split}",
-    )
-
-
 STUDY = Study(
     name="andi",
-    data_sets={split: _data_set(split) for split in diffusion.TRAJECTORY_SPLITS},
-    network=networks.network,
-    network_names=networks.NAMES,
+    data_sets={
+        split: DataSet(partial(trajectory_sets.trajectories, split), card=catalog.card(f"andi/{split}"))
+        for split in diffusion.TRAJECTORY_SPLITS
+    },
     sample=Sample("position", ("sample", "time"), per_shard=2000, prepare=standardised),
+    networks=networks.NETWORKS,
+    unbuildable=networks.UNBUILDABLE,
+    network_names=networks.NAMES,
     training=_training,
+    strata=("exponent", "noise"),
 )

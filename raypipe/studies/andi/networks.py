@@ -11,7 +11,6 @@ and six kernel sizes make 180 names; where the trajectory gets shorter than the 
 from functools import cache
 from itertools import product
 
-from raypipe.errors import InputError
 from raypipe.networks.architecture import Architecture, Kind, Layer, Options, stack
 from raypipe.studies.andi import diffusion
 
@@ -22,25 +21,6 @@ WORDS = tuple("".join(blocks) for depth in (1, 2, 3, 4) for blocks in product(("
 """The thirty words of the grid, from one block to four."""
 
 
-def network(name: str) -> Architecture | None:
-    """The architecture called `name`: one of the 164 of the grid, such as "123-2", "andi-study" or "andi-residual".
-
-    Returns:
-        None if there is none of that name.
-
-    Raises:
-        InputError: if it is one of the grid and cannot be built; the message has the reason.
-    """
-    if name in _OWN:
-        return _OWN[name]()
-    if name not in _grid_names():
-        return None
-    word, kernel = _parse(name)
-    if reason := _obstacle(word, kernel):
-        raise InputError(f"network {name} cannot be built: {reason}; choose a smaller kernel or fewer blocks")
-    return _grid_network(name, word, kernel)
-
-
 @cache
 def andi_grid() -> tuple[Architecture, ...]:
     """The 164 networks of the grid that can be built: by word, then by kernel size."""
@@ -48,7 +28,7 @@ def andi_grid() -> tuple[Architecture, ...]:
 
 
 def unbuildable() -> dict[str, str]:
-    """Name and reason of each of the 16 networks of the grid that cannot be built."""
+    """Name of each of the 16 networks of the grid that cannot be built, with the reason and what to do."""
     return {name: reason for name in _grid_names() if (reason := _obstacle(*_parse(name)))}
 
 
@@ -67,7 +47,10 @@ def _obstacle(word: str, kernel: int) -> str | None:
     length = diffusion.TRAJECTORY_LENGTH
     for position, digit in enumerate(word, start=1):
         if digit == "1" and length < kernel:
-            return f"at layer {position} of {word} {length} time steps are left for a kernel of {kernel}"
+            return (
+                f"at layer {position} of {word} {length} time steps are left for a kernel of {kernel}; choose "
+                "a smaller kernel or fewer blocks"
+            )
         if digit == "1":
             length += 1 - kernel
         if digit == "2":
@@ -173,10 +156,14 @@ def _trajectory_network(name: str, *features: tuple[Kind, Options]) -> Architect
     )
 
 
-_OWN = {"andi-study": _andi_study, "andi-residual": _andi_residual}
+_OWN = (_andi_study(), _andi_residual())
+
+NETWORKS = (*_OWN, *andi_grid())
+
+UNBUILDABLE = unbuildable()
 
 NAMES = (
-    f"{', '.join(_OWN)}, or a word of one to four blocks 123 or 132 and a kernel size of "
+    f"{', '.join(one.name for one in _OWN)}, or a word of one to four blocks 123 or 132 and a kernel size of "
     f"{', '.join(map(str, KERNEL_SIZES))}, such as 123132-16"
 )
 """What a network may be called, for messages."""

@@ -2,24 +2,27 @@
 
 from typing import Any
 
-from raypipe import catalog
 from raypipe.store import Coordinate, Plan, Variable, label_attributes
 from raypipe.studies.andi import diffusion
 
 TRAJECTORIES_PER_SHARD = 1000
 
+USUAL_COUNTS = {"train": 50_000, "train-challenge": 1_000_000}
+"""How many trajectories a split has unless told otherwise; the others have 10 000."""
 
-def trajectories(split: str, count: int) -> Plan:
+
+def trajectories(split: str, trajectories: int | None = None) -> Plan:
     """Plan of a trajectory data set, `andi/<split>`: positions as the generator made them.
 
     Args:
         split: train or val, which are balanced; test, train-challenge or val-challenge, which are what
             `challenge_theory_dataset` itself returns.
-        count: number of trajectories, a multiple of five where they are balanced.
+        trajectories: how many, a multiple of five where they are balanced; by default those of USUAL_COUNTS.
 
     Raises:
         InputError: if the split or the count is not possible.
     """
+    count = USUAL_COUNTS.get(split, 10_000) if trajectories is None else trajectories
     planned = diffusion.trajectories(split, count)
     per_sample: dict[str, dict[str, Any]] = {
         "exponent": {"long_name": "anomalous exponent", "units": "1"},
@@ -46,7 +49,6 @@ def trajectories(split: str, count: int) -> Plan:
         variables=variables,
         coordinates=coordinates,
         parameters={"trajectories": count, "length": diffusion.TRAJECTORY_LENGTH, "per_call": shard},
-        attributes=catalog.card(f"andi/{split}").attributes(),
         compute=f"raypipe.studies.andi.trajectories:{'challenge' if planned.label is None else 'recipe'}",
         columns=("seed",) if planned.label is None else ("seed", "label"),
         environment="andi",

@@ -3,8 +3,12 @@
 Scholz and Scholz, Am. J. Phys. (2022), arXiv:2110.07306; Pearson, Science 261 (1993).
 """
 
+from functools import partial
 from typing import Any
 
+import numpy as np
+
+from raypipe import catalog
 from raypipe.networks.architecture import Architecture
 from raypipe.studies.gray_scott import networks, pattern_sets, tables
 from raypipe.study import DataSet, Sample, Study
@@ -21,26 +25,23 @@ def _training(_: Architecture) -> dict[str, Any]:
     }
 
 
-def _data_set(split: str) -> DataSet:
-    return DataSet(
-        plan=lambda parameters: pattern_sets.patterns(split, parameters["per_class"], parameters["dtype"]),
-        command=f"jobs/generate_patterns.py --split {split}",
-    )
+def _augment(u: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    from raypipe.studies.gray_scott.augment import augment  # SciPy's filters take a while to import
+
+    return augment(u, random)
 
 
 STUDY = Study(
     name="gray_scott",
     data_sets={
-        **{split: _data_set(split) for split in tables.PATTERN_TABLES},
-        "scan": DataSet(
-            plan=lambda parameters: pattern_sets.scan(parameters["every"], parameters["dtype"]),
-            command="jobs/generate_scan.py",
-            labelled=False,
-        ),
+        **{
+            split: DataSet(partial(pattern_sets.patterns, split), card=catalog.card(f"gray_scott/{split}"))
+            for split in tables.PATTERN_TABLES
+        },
+        "scan": DataSet(pattern_sets.scan, labelled=False, card=catalog.card("gray_scott/scan")),
     },
-    network=networks.network,
-    network_names=networks.NAMES,
     sample=Sample("u", ("sample", "y", "x", "frame"), per_shard=128),
+    networks=networks.NETWORKS,
     training=_training,
-    augment="raypipe.studies.gray_scott.augment:augment",
+    augment=_augment,
 )

@@ -7,11 +7,6 @@ PATTERN_SIZE = 128
 """Grid points of a pattern along each side."""
 
 
-def network(name: str) -> Architecture | None:
-    """The architecture called "pattern-2d", "pattern-2d-second" or "pattern-3d"; None for another name."""
-    return _OWN[name]() if name in _OWN else None
-
-
 def _pattern_2d(name: str, classes: tuple[str, ...], splits: tuple[str, str]) -> Architecture:
     def convolution(filters: int, strides: int = 1) -> tuple[Kind, Options]:
         options: Options = {"filters": filters, "kernel_size": (3, 3), "strides": strides, "activation": "relu"}
@@ -68,11 +63,8 @@ def _pattern_3d() -> Architecture:
     )
 
 
-_OWN = {
-    "pattern-2d": lambda: _pattern_2d("pattern-2d", tables.PATTERN_CLASSES, ("train", "val")),
-    "pattern-2d-second": lambda: _pattern_2d("pattern-2d-second", tables.PATTERN_CLASSES_SECOND, ("train2", "val2")),
-    "pattern-3d": _pattern_3d,
-}
-
-NAMES = ", ".join(_OWN)
-"""What a network may be called, for messages."""
+NETWORKS = (
+    _pattern_2d("pattern-2d", tables.PATTERN_CLASSES, ("train", "val")),
+    _pattern_2d("pattern-2d-second", tables.PATTERN_CLASSES_SECOND, ("train2", "val2")),
+    _pattern_3d(),
+)

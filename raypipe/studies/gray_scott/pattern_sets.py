@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from raypipe import catalog
 from raypipe.errors import choice
 from raypipe.store import Coordinate, Plan, Variable, label_attributes
 from raypipe.studies.gray_scott import integrator, tables
@@ -100,7 +99,6 @@ def _simulations(
             "dtype": dtype,
             **subset,
         },
-        attributes=catalog.card(name).attributes(),
         compute="raypipe.studies.gray_scott.pattern_sets:simulated_patterns",
         columns=("k", "f", "seed"),
     )

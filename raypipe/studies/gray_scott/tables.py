@@ -11,7 +11,7 @@ from functools import cache
 
 import numpy as np
 
-from raypipe.catalog import data_catalog
+from raypipe.catalog import DATA_CATALOG
 from raypipe.errors import InputError, choice
 
 PATTERN_CLASSES = (
@@ -66,13 +66,13 @@ def pattern_classes(split: str) -> tuple[str, ...]:
 
 @cache
 def _rows(name: str) -> tuple[dict[str, str], ...]:
-    with data_catalog().joinpath(name).open(encoding="utf-8", newline="") as lines:
+    with DATA_CATALOG.joinpath("gray_scott", name).open(encoding="utf-8", newline="") as lines:
         return tuple(csv.DictReader(lines))
 
 
 def pattern_points(table: str) -> Iterator[tuple[str, float, float, int]]:
     """Yield (class, k, f, count) for each point of table `train`, `test` or `train2`."""
-    for row in _rows("gray_scott_classes.csv"):
+    for row in _rows("classes.csv"):
         if row["table"] == table:
             yield row["class"], float(row["k"]), float(row["f"]), int(row["count"])
 
@@ -117,7 +117,7 @@ def scan_simulations(every: int = 1) -> Simulations:
         InputError: if `every` is not from 1 to the number of simulations.
     """
     blocks: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
-    for row in _rows("gray_scott_scan.csv"):
+    for row in _rows("scan.csv"):
         k, f = (
             np.linspace(float(row[f"{rate}_first"]), float(row[f"{rate}_last"]), int(row[f"{rate}_count"]))
             for rate in "kf"

@@ -1,0 +1,50 @@
+"""Make a data set of any study: one of yours, by the file that defines it, or a built-in one.
+
+    python jobs/generate.py --study my_study.py --split scan
+    python jobs/generate.py --study gray_scott --split train --set per_class=20
+
+What can be set depends on the data set; a wrong name lists what is possible.
+"""
+
+import tomllib
+from typing import Annotated, Any
+
+import typer
+
+from raypipe import store, study
+from raypipe.command import run
+from raypipe.errors import InputError
+from raypipe.run.fill import fill
+
+
+def main(
+    split: Annotated[str, typer.Option(help="Data set of the study that --study names.")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="name=value, as often as needed: numbers, texts, true or false.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="At most so many processes, one core each.  [default: all of the cluster]")
+    ] = None,
+) -> None:
+    """Make a data set of a study; run again, it continues where it was."""
+    chosen = study.chosen()
+    if chosen is None:
+        raise InputError(f"no study; name one with --study: {', '.join(study.built_in())}, or a file of yours")
+    plan = chosen.plan(split, dict(_setting(one) for one in settings or []))
+    fill(plan, workers=workers)
+    print(store.location(plan.name))
+
+
+def _setting(given: str) -> tuple[str, Any]:
+    """Name and value; what is no TOML value is a text."""
+    name, equals, value = given.partition("=")
+    if not equals:
+        raise InputError(f"--set {given}; expected name=value")
+    try:
+        return name.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name.strip(), value
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,134 @@
+"""How a job runs: flags to one call, a user's mistake to one line and exit code 2."""
+
+import functools
+import importlib
+import inspect
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from raypipe import study
+from raypipe.errors import InputError, WorkError
+
+JOBS = Path(__file__).parent / "jobs"
+"""Folder of the jobs, one file each."""
+
+_INTERRUPTED = 130
+
+_PLAIN: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
+
+_HELP = "Simulate, train, classify and explain on Ray; `raypipe <job> --help` tells the flags of a job."
+
+_STUDY = Annotated[
+    str | None,
+    typer.Option(
+        "--study", help="A study of yours: the file that defines it, or the name of an installed one.  [default: none]"
+    ),
+]
+
+
+def call(main: Callable[..., Any], arguments: list[str] | None = None) -> None:
+    """Call a job's `main` with flags, by default those of the command line.
+
+    Every job has one flag more than its `main`: `--study`, which makes a study known to all that follows.
+
+    Raises:
+        InputError: for a user's mistake, in the flags or found by the job.
+    """
+    _invoke(_command(main), arguments)
+
+
+def _command(main: Callable[..., Any]) -> Any:
+    application = typer.Typer(**_PLAIN)
+    application.command()(_with_study(main))
+    return typer.main.get_command(application)
+
+
+def _invoke(command: Any, arguments: list[str] | None) -> None:
+    try:
+        # Typer turns an interruption into a return value.
+        if command.main(args=arguments, standalone_mode=False) == _INTERRUPTED:
+            raise KeyboardInterrupt
+    except typer.BadParameter as error:
+        raise InputError(error.format_message()) from error
+    except typer.TyperException as error:
+        raise InputError(str(error)) from error
+
+
+def _with_study(main: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(main)
+    def called(*, study_of_flag: str | None, **flags: Any) -> Any:
+        if study_of_flag is not None:
+            study.choose(study_of_flag)
+        return main(**flags)
+
+    signature = inspect.signature(main)
+    flag = inspect.Parameter("study_of_flag", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_STUDY)
+    called.__signature__ = signature.replace(parameters=[*signature.parameters.values(), flag])  # type: ignore[attr-defined]
+    called.__annotations__ = {**main.__annotations__, "study_of_flag": _STUDY}
+    return called
+
+
+def make_folder(output: Path) -> None:
+    """Make the folder that a job's `--output` names, before the work begins.
+
+    Raises:
+        InputError: if it cannot be made.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write into {output}: {error.strerror}; choose another --output") from error
+
+
+def run(main: Callable[..., Any], arguments: list[str] | None = None) -> NoReturn:
+    """Call a job's `main` with flags, by default those of the command line, and exit.
+
+    Exit code 0 when done, 1 for an exception in a worker, whose traceback is shown, 2 for a user's mistake, 130 when
+    interrupted; any other error keeps its traceback.
+    """
+    _end(lambda: call(main, arguments))
+
+
+class _Jobs(typer.core.TyperGroup):
+    """Every job as a command, imported when it is called or told about."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """Names of the jobs."""
+        return sorted(file.stem for file in JOBS.glob("*.py"))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The job of that name, with underscores or hyphens, or None."""
+        name = cmd_name.replace("-", "_")
+        if name not in self.list_commands(ctx):
+            return None
+        command = _command(importlib.import_module(f"raypipe.jobs.{name}").main)
+        command.name = name
+        return command
+
+
+def raypipe() -> NoReturn:
+    """The command `raypipe <job> …`, which is `python jobs/<job>.py …`; it ends as `run` does."""
+    application = typer.Typer(cls=_Jobs, no_args_is_help=True, help=_HELP, **_PLAIN)
+    application.callback()(lambda: None)
+    _end(lambda: _invoke(typer.main.get_command(application), None))
+
+
+def _end(work: Callable[[], None]) -> NoReturn:
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        work()
+    except InputError as error:
+        print("error: " + " ".join(str(error).split()), file=sys.stderr)
+        sys.exit(2)
+    except WorkError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to continue", file=sys.stderr)
+        sys.exit(_INTERRUPTED)
+    sys.exit(0)

@@ -1,0 +1,70 @@
+"""A user's own module, from the file that it is in; and functions by name, which is how they reach workers."""
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from raypipe.errors import InputError
+
+STUDY_VARIABLE = "RAYPIPE_STUDY"
+"""Environment variable that names a study or its file, as the flag --study does; it is set for workers too."""
+
+ENTRY_POINTS = "raypipe.studies"
+"""Group of the entry points by which installed packages offer studies; their names are those of the studies."""
+
+
+def study_file() -> Path | None:
+    """The file that STUDY_VARIABLE names, relative to the working directory, or None if it names no file."""
+    name = os.environ.get(STUDY_VARIABLE, "")
+    return Path(name) if name.endswith(".py") else None
+
+
+def load(file: Path) -> ModuleType:
+    """The module in a file, which may import others that lie beside it.
+
+    Raises:
+        InputError: if there is no such file, or another module is called as it would be.
+    """
+    if not file.is_file():
+        raise InputError(f"there is no file {file}; expected a Python file that defines STUDY")
+    if not file.stem.isidentifier():
+        raise InputError(f"{file} cannot be imported: {file.stem} is no name of a module; rename the file")
+    _make_importable(file)
+    module = importlib.import_module(file.stem)
+    if not module.__file__ or not Path(module.__file__).samefile(file):
+        raise InputError(f"{file} is hidden by another module {file.stem}, {module.__file__}; rename the file")
+    return module
+
+
+def function(reference: str) -> Callable[..., Any]:
+    """What a plan names as "module:function", imported where and when it is used."""
+    if file := study_file():
+        _make_importable(file)
+    module, _, name = reference.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def reference(of: Callable[..., Any]) -> str:
+    """The name, "module:function", by which workers find a function.
+
+    Raises:
+        InputError: if they cannot, because it is not one of a module's own functions.
+    """
+    module, name = of.__module__, of.__qualname__
+    if module == "__main__" or getattr(sys.modules.get(module), name, None) is not of:
+        raise InputError(
+            f"workers cannot import {name} of {module}; define it with `def` at the top of a file, and name that file "
+            "with --study"
+        )
+    return f"{module}:{name}"
+
+
+def _make_importable(file: Path) -> None:
+    folder = str(file.resolve().parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
