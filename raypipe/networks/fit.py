@@ -1,6 +1,5 @@
 """Training one network epoch by epoch, in a form that can be put away and continued; no Ray, no files."""
 
-import math
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -40,7 +39,9 @@ class Fit:
         keras.utils.set_random_seed(training.seed)
         self._training = training
         if training.augmented:
-            self._augment = store.function(str(study.find(architecture.study).augment))
+            module, usual = str(study.find(architecture.study).augment).split(":")
+            name = usual if training.augmented is True else training.augmented
+            self._augment = store.function(f"{module}:{name}")
         self._classes = architecture.classes
         self._model = keras_model.build(architecture)
         losses = {
@@ -77,9 +78,8 @@ class Fit:
         totals = np.zeros(2)
         for start in range(0, len(order), members_per_call):
             members = order[start : start + members_per_call]
-            if self._training.decay == "cosine":
-                done = (self.epoch + start / len(order)) / self._training.epochs
-                self._optimizer.learning_rate.assign(self._training.rate * (1 + math.cos(math.pi * done)) / 2)
+            done = (self.epoch + start / len(order)) / self._training.epochs
+            self._optimizer.learning_rate.assign(self._training.rate_at(done))
             inputs = train.inputs[members]
             if self._training.augmented:
                 inputs = self._augment(inputs, random)

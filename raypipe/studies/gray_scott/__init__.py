@@ -10,14 +10,20 @@ from raypipe.studies.gray_scott import networks, pattern_sets, tables
 from raypipe.study import DataSet, Sample, Study
 
 
-def _training(_: Architecture) -> dict[str, Any]:
-    """The study's way."""
+def _training(architecture: Architecture) -> dict[str, Any]:
+    """A way that takes less than two hours on one core, and the study's own.
+
+    The second pass has twice the patterns, and half the epochs.
+    """
     return {
         "loss": "sparse_categorical_crossentropy",
         "rate": 0.001,
-        "batch": 128,
-        "epochs": 600,
-        "augmented": True,
+        "batch": 16,
+        "epochs": 100 if architecture.name == "pattern-2d-second" else 200,
+        "augmented": "symmetric_or_free",
+        "decay": "cosine",
+        "warmup": 0.05,
+        "recipes": {"study": {"batch": 128, "epochs": 600, "augmented": True, "decay": "none", "warmup": None}},
     }
 
 
