@@ -1,7 +1,8 @@
-"""Train one network as the studies did; run again, it continues where it was.
+"""Train one network; run again, it continues where it was.
 
     python jobs/train_network.py --network andi-study
-    python jobs/train_network.py --network pattern-2d --epochs 40 --batch 16
+    python jobs/train_network.py --network pattern-2d --cpus 2
+    python jobs/train_network.py --network pattern-2d --recipe study
 
 Needs the data sets for training and validation of its study: andi/train and andi/val, gray_scott/train and
 gray_scott/val. Unless told otherwise, andi-residual learns from andi/train-challenge and val-challenge,
@@ -31,10 +32,14 @@ def main(
         int | None, typer.Option(help="Train on so many, as many of each class.  [default: the whole data set]")
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Passes over the samples.  [default: 30 for trajectories, 600 for patterns]")
+        int | None, typer.Option(help="Passes over the samples.  [default: 30 for trajectories, 200 for patterns]")
     ] = None,
     batch: Annotated[
-        int | None, typer.Option(help="Samples per step.  [default: 64 for trajectories, 128 for patterns]")
+        int | None, typer.Option(help="Samples per step.  [default: 64 for trajectories, 16 for patterns]")
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="For patterns: study, 600 epochs at a constant rate.  [default: a rate that falls]"),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of first weights, order of samples, dropout and augmentation.")] = 1,
     series: Annotated[str, typer.Option(help="Keep this network apart, under this name.")] = "",
@@ -48,6 +53,7 @@ def main(
     settings = Settings(
         epochs=epochs,
         batch=batch,
+        recipe=recipe,
         seed=seed,
         train_split=train_split,
         validation_split=validation_split,

@@ -119,8 +119,10 @@ class Study:
         networks: the architectures that can be trained by name.
         unbuildable: names of architectures that one could think of too, and why they cannot be built.
         network_names: what its networks are called, for messages; by default all their names.
-        training: from an architecture to how it is usually trained, as arguments of `networks.training.Training`.
-        augment: from samples (sample, …) and a generator of random numbers to variants of the samples.
+        training: from an architecture to how it is usually trained, as arguments of `networks.training.Training`; other
+            ways by name, as `recipes`, have only the arguments that differ.
+        augmentations: by name, functions from samples (sample, …) and a generator of random numbers to variants of the
+            samples, for trainings that are `augmented`; the first is that which is meant if none is named.
         strata: coordinates of the samples by whose values metrics are broken down.
         pictures: what `draw` and the report draw.
         report: from what there is (`report.holdings.Holdings`) to sections of the report.
@@ -133,7 +135,7 @@ class Study:
     unbuildable: Mapping[str, str] = field(default_factory=dict)
     network_names: str = ""
     training: Callable[[Architecture], Mapping[str, Any]] = _usual_training
-    augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None
+    augmentations: Mapping[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = field(default_factory=dict)
     strata: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
     report: Callable[[Any], Iterator[Any]] | None = None

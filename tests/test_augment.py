@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from raypipe.studies.gray_scott import augment as module
-from raypipe.studies.gray_scott.augment import augment
+from raypipe.studies.gray_scott.augment import augment, symmetric, symmetric_or_free
 
 
 def fixed(monkeypatch, *, zoom=0.0, shear=0.0, intensity=0.0):
@@ -82,3 +82,77 @@ def test_the_same_generator_gives_the_same_variants():
     first, again, other = (augment(field, np.random.default_rng(seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert abs(first - other).max() > 0.1
+
+
+def views(field):
+    """The eight quarter turns and reflections of a pattern (y, x, …)."""
+    return [np.rot90(one, turns) for one in (field, field[:, ::-1]) for turns in range(4)]
+
+
+def laplacian(field):
+    """Nine points, in an order of summation that turns and reflections leave alone."""
+    edges = (np.roll(field, 1, 0) + np.roll(field, -1, 0)) + (np.roll(field, 1, 1) + np.roll(field, -1, 1))
+    corners = sum(np.roll(field, (a, b), (0, 1)).astype("float64") for a in (-1, 1) for b in (-1, 1))
+    return 2 * edges.astype("float64") + corners - 12.0 * field
+
+
+def test_symmetric_variants_are_turned_reflected_and_rolled():
+    pattern = np.random.default_rng(0).random((8, 8, 3)).astype("float32")
+    kept = pattern.copy()
+    found = symmetric(np.tile(pattern, (10_000, 1, 1, 1)), np.random.default_rng(1))
+    images = {
+        np.roll(view, (down, right), (0, 1)).tobytes()
+        for view in views(pattern)
+        for down in range(8)
+        for right in range(8)
+    }
+    assert len(images) == 512
+    counts = dict.fromkeys(images, 0)
+    for one in found:
+        counts[one.tobytes()] += 1
+    assert min(counts.values()) > 0, "every one occurs"
+    assert max(counts.values()) < 50, "none is preferred"
+    np.testing.assert_array_equal(pattern, kept)
+
+
+@pytest.mark.parametrize("shape", [(20, 16, 16, 3), (20, 16, 16, 10, 1)])
+def test_symmetric_variants_keep_every_value(shape):
+    patterns = np.random.default_rng(2).random(shape).astype("float32")
+    found = symmetric(patterns, np.random.default_rng(3))
+    assert (found.shape, found.dtype) == (patterns.shape, patterns.dtype)
+    flat = (20, 256, -1)
+    # Whole cells move: the frames of each cell stay together.
+    for one, original in zip(found.reshape(flat), patterns.reshape(flat), strict=True):
+        np.testing.assert_array_equal(one[np.lexsort(one.T)], original[np.lexsort(original.T)])
+
+
+def test_symmetric_variants_commute_with_the_laplacian():
+    """What follows from a variant in time is the variant of what follows."""
+    # Multiples of a power of two: sums are exact in any order.
+    patterns = (np.random.default_rng(4).integers(0, 2**12, (10, 32, 32, 1)) / 2**12).astype("float32")
+    before = np.stack([laplacian(one) for one in patterns])
+    found = symmetric(np.concatenate([patterns, before.astype("float32")], axis=-1), np.random.default_rng(5))
+    for one in found:
+        np.testing.assert_array_equal(laplacian(one[..., :1]), one[..., 1:])
+
+
+def test_a_free_variant_has_no_seam():
+    """A wave that is periodic on the plane goes on across what was the edge, whatever the window on it."""
+    size, samples = 64, 50
+    y, x = np.mgrid[:size, :size] * (2 * np.pi / size)
+    wave = 0.5 + 0.2 * np.cos(x) + 0.2 * np.sin(2 * y - x)
+    random = np.random.default_rng(6)
+    found = augment(np.tile(wave[None, ..., None], (samples, 1, 1, 1)).astype("float32"), random)[..., 0]
+    # Steepest slope per cell, with shear and zoom; a seam would be a jump of the wave's height.
+    steepest = 0.7 * 2 * np.pi / size * (1 + module.ZOOM) * (1 + module.SHEAR) * (1 + module.INTENSITY)
+    assert max(abs(np.diff(found, axis=axis)).max() for axis in (1, 2)) < steepest
+    assert abs(found[:, 0] - found[:, -1]).max() > 2 * steepest, "but its own edges need not meet"
+
+
+def test_half_of_the_variants_are_symmetries():
+    patterns = np.random.default_rng(7).random((400, 8, 8, 3)).astype("float32")
+    found = symmetric_or_free(patterns, np.random.default_rng(8))
+    exact = [np.array_equal(np.sort(a, axis=None), np.sort(b, axis=None)) for a, b in zip(found, patterns, strict=True)]
+    assert 160 < sum(exact) < 240
+    for count in (0, 1, 2):  # also where none of a kind is drawn
+        assert symmetric_or_free(patterns[:count], np.random.default_rng(0)).shape == (count, 8, 8, 3)

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,10 +8,10 @@ from tiny_data import write_patterns, write_trajectories
 
 from raypipe import catalog
 from raypipe.errors import InputError
-from raypipe.networks import fit, inputs, keras_model
+from raypipe.networks import artifact, fit, inputs, keras_model
 from raypipe.networks.fit import Fit
 from raypipe.networks.inputs import Samples
-from raypipe.networks.training import training
+from raypipe.networks.training import Training, training
 from raypipe.study import architecture
 
 ANDI = architecture("123-2")
@@ -27,11 +28,32 @@ def run_epoch(run, train, validation):
         pass
 
 
-def test_defaults_are_those_of_the_studies():
-    andi, pattern = training(ANDI), training(architecture("pattern-2d"), epochs=3, seed=9)
-    assert (andi.loss, andi.rate, andi.epochs, andi.augmented) == ("mean_squared_error", 0.001, 30, False)
-    assert (pattern.loss, pattern.batch, pattern.augmented) == ("sparse_categorical_crossentropy", 128, True)
-    assert (pattern.epochs, pattern.seed, training(architecture("pattern-3d")).epochs) == (3, 9, 600)
+def test_how_the_studies_trained():
+    andi, pattern = training(ANDI), training(architecture("pattern-2d"), recipe="study", seed=9)
+    assert andi == Training("mean_squared_error", rate=0.001, batch=64, epochs=30)
+    assert pattern == Training("sparse_categorical_crossentropy", 0.001, batch=128, epochs=600, augmented=True, seed=9)
+    assert training(architecture("pattern-3d"), recipe="study", batch=16, seed=9) == replace(pattern, batch=16)
+
+
+@pytest.mark.parametrize("name", ["pattern-2d", "pattern-2d-second", "pattern-3d"])
+def test_how_patterns_are_trained(name):
+    usual = training(architecture(name), seed=2)
+    assert (usual.augmented, usual.decay, usual.warmup) == ("symmetric_or_free", "cosine", 0.05)
+    assert training(architecture(name), epochs=40, batch=8, seed=2) == replace(usual, epochs=40, batch=8)
+
+
+def test_recipes_that_there_are_not():
+    with pytest.raises(InputError, match="unknown recipe 'best'; choose one of study"):
+        training(architecture("pattern-2d"), recipe="best")
+    with pytest.raises(InputError, match="recipe 'study' for 123-2, which has but one; leave it out"):
+        training(ANDI, recipe="study")
+
+
+def test_what_was_trained_before_is_trained_alike():
+    """A setting that a network does not use is not in its provenance, so that no earlier one is trained again."""
+    for path in (Path(__file__).parent.parent / "results" / "networks").glob("*.safetensors"):
+        made_from = artifact.unpack(path.read_bytes(), path.name)[1]["provenance"]["made_from"]
+        assert training(architecture(path.stem)).document() == made_from["training"]
 
 
 @pytest.mark.parametrize("wrong", [{"epochs": 0}, {"batch": 0}, {"seed": -1}])
@@ -150,17 +172,47 @@ def test_the_rate_decays_within_an_epoch(monkeypatch):
     assert float(run.state()["optimizer/1"]) == pytest.approx(0.001 * (1 + np.cos(np.pi * 4 / 5)) / 2)
 
 
-@pytest.mark.parametrize("name", ["pattern-2d", "pattern-3d"])
-def test_patterns_are_trained_on_variants(name, monkeypatch):
+def test_the_rate_rises_before_it_falls():
+    plan = replace(training(ANDI), decay="cosine", warmup=0.2)
+    rates = [plan.rate_at(done) for done in (0, 0.1, 0.2, 0.6, 1)]
+    assert rates == pytest.approx([0.0001, 0.00055, 0.001, 0.0005, 0])
+    assert replace(plan, decay="none").rate_at(0.6) == 0.001
+
+
+def test_the_rate_rises_within_an_epoch(monkeypatch):
+    monkeypatch.setattr(fit, "_CALL_BYTES", 1)
+    plan = replace(training(ANDI, epochs=1, batch=10), warmup=0.8)
+    run, rates = Fit(ANDI, plan), []
+    for _ in run.epoch_in_parts(trajectories(50), trajectories(10, seed=1)):
+        rates.append(float(run.state()["optimizer/1"]))
+    assert rates == pytest.approx([0.0001, 0.000325, 0.00055, 0.000775, 0.001])
+
+
+@pytest.mark.parametrize("warmup", [-0.1, 1.0])
+def test_a_warmup_is_a_share(warmup):
+    with pytest.raises(InputError, match=f"warmup is {warmup}; expected 0 or more and below 1"):
+        replace(training(ANDI), warmup=warmup)
+
+
+@pytest.mark.parametrize(
+    ("name", "recipe", "function"),
+    [
+        ("pattern-2d", "study", "augment"),
+        ("pattern-2d", None, "symmetric_or_free"),
+        ("pattern-3d", None, "symmetric_or_free"),
+    ],
+)
+def test_patterns_are_trained_on_variants(name, recipe, function, monkeypatch):
     write_patterns("val", 15)
     network = architecture(name)
     samples = inputs.read(network, catalog.open("gray_scott/val"), "gray_scott/val")
     seen = []
     monkeypatch.setattr(fit, "_CALL_BYTES", 1)
     monkeypatch.setattr(
-        "raypipe.studies.gray_scott.augment.augment", lambda patterns, random: seen.append(random.random()) or patterns
+        f"raypipe.studies.gray_scott.augment.{function}",
+        lambda patterns, random: seen.append(random.random()) or patterns,
     )
-    run = Fit(network, training(network, batch=8))
+    run = Fit(network, training(network, batch=8, recipe=recipe))
     few = Samples(samples.inputs[:3], samples.labels[:3])
     run_epoch(run, samples, few)
     run_epoch(run, few, few)

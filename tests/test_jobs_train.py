@@ -38,6 +38,8 @@ def no_ray(monkeypatch):
         ("train_network --network andi-study --epochs 0", "epochs is 0; expected 1 or more"),
         ("train_network --network pattern-3d", "run python jobs/generate_patterns.py --split train"),
         ("train_network --network pattern-2d --epochs many", "valid integer"),
+        ("train_network --network pattern-2d --recipe best", "unknown recipe 'best'; choose one of study"),
+        ("train_network --network andi-study --recipe study", "for andi-study, which has but one; leave it out"),
         ("train_network", "Missing option '--network'"),
         ("train_grid --networks 123-2,12-2", "unknown network '12-2'"),
         ("train_grid --networks ,", "no network to train"),
@@ -83,6 +85,6 @@ def test_train_a_pattern_network(ray_cluster, capsys):
     write_patterns("val", 15)
     assert call("train_network", "--network", "pattern-2d", "--epochs", "1", "--batch", "8") == 0
     trained = artifact.load("pattern-2d")
-    assert trained.provenance["made_from"]["training"]["augmented"]
+    assert trained.provenance["made_from"]["training"]["augmented"] == "symmetric_or_free"
     assert np.isfinite(trained.metrics["val_loss"])
     assert capsys.readouterr().out.splitlines()[-1].endswith("pattern-2d")

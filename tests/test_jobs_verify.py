@@ -115,7 +115,7 @@ def test_generated_data_have_their_plan(plan, name):
 def test_what_no_job_makes_is_said(here, store_root):
     tiny_data.write_trajectories("val", 5)
     (store_root / "andi/val.zarr/position/c/0/0").unlink()
-    with pytest.raises(InputError, match=r"andi/val was made by no job of raypipe with these parameters, .*made by"):
+    with pytest.raises(InputError, match=r"andi/val was made by no job with these parameters, .*made by"):
         store.verify("andi/val", repair=True)
 
 

@@ -112,6 +112,35 @@ def test_a_killed_grid_is_continued(trained, store_root, monkeypatch):
         np.testing.assert_array_equal(continued.weights[name], array, err_msg="bit for bit")
 
 
+def patterns_whole_and_cut(root):
+    """States after three epochs of a network of patterns: without a break, and begun again after each epoch."""
+    import tensorflow
+
+    os.environ["RAYPIPE_STORE"] = root
+    tensorflow.config.threading.set_intra_op_parallelism_threads(1)
+    tensorflow.config.threading.set_inter_op_parallelism_threads(1)
+    network = architecture("pattern-2d")
+    random = np.random.default_rng(0)
+    samples = inputs.Samples(random.random((12, *network.input_shape), "float32"), np.arange(12))
+    task = Task(network, training(network, epochs=3, batch=4), {}, "")
+    whole, states = task.begin(), []
+    for _ in range(3):
+        for fitted in (whole, task.begin()):
+            list(fitted.epoch_in_parts(samples, samples))
+        task.put_away(fitted)
+        states.append((whole.state(), fitted.state(), whole.history == fitted.history))
+    return states
+
+
+def test_patterns_are_continued_at_any_epoch(ray_cluster, store_root):
+    import ray
+
+    for whole, cut, same_history in ray.get(ray.remote(patterns_whole_and_cut).remote(str(store_root))):
+        assert same_history
+        for name, array in whole.items():
+            np.testing.assert_array_equal(cut[name], array, err_msg=name)
+
+
 def test_two_networks_on_two_workers(trained, monkeypatch):
     root, said = trained
     monkeypatch.setenv("RAYPIPE_STORE", str(root))

@@ -1,13 +1,13 @@
 """Training one network epoch by epoch, in a form that can be put away and continued; no Ray, no files."""
 
-import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from raypipe import study
+from raypipe.errors import InputError, choice
 from raypipe.networks import keras_model
 from raypipe.networks.architecture import Architecture
 from raypipe.networks.inputs import Samples
@@ -39,7 +39,7 @@ class Fit:
         keras.utils.clear_session()
         keras.utils.set_random_seed(training.seed)
         self._training = training
-        self._augment = study.find(architecture.study).augment if training.augmented else None
+        self._augment = _augmentation(architecture, training.augmented) if training.augmented else None
         self._classes = architecture.classes
         self._model = keras_model.build(architecture)
         losses = {
@@ -76,9 +76,8 @@ class Fit:
         totals = np.zeros(2)
         for start in range(0, len(order), members_per_call):
             members = order[start : start + members_per_call]
-            if self._training.decay == "cosine":
-                done = (self.epoch + start / len(order)) / self._training.epochs
-                self._optimizer.learning_rate.assign(self._training.rate * (1 + math.cos(math.pi * done)) / 2)
+            done = (self.epoch + start / len(order)) / self._training.epochs
+            self._optimizer.learning_rate.assign(self._training.rate_at(done))
             inputs = train.inputs[members]
             if self._augment:
                 inputs = self._augment(inputs, random)
@@ -133,6 +132,16 @@ class Fit:
         """States of the generators of dropout: the variables of a Keras 3 model that are no weights."""
         known = {id(variable) for variable in self._model.weights}
         return [variable for variable in self._model.variables if id(variable) not in known]
+
+
+def _augmentation(
+    architecture: Architecture, name: bool | str
+) -> Callable[[np.ndarray, np.random.Generator], np.ndarray]:
+    """One of the study's ways to vary samples, by its name; True is the first."""
+    ways = study.find(architecture.study).augmentations
+    if not ways:
+        raise InputError(f"the study {architecture.study} has no augmentations; train without")
+    return ways[next(iter(ways)) if name is True else choice("augmentation", str(name), tuple(ways))]
 
 
 def _learner(model: Any, optimizer: Any, loss: Any) -> Any:

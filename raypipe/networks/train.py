@@ -10,7 +10,7 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from raypipe import catalog, study
@@ -27,8 +27,9 @@ _RETRIES = 3
 
 @dataclass(frozen=True)
 class Settings:
-    """How networks are trained; what is None is as in the studies, see `fit.training`.
+    """How networks are trained; what is None is as usual in the study, see `training.training`.
 
+    `recipe` is the name of another of the study's ways to train, where it has several.
     `train_split` and `validation_split` are the data sets of the network's study; None is `Architecture.splits`.
     `samples` is how many of the training data set are used, as many of each class; None is all. `series` names a
     collection of networks that are kept apart from others of the same architectures: another seed, other epochs.
@@ -40,6 +41,7 @@ class Settings:
 
     epochs: int | None = None
     batch: int | None = None
+    recipe: str | None = None
     seed: int = 1
     train_split: str | None = None
     validation_split: str | None = None
@@ -94,7 +96,9 @@ def train(architectures: Sequence[Architecture], settings: Settings) -> list[str
             f"{', '.join(one.name for one in architectures)} do not learn from the same data; train them one by one"
         )
     schedules = {
-        one.name: training(one, epochs=settings.epochs, batch=settings.batch, seed=settings.seed)
+        one.name: training(
+            one, epochs=settings.epochs, batch=settings.batch, seed=settings.seed, recipe=settings.recipe
+        )
         for one in architectures
     }
     first = architectures[0]
@@ -104,7 +108,7 @@ def train(architectures: Sequence[Architecture], settings: Settings) -> list[str
         "validation": _describe(first, validation_name, None),
     }
     made_from = {
-        name: {"training": asdict(schedule), "scheduler": settings.scheduler, "data": data}
+        name: {"training": schedule.document(), "scheduler": settings.scheduler, "data": data}
         for name, schedule in schedules.items()
     }
     names = {one.name: artifact.artifact_name(one, settings.series) for one in architectures}

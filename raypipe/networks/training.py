@@ -1,10 +1,11 @@
 """How a network is trained, as plain values."""
 
-from dataclasses import dataclass, replace
-from typing import Literal
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 from raypipe import study
-from raypipe.errors import InputError
+from raypipe.errors import InputError, choice
 from raypipe.networks.architecture import Architecture
 
 
@@ -12,36 +13,67 @@ from raypipe.networks.architecture import Architecture
 class Training:
     """How a network is trained; with the data, everything that its weights depend on.
 
-    `rate` is Adam's learning rate, at the beginning if `decay` is "cosine": then it falls along half a period of the
-    cosine (Loshchilov and Hutter, ICLR 2017), some ten thousand trajectories at a time. `batch` is the samples per
-    step, `augmented` whether each pattern is seen in another random variant every epoch, `seed` that of the first
-    weights, of the order of samples, of dropout and of the variants. With one processor the same training gives the
-    same weights, bit for bit.
+    `rate` is Adam's learning rate, the highest if it changes: during the share `warmup` of all steps it rises from a
+    tenth, then it falls along half a period of the cosine if `decay` is "cosine" (Loshchilov and Hutter, ICLR 2017).
+    It changes with each call of TensorFlow, some ten thousand trajectories or 160 patterns at a time. `batch` is the
+    samples per step. `augmented` is whether each sample is seen in another random variant every epoch: by the study's
+    augmentation of that name, if True by its first. `seed` is that of the first weights, of the
+    order of samples, of dropout and of the variants. With one processor the same training gives the same weights, bit
+    for bit.
     """
 
     loss: Literal["mean_squared_error", "sparse_categorical_crossentropy"]
     rate: float
     batch: int
     epochs: int
-    augmented: bool = False
+    augmented: bool | str = False
     seed: int = 1
     decay: Literal["none", "cosine"] = "none"
+    warmup: float | None = None
 
     def __post_init__(self) -> None:
         for name, least in {"batch": 1, "epochs": 1, "seed": 0}.items():
             if (found := getattr(self, name)) < least:
                 raise InputError(f"{name} is {found}; expected {least} or more")
+        if not 0 <= (self.warmup or 0) < 1:
+            raise InputError(f"warmup is {self.warmup}; expected 0 or more and below 1, a share of all steps")
+
+    def rate_at(self, done: float) -> float:
+        """Learning rate when the share `done` of all steps, from 0 to 1, is done."""
+        warmup = self.warmup or 0.0
+        if done < warmup:
+            return self.rate * (0.1 + 0.9 * done / warmup)
+        if self.decay == "cosine":
+            return self.rate * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup))) / 2
+        return self.rate
+
+    def document(self) -> dict[str, Any]:
+        """As JSON values, without what is None: a setting that came later changes nothing for who does not use it."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def training(
-    architecture: Architecture, *, epochs: int | None = None, batch: int | None = None, seed: int = 1
+    architecture: Architecture,
+    *,
+    epochs: int | None = None,
+    batch: int | None = None,
+    seed: int = 1,
+    recipe: str | None = None,
 ) -> Training:
-    """How to train an architecture: as its study does, but for what is given.
+    """How to train an architecture: as is usual in its study, but for what is given.
+
+    `recipe` is another of the ways that the study names; None is the usual one.
 
     Raises:
-        InputError: if `epochs` or `batch` is below 1 or `seed` negative.
+        InputError: if `epochs` or `batch` is below 1, `seed` negative, or the study names no such recipe.
     """
-    usual = Training(**study.find(architecture.study).training(architecture), seed=seed)
+    arguments = dict(study.find(architecture.study).training(architecture))
+    recipes = arguments.pop("recipes", {})
+    if recipe is not None:
+        if not recipes:
+            raise InputError(f"recipe {recipe!r} for {architecture.name}, which has but one; leave it out")
+        arguments |= recipes[choice("recipe", recipe, tuple(recipes))]
+    usual = Training(**arguments, seed=seed)
     return replace(
         usual,
         epochs=usual.epochs if epochs is None else epochs,

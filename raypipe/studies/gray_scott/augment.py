@@ -1,8 +1,12 @@
 """Random variants of patterns for training, as in Scholz and Scholz, arXiv:2110.07306.
 
 A pattern lives on a periodic plane, so whatever a variant takes from beyond the edge is taken from the other side.
-Every translation is an exact symmetry of the equations; rotation, shear and zoom leave a seam at the edge.
+Translations by whole cells, reflections and quarter turns are symmetries of the equations and of the grid: such a
+variant is itself a solution, to the bit. Under any other rotation, shear or zoom it is another window on the plane:
+nothing breaks inside, only its opposite edges do not meet. The networks do not pad and never see them side by side.
 """
+
+import math
 
 import numba
 import numpy as np
@@ -17,8 +21,35 @@ INTENSITY = 0.05
 """Largest relative change of the values."""
 
 
+def symmetric(patterns: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """An exact symmetry of each pattern (sample, y, x, …) of equal height and width; all its frames change alike.
+
+    One of the eight quarter turns and reflections and a translation by whole cells, all equally likely.
+    """
+    samples, height, width = patterns.shape[:3]
+    variants = np.empty_like(patterns)
+    moves = random.integers(0, (4, 2, height, width), (samples, 4))
+    for variant, pattern, (turns, reflected, down, right) in zip(variants, patterns, moves, strict=True):
+        turned = np.rot90(pattern[::-1] if reflected else pattern, turns)
+        variant[:] = np.roll(turned, (down, right), axis=(0, 1))
+    return variants
+
+
+def symmetric_or_free(patterns: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Of each pattern (sample, y, x, …) an exact symmetry or a free variant, at even odds.
+
+    The first keep the wave number and the small changes from frame to frame that tell some classes apart, the free
+    ones show what a network has to leave out of account.
+    """
+    exact = random.random(len(patterns)) < 0.5
+    variants = np.empty_like(patterns)
+    variants[exact] = symmetric(patterns[exact], random)
+    variants[~exact] = augment(patterns[~exact], random)
+    return variants
+
+
 def augment(patterns: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """A random variant of each pattern (sample, y, x, …), float32; all frames of a pattern change alike.
+    """A free variant of each pattern (sample, y, x, …), float32, as in the study; all its frames change alike.
 
     Any rotation and shift, flips of both axes, shear, zoom up to 20 % and intensity up to 5 %, all uniform; values
     between grid points are interpolated linearly, beyond the edge they come from the other side.
@@ -32,7 +63,10 @@ def augment(patterns: np.ndarray, random: np.random.Generator) -> np.ndarray:
     shift = random.uniform(0, (height, width), (samples, 2))
     intensity = random.uniform(1 - INTENSITY, 1 + INTENSITY, size=samples)
     variants: np.ndarray = _warp(
-        patterns.reshape(samples, height, width, -1), rotation @ shear * zoom[:, None, :], shift, intensity
+        patterns.reshape(samples, height, width, math.prod(patterns.shape[3:])),
+        rotation @ shear * zoom[:, None, :],
+        shift,
+        intensity,
     )
     return variants.reshape(patterns.shape)
 
