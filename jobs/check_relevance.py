@@ -28,6 +28,7 @@ def main(
     ] = None,
 ) -> None:
     """Check relevance maps of a trained network."""
+    network = artifact.at_hand(network)
     explain.check(network, explain.LRP, per_class, "zero-biases")
     make_folder(output)
     classify(network, split, workers=workers)

@@ -14,6 +14,7 @@ import typer
 
 from raypipe import catalog
 from raypipe.command import run
+from raypipe.networks import artifact
 from raypipe.networks.classify import classify
 
 
@@ -26,6 +27,7 @@ def main(
     ] = None,
 ) -> None:
     """Classify every pattern of the fine scan."""
+    network = artifact.at_hand(network)
     predictions = catalog.open(classify(network, "scan", workers=workers))
     names = predictions["class"].values
     counts = np.bincount(predictions["predicted"], minlength=len(names))

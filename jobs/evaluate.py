@@ -27,6 +27,7 @@ def main(
     ] = None,
 ) -> None:
     """Evaluate a trained network on a split."""
+    network = artifact.at_hand(network)
     make_folder(output)
     strata = study.find(artifact.load(network).architecture.study).strata
     evaluation = evaluate(catalog.open(classify(network, split, workers=workers)), strata)

@@ -16,7 +16,7 @@ import typer
 
 from raypipe import store
 from raypipe.command import run
-from raypipe.networks import explain, relevance
+from raypipe.networks import artifact, explain, relevance
 from raypipe.networks.classify import classify
 
 
@@ -43,6 +43,7 @@ def main(
     ] = None,
 ) -> None:
     """Explain what a trained network decides by."""
+    network = artifact.at_hand(network)
     explain.check(network, method, per_class, control)
     classify(network, split, workers=workers)
     name = explain.explain(network, split, method=method, per_class=per_class, control=control, workers=workers)

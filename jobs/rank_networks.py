@@ -33,7 +33,8 @@ def main(
     """Rank trained networks on a split."""
     if not (named := [name.strip() for name in networks.split(",") if name.strip()]):
         raise InputError("no network to rank; name at least one that is trained")
-    names = list(dict.fromkeys([*named, reference]))
+    reference = artifact.at_hand(reference)
+    names = list(dict.fromkeys([*(artifact.at_hand(one) for one in named), reference]))
     studies = {name: artifact.load(name).architecture.study for name in names}
     if len(set(studies.values())) > 1:
         raise InputError(f"the networks are of different studies, {studies}; expected networks of one")

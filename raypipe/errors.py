@@ -1,5 +1,7 @@
 """Errors that a user can mend, and those of a user's own code."""
 
+import traceback
+from pathlib import Path
 from typing import TypeVar
 
 Choice = TypeVar("Choice")
@@ -27,6 +29,14 @@ class WorkError(RuntimeError):
 
     def __reduce__(self) -> tuple[type["WorkError"], tuple[str, str]]:
         return WorkError, (self.args[0], self.details)
+
+
+def own_traceback(error: Exception) -> str:
+    """The traceback of an error, from what raypipe called down to it; all of it if raypipe called nothing."""
+    frames, here = error.__traceback__, Path(__file__).parent
+    while frames and Path(frames.tb_frame.f_code.co_filename).is_relative_to(here):
+        frames = frames.tb_next
+    return "".join(traceback.format_exception(type(error), error, frames or error.__traceback__))
 
 
 class DamageError(InputError):

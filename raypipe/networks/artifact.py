@@ -8,7 +8,7 @@ elsewhere can do no harm.
 import hashlib
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,11 @@ from raypipe.networks.architecture import Architecture, weight_names
 from raypipe.store import objects
 
 _ARCHITECTURE = TypeAdapter(Architecture)
+ENDING = ".safetensors"
+"""Of the file of a trained network."""
+
 _METADATA = "raypipe"
+_FEW = 8
 _SEAL = "sha256"
 _AGAIN = "delete it and give the command that trained it again, or take the file from where it came"
 
@@ -60,7 +64,7 @@ def artifact_name(architecture: Architecture, series: str = "") -> str:
 
 def path(name: str) -> str:
     """Path of an artifact under the root of the store."""
-    return f"networks/{name}.safetensors"
+    return f"networks/{name}{ENDING}"
 
 
 def exists(name: str) -> bool:
@@ -68,10 +72,33 @@ def exists(name: str) -> bool:
     return objects.exists(path(name))
 
 
+def at_hand(network: str) -> str:
+    """Name of a trained network under the root of the store: of one there, or of a file that is copied there.
+
+    Args:
+        network: its name, or path or URL of its file, which ends with .safetensors. A file's network keeps its name;
+            if another one has that already, it gets the series "file-" and the beginning of its checksum.
+
+    Raises:
+        InputError: if the file cannot be read, or has no trained network.
+    """
+    if not network.endswith(ENDING):
+        return network
+    data = objects.read_from(network)
+    found, own = _checked(data, network), hashlib.sha256(data).hexdigest()
+    if not exists(found.name):
+        objects.put(path(found.name), data)
+    elif checksum(found.name) != own:
+        found = replace(found, series=f"file-{own[:8]}")
+        save(found)
+    logging.getLogger(__name__).info("%s is the network %s", network, found.name)
+    return found.name
+
+
 def names() -> list[str]:
     """Names of all trained networks, sorted."""
     found = (file.removeprefix("networks/") for file in objects.paths("networks"))
-    return sorted(file.removesuffix(".safetensors") for file in found if file.endswith(".safetensors"))
+    return sorted(file.removesuffix(ENDING) for file in found if file.endswith(ENDING))
 
 
 def save(artifact: Artifact) -> None:
@@ -93,14 +120,28 @@ def load(name: str) -> Artifact:
         InputError: if there is none, its file is damaged, or its weights are not those of its architecture, or not
             finite.
     """
-    weights, documents = unpack(_file(name), path(name))
+    return _checked(_file(name), path(name))
+
+
+def read(place: str) -> Artifact:
+    """The artifact in a file anywhere, a path or URL.
+
+    Raises:
+        InputError: as `load` does.
+    """
+    return _checked(objects.read_from(place), place)
+
+
+def _checked(data: bytes, source: str) -> Artifact:
+    """The artifact in a file's content; `source` names it in messages."""
+    weights, documents = unpack(data, source)
     try:
         architecture = _ARCHITECTURE.validate_python(documents.pop("architecture"))
         found = Artifact(architecture=architecture, weights=weights, **documents)
     except (KeyError, TypeError, ValidationError) as error:
-        raise InputError(f"{path(name)} is not a trained network: {_line(error)}; {_AGAIN}") from error
+        raise InputError(f"{source} is not a trained network: {_line(error)}; {_AGAIN}") from error
     if problem := _misfit(found):
-        raise InputError(f"{path(name)} is not a trained network: {problem}; {_AGAIN}")
+        raise InputError(f"{source} is not a trained network: {problem}; {_AGAIN}")
     return found
 
 
@@ -160,10 +201,16 @@ def unpack(data: bytes, source: str) -> tuple[dict[str, np.ndarray], dict[str, A
 def _file(name: str) -> bytes:
     if not exists(name):
         raise InputError(
-            f"there is no trained network {name!r} ({path(name)}); train it with jobs/train_network.py or "
-            "jobs/train_grid.py"
+            f"there is no trained network {name!r} ({path(name)}; there: {_short(names())}); train it with "
+            f"jobs/train_network.py or jobs/train_grid.py, or name the file of one, which ends with {ENDING}"
         )
     return objects.get(path(name))
+
+
+def _short(found: list[str]) -> str:
+    """A few names and how many more there are."""
+    more = f", … ({len(found)} in all)" if len(found) > _FEW else ""
+    return ", ".join(found[:_FEW]) + more or "none"
 
 
 def _line(error: Exception) -> str:

@@ -136,8 +136,8 @@ def _check(architecture: Architecture, source: "xarray.Dataset", name: str) -> N
             f"data set {name} has no frames at t = {', '.join(map(str, missing))}, which network {architecture.name} "
             "sees; choose a network of fewer frames, or a data set that has them"
         )
-    # The scan's labels are -1 throughout: what its patterns are is not known beforehand.
-    if source["label"].values.max() >= 0:
+    # Of a scan nobody knows beforehand what there is: it has no labels, or -1 throughout.
+    if "label" in source and source["label"].values.max() >= 0:
         classes = tuple(source["label"].attrs["flag_meanings"].split())
         if classes != architecture.classes:
             raise InputError(

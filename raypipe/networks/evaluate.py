@@ -31,6 +31,8 @@ def evaluate(predictions: xr.Dataset, strata: Sequence[str] = ()) -> xr.Dataset:
         InputError: if the samples have no labels, as those of the scan.
     """
     names = [str(name) for name in predictions["class"].values]
+    if "label" not in predictions:
+        raise InputError("the samples have no labels; metrics need a split for training, validation or testing")
     label, predicted = predictions["label"].values, predictions["predicted"].values
     if label.min() < 0:
         raise InputError(

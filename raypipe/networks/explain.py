@@ -147,6 +147,8 @@ def chosen(predictions: xr.Dataset, per_class: int) -> np.ndarray:
     Raises:
         InputError: if samples have no label, as those of the scan.
     """
+    if "label" not in predictions:
+        raise InputError("the samples have no labels; choose a split for training, validation or testing")
     label, predicted = predictions["label"].values, predictions["predicted"].values
     if label.min() < 0:
         raise InputError(

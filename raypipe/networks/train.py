@@ -87,7 +87,8 @@ def train(architectures: Sequence[Architecture], settings: Settings) -> list[str
     Raises:
         InputError: if there is no network, a setting is out of range, a data set is missing or does not fit, or a
             network is already trained with other settings.
-        RuntimeError: if a training fails; the message names it, and what is finished stays.
+        WorkError: if a training raises an exception; the message names it, and what is finished stays.
+        RuntimeError: if a training's worker is lost again and again.
     """
     if not architectures:
         raise InputError("no network to train; name at least one")
@@ -197,6 +198,7 @@ def _tune(
     )
     epochs = schedules[first.name].epochs
     asha = ASHAScheduler("epoch", max_t=epochs, grace_period=max(1, epochs // 8), reduction_factor=3)
+    keeper = trial.Keeper(tasks, f"training {names[0]}", settings.tensorboard)
     # Nothing of Tune's own records is needed afterwards: states and results are in the store.
     with tempfile.TemporaryDirectory(prefix="raypipe-tune-") as records:
         results = tune.Tuner(
@@ -211,12 +213,14 @@ def _tune(
             ),
             run_config=tune.RunConfig(
                 storage_path=records,
-                callbacks=[trial.Keeper(tasks, f"training {names[0]}", settings.tensorboard)],
+                callbacks=[keeper],
                 failure_config=tune.FailureConfig(max_failures=_RETRIES),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 verbose=0,
             ),
         ).fit()
+    if keeper.failed:
+        raise next(iter(keeper.failed.values()))
     missing = [task.name for task in tasks.values() if not artifact.exists(task.name)]
     if results.errors:
         cause = str(results.errors[0]).strip().splitlines()[-1]

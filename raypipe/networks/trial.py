@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ray import tune
 from tensorboardX import SummaryWriter
 
+from raypipe.errors import InputError, WorkError, own_traceback
 from raypipe.networks import artifact
 from raypipe.networks.architecture import Architecture
 from raypipe.networks.artifact import Artifact
@@ -106,14 +107,28 @@ class NetworkTrial(tune.Trainable):
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Take up another network."""
+        """Take up another network; it begins with the first step, since an exception here is a lost worker to Tune."""
         self._task = self._tasks[new_config["network"]]
-        self._fit = self._task.begin()
-        self._parts = self._fit.epoch_in_parts(*self._data)
+        self._begun = False
         return True
 
     def step(self) -> dict[str, Any]:
-        """To the end of the epoch, and its figures; of a long one some seconds, and how far it is."""
+        """To the end of the epoch, and its figures; of a long one some seconds, and how far it is.
+
+        An exception is told as `error` and ends the trial: only lost workers are worth another try.
+        """
+        try:
+            if not self._begun:
+                self._fit = self._task.begin()
+                self._parts = self._fit.epoch_in_parts(*self._data)
+                self._begun = True
+            return self._step()
+        except Exception as error:
+            kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+            details = own_traceback(error) if kind else ""
+            return {"epoch": 0, "error": f"{self._task.name}: {kind}{error}", "details": details, "done": True}
+
+    def _step(self) -> dict[str, Any]:
         # A trial killed between its last epoch and its end has nothing left to do.
         if self._fit.epoch < self._task.training.epochs:
             began = time.monotonic()
@@ -121,9 +136,9 @@ class NetworkTrial(tune.Trainable):
                 if share < 1 and time.monotonic() - began > _STEP_SECONDS:
                     return {"epoch": self._fit.epoch + math.floor(100 * share) / 100}
             if not math.isfinite(self._fit.history["loss"][-1]):
-                raise RuntimeError(
-                    f"training {self._task.name} diverged: its loss is {self._fit.history['loss'][-1]} after epoch "
-                    f"{self._fit.epoch}; train it with another seed"
+                raise InputError(
+                    f"training diverged: the loss is {self._fit.history['loss'][-1]} after epoch {self._fit.epoch}; train "
+                    "it with another seed"
                 )
             self._task.put_away(self._fit)
             self._parts = self._fit.epoch_in_parts(*self._data)
@@ -134,7 +149,8 @@ class NetworkTrial(tune.Trainable):
 class Keeper(tune.Callback):
     """Makes each trial that ends an artifact, at once, and shows progress: epochs, networks, the best so far.
 
-    Where a folder is given for it, it writes the figures of each epoch for TensorBoard.
+    Where a folder is given for it, it writes the figures of each epoch for TensorBoard. `failed` has the exception of
+    each training that raised one.
     """
 
     def __init__(self, tasks: dict[str, Task], description: str, tensorboard: str | None) -> None:
@@ -145,6 +161,7 @@ class Keeper(tune.Callback):
         self._left_out = 0.0
         self._kept = 0
         self._best = ("", 0.0)
+        self.failed: dict[str, WorkError | InputError] = {}
         self._tensorboard = tensorboard
 
     def setup(self, **info):  # type: ignore[no-untyped-def,override]  # noqa: ARG002
@@ -154,6 +171,10 @@ class Keeper(tune.Callback):
     def on_trial_result(self, iteration, trials, trial, result, **info):  # type: ignore[no-untyped-def]  # noqa: ARG002
         """Count an epoch, or a part of one, which has no figures yet."""
         name = trial.config["network"]
+        if "error" in result:
+            details = result["details"]
+            self.failed[name] = WorkError(result["error"], details) if details else InputError(result["error"])
+            return
         complete = "val_accuracy" in result
         if complete and result["val_accuracy"] > self._best[1]:
             self._best = (name, result["val_accuracy"])
@@ -167,6 +188,8 @@ class Keeper(tune.Callback):
     def on_trial_complete(self, iteration, trials, trial, **info):  # type: ignore[no-untyped-def]  # noqa: ARG002
         """Keep the network; what the scheduler cut short needs no more epochs."""
         name = trial.config["network"]
+        if name in self.failed:
+            return
         self._tasks[name].keep()
         self._kept += 1
         self._left_out += self._tasks[name].training.epochs - self._epochs[name]

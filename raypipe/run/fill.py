@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import time
-import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from raypipe import modules, store
-from raypipe.errors import InputError, WorkError
+from raypipe.errors import InputError, WorkError, own_traceback
 from raypipe.run import cluster, environments
 from raypipe.run.progress import progress
 from raypipe.store import Plan, objects
@@ -73,17 +72,8 @@ class Worker:
             message = (
                 f"{self._name}, shard {shard['shard']} (samples {samples.start} to {samples.stop - 1}): {kind}{error}"
             )
-            told = _traceback(error) if kind else ""
-            return {"samples": 0, "error": message, "traceback": told}
+            return {"samples": 0, "error": message, "traceback": own_traceback(error) if kind else ""}
         return {"samples": samples.stop - samples.start, "error": "", "traceback": ""}
-
-
-def _traceback(error: Exception) -> str:
-    """The traceback of an error, from what raypipe called down to it."""
-    frames = error.__traceback__
-    while frames and frames.tb_next and Path(frames.tb_frame.f_code.co_filename).is_relative_to(cluster.PACKAGE):
-        frames = frames.tb_next
-    return "".join(traceback.format_exception(type(error), error, frames))
 
 
 def _one_by_one(simulate: Callable[..., Mapping[str, Any]], constants: Mapping[str, Any]) -> Compute:

@@ -153,6 +153,23 @@ def get(path: str) -> bytes:
     return data
 
 
+def read_from(place: str) -> bytes:
+    """Read a file anywhere: a path, or a URL such as s3://bucket/key or https://host/file.
+
+    Raises:
+        InputError: if there is none, or it cannot be read.
+    """
+    try:
+        if "://" not in place:
+            return Path(place).read_bytes()
+        folder, _, name = place.rpartition("/")
+        return bytes(obstore.get(object_store(folder), name).bytes())
+    except (OSError, obstore.exceptions.BaseError) as error:
+        cause = " ".join(str(error).split("Debug source:")[0].split())
+        found = "there is no such file" if isinstance(error, FileNotFoundError) else cause
+        raise InputError(f"cannot read {place}: {found}; name a file or URL that can be read") from error
+
+
 def delete(path: str) -> None:
     """Remove a document that is there."""
     with reaching(f"delete {path}"):
