@@ -48,11 +48,13 @@ def main(
     print(f"{len(table)} networks on {split}, {evaluations[reference].attrs['samples']} trajectories")
     print(table.to_string(index=False, float_format="{:.4f}".format, formatters={"seconds": "{:.0f}".format}))
     table.to_csv(output, index=False, float_format="%.6g")
-    by_stratum = output.with_name(f"{output.stem}_strata.csv")
-    strata(evaluations).to_csv(by_stratum, index=False, float_format="%.6g")
-    picture = output.with_name(f"{output.stem}_strata.png")
-    plot.accuracy_by_stratum(shown).savefig(picture)
-    print(output, by_stratum, picture, sep="\n")
+    print(output)
+    if len(rows := strata(evaluations)):
+        by_stratum = output.with_name(f"{output.stem}_strata.csv")
+        rows.to_csv(by_stratum, index=False, float_format="%.6g")
+        picture = by_stratum.with_suffix(".png")
+        plot.accuracy_by_stratum(shown).savefig(picture)
+        print(by_stratum, picture, sep="\n")
 
 
 if __name__ == "__main__":

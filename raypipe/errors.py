@@ -33,10 +33,15 @@ class WorkError(RuntimeError):
 
 def own_traceback(error: Exception) -> str:
     """The traceback of an error, from what raypipe called down to it; all of it if raypipe called nothing."""
-    frames, here = error.__traceback__, Path(__file__).parent
-    while frames and Path(frames.tb_frame.f_code.co_filename).is_relative_to(here):
-        frames = frames.tb_next
-    return "".join(traceback.format_exception(type(error), error, frames or error.__traceback__))
+    frames, frame = [], error.__traceback__
+    while frame:
+        frames.append(frame)
+        frame = frame.tb_next
+    here = Path(__file__).parent
+    files = [one.tb_frame.f_code.co_filename for one in frames]
+    ours = [number for number, file in enumerate(files) if Path(file).is_relative_to(here)]
+    own = [number for number, file in enumerate(files) if number > max(ours, default=-1) and "importlib" not in file]
+    return "".join(traceback.format_exception(type(error), error, frames[own[0]] if own else error.__traceback__))
 
 
 class DamageError(InputError):

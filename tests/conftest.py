@@ -1,10 +1,16 @@
-"""One Ray cluster for all tests, and a store of its own for each."""
+"""One Ray cluster for all tests, one that is joined from outside, and a store of its own for each test."""
 
+import contextlib
 import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from ports import free_ports
 
 from raypipe.run import cluster
 
@@ -16,6 +22,7 @@ for name, value in cluster.SETTINGS.items():
     os.environ.setdefault(name, value)
 
 TESTS = Path(__file__).parent
+BIN = Path(sys.executable).parent
 
 
 @pytest.fixture(autouse=True)
@@ -41,3 +48,56 @@ def ray_cluster():
     )
     yield
     ray.shutdown()
+
+
+def takes_jobs(environment):
+    """Whether the cluster runs a job by now: its agent starts after its dashboard."""
+    command = [BIN / "ray", "job", "submit", "--", "true"]
+    return subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
+
+
+@pytest.fixture(scope="session")
+def head(tmp_path_factory):
+    """Environment in which `ray` commands reach a fresh cluster of this machine."""
+    # Short, because Ray's sockets lie in it and a socket's path may have 107 characters.
+    folder = Path("/tmp") / f"raypipe-{os.getpid()}"
+    token = tmp_path_factory.mktemp("token") / "auth_token"
+    token.write_text("a-token-for-this-test-only-0123456789")
+    port, dashboard_port, agent_port = free_ports(3)
+    dashboard = f"http://127.0.0.1:{dashboard_port}"
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("RAY")},
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+        "RAY_API_SERVER_ADDRESS": dashboard,
+        "RAY_ADDRESS": f"127.0.0.1:{port}",
+    }
+    start = [BIN / "ray", "start", "--head", "--block", "--num-cpus=2", "--node-ip-address=127.0.0.1"]
+    ports = [
+        f"--port={port}",
+        "--dashboard-host=127.0.0.1",
+        f"--dashboard-port={dashboard.rsplit(':')[-1]}",
+    ]
+    # Its agent takes the jobs; on its usual port there may be that of the cluster of the other tests.
+    ports.append(f"--dashboard-agent-listen-port={agent_port}")
+    with open(tmp_path_factory.mktemp("log") / "ray.log", "w") as log:
+        process = subprocess.Popen(
+            [*start, *ports, f"--temp-dir={folder}", "--disable-usage-stats"],
+            env=environment, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+        try:
+            deadline = time.monotonic() + 120
+            while not takes_jobs(environment):
+                assert process.poll() is None, Path(log.name).read_text()
+                assert time.monotonic() < deadline, Path(log.name).read_text()
+                time.sleep(0.5)
+            yield environment
+        finally:
+            process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=10)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            subprocess.run(["rm", "-rf", folder], check=False)

@@ -107,7 +107,7 @@ class NetworkTrial(tune.Trainable):
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Take up another network; it begins with the first step, since an exception here is a lost worker to Tune."""
+        """Take up another network; it begins in `step`, since to Tune an exception here is a lost worker."""
         self._task = self._tasks[new_config["network"]]
         self._begun = False
         return True
@@ -137,8 +137,8 @@ class NetworkTrial(tune.Trainable):
                     return {"epoch": self._fit.epoch + math.floor(100 * share) / 100}
             if not math.isfinite(self._fit.history["loss"][-1]):
                 raise InputError(
-                    f"training diverged: the loss is {self._fit.history['loss'][-1]} after epoch {self._fit.epoch}; train "
-                    "it with another seed"
+                    f"training diverged: the loss is {self._fit.history['loss'][-1]} after epoch {self._fit.epoch}; "
+                    "train with another seed"
                 )
             self._task.put_away(self._fit)
             self._parts = self._fit.epoch_in_parts(*self._data)
