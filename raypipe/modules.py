@@ -1,6 +1,7 @@
 """A user's own module, from the file that it is in; and functions by name, which is how they reach workers."""
 
-import importlib
+import hashlib
+import importlib.util
 import os
 import sys
 from collections.abc import Callable
@@ -62,6 +63,19 @@ def reference(of: Callable[..., Any]) -> str:
             "with --study"
         )
     return f"{module}:{name}"
+
+
+def source(reference: str) -> Path | None:
+    """The file of the module in which a function is that a plan names; None if there is none."""
+    if file := study_file():
+        _make_importable(file)
+    found = importlib.util.find_spec(reference.partition(":")[0])
+    return Path(found.origin) if found and found.origin else None
+
+
+def digest(file: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _make_importable(file: Path) -> None:

@@ -58,3 +58,8 @@ def always_dying(parameters):
         return squares(parameters)(rows)
 
     return compute
+
+
+def doubled(a):
+    """Twice the value of a point."""
+    return {"x": 2.0 * a}

@@ -105,6 +105,7 @@ def fill(plan: Plan, *, workers: int | None = None) -> None:
     if workers is not None and workers < 1:
         raise InputError(f"{workers} workers; expected 1 or more")
     if store.begun(plan):  # refuses other parameters, before Ray is started
+        _compare_code(plan)
         if not store.missing(plan.name):
             _finish(plan.name)
             say = logging.getLogger(__name__).info
@@ -129,6 +130,19 @@ def fill(plan: Plan, *, workers: int | None = None) -> None:
     _finish(plan.name)
 
 
+def _compare_code(plan: Plan) -> None:
+    """Say so if the file that computes has changed since the store was begun: perhaps in a comment only."""
+    before, now = (store.plan_of(plan.name).provenance or {}).get("code"), provenance(plan).get("code")
+    if before and before != now:
+        logging.getLogger(__name__).warning(
+            "%s was begun with another version of %s: what is finished stays as that made it; if this matters, delete "
+            "%s and its .ledger to begin anew",
+            plan.name,
+            ", ".join(now or before),
+            store.location(plan.name),
+        )
+
+
 def _finish(name: str) -> None:
     """Say in the attributes of a store that it is complete, unless they do: a run may have ended just before."""
     if not store.is_marked_complete(name):
@@ -141,10 +155,13 @@ def _length(plan: Plan, shard: int) -> int:
 
 
 def provenance(plan: Plan) -> dict[str, Any]:
-    """The environment that a plan is computed in, and its versions, to keep with what is made."""
+    """What data are made by, to keep with them: environment, versions, and the checksum of a user's file."""
+    file = modules.source(plan.compute)
+    own = {} if file is None or file.is_relative_to(cluster.PACKAGE) else {"code": {file.name: modules.digest(file)}}
     return {
         "environment": Path(plan.environment or "cluster").name,
         "versions": environments.provenance(plan.environment),
+        **own,
     }
 
 

@@ -1,0 +1,196 @@
+"""Studies: a user's file, settings, plans of simulations, and what is refused."""
+
+import itertools
+import logging
+import os
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import scripted
+from hypothesis import given
+from hypothesis import strategies as st
+from without_ray import fill_here
+
+from raypipe import catalog, modules, store, study
+from raypipe.errors import InputError
+from raypipe.plan import Output, product, simulations
+from raypipe.run import fill
+from raypipe.store import Plan
+from raypipe.study import DataSet, Study
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A user's folder; what is imported from it is forgotten afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", list(sys.path))
+    before = set(sys.modules)
+    monkeypatch.delenv(modules.STUDY_VARIABLE, raising=False)
+    yield tmp_path
+    os.environ.pop(modules.STUDY_VARIABLE, None)
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+def choose(folder, name, text):
+    (folder / name).write_text(textwrap.dedent(text))
+    study.choose(name)
+    return study.chosen()
+
+
+EXAMPLE = textwrap.dedent(Study.__doc__.split("as xarray:\n")[1].split("    Attributes:")[0])
+
+
+def test_the_example_of_the_docstring_is_complete(folder, monkeypatch):
+    chosen = choose(folder, "logistic.py", EXAMPLE)
+    plan = chosen.plan("scan")
+    assert (plan.name, plan.samples, plan.attributes["command"]) == (
+        "logistic/scan", 600, "raypipe generate --study logistic.py --split scan"
+    )  # fmt: skip
+    fill_here(plan)
+    scan = catalog.open("logistic/scan")
+    assert scan.x.dims == ("sample", "time")
+    np.testing.assert_allclose(scan.x.sel(sample=0), 1 - 1 / 2.5)
+    assert chosen.pictures[0].draw(scan).axes
+
+
+def test_the_example_of_the_documentation_is_that_of_the_docstring():
+    page = (fill.cluster.PACKAGE.parent / "docs/own_study.md").read_text()
+    assert "".join(EXAMPLE.split()) in "".join(page.split())
+
+
+def test_settings_are_arguments_of_the_plan_and_are_kept(folder):
+    chosen = choose(
+        folder,
+        "mine.py",
+        """
+        from raypipe.plan import Output, product, simulations
+        from raypipe.study import DataSet, Study
+
+        def simulate(a, factor):
+            return {"x": a * factor}
+
+        def scan(points: int = 3, factor: float = 2.0):
+            return simulations(simulate, product(a=range(points)), {"x": Output()}, constants={"factor": factor})
+
+        STUDY = Study("mine", {"scan": DataSet(scan, labelled=False)})
+        """,
+    )
+    plan = chosen.plan("scan", {"points": 5})
+    assert (plan.samples, plan.parameters) == (5, {"points": 5, "factor": 2.0})
+    fill_here(plan)
+    assert catalog.open("mine/scan").x.values.tolist() == [0, 2, 4, 6, 8]
+    with pytest.raises(InputError, match=r"factor is 2.0 there and 3.0 here"):
+        store.create(chosen.plan("scan", {"points": 5, "factor": 3.0}), {})
+    with pytest.raises(InputError, match="colour is no setting of mine/scan; possible: points, factor"):
+        chosen.plan("scan", {"colour": "red"})
+    with pytest.raises(InputError, match="unknown split 'train'"):
+        chosen.plan("train")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("json.py", "STUDY = 1", "json.py is hidden by another module json"),
+        ("my-study.py", "STUDY = 1", "my-study is no name of a module"),
+        ("empty.py", "", "empty.py defines no STUDY"),
+        ("wrong.py", "STUDY = 'andi'", "it has str"),
+        (
+            "reserved.py",
+            "from raypipe.study import Study\nSTUDY = Study('predictions', {})",
+            "a study cannot be called 'predictions'",
+        ),
+    ],
+)
+def test_files_that_are_no_study(folder, name, text, message):
+    with pytest.raises(InputError, match=message):
+        choose(folder, name, text)
+
+
+def test_a_missing_file_and_an_unknown_name(folder):
+    with pytest.raises(InputError, match=r"there is no file none.py"):
+        study.choose("none.py")
+    with pytest.raises(InputError, match="unknown study 'none'; known are andi, gray_scott"):
+        study.choose("none")
+
+
+def test_an_error_in_the_file_is_left_as_it_is(folder):
+    with pytest.raises(ZeroDivisionError):
+        choose(folder, "broken.py", "1 / 0")
+
+
+def test_a_file_may_extend_a_built_in_study(folder):
+    text = """
+        from dataclasses import replace
+        from raypipe.studies.andi import STUDY as BUILT_IN
+        STUDY = replace(BUILT_IN, networks=[replace(BUILT_IN.networks[0], name="mine")])
+        """
+    choose(folder, "extension.py", text)
+    assert study.architecture("mine").study == "andi"
+    assert [one.name for one in study.find("andi").networks] == ["mine"]
+    assert study.architecture("pattern-2d").study == "gray_scott", "the others are there as before"
+
+
+def test_an_installed_package_offers_a_study(folder, monkeypatch):
+    package = folder / "offering-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: offering\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text("[raypipe.studies]\noffered = offering:STUDY\nfalse = offering:OTHER\n")
+    (folder / "offering.py").write_text(
+        "from raypipe.study import Study\nSTUDY = Study('offered', {})\nOTHER = Study('other', {})\n"
+    )
+    monkeypatch.syspath_prepend(str(folder))
+    study.choose("offered")
+    assert study.chosen().name == "offered"
+    assert list(fill.cluster._installed_studies()) == [str(folder / "offering.py")], "it is sent to isolated workers"
+    with pytest.raises(InputError, match=r"entry point 'false' of raypipe\.studies leads to"):
+        study.find("false")
+
+
+@given(st.dictionaries(st.sampled_from("abc"), st.lists(st.integers(0, 9), min_size=1, max_size=4), min_size=1))
+def test_a_product_has_every_combination_once(axes):
+    found = product(**axes)
+    assert {len(values) for values in found.values()} == {np.prod([len(values) for values in axes.values()])}
+    points = list(zip(*found.values(), strict=True))
+    assert points == [tuple(one) for one in itertools.product(*axes.values())]
+
+
+def test_plans_that_are_refused():
+    points, outputs = {"a": [1, 2]}, {"x": Output()}
+    for simulate, given_points, message in (
+        (lambda a: {"x": a}, points, "workers cannot import"),
+        (scripted.doubled, {"b": [1, 2]}, "doubled takes a; the points and constants are b"),
+        (scripted.doubled, {"a": [1, 2], "b": [1]}, "one-dimensional arrays of one length"),
+        (scripted.doubled, {"a": [[1, 2]]}, "one-dimensional arrays of one length"),
+    ):
+        with pytest.raises(InputError, match=message):
+            simulations(simulate, given_points, outputs)
+
+
+def test_other_code_is_told(caplog, folder, monkeypatch):
+    text = """
+        from raypipe.plan import Output, simulations
+        from raypipe.study import DataSet, Study
+        def simulate(a):
+            return {"x": a * 1.0}
+        STUDY = Study("mine", {"all": DataSet(simulations(simulate, {"a": [1, 2]}, {"x": Output()}), labelled=False)})
+        """
+    plan = choose(folder, "mine.py", text).plan("all")
+    store.create(plan, fill.provenance(plan))
+    monkeypatch.setattr(fill, "_run", lambda *_: iter([]))
+    monkeypatch.setattr(fill.cluster, "connect", lambda: None)
+    caplog.set_level(logging.WARNING)
+    with pytest.raises(InputError, match="no worker's result reached"):
+        fill.fill(plan)
+    assert not caplog.text
+    (folder / "mine.py").write_text(textwrap.dedent(text) + "\n# changed\n")
+    with pytest.raises(InputError, match="no worker's result reached"):
+        fill.fill(plan)
+    assert "mine/all was begun with another version of mine.py" in caplog.text
+
+
+def test_a_plan_as_it_is_becomes_the_studys():
+    plan = Plan("", 1, 1, {}, {}, {"size": 3})
+    assert Study("mine", {"all": DataSet(plan)}).plan("all").name == "mine/all"
