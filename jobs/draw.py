@@ -1,7 +1,9 @@
 """Draw the pictures of a study from its data sets and from what networks made of them.
 
-python jobs/draw.py --study my_study.py
-python jobs/draw.py --study my_study.py --output figures
+    python jobs/draw.py --study my_study.py
+    python jobs/draw.py --study gray_scott --set montage_class=kappa --output figures
+
+What can be set depends on the pictures; a wrong name lists what is possible.
 """
 
 from pathlib import Path
@@ -10,22 +12,23 @@ from typing import Annotated
 import typer
 
 from raypipe import study
-from raypipe.command import make_folder, run
+from raypipe.command import Settings, make_folder, run, values
 from raypipe.errors import InputError
 from raypipe.report.pictures import drawn
 
 
 def main(
     output: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("figures"),
+    settings: Settings = None,
 ) -> None:
     """Draw the pictures of a study, one PNG file for each data set that one is of."""
     chosen = study.chosen()
     if chosen is None:
         raise InputError(f"no study; name one with --study: {', '.join(study.built_in())}, or a file of yours")
     make_folder(output)
-    for picture in drawn(chosen):
+    for picture in drawn(chosen, values(settings)):
         path = output / f"{picture.name}.png"
-        path.write_bytes(picture.png())
+        path.write_bytes(picture.png)
         print(path)
 
 

@@ -6,22 +6,19 @@
 What can be set depends on the data set; a wrong name lists what is possible.
 """
 
-import tomllib
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from raypipe import store, study
-from raypipe.command import run
+from raypipe.command import Settings, run, values
 from raypipe.errors import InputError
 from raypipe.run.fill import fill
 
 
 def main(
     split: Annotated[str, typer.Option(help="Data set of the study that --study names.")],
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="name=value, as often as needed: numbers, texts, true or false.")
-    ] = None,
+    settings: Settings = None,
     workers: Annotated[
         int | None, typer.Option(help="At most so many processes, one core each.  [default: all of the cluster]")
     ] = None,
@@ -30,20 +27,9 @@ def main(
     chosen = study.chosen()
     if chosen is None:
         raise InputError(f"no study; name one with --study: {', '.join(study.built_in())}, or a file of yours")
-    plan = chosen.plan(split, dict(_setting(one) for one in settings or []))
+    plan = chosen.plan(split, values(settings))
     fill(plan, workers=workers)
     print(store.location(plan.name))
-
-
-def _setting(given: str) -> tuple[str, Any]:
-    """Name and value; what is no TOML value is a text."""
-    name, equals, value = given.partition("=")
-    if not equals:
-        raise InputError(f"--set {given}; expected name=value")
-    try:
-        return name.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return name.strip(), value
 
 
 if __name__ == "__main__":

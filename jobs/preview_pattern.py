@@ -12,10 +12,10 @@ from typing import Annotated
 
 import typer
 
-from raypipe import plot
 from raypipe.command import run
 from raypipe.run.progress import progress
 from raypipe.studies.gray_scott import integrator
+from raypipe.studies.gray_scott.pictures import preview
 
 TIMES = range(0, 15001, 250)
 """Times that are drawn, from the initial state to the end of the study's simulations."""
@@ -37,11 +37,11 @@ def main(
         *integrator.initial_state(seed), f, k, diffusion_u=diffusion_u, frame_times=tuple(TIMES)
     )
     title = f"f = {f:g}, k = {k:g}, $D_u$ = {diffusion_u:g}, seed {seed}"
-    if output is None and plot.can_show():
-        plot.show(_counted(frames), title)
+    if output is None and preview.can_show():
+        preview.show(_counted(frames), title)
         return
     name = f"seed{seed}_f{f:g}_k{k:g}_du{diffusion_u:g}"
-    for path in plot.film(_counted(frames), title, (output or Path("preview")) / name):
+    for path in preview.film(_counted(frames), title, (output or Path("preview")) / name):
         print(path)
 
 

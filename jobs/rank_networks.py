@@ -1,10 +1,11 @@
-"""Rank trained networks on the same trajectories, with confidence intervals, against a reference.
+"""Rank trained networks on the same samples, with confidence intervals, against a reference.
 
     python jobs/rank_networks.py --networks 123132-16,132132-16
     python jobs/rank_networks.py --networks full/123132-16 --reference full/andi-study --split test
 
-Classifies the split with each network first, if it is not yet. Writes the ranking, beside it the same by exponent and
-by localisation noise (…_strata.csv), and a picture of the latter for the best network and the reference.
+Classifies the split with each network first, if it is not yet. Writes the ranking and, if the study names strata,
+beside it the same by each of them, such as exponent and localisation noise (…_strata.csv), and a picture of that for
+the best network and the reference.
 """
 
 from pathlib import Path
@@ -43,18 +44,21 @@ def main(
     make_folder(output.parent)
     predictions = {name: catalog.open(classify(name, split, workers=workers)) for name in names}
     table = ranking(predictions, reference)
-    evaluations = {name: evaluate(predictions[name], study.find(studies[name]).strata) for name in table["name"]}
+    of = study.find(studies[reference])
+    evaluations = {name: evaluate(predictions[name], of.strata) for name in table["name"]}
     shown = {name: evaluations[name] for name in dict.fromkeys([table["name"][0], reference])}
     print(f"{len(table)} networks on {split}, {evaluations[reference].attrs['samples']} trajectories")
     print(table.to_string(index=False, float_format="{:.4f}".format, formatters={"seconds": "{:.0f}".format}))
     table.to_csv(output, index=False, float_format="%.6g")
     print(output)
-    if len(rows := strata(evaluations)):
-        by_stratum = output.with_name(f"{output.stem}_strata.csv")
-        rows.to_csv(by_stratum, index=False, float_format="%.6g")
-        picture = by_stratum.with_suffix(".png")
-        plot.accuracy_by_stratum(shown).savefig(picture)
-        print(by_stratum, picture, sep="\n")
+    if not of.strata:
+        return
+    by_stratum = output.with_name(f"{output.stem}_strata.csv")
+    strata(evaluations).to_csv(by_stratum, index=False, float_format="%.6g")
+    picture = by_stratum.with_suffix(".png")
+    plot.accuracy_by_stratum(shown, of.notes).savefig(picture)
+    print(by_stratum, picture, sep="
+")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Draw the report of everything in the stores: one HTML page, and its pictures as PNG files beside it.
 
     python jobs/report.py --output report
-    python jobs/report.py --montage-class kappa
+    python jobs/report.py --set montage_class=kappa
 
 The page, index.html, needs no other file and no network. Sections without data say which job makes them.
+What can be set depends on the pictures of the studies that there are data of; a wrong name lists what is possible.
 """
 
 from pathlib import Path
@@ -12,20 +13,15 @@ from typing import Annotated
 import typer
 
 from raypipe import report
-from raypipe.command import run
+from raypipe.command import Settings, run, values
 
 
 def main(
     output: Annotated[Path, typer.Option(help="Folder for the page and the pictures.")] = Path("report"),
-    montage_class: Annotated[
-        str | None,
-        typer.Option(
-            help="Pattern class, such as kappa, of which all patterns of the scan are shown. [default: the commonest]"
-        ),
-    ] = None,
+    settings: Settings = None,
 ) -> None:
     """Draw the report of everything in the stores."""
-    print(report.build(output, montage_class))
+    print(report.build(output, values(settings)))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The data sets that this project makes: their cards, and opening them by name.
+"""Data sets by name: opening them, and the cards of those that raypipe's own studies make.
 
 from raypipe import catalog
-catalog.open("gray_scott/train").u.sel(frame=15000).mean("sample")
+catalog.open("logistic/scan").x.mean("time")
 """
 
 import tomllib
@@ -60,7 +60,7 @@ def search(text: str = "") -> tuple[Card, ...]:
 
 
 def open(name: str, *, partial: bool = False) -> "xarray.Dataset":
-    """Open a data set lazily, by name: `gray_scott/train`, `andi/test`, `predictions/pattern-2d/scan`, …
+    """Open a data set lazily, by name: `logistic/scan`, `predictions/small/test`, …
 
     Args:
         name: of the data set below the root, RAYPIPE_STORE or ./store.

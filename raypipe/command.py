@@ -5,6 +5,7 @@ import importlib
 import inspect
 import logging
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -29,6 +30,31 @@ _STUDY = Annotated[
         "--study", help="A study of yours: the file that defines it, or the name of an installed one.  [default: none]"
     ),
 ]
+
+
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", help="name=value, as often as needed: numbers, texts, true or false.")
+]
+"""A job's flag --set; `values` reads it."""
+
+
+def values(settings: list[str] | None) -> dict[str, Any]:
+    """What the flags --set say, by name; what is no TOML value is a text.
+
+    Raises:
+        InputError: if one is not name=value.
+    """
+    return dict(_setting(one) for one in settings or [])
+
+
+def _setting(given: str) -> tuple[str, Any]:
+    name, equals, value = given.partition("=")
+    if not equals:
+        raise InputError(f"--set {given}; expected name=value")
+    try:
+        return name.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name.strip(), value
 
 
 def call(main: Callable[..., Any], arguments: list[str] | None = None) -> None:

@@ -9,7 +9,7 @@ import inspect
 import os
 import pkgutil
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import metadata
@@ -66,18 +66,34 @@ class Sample:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of a study's data sets.
+    """A picture of a study's data sets, for `draw` and for the report.
 
     Attributes:
         of: names of the data sets that it is drawn of, without the study's, such as "scan"; or of what networks made
             of them, such as "predictions/*/scan" ("*" stands for any name).
-        draw: from an open data set (xarray) to a figure of matplotlib.
+        draw: from an open data set (xarray) to a figure of matplotlib, or to parts of the report's page, such as
+            figures with captions of their own, texts and tables: see `report.page`. Its other arguments, all of which
+            have defaults, are what can be set: `--set name=value`. "module:function" is imported when it is needed.
         caption: what is to be seen.
+        section: title of the report's section that it is in; by default the study's name.
+        commands: what makes the data sets, for those who do not have them yet; of a split it is known.
     """
 
     of: str
-    draw: Callable[[Any], Any]
+    draw: Callable[..., Any] | str
     caption: str = ""
+    section: str = ""
+    commands: tuple[str, ...] = ()
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The function that draws."""
+        return modules.function(self.draw) if isinstance(self.draw, str) else self.draw
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """What can be set."""
+        return tuple(inspect.signature(self.function).parameters)[1:]
 
 
 def _usual_training(_: Architecture) -> dict[str, Any]:
@@ -86,7 +102,7 @@ def _usual_training(_: Architecture) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Study:
-    """A study: its name and its data sets; everything else is there if it has networks, pictures or a report.
+    """A study: its name and its data sets; everything else is there if it has networks or pictures.
 
     A complete one, in a file `logistic.py`. `raypipe generate --study logistic.py --split scan` makes its data set, in
     parallel, `raypipe draw --study logistic.py` its picture, and `catalog.open("logistic/scan")` opens it as xarray:
@@ -124,8 +140,8 @@ class Study:
         augmentations: by name, functions from samples (sample, …) and a generator of random numbers to variants of the
             samples, for trainings that are `augmented`; the first is that which is meant if none is named.
         strata: coordinates of the samples by whose values metrics are broken down.
-        pictures: what `draw` and the report draw.
-        report: from what there is (`report.holdings.Holdings`) to sections of the report.
+        notes: by stratum, what to know of some of its values, for pictures of the metrics.
+        pictures: what `draw` and the report draw, in the order of the report.
     """
 
     name: str
@@ -137,8 +153,8 @@ class Study:
     training: Callable[[Architecture], Mapping[str, Any]] = _usual_training
     augmentations: Mapping[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = field(default_factory=dict)
     strata: tuple[str, ...] = ()
+    notes: Mapping[str, Mapping[float, str]] = field(default_factory=dict)
     pictures: tuple[Picture, ...] = ()
-    report: Callable[[Any], Iterator[Any]] | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.-]*", self.name) or self.name in RESERVED:
@@ -201,6 +217,11 @@ class Study:
         """The command that makes one of its data sets."""
         card = self.data_sets[split].card
         return card.command if card else f"raypipe generate --study {_flag(self)} --split {split}"
+
+    def job(self, name: str, **flags: str) -> str:
+        """The command that runs a job for it, such as `raypipe train_network --study mine.py --network small`."""
+        called = f"python jobs/{name}.py" if self.name in built_in() else f"raypipe {name} --study {_flag(self)}"
+        return " ".join([called, *(f"--{flag} {value}" for flag, value in flags.items())])
 
 
 def _flag(of: Study) -> str:

@@ -33,6 +33,8 @@ def test_every_job_that_makes_data_is_shown(demo):
     make_none = {
         "demo",
         "verify",
+        "generate",
+        "draw",
         "preview_pattern",
         "show_environments",
         "compare_grid",

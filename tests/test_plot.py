@@ -10,10 +10,14 @@ from matplotlib import pyplot
 from matplotlib.colors import to_rgb
 
 from raypipe import plot
-from raypipe.plot.classes import class_names, one_per_class, symbol
-from raypipe.plot.style import CLASS_COLOURS, new_figure, raster
+from raypipe.errors import InputError
+from raypipe.networks.evaluate import evaluate
+from raypipe.plot.classes import class_names, colours, one_per_class, symbol
+from raypipe.plot.style import new_figure, raster
 from raypipe.studies.andi import diffusion
-from raypipe.studies.gray_scott import tables
+from raypipe.studies.andi.pictures import relevance
+from raypipe.studies.gray_scott import pictures, tables
+from raypipe.studies.gray_scott.pictures.colours import CLASS_COLOURS
 
 
 def texts(figure):
@@ -25,9 +29,9 @@ def texts(figure):
 
 def test_a_full_scan_is_drawn_point_by_point():
     predictions = tiny_results.scan_predictions()
-    k, f, image = plot.phase_grid(predictions)
+    k, f, image = pictures.phase_grid(predictions)
     assert image.shape == (95, 87)
-    assert np.count_nonzero(image != plot.OUTSIDE) == 5369
+    assert np.count_nonzero(image != pictures.OUTSIDE) == 5369
     # Points that belong to two rectangles have two predictions: either will do.
     said = {}
     for point in zip(predictions.k.values, predictions.f.values, predictions.predicted.values, strict=True):
@@ -37,16 +41,16 @@ def test_a_full_scan_is_drawn_point_by_point():
 
 
 def test_the_plane_beyond_the_scan_stays_empty():
-    k, f, image = plot.phase_grid(tiny_results.scan_predictions(50))
-    assert image[np.searchsorted(f, 0.1), np.searchsorted(k, 0.03)] == plot.OUTSIDE
-    assert image[np.searchsorted(f, 0.1), np.searchsorted(k, 0.075)] == plot.OUTSIDE
+    k, f, image = pictures.phase_grid(tiny_results.scan_predictions(50))
+    assert image[np.searchsorted(f, 0.1), np.searchsorted(k, 0.03)] == pictures.OUTSIDE
+    assert image[np.searchsorted(f, 0.1), np.searchsorted(k, 0.075)] == pictures.OUTSIDE
 
 
 @given(every=st.integers(2, 1000), cell=st.integers(0, 5368))
 def test_a_thinned_scan_is_filled_with_the_nearest_class(every, cell):
     predictions = tiny_results.scan_predictions(every)
-    k, f, image = plot.phase_grid(predictions)
-    row, column = np.argwhere(image != plot.OUTSIDE)[cell]
+    k, f, image = pictures.phase_grid(predictions)
+    row, column = np.argwhere(image != pictures.OUTSIDE)[cell]
     distance = np.hypot((predictions.k - k[column]) / 0.000625, (predictions.f - f[row]) / 0.00125)
     nearest = predictions.predicted.values[distance.values < distance.values.min() + 1e-6]
     assert image[row, column] in nearest
@@ -55,7 +59,7 @@ def test_a_thinned_scan_is_filled_with_the_nearest_class(every, cell):
 def test_phase_diagram_has_axes_of_k_and_f_and_a_legend_of_the_classes_there():
     predictions = tiny_results.scan_predictions(100)
     predictions["predicted"][:] = np.where(predictions.k < 0.05, 13, 15)
-    figure = plot.phase_diagram(predictions)
+    figure = pictures.phase_diagram(predictions)
     axes = figure.axes[0]
     assert axes.get_xlabel().startswith("kill rate k")
     assert axes.get_ylabel().startswith("feed rate f")
@@ -69,6 +73,11 @@ def test_every_pattern_class_has_a_symbol_and_a_colour():
     symbols = [symbol(name) for name in tables.PATTERN_CLASSES_SECOND]
     assert symbols == list("αβγδεζηθικλμνπlh")
     assert symbol("attm") == "attm"
+
+
+@pytest.mark.parametrize("classes", [2, 6, 7, 20, 21, 50])
+def test_classes_without_colours_of_their_own_get_different_ones(classes):
+    assert len(set(colours(classes))) == classes
 
 
 # Linear RGB as seen without one kind of cone: Machado, Oliveira and Fernandes (2009), severity 1.
@@ -116,6 +125,22 @@ def test_confusion_matrix_shows_counts_shares_and_names():
     np.testing.assert_array_equal(axes.images[0].get_array(), [[75, 25, 0], [0, 0, 0], [0, 0, 100]])
 
 
+def test_accuracy_by_any_stratum_has_its_name_its_values_and_notes():
+    said = tiny_results.predictions(["left", "right"], 12).assign_coords(
+        size=("sample", np.resize([1.0, 2.0, 4.0], 12), {"long_name": "size of the box"})
+    )
+    evaluation = evaluate(said, ("size",))
+    (axes,) = plot.accuracy_by_stratum({"small": evaluation}, {"size": {2: "resonance"}}).axes
+    assert axes.get_xlabel() == "size of the box"
+    assert axes.get_xticks().tolist() == [1, 2, 4]
+    assert [text.get_text() for text in axes.texts] == ["resonance"]
+    lines = {line.get_label(): line.get_ydata() for line in axes.lines}
+    np.testing.assert_allclose(lines["left"], [0.5, 1, 1])
+    np.testing.assert_allclose(lines["all (accuracy)"], [0.75, 1, 1])
+    with pytest.raises(InputError, match=r"see Study\.strata"):
+        plot.accuracy_by_stratum({"small": evaluate(said)})
+
+
 def test_training_history_shows_training_and_validation_from_epoch_1():
     history = {"loss": [3, 2], "val_loss": [4, 3], "accuracy": [0.1, 0.2], "val_accuracy": [0.3, 0.4]}
     loss, accuracy = plot.training_history(history).axes
@@ -140,7 +165,7 @@ def test_class_names_are_those_of_the_labels_too():
 
 def test_relevance_marks_the_25_most_relevant_steps_of_one_trajectory_per_class():
     trajectories = tiny_results.trajectories()
-    figure = plot.relevance(trajectories)
+    figure = relevance(trajectories)
     assert len(figure.axes) == 5
     for axes, sample in zip(figure.axes, (5, 1, 2, 3, 4), strict=True):
         one = trajectories.isel(sample=sample)
@@ -153,15 +178,15 @@ def test_relevance_marks_the_25_most_relevant_steps_of_one_trajectory_per_class(
 
 def test_montage_has_a_tile_and_k_and_f_of_every_pattern():
     patterns = tiny_results.patterns(13)
-    figure = plot.montage(patterns)
-    assert plot.montage_rows(13) == 2
+    figure = pictures.montage(patterns)
+    assert pictures.montage_rows(13) == 2
     assert texts(figure)[:13] == [
         f"k {k:g}\nf {f:g}" for k, f in zip(patterns.k.values, patterns.f.values, strict=True)
     ]
     axes = figure.axes[0]
     assert axes.get_position().bounds == (0, 0, 1, 1)
     canvas = np.asarray(axes.images[0].get_array().filled(np.nan))
-    height, width = canvas.shape[0] / 2, canvas.shape[1] / plot.MONTAGE_COLUMNS
+    height, width = canvas.shape[0] / 2, canvas.shape[1] / pictures.MONTAGE_COLUMNS
     for number in range(20):
         centre = canvas[int(number // 10 * height + 64), int((number % 10 + 0.5) * width)]
         np.testing.assert_allclose(centre, number / 13 if number < 13 else np.nan, rtol=1e-6)
@@ -170,7 +195,7 @@ def test_montage_has_a_tile_and_k_and_f_of_every_pattern():
 def test_class_gallery_has_examples_of_every_class_from_its_whole_length():
     labels = tiny_results.predictions(tables.PATTERN_CLASSES, 40)["label"]
     patterns = tiny_results.patterns(40).assign_coords(label=labels)
-    figure = plot.class_gallery(patterns, examples=2)
+    figure = pictures.class_gallery(patterns, examples=2)
     label = patterns["label"].values
     for column, number in enumerate(np.unique(label)[:8]):
         members = np.flatnonzero(label == number)
@@ -180,7 +205,7 @@ def test_class_gallery_has_examples_of_every_class_from_its_whole_length():
 
 
 def test_gallery_has_pattern_and_saliency_of_one_sample_per_class():
-    figure = plot.pattern_gallery(tiny_results.saliency(15))
+    figure = pictures.pattern_gallery(tiny_results.saliency(15))
     titles = [text for text in texts(figure) if text]
     assert len(titles) == 15
     assert titles[0] == "α, taken for β\nk 0.06\nf 0.01"
@@ -190,7 +215,7 @@ def test_gallery_has_pattern_and_saliency_of_one_sample_per_class():
 
 
 def test_saliency_is_blurred_over_the_periodic_border_and_scaled():
-    figure = plot.pattern_gallery(tiny_results.saliency(15))
+    figure = pictures.pattern_gallery(tiny_results.saliency(15))
     overlay = next(axes.images[1].get_array() for axes in figure.axes if len(axes.images) == 2)
     assert overlay.max() == overlay[0, 0] == 1
     assert overlay[-1, -1] == pytest.approx(overlay[1, 1])
@@ -200,7 +225,7 @@ def test_saliency_is_blurred_over_the_periodic_border_and_scaled():
 def test_a_pattern_that_nothing_matters_in_has_no_saliency():
     dataset = tiny_results.saliency(15)
     dataset["saliency"][:] = 0
-    figure = plot.pattern_gallery(dataset)
+    figure = pictures.pattern_gallery(dataset)
     assert not any(axes.images[1].get_array().any() for axes in figure.axes if len(axes.images) == 2)
 
 

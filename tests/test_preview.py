@@ -7,10 +7,10 @@ from matplotlib import pyplot
 from PIL import Image
 
 from jobs import preview_pattern
-from raypipe import plot
 from raypipe.command import run
 from raypipe.errors import InputError
 from raypipe.studies.gray_scott import integrator
+from raypipe.studies.gray_scott.pictures import preview
 
 
 def frames(times=(0, 1, 2, 3)):
@@ -23,7 +23,7 @@ def short(monkeypatch):
 
 
 def test_film_has_every_frame_and_the_picture_is_the_last(tmp_path):
-    picture, moving = plot.film(frames(), "title", tmp_path / "new" / "name.of")
+    picture, moving = preview.film(frames(), "title", tmp_path / "new" / "name.of")
     assert (picture.name, moving.name) == ("name.of.png", "name.of.gif")
     with Image.open(moving) as film, Image.open(picture) as last:
         assert film.n_frames == 4
@@ -36,15 +36,15 @@ def test_film_has_every_frame_and_the_picture_is_the_last(tmp_path):
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="choose another folder"):
-        plot.film(frames(), "title", tmp_path / "file" / "name")
+        preview.film(frames(), "title", tmp_path / "file" / "name")
 
 
 def test_there_is_no_window_without_a_display(monkeypatch):
-    assert matplotlib.get_backend().lower() == "agg" or plot.can_show()
+    assert matplotlib.get_backend().lower() == "agg" or preview.can_show()
     monkeypatch.setattr(matplotlib, "get_backend", lambda: "agg")
-    assert not plot.can_show()
+    assert not preview.can_show()
     monkeypatch.setattr(matplotlib, "get_backend", lambda: "TkAgg")
-    assert plot.can_show()
+    assert preview.can_show()
 
 
 @pytest.mark.parametrize("closed_after", [2, None])
@@ -59,7 +59,7 @@ def test_window_shows_frame_after_frame_until_it_is_closed(monkeypatch, closed_a
 
     monkeypatch.setattr(pyplot, "pause", pause)
     monkeypatch.setattr(pyplot, "show", lambda: stayed.append(True))
-    plot.show(frames(), "title")
+    preview.show(frames(), "title")
     pyplot.close("all")
     assert drawn == [f"title\nt = {time}" for time in range(closed_after or 4)]
     assert bool(stayed) == (closed_after is None)
@@ -75,8 +75,8 @@ def test_job_writes_film_and_picture(tmp_path, short, capsys):
 def test_job_opens_a_window_where_there_is_a_display(tmp_path, short, monkeypatch):
     shown = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(plot, "can_show", lambda: True)
-    monkeypatch.setattr(plot, "show", lambda frames, title: shown.append((len(list(frames)), title)))
+    monkeypatch.setattr(preview, "can_show", lambda: True)
+    monkeypatch.setattr(preview, "show", lambda frames, title: shown.append((len(list(frames)), title)))
     preview_pattern.main(seed=3, f=0.03, k=0.055)
     assert shown == [(4, "f = 0.03, k = 0.055, $D_u$ = 0.2, seed 3")]
     assert not any(tmp_path.iterdir())

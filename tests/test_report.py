@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import tiny_results
+import xarray as xr
 from tiny_networks import blank_weights
 from tiny_results import write
 
@@ -16,11 +17,13 @@ from raypipe import report, store
 from raypipe.errors import InputError
 from raypipe.networks import artifact
 from raypipe.networks.artifact import Artifact
+from raypipe.plot.classes import symbol
 from raypipe.studies.andi import diffusion
 from raypipe.studies.gray_scott import tables
 from raypipe.study import architecture
 
-SECTIONS = ("summary", "evaluation", "relevance", "saliency", "phase-diagram", "montage", "networks", "provenance")
+OF_PATTERNS = ("patterns", "saliency", "phase-diagram", "montage")
+SECTIONS = ("summary", "evaluation", "relevance", *OF_PATTERNS, "networks", "provenance")
 
 
 class Page(HTMLParser):
@@ -54,8 +57,8 @@ class Page(HTMLParser):
             self.sections[list(self.sections)[-1]] += data
 
 
-def build(tmp_path, montage_class=None):
-    return Page(report.build(tmp_path / "report", montage_class))
+def build(tmp_path, **settings):
+    return Page(report.build(tmp_path / "report", settings))
 
 
 def trained(name, accuracy=0.5, seconds=12.4):
@@ -82,6 +85,7 @@ def test_without_any_data_there_is_no_report(tmp_path):
 
 def test_a_section_without_data_says_which_job_makes_them(tmp_path):
     write("gray_scott/val", tiny_results.patterns(3))
+    write("andi/test", tiny_results.trajectories(10)[["position"]])
     page = build(tmp_path)
     assert tuple(page.sections) == SECTIONS
     for section, command in {
@@ -90,7 +94,8 @@ def test_a_section_without_data_says_which_job_makes_them(tmp_path):
         "saliency": "jobs/explain.py --network pattern-2d",
         "phase-diagram": "jobs/classify_scan.py",
         "montage": "jobs/generate_scan.py",
-        "networks": "jobs/train_grid.py",
+        "patterns": "jobs/generate_patterns.py --split train",
+        "networks": "jobs/train_network.py --network andi-study",
     }.items():
         assert f"python {command}" in page.sections[section]
     assert not page.pictures
@@ -106,7 +111,7 @@ def test_every_section_is_drawn_and_the_page_needs_no_other_file(tmp_path):
     captions = "\n".join(page.pictures)
     for start in ("Confusion matrix", "Loss and accuracy", "One trajectory", "One pattern", "The pattern at", "All 2"):
         assert start in captions
-    assert "python jobs" not in "".join(page.sections[section] for section in SECTIONS if section != "networks")
+    assert "python jobs" not in "".join(page.sections[section] for section in SECTIONS if section != "patterns")
     assert all(address.startswith(("data:", "#")) for address in page.addresses)
     assert "url(" not in (tmp_path / "report" / "index.html").read_text()
     files = {path.name: path.read_bytes() for path in (tmp_path / "report").glob("*.png")}
@@ -125,7 +130,7 @@ def test_summary_counts_complete_data_sets_and_says_what_others_lack(tmp_path):
     write("andi/test", tiny_results.trajectories(10)[["position"]])
     write("gray_scott/val", tiny_results.patterns(6), shards=3, finished=2)
     text = " ".join(build(tmp_path).sections["summary"].split())
-    assert "10 trajectories 0 patterns 0 trained networks" in text
+    assert "10 samples of andi 0 samples of gray_scott 0 trained networks" in text
     assert "andi/test 10 complete" in text
     assert "gray_scott/val 6 2 of 3 shards" in text
 
@@ -147,6 +152,7 @@ def test_accuracy_of_each_evaluated_network(tmp_path):
 
 def test_networks_are_listed_best_first_with_their_size_and_time(tmp_path):
     write("andi/test", tiny_results.trajectories(10)[["position"]])
+    write("gray_scott/val", tiny_results.patterns(3))
     trained("123-2", accuracy=0.4)
     trained("132-4", accuracy=0.75, seconds=1234.5)
     text = " ".join(build(tmp_path).sections["networks"].split())
@@ -162,7 +168,7 @@ def test_pointing_at_the_phase_diagram_tells_k_f_and_class(tmp_path):
     k, f = tables.scan_axes()
     for k_point, f_point, predicted in zip(said.k.values, said.f.values, said.predicted.values, strict=True):
         row, column = 94 - np.searchsorted(f, f_point), np.searchsorted(k, k_point)
-        name = report.sections.symbol(tables.PATTERN_CLASSES_SECOND[predicted])
+        name = symbol(tables.PATTERN_CLASSES_SECOND[predicted])
         assert cells["texts"][row * 87 + column] == f"k = {k_point:g}, f = {f_point:g}: {name}"
     assert 0 < cells["left"] < cells["left"] + cells["width"] < 1
     assert 0 < cells["top"] < cells["top"] + cells["height"] < 1
@@ -205,7 +211,7 @@ def test_provenance_has_the_attributes_of_stores_and_networks_escaped(tmp_path):
     write("predictions/pattern-2d-second/scan", tiny_results.scan_predictions(500))
     page = build(tmp_path)
     text = page.sections["provenance"]
-    assert '{"made by": "<tests>"}' in text
+    assert '{"made by": "<tests>", "network": "pattern-2d-second", "source": "gray_scott/scan"}' in text
     assert f'{{"numpy": "{np.__version__}"}}' in text
     assert "1 to " in text.partition("seeds")[2]
     assert '{"seed": 7}' in text
@@ -215,7 +221,7 @@ def test_provenance_has_the_attributes_of_stores_and_networks_escaped(tmp_path):
 def test_an_unknown_class_is_refused_before_anything_is_written(tmp_path):
     scan(every=1000)
     with pytest.raises(InputError, match="unknown pattern class 'omega'"):
-        report.build(tmp_path / "report", "omega")
+        build(tmp_path, montage_class="omega")
     assert not (tmp_path / "report").exists()
 
 
@@ -224,6 +230,51 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="choose another folder"):
         report.build(tmp_path / "file")
+
+
+STUDY = """
+from matplotlib.figure import Figure
+from raypipe.plan import Output, simulations
+from raypipe.study import DataSet, Picture, Study
+
+def simulate(r):
+    return {"x": r}
+
+def draw(scan):
+    figure = Figure()
+    figure.add_subplot().plot(scan.r, scan.x)
+    return figure
+
+def failing(scan):
+    return scan["y"]
+
+scan = simulations(simulate, {"r": [1.0, 2.0]}, {"x": Output()})
+STUDY = Study("guest", {"scan": DataSet(scan)}, pictures=(Picture("scan", failing), Picture("scan", draw, "x of r")))
+"""
+
+
+def test_a_study_of_a_users_file_is_reported_as_all_others(tmp_path, monkeypatch):
+    (tmp_path / "guest_study.py").write_text(STUDY)
+    monkeypatch.setenv("RAYPIPE_STUDY", str(tmp_path / "guest_study.py"))
+    monkeypatch.syspath_prepend(tmp_path)
+    write("guest/scan", xr.Dataset({"x": ("sample", [1.0, 2.0])}, {"r": ("sample", [1.0, 2.0])}))
+    write("andi/test", tiny_results.trajectories(10)[["position"]])
+    page = build(tmp_path)
+    assert tuple(page.sections) == ("summary", "evaluation", "relevance", "guest", "networks", "provenance")
+    assert "10 samples of andi 2 samples of guest" in " ".join(page.sections["summary"].split())
+    assert "guest/scan could not be drawn. KeyError" in page.sections["guest"]
+    assert list(page.pictures) == ["x of r"]
+    assert (tmp_path / "report" / "guest-scan.png").exists()
+    monkeypatch.delenv("RAYPIPE_STUDY")
+    assert tuple(build(tmp_path).sections) == ("summary", "evaluation", "relevance", "networks", "provenance")
+
+
+def test_accuracy_is_broken_down_by_the_strata_of_the_study(tmp_path):
+    said = tiny_results.trajectories(10).drop_vars(["position", "relevance"])
+    write("predictions/andi-study/test", said)
+    page = build(tmp_path)
+    assert "by exponent and by noise" in "".join(page.pictures)
+    assert (tmp_path / "report" / "strata-andi-study-test.png").exists()
 
 
 def test_job_prints_the_path_of_the_page(tmp_path, capsys):

@@ -7,6 +7,7 @@ from raypipe import store
 from raypipe.store import Coordinate, Template, Variable
 from raypipe.studies.andi import diffusion
 from raypipe.studies.gray_scott import tables
+from raypipe.study import RESERVED, architecture
 
 
 def flags(classes):
@@ -70,8 +71,13 @@ def saliency(samples=20):
     )
 
 
-def write(name, dataset, *, shards=1, finished=None):
+def write(name, dataset, *, shards=1, finished=None, **parameters):
     """Store a data set under a name in so many shards, of which so many are finished."""
+    product, _, of = name.partition("/")
+    if product in RESERVED and not parameters:
+        network, _, split = of.rpartition("/")
+        study = architecture(network.rpartition("/")[2]).study
+        parameters = {"network": network, "source": f"{study}/{split}"}
     samples = dataset.sizes["sample"]
     shard = -(-samples // shards)
     template = Template(
@@ -83,7 +89,7 @@ def write(name, dataset, *, shards=1, finished=None):
             for key, array in dataset.data_vars.items()
         },
         coordinates={key: Coordinate(array.dims, array.values, array.attrs) for key, array in dataset.coords.items()},
-        parameters={"made by": "<tests>"},
+        parameters={"made by": "<tests>", **parameters},
         attributes={"title": f"Title of {name}"},
     )
     store.create(template, {"versions": {"numpy": np.__version__}})

@@ -26,7 +26,7 @@ def classify(network: str, split: str, *, workers: int | None = None) -> str:
     its samples and `class`, the names of the network's classes.
 
     Args:
-        network: name of a trained network, such as "andi-study".
+        network: name of a trained network, such as "small" or "longer/small".
         split: of the network's study.
         workers: at most so many worker processes; by default as many as the cluster has room for.
 

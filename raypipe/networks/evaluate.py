@@ -1,6 +1,6 @@
 """How good a network is: metrics of its predictions, over all samples and stratified by what they were made with.
 
-Every sample has one label and one prediction, so micro-F1, which the AnDi challenge ranks by, equals the accuracy.
+Every sample has one label and one prediction, so micro-F1, which challenges rank by, equals the accuracy.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def evaluate(predictions: xr.Dataset, strata: Sequence[str] = ()) -> xr.Dataset:
         `accuracy`, `micro_f1`, `macro_f1` (scalars, from 0 to 1); `recall`, `precision` (label; NaN where nothing was
         of the class or taken for it); `confusion` (label, predicted), counts; and for each stratum S
         `confusion_by_S` (S, label, predicted), counts, and `accuracy_by_S` (S). `label` and `predicted` are coordinates
-        of class names.
+        of class names, S has the attributes that it has in the predictions.
 
     Raises:
         InputError: if the samples have no labels, as those of the scan.
@@ -57,19 +57,19 @@ def evaluate(predictions: xr.Dataset, strata: Sequence[str] = ()) -> xr.Dataset:
     )
     for stratum in strata:
         if stratum in predictions.coords:
-            result = result.merge(_stratified(stratum, predictions[stratum].values, label, predicted, names))
+            result = result.merge(_stratified(predictions[stratum], label, predicted, names))
     return result
 
 
-def _stratified(
-    stratum: str, values: np.ndarray, label: np.ndarray, predicted: np.ndarray, names: list[str]
-) -> xr.Dataset:
+def _stratified(values: xr.DataArray, label: np.ndarray, predicted: np.ndarray, names: list[str]) -> xr.Dataset:
     # Rounded because the generator's exponents are multiples of 0.05 only up to the last bits.
-    strata, member = np.unique(values.astype("float64").round(6), return_inverse=True)
+    stratum = str(values.name)
+    strata, member = np.unique(values.values.astype("float64").round(6), return_inverse=True)
     counts = np.zeros((len(strata), len(names), len(names)), "int64")
     np.add.at(counts, (member, label, predicted), 1)
     dims = (stratum, "label", "predicted")
-    confusion = xr.DataArray(counts, {stratum: strata, "label": names, "predicted": names}, dims)
+    along = {stratum: (stratum, strata, values.attrs), "label": names, "predicted": names}
+    confusion = xr.DataArray(counts, along, dims)
     accuracy = np.trace(counts, axis1=1, axis2=2) / counts.sum((1, 2))
     return xr.Dataset({f"confusion_by_{stratum}": confusion, f"accuracy_by_{stratum}": (stratum, accuracy)})
 

@@ -1,17 +1,33 @@
-"""The classes of a data set: their names, their symbols, one example of each."""
+"""The classes of a data set: their names, symbols and colours, one example of each."""
 
+import matplotlib
 import numpy as np
 import xarray as xr
+from matplotlib.colors import to_hex
 
 _GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "zeta": "ζ", "eta": "η", "theta": "θ",
-    "iota": "ι", "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν", "pi": "π",
+    "iota": "ι", "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν", "xi": "ξ", "omicron": "ο", "pi": "π", "rho": "ρ",
+    "sigma": "σ", "tau": "τ", "upsilon": "υ", "phi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω",
 }  # fmt: skip
+
+_OKABE_ITO = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
+"""Colours that every kind of vision tells apart."""
+
+_MANY = 20
 
 
 def symbol(name: str) -> str:
-    """The Greek letter of a pattern class; any other name as it is."""
+    """The letter of a class that is called as a Greek one; any other name as it is."""
     return _GREEK.get(name, name)
+
+
+def colours(classes: int) -> list[str]:
+    """A colour for each of so many classes, for pictures that have none of their own for them."""
+    if classes <= len(_OKABE_ITO):
+        return list(_OKABE_ITO[:classes])
+    name, steps = ("tab20", range(classes)) if classes <= _MANY else ("turbo", np.linspace(0, 1, classes))
+    return [to_hex(colour) for colour in matplotlib.colormaps[name](steps)]
 
 
 def class_names(dataset: xr.Dataset) -> tuple[str, ...]:

@@ -1,12 +1,9 @@
-"""The grid of trajectory networks: accuracy by word and kernel size, against cost, what makes it, where it fails."""
+"""The grid of trajectory networks: accuracy by word and kernel size, against cost, what makes it."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
@@ -19,12 +16,6 @@ _DEPTH_COLOURS = {1: "#bddf26", 2: "#26ad81", 3: "#31668e", 4: "#440154"}
 """From viridis, the deepest darkest."""
 
 _KERNEL_MARKERS = dict(zip(KERNEL_SIZES, ("o", "s", "^", "D", "v", "P"), strict=True))
-
-_MODEL_LINES = {
-    "attm": ("#0072b2", "o"), "ctrw": ("#e69f00", "s"), "fbm": ("#009e73", "^"), "lw": ("#cc79a7", "D"),
-    "sbm": ("#d55e00", "v"),
-}  # fmt: skip
-"""Colour and marker of each model of anomalous diffusion; colours of Okabe and Ito, for every kind of vision."""
 
 
 @styled
@@ -139,44 +130,3 @@ def effects_plot(effects: pd.DataFrame) -> Figure:
     axes.grid(axis="x", color="#e5e5e5", linewidth=0.5)
     axes.set_axisbelow(True)
     return figure
-
-
-@styled
-def accuracy_by_stratum(evaluations: Mapping[str, xr.Dataset]) -> Figure:
-    """Recall of each model and accuracy over the exponent and over the localisation noise, a row per network.
-
-    evaluations: by name of the network, what `evaluate.evaluate` gives of trajectories.
-    """
-    figure = new_figure(9.6, 0.5 + 2.7 * len(evaluations))
-    grid = figure.subplots(len(evaluations), 2, sharex="col", sharey=True, squeeze=False, width_ratios=(3, 1))
-    for (left, right), (network, evaluation) in zip(grid, evaluations.items(), strict=True):
-        left.axvline(1, color="#999999", linewidth=0.8, linestyle=":")
-        left.set_title(network, loc="left")
-        left.set_ylabel("recall, accuracy")
-        _lines(left, evaluation, "exponent")
-        _lines(right, evaluation, "noise")
-        right.set_xticks(evaluation["noise"].values)
-        right.margins(x=0.08)
-    # No network can tell them apart there: both are ordinary Brownian motion.
-    note = {"ha": "center", "va": "bottom", "fontsize": 8, "color": "#666666"}
-    grid[0, 0].text(1, 1.01, "α = 1: fbm and sbm are one process", transform=grid[0, 0].get_xaxis_transform(), **note)
-    grid[-1, 0].set_xlabel("anomalous exponent α")
-    grid[-1, 1].set_xlabel("localisation noise σ")
-    grid[0, 0].set_ylim(-0.03, 1.03)
-    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside right center")
-    return figure
-
-
-def _lines(axes: Axes, evaluation: xr.Dataset, stratum: str) -> None:
-    confusion = evaluation[f"confusion_by_{stratum}"]
-    samples = confusion.sum("predicted")
-    for name in evaluation["label"].values:
-        colour, marker = _MODEL_LINES[str(name)]
-        there = samples.sel(label=name) > 0
-        recall = (confusion.sel(label=name, predicted=name) / samples.sel(label=name))[there]
-        axes.plot(recall[stratum], recall, marker=marker, color=colour, label=str(name), markersize=3, linewidth=1)
-    axes.plot(
-        evaluation[stratum], evaluation[f"accuracy_by_{stratum}"], color="black", linewidth=1.8, label="all (accuracy)"
-    )
-    axes.grid(color="#e5e5e5", linewidth=0.5)
-    axes.set_axisbelow(True)

@@ -1,38 +1,10 @@
-"""One look for all pictures: class colours, fonts, an empty figure, and how it becomes an image."""
+"""One look for all pictures: colours, fonts, an empty figure, and how it becomes an image."""
 
 import io
 
 import matplotlib
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from PIL import Image
-
-CLASS_COLOURS = {
-    "alpha": "#2dc3b4",
-    "beta": "#a50f3c",
-    "gamma": "#6987ff",
-    "delta": "#ff6978",
-    "epsilon": "#f0d21e",
-    "zeta": "#a55a00",
-    "eta": "#5af096",
-    "theta": "#3c4b00",
-    "iota": "#780f78",
-    "kappa": "#87960f",
-    "lambda": "#a5b4ff",
-    "mu": "#3c5ac3",
-    "nu": "#f0a569",
-    "pi": "#d269c3",
-    "l": "#707070",
-    "h": "#e6e6e6",
-}
-"""One colour per pattern class. Chosen by maximising the smallest difference between any two, in normal vision and in
-the three kinds of colour blindness, with more weight on classes that touch in the phase diagram."""
-
-FIELD_COLOURS = "YlGnBu_r"
-"""Colour map of the field u, from 0 to 1."""
-
-SALIENCY_COLOURS = "YlOrRd"
-"""Colour map of the saliency, from 0 to 1."""
 
 RED = "#d7191c"
 BLUE = "#2b6ca3"
@@ -60,11 +32,6 @@ styled = matplotlib.rc_context(
     }
 )
 """Decorator of every function that draws: the settings hold while it runs and nowhere else."""
-
-
-def class_colour_map(names: tuple[str, ...] | list[str]) -> ListedColormap:
-    """Colours of the pattern classes `names`, in their order."""
-    return ListedColormap([CLASS_COLOURS[name] for name in names])
 
 
 def new_figure(width: float, height: float) -> Figure:

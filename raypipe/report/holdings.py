@@ -1,56 +1,98 @@
 """What there is to report on."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-import xarray as xr
-
-from raypipe import catalog, store
+from raypipe import store
+from raypipe.errors import InputError
 from raypipe.networks import artifact
 from raypipe.networks.artifact import Artifact
+from raypipe.study import RESERVED, Study, find
 
-SCAN = "scan"
-"""The split without labels: the fine scan."""
+
+@dataclass(frozen=True)
+class Store:
+    """A store: its name, how much of it there is, and what it was made with."""
+
+    name: str
+    samples: int
+    shards: int
+    finished: int
+    parameters: Mapping[str, Any]
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it is there."""
+        return self.finished == self.shards
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it is a check of another store: no result of its own."""
+        return "control" in self.parameters
+
+    @property
+    def product(self) -> str:
+        """What it is of a network, such as "predictions"; empty for a study's own data set."""
+        first = self.name.partition("/")[0]
+        return first if first in RESERVED else ""
+
+    @property
+    def study(self) -> str:
+        """Name of the study that it belongs to, or that the network is of which made it."""
+        return str(self.parameters.get("source", self.name)).partition("/")[0]
+
+    @property
+    def title(self) -> str:
+        """What a reader knows it by."""
+        if not self.product:
+            return self.name
+        network, _, split = self.name.removeprefix(f"{self.product}/").rpartition("/")
+        return f"{network} on {split}"
+
+
+def stores() -> list[Store]:
+    """All stores under the root, by name."""
+    plans = {name: store.plan_of(name) for name in store.list_names()}
+    return [
+        Store(name, plan.samples, plan.shards, len(store.finished(name)), plan.parameters)
+        for name, plan in plans.items()
+    ]
 
 
 @dataclass(frozen=True)
 class Holdings:
-    """Data sets and networks under the root of the stores.
+    """Data sets and networks under the root of the stores."""
 
-    `stores` maps names to (samples, shards, shards finished), `networks` names to trained networks.
-    """
-
-    stores: dict[str, tuple[int, int, int]]
-    networks: dict[str, Artifact]
+    stores: list[Store]
+    networks: list[Artifact]
 
     @classmethod
     def all(cls) -> "Holdings":
         """Everything that is there."""
-        plans = {name: store.plan_of(name) for name in store.list_names()}
-        return cls(
-            stores={name: (plan.samples, plan.shards, len(store.finished(name))) for name, plan in plans.items()},
-            networks={name: artifact.load(name) for name in artifact.names()},
+        return cls(stores(), [artifact.load(name) for name in artifact.names()])
+
+    @property
+    def complete(self) -> list[Store]:
+        """The complete stores."""
+        return [one for one in self.stores if one.complete]
+
+    def of(self, study: str) -> "Holdings":
+        """What there is of one study."""
+        return Holdings(
+            [one for one in self.stores if one.study == study],
+            [one for one in self.networks if one.architecture.study == study],
         )
 
-    def complete(self, prefix: str = "") -> list[str]:
-        """Names of the complete stores that begin with a prefix."""
-        return [
-            name
-            for name, (_, shards, finished) in self.stores.items()
-            if finished == shards and name.startswith(prefix)
-        ]
+    @property
+    def studies(self) -> list[str]:
+        """Names of the studies of which there is something, in the order of their names."""
+        return sorted({one.study for one in self.stores} | {one.architecture.study for one in self.networks})
 
-    def results(self, product: str) -> Iterator[tuple[str, str, xr.Dataset]]:
-        """Network, split and data set of each complete store `product/<network>/<split>`, but of no control."""
-        for name in self.complete(f"{product}/"):
-            network, _, split = name.removeprefix(f"{product}/").rpartition("/")
-            if "control" not in store.plan_of(name).parameters:
-                yield network, split, catalog.open(name)
 
-    def labelled_predictions(self) -> list[tuple[str, str, xr.Dataset]]:
-        """Network, split and predictions, of all splits but the scan."""
-        return [one for one in self.results("predictions") if one[1] != SCAN]
-
-    def scan_predictions(self) -> list[tuple[str, xr.Dataset]]:
-        """Network and predictions of the scan."""
-        return [(network, predictions) for network, split, predictions in self.results("predictions") if split == SCAN]
+def known(study: str) -> Study | None:
+    """The study called so; None if its file or package is not there, as where another's results are looked at."""
+    try:
+        return find(study)
+    except InputError:
+        return None

@@ -2,9 +2,10 @@
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, ClassVar, TypeVar
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
@@ -89,6 +90,7 @@ class Picture:
     cells: Cells | None = None
     palette: bool = False
 
+    @cached_property
     def png(self) -> bytes:
         """The figure as a PNG file."""
         file = io.BytesIO()
@@ -120,9 +122,29 @@ class Section:
     parts: Sequence[Part]
 
 
+Named = TypeVar("Named", Picture, Section)
+
+
+def distinct(parts: Iterable[Named]) -> Iterator[Named]:
+    """The same pictures or sections with names of their own: a second "scan" is called "scan-2"."""
+    taken: set[str] = set()
+    for part in parts:
+        name, number = part.name, 1
+        while name in taken:
+            number += 1
+            name = f"{part.name}-{number}"
+        taken.add(name)
+        yield part if name == part.name else replace(part, name=name)
+
+
 def render(title: str, sections: Sequence[Section], *, version: str) -> tuple[str, dict[str, bytes]]:
     """The page as HTML with its pictures inside, and the pictures by name as PNG files."""
-    pictures = {part.name: part.png() for section in sections for part in section.parts if isinstance(part, Picture)}
+    named = distinct(part for section in sections for part in section.parts if isinstance(part, Picture))
+    sections = [
+        replace(section, parts=[next(named) if isinstance(part, Picture) else part for part in section.parts])
+        for section in distinct(sections)
+    ]
+    pictures = {part.name: part.png for section in sections for part in section.parts if isinstance(part, Picture)}
     environment = Environment(
         loader=PackageLoader("raypipe"),
         autoescape=True,

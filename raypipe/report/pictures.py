@@ -1,37 +1,118 @@
 """The pictures that a study defines, drawn of the data sets that are there."""
 
 import fnmatch
-from collections.abc import Iterator
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
-from raypipe import catalog, store, study
+from matplotlib.figure import Figure
+
+from raypipe import catalog, study
 from raypipe.errors import InputError
-from raypipe.report.page import Picture
+from raypipe.report.holdings import Store, stores
+from raypipe.report.page import Heading, Missing, Part, Picture, Section, Text, distinct
+
+Settings = Mapping[str, Any]
 
 
-def drawn(of: study.Study) -> Iterator[Picture]:
+def drawn(of: study.Study, settings: Settings | None = None) -> Iterator[Picture]:
     """Each picture of a study for each complete data set that it is of.
 
+    A figure is called as its data set is, such as logistic-scan; a second one of the same, logistic-scan-2.
+
+    Args:
+        of: the study.
+        settings: what to set, see `study.Picture`.
+
     Raises:
-        InputError: if the study has no pictures, or there is no complete data set for any of them.
+        InputError: if the study has no pictures, there is no such setting, or no complete data set for any of them.
     """
     if not of.pictures:
         raise InputError(f"the study {of.name} defines no pictures; give it some, see raypipe.study.Picture")
-    names = [name for name in store.list_names() if not store.missing(name) and _study_of(name) == of.name]
-    count = 0
-    for picture in of.pictures:
-        for name in names:
-            if fnmatch.fnmatchcase(name.removeprefix(f"{of.name}/"), picture.of):
-                count += 1
-                of_what = f"{name.replace('/', '-')}"
-                same = [one for one in of.pictures if one.of == picture.of]
-                suffix = f"-{same.index(picture) + 1}" if len(same) > 1 else ""
-                yield Picture(of_what + suffix, picture.draw(catalog.open(name)), picture.caption)
-    if not count:
-        wanted = ", ".join(sorted({picture.of for picture in of.pictures}))
+    check([of], settings or {})
+    there = stores()
+    pairs = [(picture, one) for picture in of.pictures for one in _matching(picture, of, there)]
+    if not pairs:
+        wanted = ", ".join(dict.fromkeys(picture.of for picture in of.pictures))
         raise InputError(f"no complete data set for the pictures of {of.name}, which are of {wanted}; make those first")
+    parts = (part for picture, one in pairs for part in _parts(picture, one, settings or {}))
+    yield from distinct(part for part in parts if isinstance(part, Picture))
 
 
-def _study_of(name: str) -> str:
-    """The study that a data set belongs to, or that the network is of which made it."""
-    source = store.plan_of(name).parameters.get("source", name)
-    return str(source).partition("/")[0]
+def sections(of: study.Study, there: Iterable[Store], settings: Settings) -> Iterator[Section]:
+    """The pictures of a study as sections of the report; where one cannot be drawn it says why, and the rest goes on.
+
+    Raises:
+        InputError: if a picture cannot be drawn with what was set for it.
+    """
+    by_title: dict[str, list[Part]] = {}
+    for picture in of.pictures:
+        parts = by_title.setdefault(picture.section or of.name, [])
+        found = _matching(picture, of, there)
+        if not found:
+            parts.append(Missing(f"Of {picture.of} nothing is complete yet. What makes it:", _commands(picture, of)))
+        for one in found:
+            try:
+                parts += _parts(picture, one, settings)
+            except Exception as error:
+                if isinstance(error, InputError) and _own(picture, settings):
+                    raise
+                reason = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+                parts.append(Text(f"{one.name} could not be drawn. {reason.removeprefix('raypipe.errors.')}"))
+    for title, parts in by_title.items():
+        yield Section(title.lower().replace(" ", "-"), title, parts)
+
+
+def check(studies: Iterable[study.Study], settings: Settings) -> None:
+    """Refuse what none of the studies' pictures can have set.
+
+    Raises:
+        InputError: if there is such a setting.
+    """
+    if settings:
+        possible = {name for of in studies for picture in of.pictures for name in picture.settings}
+        for name in settings:
+            if name not in possible:
+                known = ", ".join(sorted(possible)) or "none"
+                raise InputError(f"{name} is no setting of these pictures; possible: {known}")
+
+
+def _matching(picture: study.Picture, of: study.Study, there: Iterable[Store]) -> list[Store]:
+    """The complete data sets that a picture is of."""
+    return [
+        one
+        for one in there
+        if one.complete
+        and not one.is_control
+        and one.study == of.name
+        and fnmatch.fnmatchcase(one.name.removeprefix(f"{of.name}/"), picture.of)
+    ]
+
+
+def _own(picture: study.Picture, settings: Settings) -> Settings:
+    """Of what is set that which is for one picture."""
+    return {name: settings[name] for name in picture.settings if name in settings} if settings else {}
+
+
+def _parts(picture: study.Picture, of: Store, settings: Settings) -> list[Part]:
+    """What a picture makes of a data set, drawn to the last pixel: some mistakes show only then."""
+    made = picture.function(catalog.open(of.name), **_own(picture, settings))
+    if isinstance(made, Figure):
+        made = [Heading(of.title), Picture(of.name, made, picture.caption or of.title)]
+    if not isinstance(made, Iterable):
+        raise InputError(f"draw gave {made!r}; expected a figure of matplotlib, or parts of raypipe.report.page")
+    parts: list[Part] = []
+    for part in made:
+        if not isinstance(part, Part):
+            raise InputError(f"draw gave a part {part!r}; expected parts of raypipe.report.page")
+        if isinstance(part, Picture):
+            part = replace(part, name=part.name.replace("/", "-"))
+            part.png  # noqa: B018
+        parts.append(part)
+    return parts
+
+
+def _commands(picture: study.Picture, of: study.Study) -> tuple[str, ...]:
+    splits = [split for split in of.data_sets if fnmatch.fnmatchcase(split, picture.of)]
+    return picture.commands or tuple(of.command(split) for split in splits)

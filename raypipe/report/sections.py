@@ -1,200 +1,99 @@
-"""The sections of the report, each from the holdings to its parts."""
+"""The sections of the report that every study shares, each from the holdings to its parts."""
 
 import json
 from collections.abc import Iterator
 
-import numpy as np
-
 from raypipe import catalog, plot
 from raypipe.networks.artifact import Artifact
-from raypipe.networks.evaluate import evaluate
-from raypipe.plot.classes import class_names, symbol
-from raypipe.report.holdings import SCAN, Holdings
-from raypipe.report.page import Cells, Facts, Heading, Missing, Part, Picture, Table, Text, Tiles
-from raypipe.studies.gray_scott import tables
-
-HOMOGENEOUS = ("l", "h")
-"""The classes without a pattern."""
-
-NO_SCAN = Missing(
-    "The scan has not been classified yet. These jobs make it and classify it:",
-    (
-        "python jobs/generate_scan.py",
-        "python jobs/train_network.py --network pattern-2d-second",
-        "python jobs/classify_scan.py --network pattern-2d-second",
-    ),
-)
+from raypipe.networks.evaluate import evaluate, strata_of
+from raypipe.report.holdings import Holdings, known
+from raypipe.report.page import Facts, Heading, Missing, Part, Picture, Table, Tiles
 
 
 def summary(holdings: Holdings) -> Iterator[Part]:
     """How much there is, and the state of every data set."""
-    samples = {name: holdings.stores[name][0] for name in holdings.complete()}
+    own = [one for one in holdings.stores if not one.product]
     yield Tiles(
         {
-            "trajectories": sum(count for name, count in samples.items() if name.startswith("andi/")),
-            "patterns": sum(count for name, count in samples.items() if name.startswith("gray_scott/")),
+            **{
+                f"samples of {name}": sum(one.samples for one in own if one.study == name and one.complete)
+                for name in dict.fromkeys(one.study for one in own)
+            },
             "trained networks": len(holdings.networks),
-            "classified data sets": len(holdings.complete("predictions/")),
+            "classified data sets": sum(one.product == "predictions" for one in holdings.complete),
         }
     )
     yield Table(
         ("data set", "samples", "state"),
         [
-            (name, count, "complete" if finished == shards else f"{finished} of {shards} shards")
-            for name, (count, shards, finished) in holdings.stores.items()
+            (one.name, one.samples, "complete" if one.complete else f"{one.finished} of {one.shards} shards")
+            for one in holdings.stores
         ],
     )
 
 
 def evaluation(holdings: Holdings) -> Iterator[Part]:
     """Metrics, confusion matrices and training histories of the networks that were evaluated."""
-    evaluations = {
-        (network, split): evaluate(predictions) for network, split, predictions in holdings.labelled_predictions()
-    }
-    if not evaluations:
-        yield Missing(
-            "No network has been evaluated yet. This job does it:", ("python jobs/evaluate.py --network andi-study",)
-        )
+    found = {}
+    for one in holdings.complete:
+        if one.product == "predictions" and not one.is_control:
+            predictions, of = catalog.open(one.name), known(one.study)
+            if (predictions["label"] >= 0).all():
+                network, _, split = one.name.removeprefix("predictions/").rpartition("/")
+                found[network, split] = evaluate(predictions, of.strata if of else ()), of
+    if not found:
+        there = [of for name in holdings.studies if (of := known(name)) and of.networks]
+        commands = [of.job("evaluate", network=of.networks[0].name) for of in there]
+        yield Missing(f"No network has been evaluated yet.{' To do it:' if commands else ''}", commands)
         return
     yield Table(
         ("network", "split", "samples", "accuracy", "macro-F1"),
         [
-            (*key, one.attrs["samples"], one["accuracy"].item(), one["macro_f1"].item())
-            for key, one in evaluations.items()
+            (*key, metrics.attrs["samples"], metrics["accuracy"].item(), metrics["macro_f1"].item())
+            for key, (metrics, _) in found.items()
         ],
     )
-    for (network, split), one in evaluations.items():
+    for (network, split), (metrics, of) in found.items():
         yield Heading(f"{network} on {split}")
         yield Picture(
             _file_name("confusion", network, split),
-            plot.confusion_matrix(one["confusion"].values, [str(name) for name in one["label"].values]),
+            plot.confusion_matrix(metrics["confusion"].values, [str(name) for name in metrics["label"].values]),
             f"Confusion matrix of {network} on {split}. Each cell has the number of samples and its share of the true "
             "class.",
         )
-    for network in dict.fromkeys(network for network, _ in evaluations if network in holdings.networks):
+        if strata := strata_of(metrics):
+            yield Picture(
+                _file_name("strata", network, split),
+                plot.accuracy_by_stratum({network: metrics}, of.notes if of else None),
+                f"Recall of each class and accuracy of {network} on {split}, by {' and by '.join(strata)}.",
+            )
+    trained = {one.name: one for one in holdings.networks}
+    for network in dict.fromkeys(network for network, _ in found if network in trained):
         yield Heading(f"Training of {network}")
         yield Picture(
             _file_name("training", network),
-            plot.training_history(holdings.networks[network].history),
+            plot.training_history(trained[network].history),
             f"Loss and accuracy of {network} after each epoch, on training and validation samples.",
         )
 
 
-def relevance(holdings: Holdings) -> Iterator[Part]:
-    """The steps that decided the class of a trajectory."""
-    found = list(holdings.results("relevance"))
-    if not found:
-        yield Missing(
-            "No trajectory has been explained yet. This job does it:", ("python jobs/explain.py --network andi-study",)
-        )
-    for network, split, trajectories in found:
-        yield Heading(f"{network} on {split}")
-        yield Picture(
-            _file_name("relevance", network, split),
-            plot.relevance(trajectories),
-            f"One trajectory per class; in red the {plot.MARKED_STEPS} steps that speak most for the predicted class. "
-            "The localisation noise σ is in units of the displacements' standard deviation.",
-        )
-
-
-def saliency(holdings: Holdings) -> Iterator[Part]:
-    """Where a network looks at a pattern."""
-    found = list(holdings.results("saliency"))
-    if not found:
-        yield Missing(
-            "No pattern has been explained yet. This job does it:", ("python jobs/explain.py --network pattern-2d",)
-        )
-    for network, split, patterns in found:
-        yield Heading(f"{network} on {split}")
-        yield Picture(
-            _file_name("saliency", network, split),
-            plot.pattern_gallery(patterns),
-            "One pattern per class: the field u at the end, and below it the saliency over the pattern, blurred by a "
-            "Gaussian of σ = 2 grid spacings.",
-        )
-
-
-def phase_diagram(holdings: Holdings) -> Iterator[Part]:
-    """The scan as each network classifies it."""
-    found = holdings.scan_predictions()
-    if not found:
-        yield NO_SCAN
-    for network, predictions in found:
-        names = class_names(predictions)
-        k, f, image = plot.phase_grid(predictions)
-        classified, points = predictions.sizes["sample"], len(tables.scan_simulations())
-        thinned = f" Each point has the class of the nearest of {classified} patterns." if classified < points else ""
-        yield Heading(f"By {network}")
-        yield Picture(
-            _file_name("phase-diagram", network),
-            plot.phase_diagram(predictions),
-            f"The pattern at each kill rate k and feed rate f, as {network} classifies it.{thinned}",
-            Cells(
-                len(k),
-                [
-                    "" if number == plot.OUTSIDE else f"k = {k[column]:g}, f = {f[row]:g}: {symbol(names[number])}"
-                    for row in reversed(range(len(f)))
-                    for column, number in enumerate(image[row])
-                ],
-            ),
-        )
-
-
-def montage(holdings: Holdings, wanted: str | None) -> Iterator[Part]:
-    """All patterns of the scan of one class: the `wanted` one, or the commonest that is not homogeneous."""
-    found = holdings.scan_predictions()
-    if not found or f"gray_scott/{SCAN}" not in holdings.complete():
-        yield NO_SCAN
-        return
-    scan = catalog.open(f"gray_scott/{SCAN}")
-    for network, predictions in found:
-        if not np.array_equal(predictions["seed"].values, scan["seed"].values):
-            yield Missing(
-                f"The predictions of {network} are of another scan. Delete them and classify the scan again:",
-                (f"python jobs/classify_scan.py --network {network}",),
-            )
-            continue
-        names = class_names(predictions)
-        called = np.array(names)[predictions["predicted"].values]
-        name = wanted or max((one for one in names if one not in HOMOGENEOUS), key=lambda one: np.sum(called == one))
-        patterns = scan.isel(sample=np.flatnonzero(called == name)).sortby(["k", "f"])
-        count = patterns.sizes["sample"]
-        yield Heading(f"Class {symbol(name)} by {network}")
-        if not count:
-            yield Text(f"{network} finds no pattern of this class in the scan.")
-            continue
-        blank = plot.MONTAGE_COLUMNS * plot.montage_rows(count) - count
-        yield Picture(
-            _file_name("montage", network, name),
-            plot.montage(patterns),
-            f"All {count} patterns of the scan that {network} classifies as {symbol(name)}: the field u at the end.",
-            Cells(
-                plot.MONTAGE_COLUMNS,
-                [
-                    f"k = {k:g}, f = {f:g}, seed {seed}"
-                    for k, f, seed in zip(*(patterns[rate].values for rate in ("k", "f", "seed")), strict=True)
-                ]
-                + [""] * blank,
-            ),
-            palette=True,
-        )
-
-
 def networks(holdings: Holdings) -> Iterator[Part]:
-    """Every trained network, the best of each study first."""
-    for study, title, job in (
-        ("andi", "Of trajectories", "python jobs/train_grid.py"),
-        ("gray_scott", "Of patterns", "python jobs/train_network.py --network pattern-2d"),
-    ):
-        trained = [one for one in holdings.networks.values() if one.architecture.study == study]
-        yield Heading(title)
-        if trained:
+    """The trained networks of each study, the best first."""
+    for study in holdings.studies:
+        own, of = holdings.of(study), known(study)
+        labelled = {f"{study}/{split}" for split in of.labelled} if of else set()
+        if own.networks:
+            yield Heading(f"Of {study}")
             yield Table(
                 ("network", "parameters", "epochs", "validation accuracy", "training time (s)"),
-                [_row(one) for one in sorted(trained, key=lambda one: -one.history["val_accuracy"][-1])],
+                [_row(one) for one in sorted(own.networks, key=lambda one: -one.history["val_accuracy"][-1])],
             )
-        else:
-            yield Missing("No network has been trained yet. This job does it:", (job,))
+        elif of and of.networks and labelled & {one.name for one in own.stores}:
+            yield Heading(f"Of {study}")
+            yield Missing(
+                "No network has been trained yet. This job does it:",
+                (of.job("train_network", network=of.networks[0].name),),
+            )
 
 
 def _row(network: Artifact) -> tuple[str, int, int, float, int | None]:
@@ -212,16 +111,16 @@ def _row(network: Artifact) -> tuple[str, int, int, float, int | None]:
 def provenance(holdings: Holdings) -> Iterator[Part]:
     """What made each data set and each network."""
     yield Heading("Data sets")
-    for name in holdings.complete():
-        dataset = catalog.open(name)
+    for one in holdings.complete:
+        dataset = catalog.open(one.name)
         facts = dict(dataset.attrs)
         if "seed" in dataset.coords:
             facts["seeds"] = f"{dataset['seed'].values.min()} to {dataset['seed'].values.max()}"
-        yield Facts(name, {key: _shown(value) for key, value in facts.items()})
+        yield Facts(one.name, {key: _shown(value) for key, value in facts.items()})
     if holdings.networks:
         yield Heading("Networks")
-    for name, network in holdings.networks.items():
-        yield Facts(name, {key: _shown(value) for key, value in network.provenance.items()})
+    for network in holdings.networks:
+        yield Facts(network.name, {key: _shown(value) for key, value in network.provenance.items()})
 
 
 def _shown(value: object) -> str:

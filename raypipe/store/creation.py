@@ -28,7 +28,7 @@ from raypipe.store.template import COMPLETE, INCOMPLETE, Template, seal_group, z
 
 
 def list_names(prefix: str = "", *, damaged: bool = False) -> list[str]:
-    """Names of the stores whose template is complete, sorted, such as `gray_scott/train`.
+    """Names of the stores whose template is complete, sorted, such as `logistic/scan`.
 
     With `damaged`, also of those of which plan or metadata are missing.
     """

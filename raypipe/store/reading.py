@@ -123,7 +123,7 @@ def open(name: str, *, partial: bool = False) -> "xarray.Dataset":
     """Open a store lazily.
 
     Args:
-        name: such as `gray_scott/train`.
+        name: such as `logistic/scan`.
         partial: also if shards are missing; their values read as NaN, or -1 where they are integers.
 
     Raises:

@@ -11,7 +11,7 @@ import numpy as np
 from raypipe import catalog
 from raypipe.networks.architecture import Architecture
 from raypipe.studies.andi import diffusion, networks, trajectory_sets
-from raypipe.study import DataSet, Sample, Study
+from raypipe.study import DataSet, Picture, Sample, Study
 
 
 def standardised(positions: np.ndarray) -> np.ndarray:
@@ -44,4 +44,16 @@ STUDY = Study(
     network_names=networks.NAMES,
     training=_training,
     strata=("exponent", "noise"),
+    # No network can tell them apart there: both are ordinary Brownian motion.
+    notes={"exponent": {1: "α = 1: fbm and sbm are one process"}},
+    pictures=(
+        Picture(
+            "relevance/*/*",
+            "raypipe.studies.andi.pictures:relevance",
+            "One trajectory per class; in red the 25 steps that speak most for the predicted class. The localisation "
+            "noise σ is in units of the displacements' standard deviation.",
+            section="Relevance",
+            commands=("python jobs/explain.py --network andi-study",),
+        ),
+    ),
 )

@@ -12,7 +12,13 @@ import numpy as np
 from raypipe import catalog
 from raypipe.networks.architecture import Architecture
 from raypipe.studies.gray_scott import networks, pattern_sets, tables
-from raypipe.study import DataSet, Sample, Study
+from raypipe.study import DataSet, Picture, Sample, Study
+
+_CLASSIFIED_SCAN = (
+    "python jobs/generate_scan.py",
+    "python jobs/train_network.py --network pattern-2d-second",
+    "python jobs/classify_scan.py --network pattern-2d-second",
+)
 
 
 def _training(architecture: Architecture) -> dict[str, Any]:
@@ -55,4 +61,32 @@ STUDY = Study(
     networks=networks.NETWORKS,
     training=_training,
     augmentations={name: _augmentation(name) for name in ("augment", "symmetric", "symmetric_or_free")},
+    pictures=(
+        Picture(
+            "train*",
+            "raypipe.studies.gray_scott.pictures:class_gallery",
+            "Patterns of each class, at the end, from as many different (k, f) as there are.",
+            section="Patterns",
+        ),
+        Picture(
+            "saliency/*/*",
+            "raypipe.studies.gray_scott.pictures:pattern_gallery",
+            "One pattern per class: the field u at the end, and below it the saliency over the pattern, blurred by a "
+            "Gaussian of σ = 2 grid spacings.",
+            section="Saliency",
+            commands=("python jobs/explain.py --network pattern-2d",),
+        ),
+        Picture(
+            "predictions/*/scan",
+            "raypipe.studies.gray_scott.pictures.parts:phase_diagram",
+            section="Phase diagram",
+            commands=_CLASSIFIED_SCAN,
+        ),
+        Picture(
+            "predictions/*/scan",
+            "raypipe.studies.gray_scott.pictures.parts:montage",
+            section="Montage",
+            commands=_CLASSIFIED_SCAN,
+        ),
+    ),
 )

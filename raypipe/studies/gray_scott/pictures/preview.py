@@ -10,7 +10,8 @@ from matplotlib.backends.registry import BackendFilter, backend_registry
 from matplotlib.figure import Figure
 
 from raypipe.errors import InputError
-from raypipe.plot.style import FIELD_COLOURS, new_figure, raster, styled
+from raypipe.plot.style import new_figure, raster, styled
+from raypipe.studies.gray_scott.pictures.colours import FIELD_COLOURS
 
 _MILLISECONDS = 100
 _FILM_DOTS_PER_INCH = 80

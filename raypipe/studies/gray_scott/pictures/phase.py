@@ -9,8 +9,9 @@ from scipy.ndimage import distance_transform_edt, label
 from scipy.spatial import KDTree
 
 from raypipe.plot.classes import class_names, symbol
-from raypipe.plot.style import CLASS_COLOURS, class_colour_map, new_figure, styled
+from raypipe.plot.style import new_figure, styled
 from raypipe.studies.gray_scott import tables
+from raypipe.studies.gray_scott.pictures.colours import CLASS_COLOURS, class_colour_map
 
 OUTSIDE = -1
 """Number of the cells that the scan does not reach."""

@@ -1,0 +1,21 @@
+"""Pictures of patterns: the phase diagram, all patterns of a class, examples of each class, where networks look."""
+
+from raypipe.studies.gray_scott.pictures.patterns import (
+    MONTAGE_COLUMNS,
+    class_gallery,
+    montage,
+    montage_rows,
+    pattern_gallery,
+)
+from raypipe.studies.gray_scott.pictures.phase import OUTSIDE, phase_diagram, phase_grid
+
+__all__ = [
+    "MONTAGE_COLUMNS",
+    "OUTSIDE",
+    "class_gallery",
+    "montage",
+    "montage_rows",
+    "pattern_gallery",
+    "phase_diagram",
+    "phase_grid",
+]

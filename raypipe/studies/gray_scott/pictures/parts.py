@@ -1,0 +1,81 @@
+"""The classified scan in the report: pictures that tell (k, f) where they are pointed at."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import xarray as xr
+
+from raypipe import catalog
+from raypipe.errors import choice
+from raypipe.plot.classes import class_names, symbol
+from raypipe.report.page import Cells, Heading, Missing, Part, Picture, Text
+from raypipe.studies.gray_scott import pictures, tables
+
+HOMOGENEOUS = ("l", "h")
+"""The classes without a pattern."""
+
+
+def phase_diagram(predictions: xr.Dataset) -> Iterator[Part]:
+    """The scan as a network classifies it."""
+    network, names = predictions.attrs["parameters"]["network"], class_names(predictions)
+    k, f, image = pictures.phase_grid(predictions)
+    classified, points = predictions.sizes["sample"], len(tables.scan_simulations())
+    thinned = f" Each point has the class of the nearest of {classified} patterns." if classified < points else ""
+    yield Heading(f"By {network}")
+    yield Picture(
+        f"phase-diagram-{network}",
+        pictures.phase_diagram(predictions),
+        f"The pattern at each kill rate k and feed rate f, as {network} classifies it.{thinned}",
+        Cells(
+            len(k),
+            [
+                "" if number == pictures.OUTSIDE else f"k = {k[column]:g}, f = {f[row]:g}: {symbol(names[number])}"
+                for row in reversed(range(len(f)))
+                for column, number in enumerate(image[row])
+            ],
+        ),
+    )
+
+
+def montage(predictions: xr.Dataset, montage_class: str | None = None) -> Iterator[Part]:
+    """All patterns of the scan of one class, by default the commonest that is not homogeneous.
+
+    Raises:
+        InputError: if there is no such class, or the scan is not there.
+    """
+    if montage_class is not None:
+        choice("pattern class", montage_class, tables.PATTERN_CLASSES_SECOND)
+    made_of = predictions.attrs["parameters"]
+    network, source = made_of["network"], made_of["source"]
+    scan = catalog.open(source)
+    if not np.array_equal(predictions["seed"].values, scan["seed"].values):
+        yield Missing(
+            f"The predictions of {network} are of another scan. Delete them and classify the scan again:",
+            (f"python jobs/classify_scan.py --network {network}",),
+        )
+        return
+    names = class_names(predictions)
+    called = np.array(names)[predictions["predicted"].values]
+    patterned = [name for name in names if name not in HOMOGENEOUS]
+    name = montage_class or max(patterned, key=lambda one: np.sum(called == one))
+    patterns = scan.isel(sample=np.flatnonzero(called == name)).sortby(["k", "f"])
+    count = patterns.sizes["sample"]
+    yield Heading(f"Class {symbol(name)} by {network}")
+    if not count:
+        yield Text(f"{network} finds no pattern of this class in the scan.")
+        return
+    blank = pictures.MONTAGE_COLUMNS * pictures.montage_rows(count) - count
+    yield Picture(
+        f"montage-{network}-{name}",
+        pictures.montage(patterns),
+        f"All {count} patterns of the scan that {network} classifies as {symbol(name)}: the field u at the end.",
+        Cells(
+            pictures.MONTAGE_COLUMNS,
+            [
+                f"k = {k:g}, f = {f:g}, seed {seed}"
+                for k, f, seed in zip(*(patterns[rate].values for rate in ("k", "f", "seed")), strict=True)
+            ]
+            + [""] * blank,
+        ),
+        palette=True,
+    )
