@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "run": {"errors", "modules", "store"},
     "networks": {"errors", "store", "catalog", "run", "study", "values"},
     "studies": {"errors", "store", "catalog", "study", "values", "networks"},
-    "plot": {"errors", "studies"},
+    "plot": {"errors", "values", "studies"},
     "report": {"errors", "store", "catalog", "study", "networks", "values", "plot", "studies"},
     "repair": {"errors", "store", "study", "run", "networks"},
     "command": {"errors", "modules", "study"},
@@ -29,7 +29,7 @@ MAY_IMPORT = {
 
 `study` knows the package `studies` only as the place where it looks for those that come with raypipe."""
 
-VALUES = {"networks/architecture.py", "networks/artifact.py"}
+VALUES = {"networks/architecture.py", "networks/artifact.py", "networks/grid.py"}
 """What networks are, as plain values."""
 
 ENGINE = {"modules", "store", "run", "networks", "study", "plan", "values", "catalog", "command"}
@@ -50,6 +50,7 @@ WITHOUT_RAY = {
 }
 WITHOUT_RAY_FILES = {"networks/keras_model.py", "networks/inputs.py", "networks/evaluate.py", "networks/ranking.py"}
 WITHOUT_RAY_FILES |= {"networks/faithfulness.py", "networks/training.py"}
+WITHOUT_RAY_FILES |= {"networks/grid_file.py", "networks/grid_table.py", "networks/effects.py"}
 WITHOUT_TENSORFLOW = {
     "errors",
     "modules",
@@ -153,6 +154,8 @@ def test_importing_the_package_starts_neither_ray_nor_tensorflow():
         "raypipe.studies.andi",
         "raypipe.studies.gray_scott.integrator",
         "raypipe.networks.artifact",
+        "raypipe.networks.grid_file",
+        "raypipe.networks.effects",
     ):
         run = subprocess.run(
             [sys.executable, "-c", f"import {modules}; {heavy}"], capture_output=True, text=True, check=True
