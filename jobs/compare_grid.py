@@ -1,12 +1,13 @@
-"""Compare the trained networks of the grid: do the order of layers, the depth and the kernel size matter?
+"""Compare the trained networks of a grid: do the order of layers, the depth, the kernel size and other factors matter?
 
     python jobs/compare_grid.py
     python jobs/compare_grid.py --series ,seed-2,seed-3 --output results
     python jobs/compare_grid.py --table results/andi_grid.csv --output redrawn
+    python jobs/compare_grid.py --grid my_grid.toml
 
-Writes the table andi_grid.csv and the pictures figures/andi_grid_*.png, and prints the effects as Markdown. Needs
-networks of jobs/train_grid.py, all trained with as many epochs and trajectories, or a table written earlier; some of
-the grid may be missing.
+Writes the table andi_grid.csv and the pictures figures/andi_grid_*.png, or those of the name of the file of the grid,
+and prints the effects as Markdown. Needs networks of jobs/train_grid.py, all trained with as many epochs and samples,
+or a table written earlier; some of the grid may be missing.
 """
 
 import math
@@ -15,25 +16,23 @@ from typing import Annotated
 
 import typer
 
-from raypipe import plot
+from raypipe import plot, study
 from raypipe.command import run
 from raypipe.errors import InputError
-from raypipe.studies.andi.effects import (
-    effects,
-    grid_networks,
-    grid_table,
-    join_grid_tables,
-    markdown,
-    read_grid_table,
-    seed_deviation,
-    variance_shares,
-)
+from raypipe.networks import grid_file
+from raypipe.networks.effects import effects, markdown, seed_deviation, variance_shares
+from raypipe.networks.grid_table import grid_networks, grid_table, join_grid_tables, read_grid_table
 
 
 def main(
+    grid: Annotated[
+        Path | None, typer.Option(help="File of a grid of yours.  [default: the grid of the study, by default andi]")
+    ] = None,
     series: Annotated[
         str | None,
-        typer.Option(help="Series of trained networks, separated by commas.  [default: the one without a name]"),
+        typer.Option(
+            help="Series of trained networks, separated by commas.  [default: those of --grid, or that without a name]"
+        ),
     ] = None,
     table: Annotated[
         Path | None, typer.Option(help="Networks of a table written earlier; those of --series, if given, join them.")
@@ -42,27 +41,30 @@ def main(
         "results"
     ),
 ) -> None:
-    """Tabulate, draw and compare the trained networks of the grid."""
-    parts = [read_grid_table(table)] if table else []
+    """Tabulate, draw and compare the trained networks of a grid."""
+    usual = study.chosen() or study.find("andi")
+    named = grid_file.read(grid, usual) if grid else grid_file.of_study(usual)
+    parts = [read_grid_table(named.grid, table)] if table else []
     if series is not None or not table:
-        parts.append(grid_table(grid_networks([one.strip() for one in (series or "").split(",")])))
+        chosen = list(named.trainings) if series is None else [one.strip() for one in series.split(",")]
+        parts.append(grid_table(named.grid, grid_networks(named.grid, chosen)))
     networks = join_grid_tables(parts)
-    found = effects(networks)
+    found = effects(networks, named.grid)
     pictures = {
-        "heat_map": plot.grid_heat_map(networks),
-        "cost": plot.accuracy_against_cost(networks),
+        "heat_map": plot.grid_heat_map(networks, named.grid),
+        "cost": plot.accuracy_against_cost(networks, named.grid),
         "effects": plot.effects_plot(found),
     }
-    print(markdown(found, variance_shares(networks)))
-    if not math.isnan(deviation := seed_deviation(networks)):
+    print(markdown(found, variance_shares(networks, named.grid)))
+    if not math.isnan(deviation := seed_deviation(networks, named.grid)):
         print(f"\nOne network with other seeds: standard deviation {100 * deviation:.2f} points of accuracy.")
     print()
     try:
         (output / "figures").mkdir(parents=True, exist_ok=True)
-        networks.to_csv(output / "andi_grid.csv", index=False, float_format="%.6g")
-        print(output / "andi_grid.csv")
+        networks.to_csv(output / f"{named.name}.csv", index=False, float_format="%.6g")
+        print(output / f"{named.name}.csv")
         for name, picture in pictures.items():
-            path = output / "figures" / f"andi_grid_{name}.png"
+            path = output / "figures" / f"{named.name}_{name}.png"
             picture.savefig(path)
             print(path)
     except OSError as error:

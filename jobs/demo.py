@@ -24,7 +24,7 @@ generate_patterns --split test --per-class 8
 generate_patterns --split train2 --per-class 12
 generate_patterns --split val2 --per-class 4
 generate_scan --every 8
-train_grid --networks 123-4,132-4,123-16,132-16,123123-10,132132-10 --trajectories 5000 --epochs 3
+train_grid --networks 123-4,132-4,123-16,132-16,123123-10,132132-10 --samples 5000 --epochs 3
 train_network --network andi-study --epochs 10
 train_network --network pattern-2d --epochs 40 --batch 16 --cpus 2
 train_network --network pattern-2d-second --epochs 40 --batch 16 --cpus 2

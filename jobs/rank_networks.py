@@ -57,8 +57,7 @@ def main(
     strata(evaluations).to_csv(by_stratum, index=False, float_format="%.6g")
     picture = by_stratum.with_suffix(".png")
     plot.accuracy_by_stratum(shown, of.notes).savefig(picture)
-    print(by_stratum, picture, sep="
-")
+    print(by_stratum, picture, sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,33 +1,40 @@
-"""Train the grid of trajectory networks with Ray Tune, each on one core; run again, it continues.
+"""Train a grid of networks with Ray Tune, each on one core; run again, it continues.
 
-All 164 networks that can be built, or some of them, on all trajectories or on fewer for fewer epochs:
+The 164 networks of trajectories, or some of them, or a grid of your own with all its learning rates and seeds:
 
     python jobs/train_grid.py
-    python jobs/train_grid.py --networks 123-2,132-16 --trajectories 5000 --epochs 3
+    python jobs/train_grid.py --networks 123-2,132-16 --samples 5000 --epochs 3
     python jobs/train_grid.py --seed 2 --series seed-2
+    python jobs/train_grid.py --grid my_grid.toml
 
-Needs the data sets andi/train and andi/val. A trained network is networks/<series>/<name>.safetensors in the store.
+Needs the data sets of the study, andi/train and andi/val. Makes networks/<series>/<name>.safetensors in the store.
 """
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from raypipe import study
 from raypipe.command import run
+from raypipe.errors import InputError
+from raypipe.networks import grid_file
 from raypipe.networks.train import Settings, summary, train
-from raypipe.studies.andi.networks import andi_grid, unbuildable
 
 
 def main(
-    networks: Annotated[
-        str, typer.Option(help="Names such as 123-2,132-16: blocks of layers and a kernel size; or all.")
-    ] = "all",
-    trajectories: Annotated[
+    grid: Annotated[
+        Path | None, typer.Option(help="File of a grid of yours.  [default: the grid of the study, by default andi]")
+    ] = None,
+    networks: Annotated[str, typer.Option(help="Names such as 123-2,132-16; or all.")] = "all",
+    samples: Annotated[
         int | None, typer.Option(help="Train on so many, as many of each class.  [default: the whole data set]")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the trajectories.  [default: 30]")] = None,
-    seed: Annotated[int, typer.Option(help="Of first weights, order of trajectories and dropout.")] = 1,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the samples.  [default: as usual in the study]")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of weights, order of samples, dropout.  [default: 1]")] = None,
     series: Annotated[str, typer.Option(help="Keep these networks apart, under this name.")] = "",
     scheduler: Annotated[
         str, typer.Option(help="fifo: all to the last epoch; asha: end early those that fall behind.")
@@ -39,25 +46,32 @@ def main(
         str | None, typer.Option(help="Folder for logs that TensorBoard shows.  [default: none]")
     ] = None,
 ) -> None:
-    """Train the grid of trajectory networks and list them, the best first."""
-    if networks == "all":
-        chosen = andi_grid()
-        for name, reason in unbuildable().items():
+    """Train a grid of networks and list them, the best first."""
+    usual = study.chosen() or study.find("andi")
+    own = grid_file.read(grid, usual) if grid else None
+    if own and (series or seed is not None):
+        raise InputError("--seed and --series are not for --grid; write seeds into the file, whose name is the series")
+    names = [name.strip() for name in networks.split(",") if name.strip()]
+    if names == ["all"]:
+        named = own or grid_file.of_study(usual)
+        chosen = named.grid.networks
+        for name, reason in named.grid.unbuildable.items():
             print(f"{name} cannot be built: {reason}")
     else:
-        chosen = tuple(study.architecture(name.strip()) for name in networks.split(",") if name.strip())
+        chosen = tuple((own.grid.network if own else study.architecture)(name) for name in names)
     settings = Settings(
-        epochs=epochs,
-        seed=seed,
-        samples=trajectories,
-        series=series,
+        epochs=own.epochs if own and epochs is None else epochs,
+        batch=own.batch if own else None,
+        samples=samples,
         scheduler=scheduler,
         workers=workers,
         cpus_per_trial=cpus_per_trial,
         gpus_per_trial=gpus_per_trial,
         tensorboard=tensorboard,
     )
-    print(summary(train(chosen, settings)))
+    trainings = own.trainings if own else {series: (None, 1 if seed is None else seed)}
+    every = [replace(settings, series=name, rate=rate, seed=one) for name, (rate, one) in trainings.items()]
+    print(summary(train(chosen, *every)))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from raypipe.catalog import Card
 from raypipe.errors import InputError, choice
 from raypipe.modules import ENTRY_POINTS, STUDY_VARIABLE
 from raypipe.networks.architecture import Architecture
+from raypipe.networks.grid import Grid
 from raypipe.store import Plan
 
 RESERVED = ("predictions", "relevance", "saliency", "networks", "training")
@@ -132,9 +133,8 @@ class Study:
         name: first part of the names of its data sets.
         data_sets: by split, the second part of their names.
         sample: what its networks see.
-        networks: the architectures that can be trained by name.
-        unbuildable: names of architectures that one could think of too, and why they cannot be built.
-        network_names: what its networks are called, for messages; by default all their names.
+        networks: the architectures that can be trained by name, beside those of the grid.
+        grid: architectures that differ in a few factors, which `train_grid` trains and `compare_grid` compares.
         training: from an architecture to how it is usually trained, as arguments of `networks.training.Training`; other
             ways by name, as `recipes`, have only the arguments that differ.
         augmentations: by name, functions from samples (sample, …) and a generator of random numbers to variants of the
@@ -148,8 +148,7 @@ class Study:
     data_sets: Mapping[str, DataSet]
     sample: Sample | None = None
     networks: Sequence[Architecture] = ()
-    unbuildable: Mapping[str, str] = field(default_factory=dict)
-    network_names: str = ""
+    grid: Grid | None = None
     training: Callable[[Architecture], Mapping[str, Any]] = _usual_training
     augmentations: Mapping[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = field(default_factory=dict)
     strata: tuple[str, ...] = ()
@@ -305,14 +304,13 @@ def architecture(name: str) -> Architecture:
     Raises:
         InputError: if there is none of that name; the message lists what there is.
     """
+    known = []
     for study in all_studies():
-        if reason := study.unbuildable.get(name):
-            raise InputError(f"network {name} cannot be built: {reason}")
-        if found := [one for one in study.networks if one.name == name]:
-            return found[0]
-    known = "; ".join(
-        study.network_names or ", ".join(one.name for one in study.networks)
-        for study in all_studies()
-        if study.networks
-    )
-    raise InputError(f"unknown network {name!r}; expected one of {known}")
+        own = {one.name: one for one in study.networks}
+        if name in own:
+            return own[name]
+        if study.grid and name in study.grid.members:
+            return study.grid.network(name)
+        if names := [*own, *([study.grid.description] if study.grid else [])]:
+            known.append(", ".join(names))
+    raise InputError(f"unknown network {name!r}; expected one of {'; '.join(known)}")

@@ -9,17 +9,17 @@ from raypipe.study import architecture
 
 
 def test_grid_has_164_of_180_networks():
-    names = [one.name for one in networks.andi_grid()]
+    names = [one.name for one in networks.GRID.networks]
     assert len(set(names)) == 164
-    assert len(networks.WORDS) == 30
-    refused = networks.unbuildable()
+    assert len(networks.GRID.words) == 30
+    refused = networks.GRID.unbuildable
     assert len(refused) == 16
     assert not set(names) & set(refused)
     assert {name.split("-")[1] for name in refused} == {"32"}
     assert {len(name.split("-")[0]) for name in refused} == {12}
 
 
-@given(st.sampled_from(networks.WORDS), st.sampled_from(networks.KERNEL_SIZES))
+@given(st.sampled_from(list(networks.GRID.words)), st.sampled_from(networks.GRID.kernel_sizes))
 def test_a_network_is_buildable_if_an_array_survives_its_layers(word, kernel):
     steps = np.zeros(diffusion.TRAJECTORY_LENGTH)
     try:
@@ -31,7 +31,7 @@ def test_a_network_is_buildable_if_an_array_survives_its_layers(word, kernel):
         survives = len(steps) > 0
     except ValueError:
         survives = False
-    assert (f"{word}-{kernel}" not in networks.unbuildable()) == survives
+    assert (f"{word}-{kernel}" not in networks.GRID.unbuildable) == survives
 
 
 def test_layers_follow_the_word():

@@ -15,12 +15,12 @@ from without_ray import fill_here, job
 from raypipe import command, plot
 from raypipe.errors import InputError
 from raypipe.networks import artifact, classify
+from raypipe.networks.effects import effects
 from raypipe.networks.evaluate import evaluate
 from raypipe.networks.ranking import ranking, strata
 from raypipe.store import objects
 from raypipe.studies.andi import diffusion
-from raypipe.studies.andi.effects import effects
-from raypipe.studies.andi.networks import KERNEL_SIZES, WORDS
+from raypipe.studies.andi.networks import GRID
 from raypipe.study import architecture
 
 
@@ -41,23 +41,23 @@ def test_the_heat_map_shows_each_network_where_it_belongs():
     table = tiny_grid.table(order=0.02, depth=0.05, kernel=0.01, seeds=(1, 2))
     table.loc[table["name"].eq("seed-2/132-4"), "val_accuracy"] += 0.1
     table = table[~table["name"].str.endswith("/123132-10")]
-    axes = plot.grid_heat_map(table).axes[0]
+    axes = plot.grid_heat_map(table, GRID).axes[0]
 
     image = np.ma.filled(axes.images[0].get_array(), np.nan)
     assert image.shape == (30, 6)
     assert image[1, 1] == pytest.approx(0.4 + 0.02 + 0.05 + 0.01 + 0.1 / 2), "mean over seeds"
-    assert np.isnan(image[WORDS.index("123132"), KERNEL_SIZES.index(10)]), "not trained"
+    assert np.isnan(image[list(GRID.words).index("123132"), GRID.kernel_sizes.index(10)]), "not trained"
     assert np.isnan(image).sum() == 1 + 16
     assert ("0.530", (1, 1)) in {(text.get_text(), text.get_position()) for text in axes.texts}
     hatched = {(patch.get_x() + 0.5, patch.get_y() + 0.5) for patch in axes.patches if isinstance(patch, Rectangle)}
     assert hatched == {(5, row) for row in range(14, 30)}
-    assert [label.get_text() for label in axes.get_yticklabels()] == list(WORDS)
+    assert [label.get_text() for label in axes.get_yticklabels()] == list(GRID.words)
 
 
 def test_cost_has_a_point_per_network_in_both_panels():
     table = tiny_grid.table(depth=0.05, kernel=0.01, seeds=(1, 2))
     table.loc[table["seed"].eq(2), ["seconds", "val_accuracy"]] += [4, 0.2]
-    figure = plot.accuracy_against_cost(table)
+    figure = plot.accuracy_against_cost(table, GRID)
     table = table.groupby(["word", "kernel_size"])[["parameters", "seconds", "val_accuracy"]].mean()
     for axes, cost in zip(figure.axes, ("parameters", "seconds"), strict=True):
         assert axes.get_xscale() == "log"
@@ -68,7 +68,7 @@ def test_cost_has_a_point_per_network_in_both_panels():
     assert deep != shallow
     assert [[text.get_text() for text in legend.get_texts()] for legend in figure.legends] == [
         ["1", "2", "3", "4"],
-        [str(size) for size in KERNEL_SIZES],
+        [str(size) for size in GRID.kernel_sizes],
     ]
 
 
@@ -77,7 +77,7 @@ def _depth(line):
 
 
 def test_effects_are_drawn_with_their_intervals_and_names():
-    found = effects(tiny_grid.table(order=0.02, noise=0.01, random=np.random.default_rng(0)))
+    found = effects(tiny_grid.table(order=0.02, noise=0.01, random=np.random.default_rng(0)), GRID)
     axes = plot.effects_plot(found).axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == found["comparison"].tolist()
     (bars,) = axes.containers
@@ -110,7 +110,7 @@ def test_the_ranking_of_a_case_counted_by_hand():
 
     assert table["name"].tolist() == ["123-2", "andi-study"], "the best first"
     best, study = table.iloc[0], table.iloc[1]
-    assert (best.parameters, best.epochs, best.trajectories, best.seconds, best.val_accuracy) == (
+    assert (best.parameters, best.epochs, best.samples, best.seconds, best.val_accuracy) == (
         7,
         8,
         20000,
@@ -167,7 +167,7 @@ def test_the_job_compares_the_grid(tmp_path, capsys):
     assert "standard deviation 0.14 points" in said
     table = pd.read_csv(tmp_path / "results" / "andi_grid.csv", dtype={"word": str}, keep_default_na=False)
     assert table.columns.tolist() == [
-        *("name", "word", "depth", "kernel_size", "parameters", "epochs", "trajectories", "seconds", "val_accuracy"),
+        *("name", "word", "depth", "kernel_size", "parameters", "epochs", "samples", "seconds", "val_accuracy"),
         *(f"recall_{name}" for name in diffusion.ANDI_MODELS),
         *("seed", "series"),
     ]

@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "study": {"errors", "modules", "store", "catalog", "values", "studies"},
     "run": {"errors", "modules", "store"},
     "networks": {"errors", "store", "catalog", "run", "study", "values"},
-    "plot": {"errors", "store", "study"},
+    "plot": {"errors", "store", "study", "values"},
     "report": {"errors", "store", "catalog", "study", "networks", "values", "plot"},
     "studies": {"errors", "store", "catalog", "study", "values", "networks", "plot", "report"},
     "repair": {"errors", "store", "study", "run", "networks"},
@@ -30,14 +30,11 @@ MAY_IMPORT = {
 
 `study` knows the package `studies` only as the place where it looks for those that come with raypipe."""
 
-VALUES = {"networks/architecture.py", "networks/artifact.py"}
+VALUES = {"networks/architecture.py", "networks/artifact.py", "networks/grid.py"}
 """What networks are, as plain values."""
 
 STUDIES = {path.name for path in (PACKAGE / "studies").iterdir() if (path / "__init__.py").is_file()}
 SHARED = set(MAY_IMPORT) - {"studies"}
-
-KNOWS_A_STUDY = {"plot/grid.py"}
-"""Pictures of one study's grid of networks, which are in the shared room still."""
 
 WITHOUT_RAY = {
     "errors",
@@ -54,6 +51,7 @@ WITHOUT_RAY = {
 }
 WITHOUT_RAY_FILES = {"networks/keras_model.py", "networks/inputs.py", "networks/evaluate.py", "networks/ranking.py"}
 WITHOUT_RAY_FILES |= {"networks/faithfulness.py", "networks/training.py"}
+WITHOUT_RAY_FILES |= {"networks/grid_file.py", "networks/grid_table.py", "networks/effects.py"}
 WITHOUT_TENSORFLOW = {
     "errors",
     "modules",
@@ -113,7 +111,7 @@ def test_imports_run_downwards_only(path):
     if name == "__init__.py":
         assert not used
         return
-    assert used - {own} <= MAY_IMPORT[own] | ({"studies"} if name in KNOWS_A_STUDY else set())
+    assert used - {own} <= MAY_IMPORT[own]
     others = {str(one.relative_to(PACKAGE)) for one in used_files(path)}
     if name in STAGES:
         assert not others & STAGES, "stages hand over by a store or an artifact"
@@ -129,11 +127,7 @@ def test_imports_run_downwards_only(path):
 
 @pytest.mark.parametrize(
     "path",
-    [
-        path
-        for path in [*FILES, *(PACKAGE / "templates").iterdir()]
-        if (room(path) in SHARED or path.suffix == ".html") and str(path.relative_to(PACKAGE)) not in KNOWS_A_STUDY
-    ],
+    [path for path in [*FILES, *(PACKAGE / "templates").iterdir()] if room(path) in SHARED or path.suffix == ".html"],
     ids=lambda path: str(path.relative_to(PACKAGE)),
 )
 def test_no_shared_room_names_a_study(path):
@@ -160,6 +154,8 @@ def test_importing_the_package_loads_nothing_heavy():
         "raypipe.studies.gray_scott",
         "raypipe.studies.gray_scott.integrator",
         "raypipe.networks.artifact",
+        "raypipe.networks.grid_file",
+        "raypipe.networks.effects",
     ):
         run = subprocess.run(
             [sys.executable, "-c", f"import {modules}; {heavy}"], capture_output=True, text=True, check=True

@@ -45,7 +45,7 @@ def no_ray(monkeypatch):
         ("train_grid --networks ,", "no network to train"),
         ("train_grid --networks 123-2 --epochs -1", "epochs is -1"),
         ("train_grid --networks 123-2 --scheduler best", "unknown scheduler 'best'"),
-        ("train_grid --networks 123-2 --trajectories 0", "samples is 0"),
+        ("train_grid --networks 123-2 --samples 0", "samples is 0"),
         ("train_grid --networks 123-2", "there is no data set 'andi/train'"),
     ],
 )

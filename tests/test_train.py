@@ -22,7 +22,7 @@ from raypipe.networks.training import training
 from raypipe.networks.trial import Keeper, NetworkTrial, Task
 from raypipe.store import objects
 from raypipe.studies.andi.diffusion import ANDI_MODELS
-from raypipe.studies.andi.networks import andi_grid
+from raypipe.studies.andi.networks import GRID
 from raypipe.study import architecture
 
 CHECKOUT = Path(__file__).parent.parent
@@ -74,7 +74,7 @@ def test_a_killed_grid_is_continued(trained, store_root, monkeypatch):
     import ray
 
     write_data()
-    flags = "--networks 123-2,132-2 --epochs 40 --trajectories 100 --seed 3 --workers 1"
+    flags = "--networks 123-2,132-2 --epochs 40 --samples 100 --seed 3 --workers 1"
     command = [sys.executable, "jobs/train_grid.py", *flags.split()]
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "RAY_ADDRESS": ray.get_runtime_context().gcs_address}
     driver = subprocess.Popen(command, cwd=CHECKOUT, env=environment, start_new_session=True)
@@ -243,7 +243,7 @@ def test_other_settings_have_another_checkpoint():
 
 
 def test_names_of_data_sets():
-    assert {data_names(one) for one in andi_grid()} == {("andi/train", "andi/val")}
+    assert {data_names(one) for one in GRID.networks} == {("andi/train", "andi/val")}
     assert data_names(architecture("pattern-3d")) == ("gray_scott/train", "gray_scott/val")
     assert data_names(architecture("pattern-2d-second")) == ("gray_scott/train2", "gray_scott/val2")
     assert data_names(architecture("andi-residual")) == ("andi/train-challenge", "andi/val-challenge")
@@ -264,7 +264,7 @@ def test_names_of_data_sets():
         (["123-2"], {"gpus_per_trial": -1}, "gpus_per_trial is -1"),
         (["123-2"], {"scheduler": "random"}, "unknown scheduler 'random'; choose one of fifo, asha"),
         (["123-2"], {"series": "../x"}, "series '../x'; expected letters"),
-        (["123-2"], {}, "no data set 'andi/train'.*run jobs/generate_trajectories.py --split train"),
+        (["123-2"], {}, "no data set 'andi/train'.*run python jobs/generate_trajectories.py --split train"),
         (
             ["123-2"],
             {"train_split": "trian"},

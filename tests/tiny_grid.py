@@ -6,15 +6,15 @@ from tiny_networks import blank_weights
 from raypipe.networks import artifact
 from raypipe.networks.artifact import Artifact
 from raypipe.studies.andi import diffusion
-from raypipe.studies.andi.networks import KERNEL_SIZES, andi_grid
+from raypipe.studies.andi.networks import GRID
 from raypipe.study import architecture
 
 
-def save(name, accuracy, *, series="", seed=1, epochs=8, trajectories=20000):
+def save(name, accuracy, *, series="", seed=1, epochs=8, samples=20000):
     """A trained network without weights to speak of."""
     metrics = {"val_accuracy": accuracy, **{f"val_recall/{model}": accuracy for model in diffusion.ANDI_MODELS}}
     provenance = {
-        "made_from": {"training": {"seed": seed}, "data": {"train": {"samples": trajectories}}},
+        "made_from": {"training": {"seed": seed}, "data": {"train": {"samples": samples}}},
         "seconds": 12.5,
     }
     history = {"loss": [0.1] * epochs}
@@ -26,20 +26,20 @@ def save(name, accuracy, *, series="", seed=1, epochs=8, trajectories=20000):
 def table(*, order=0.0, depth=0.0, kernel=0.0, noise=0.0, seeds=(1,), random=None):
     """The whole grid: so much accuracy for each block 132, each block, each next kernel size, and by chance."""
     rows = []
-    for network in andi_grid():
-        word, size = network.name.split("-")
-        blocks = [word[i : i + 3] for i in range(0, len(word), 3)]
-        mean = 0.4 + order * blocks.count("132") + depth * len(blocks) + kernel * KERNEL_SIZES.index(int(size))
+    for network in GRID.networks:
+        member = GRID.members[network.name]
+        word, size, blocks = member.word, member.kernel_size, member.blocks
+        mean = 0.4 + order * blocks.count("132") + depth * len(blocks) + kernel * GRID.kernel_sizes.index(size)
         rows += [
             {
                 "name": f"seed-{seed}/{network.name}",
                 "word": word,
                 "depth": len(blocks),
-                "kernel_size": int(size),
-                "parameters": 1000 * len(blocks) + int(size),
+                "kernel_size": size,
+                "parameters": 1000 * len(blocks) + size,
                 "epochs": 8,
-                "trajectories": 20000,
-                "seconds": 10.0 * len(blocks) + int(size),
+                "samples": 20000,
+                "seconds": 10.0 * len(blocks) + size,
                 "val_accuracy": mean + (random.normal(0, noise) if noise else 0),
                 "seed": seed,
             }

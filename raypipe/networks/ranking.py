@@ -1,4 +1,4 @@
-"""Networks compared on the same trajectories: how good each is, how sure that is, and where it fails."""
+"""Networks compared on the same samples: how good each is, how sure that is, and where it fails."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,12 +15,12 @@ from raypipe.networks.evaluate import evaluate, strata_of
 
 
 def training_facts(trained: Artifact) -> dict[str, Any]:
-    """Name, parameters, epochs, training trajectories, seconds of training and validation accuracy of a network."""
+    """Name, parameters, epochs, training samples, seconds of training and validation accuracy of a network."""
     return {
         "name": trained.name,
         "parameters": trained.parameters,
         "epochs": len(trained.history["loss"]),
-        "trajectories": trained.provenance["made_from"]["data"]["train"]["samples"],
+        "samples": trained.provenance["made_from"]["data"]["train"]["samples"],
         "seconds": trained.provenance["seconds"],
         "val_accuracy": trained.metrics["val_accuracy"],
     }
@@ -45,7 +45,7 @@ def ranking(predictions: Mapping[str, xr.Dataset], reference: str) -> pd.DataFra
         reference: the network to compare the others with.
 
     Returns:
-        Columns `name`, `parameters`, `epochs`, `trajectories`, `seconds` and `val_accuracy` (see
+        Columns `name`, `parameters`, `epochs`, `samples`, `seconds` and `val_accuracy` (see
         `training_facts`); on the samples of the predictions `accuracy` with `accuracy_low` and
         `accuracy_high`, its 95 % confidence interval (Wilson, J. Am. Stat. Assoc. 22, 209 (1927)), `micro_f1`,
         `macro_f1`, `recall_<class>`; and `difference` of accuracy to the reference with `difference_low` and

@@ -25,11 +25,16 @@ _RETRIES = 3
 """How often a trial is started again after its worker was lost."""
 
 
+_Planned = tuple[Architecture, Training, dict[str, Any], str]
+"""Arguments of `trial.Task`, whose module is not imported before Ray is connected."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """How networks are trained; what is None is as usual in the study, see `training.training`.
 
-    `recipe` is the name of another of the study's ways to train, where it has several.
+    `rate` is the learning rate, the highest if it changes. `recipe` is the name of another of the study's ways to
+    train, where it has several.
     `train_split` and `validation_split` are the data sets of the network's study; None is `Architecture.splits`.
     `samples` is how many of the training data set are used, as many of each class; None is all. `series` names a
     collection of networks that are kept apart from others of the same architectures: another seed, other epochs.
@@ -41,6 +46,7 @@ class Settings:
 
     epochs: int | None = None
     batch: int | None = None
+    rate: float | None = None
     recipe: str | None = None
     seed: int = 1
     train_split: str | None = None
@@ -78,11 +84,17 @@ def data_names(architecture: Architecture, settings: Settings | None = None) -> 
     return f"{architecture.study}/{train}", f"{architecture.study}/{validation}"
 
 
-def train(architectures: Sequence[Architecture], settings: Settings) -> list[str]:
+def train(architectures: Sequence[Architecture], settings: Settings, *others: Settings) -> list[str]:
     """Train networks that learn from the same data, unless they are trained already.
 
+    Args:
+        architectures: the networks.
+        settings: how each of them is trained.
+        others: how each of them is trained too, at the same time: with another learning rate or seed, in a series of
+            its own, and the same otherwise.
+
     Returns:
-        The names of their artifacts, in the order of `architectures`.
+        The names of their artifacts: by settings, each in the order of `architectures`.
 
     Raises:
         InputError: if there is no network, a setting is out of range, a data set is missing or does not fit, or a
@@ -96,28 +108,38 @@ def train(architectures: Sequence[Architecture], settings: Settings) -> list[str
         raise InputError(
             f"{', '.join(one.name for one in architectures)} do not learn from the same data; train them one by one"
         )
-    schedules = {
-        one.name: training(
-            one, epochs=settings.epochs, batch=settings.batch, seed=settings.seed, recipe=settings.recipe
-        )
-        for one in architectures
-    }
+    planned = [(one, _training(one, how), how.series) for how in (settings, *others) for one in architectures]
     first = architectures[0]
     train_name, validation_name = data_names(first, settings)
     data = {
         "train": _describe(first, train_name, settings.samples),
         "validation": _describe(first, validation_name, None),
     }
-    made_from = {
-        name: {"training": schedule.document(), "scheduler": settings.scheduler, "data": data}
-        for name, schedule in schedules.items()
+    tasks: dict[str, _Planned] = {
+        artifact.artifact_name(one, series): (
+            one,
+            how,
+            {"training": how.document(), "scheduler": settings.scheduler, "data": data},
+            series,
+        )
+        for one, how, series in planned
     }
-    names = {one.name: artifact.artifact_name(one, settings.series) for one in architectures}
-    pending = [one for one in architectures if not _is_trained(names[one.name], made_from[one.name])]
-    logging.getLogger(__name__).info("%d of %d networks are already trained", len(names) - len(pending), len(names))
+    pending = {name: task for name, task in tasks.items() if not _is_trained(name, task[0], task[2])}
+    logging.getLogger(__name__).info("%d of %d networks are already trained", len(tasks) - len(pending), len(tasks))
     if pending:
-        _tune(pending, schedules, made_from, settings)
-    return list(names.values())
+        _tune(pending, settings)
+    return list(tasks)
+
+
+def _training(architecture: Architecture, settings: Settings) -> Training:
+    return training(
+        architecture,
+        epochs=settings.epochs,
+        batch=settings.batch,
+        rate=settings.rate,
+        seed=settings.seed,
+        recipe=settings.recipe,
+    )
 
 
 def summary(names: Sequence[str]) -> str:
@@ -141,11 +163,15 @@ def _describe(architecture: Architecture, name: str, count: int | None) -> dict[
     return {"name": name, "parameters": parameters, "samples": count or data.sizes["sample"]}
 
 
-def _is_trained(name: str, made_from: Mapping[str, Any]) -> bool:
-    """Whether the network is there; if it was made from anything else, an InputError tells what."""
+def _is_trained(name: str, architecture: Architecture, made_from: Mapping[str, Any]) -> bool:
+    """Whether the network is there; if it is another or was made from anything else, an InputError tells what."""
     if not artifact.exists(name):
         return False
-    if differences := _differences(artifact.load(name).provenance["made_from"], made_from):
+    found = artifact.load(name)
+    differences = _differences(found.provenance["made_from"], made_from)
+    if found.architecture != architecture:
+        differences.append("its layers, input or data sets are others")
+    if differences:
         raise InputError(
             f"network {name} is already trained with other settings: {'; '.join(differences)}; use the same ones, "
             f"give this training a series of its own, or delete {objects.root()}/{artifact.path(name)}"
@@ -160,14 +186,9 @@ def _differences(found: Any, wanted: Any, what: str = "") -> list[str]:
     return [] if found == wanted else [f"{what} is {found!r} there and {wanted!r} here"]
 
 
-def _tune(
-    architectures: Sequence[Architecture],
-    schedules: Mapping[str, Training],
-    made_from: Mapping[str, dict[str, Any]],
-    settings: Settings,
-) -> None:
+def _tune(planned: Mapping[str, _Planned], settings: Settings) -> None:
     """Train on Ray; afterwards every one is an artifact."""
-    first = architectures[0]
+    first, schedule, *_ = next(iter(planned.values()))
     names = data_names(first, settings)
     data = tuple(
         inputs.read(first, catalog.open(name), name, count)
@@ -189,14 +210,12 @@ def _tune(
 
     from raypipe.networks import trial
 
-    tasks = {
-        one.name: trial.Task(one, schedules[one.name], made_from[one.name], settings.series) for one in architectures
-    }
+    tasks = {name: trial.Task(*one) for name, one in planned.items()}
     trainable = tune.with_resources(
         tune.with_parameters(trial.NetworkTrial, tasks=tasks, data=data, root=objects.root()),
         {"cpu": settings.cpus_per_trial, "gpu": settings.gpus_per_trial},
     )
-    epochs = schedules[first.name].epochs
+    epochs = schedule.epochs
     asha = ASHAScheduler("epoch", max_t=epochs, grace_period=max(1, epochs // 8), reduction_factor=3)
     keeper = trial.Keeper(tasks, f"training {names[0]}", settings.tensorboard)
     # Nothing of Tune's own records is needed afterwards: states and results are in the store.

@@ -35,6 +35,8 @@ class Training:
         for name, least in {"batch": 1, "epochs": 1, "seed": 0}.items():
             if (found := getattr(self, name)) < least:
                 raise InputError(f"{name} is {found}; expected {least} or more")
+        if not self.rate > 0:
+            raise InputError(f"rate is {self.rate}; expected a learning rate above 0")
         if not 0 <= (self.warmup or 0) < 1:
             raise InputError(f"warmup is {self.warmup}; expected 0 or more and below 1, a share of all steps")
 
@@ -57,6 +59,7 @@ def training(
     *,
     epochs: int | None = None,
     batch: int | None = None,
+    rate: float | None = None,
     seed: int = 1,
     recipe: str | None = None,
 ) -> Training:
@@ -65,7 +68,8 @@ def training(
     `recipe` is another of the ways that the study names; None is the usual one.
 
     Raises:
-        InputError: if `epochs` or `batch` is below 1, `seed` negative, or the study names no such recipe.
+        InputError: if `epochs` or `batch` is below 1, `rate` not above 0, `seed` negative, or the study names no such
+            recipe.
     """
     arguments = dict(study.find(architecture.study).training(architecture))
     recipes = arguments.pop("recipes", {})
@@ -78,4 +82,5 @@ def training(
         usual,
         epochs=usual.epochs if epochs is None else epochs,
         batch=usual.batch if batch is None else batch,
+        rate=usual.rate if rate is None else rate,
     )

@@ -1,33 +1,36 @@
-"""The grid of trajectory networks: accuracy by word and kernel size, against cost, what makes it."""
+"""Grids of networks: accuracy by word and kernel size, against cost, what makes it."""
 
+from itertools import cycle
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from raypipe.networks.grid import Grid, unit
 from raypipe.plot.style import BLUE, new_figure, styled
-from raypipe.studies.andi.networks import KERNEL_SIZES, WORDS, unbuildable
 
-_DEPTH_COLOURS = {1: "#bddf26", 2: "#26ad81", 3: "#31668e", 4: "#440154"}
+_DEPTH_COLOURS = LinearSegmentedColormap.from_list("depth", ["#bddf26", "#26ad81", "#31668e", "#440154"])
 """From viridis, the deepest darkest."""
 
-_KERNEL_MARKERS = dict(zip(KERNEL_SIZES, ("o", "s", "^", "D", "v", "P"), strict=True))
+_KERNEL_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
 
 
 @styled
-def grid_heat_map(table: pd.DataFrame) -> Figure:
-    """Validation accuracy of every word (down, by depth) and kernel size (across), mean over seeds.
+def grid_heat_map(table: pd.DataFrame, grid: Grid) -> Figure:
+    """Validation accuracy of every word (down, by depth) and kernel size (across), mean over seeds and other factors.
 
-    `table` as `effects.grid_table` gives it. Cells of networks that cannot be built are hatched, those that are not
-    in the table blank.
+    `table` as `grid_table.grid_table` gives it of the grid. Cells of networks that cannot be built are hatched, those
+    that are not in the table blank.
     """
+    words, kernel_sizes = list(grid.words), grid.factors["kernel_size"]
     accuracy = table.pivot_table(index="word", columns="kernel_size", values="val_accuracy", aggfunc="mean")
-    image = accuracy.reindex(index=list(WORDS), columns=list(KERNEL_SIZES)).to_numpy(dtype=float)
-    figure = new_figure(6.4, 0.27 * len(WORDS) + 1.3)
+    image = accuracy.reindex(index=words, columns=list(kernel_sizes)).to_numpy(dtype=float)
+    figure = new_figure(6.4, max(0.27 * len(words) + 1.3, 3.4))
     axes = figure.add_subplot()
     shades = axes.imshow(np.ma.masked_invalid(image), cmap="viridis", aspect="auto")
     for row, column in np.argwhere(np.isfinite(image)):
@@ -42,32 +45,37 @@ def grid_heat_map(table: pd.DataFrame) -> Figure:
             color="white" if dark else "black",
         )
     hatched: dict[str, Any] = {"facecolor": "#f2f2f2", "edgecolor": "#b0b0b0", "hatch": "////", "linewidth": 0}
-    impossible = unbuildable()
-    for row, word in enumerate(WORDS):
-        for column, kernel in enumerate(KERNEL_SIZES):
-            if f"{word}-{kernel}" in impossible:
+    impossible = {(one.word, one.kernel_size) for one in (grid.members[name] for name in grid.unbuildable)}
+    for row, word in enumerate(words):
+        for column, kernel in enumerate(kernel_sizes):
+            if (word, kernel) in impossible:
                 axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, **hatched))
-        if row and len(word) > len(WORDS[row - 1]):
+        if row and len(grid.words[word]) > len(grid.words[words[row - 1]]):
             axes.axhline(row - 0.5, color="white", linewidth=4)
-    axes.set_xticks(range(len(KERNEL_SIZES)), [str(kernel) for kernel in KERNEL_SIZES])
-    axes.set_yticks(range(len(WORDS)), WORDS, family="DejaVu Sans Mono")
+    axes.set_xticks(range(len(kernel_sizes)), [str(kernel) for kernel in kernel_sizes])
+    axes.set_yticks(range(len(words)), words, family="DejaVu Sans Mono")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set(xlabel="kernel size (time steps)", ylabel="layers: 1 convolution, 2 pooling, 3 normalisation")
-    bar = figure.colorbar(shades, shrink=0.5, aspect=30, pad=0.02, label="validation accuracy")
+    axes.set(xlabel=f"kernel size ({unit(grid)})", ylabel="layers: 1 convolution, 2 pooling, 3 normalisation")
+    means = " and ".join(f"{name.replace('_', ' ').removesuffix('s')}s" for name in list(grid.factors)[1:])
+    label = f"validation accuracy, mean over {means}" if means else "validation accuracy"
+    bar = figure.colorbar(shades, shrink=1 if means else 0.5, aspect=30, pad=0.02, label=label)
     bar.outline.set_visible(False)
     figure.legend(handles=[Patch(label="cannot be built", **hatched)], loc="outside lower right", fontsize=8)
     return figure
 
 
 @styled
-def accuracy_against_cost(table: pd.DataFrame) -> Figure:
+def accuracy_against_cost(table: pd.DataFrame, grid: Grid) -> Figure:
     """Validation accuracy against parameters and against seconds of training, a point per network, mean over seeds.
 
-    `table` as `effects.grid_table` gives it. The colour is the depth, the marker the kernel size.
+    `table` as `grid_table.grid_table` gives it of the grid. The colour is the depth, the marker the kernel size.
     """
+    shades = map(to_hex, _DEPTH_COLOURS(np.linspace(0, 1, len(grid.depths))))
+    depths = dict(zip(sorted(grid.depths), shades, strict=True))
+    markers = dict(zip(grid.factors["kernel_size"], cycle(_KERNEL_MARKERS), strict=False))
     costs = {"parameters": "parameters", "seconds": "training time on one core (s)"}
-    networks = table.groupby(["word", "depth", "kernel_size"], as_index=False)[[*costs, "val_accuracy"]].mean()
+    networks = table.groupby(["word", "depth", *grid.factors], as_index=False)[[*costs, "val_accuracy"]].mean()
     figure = new_figure(9.6, 3.9)
     for axes, (cost, title) in zip(figure.subplots(1, 2, sharey=True), costs.items(), strict=True):
         for row in networks.to_dict("records"):
@@ -75,8 +83,8 @@ def accuracy_against_cost(table: pd.DataFrame) -> Figure:
                 row[cost],
                 row["val_accuracy"],
                 linestyle="none",
-                marker=_KERNEL_MARKERS[row["kernel_size"]],
-                color=_DEPTH_COLOURS[row["depth"]],
+                marker=markers[row["kernel_size"]],
+                color=depths[row["depth"]],
                 markersize=5,
                 markeredgecolor="white",
                 markeredgewidth=0.4,
@@ -89,14 +97,11 @@ def accuracy_against_cost(table: pd.DataFrame) -> Figure:
         axes.set_axisbelow(True)
     figure.axes[0].set_ylabel("validation accuracy")
     shape: dict[str, Any] = {"linestyle": "none", "markersize": 6}
-    depths = [
-        Line2D([], [], marker="o", color=colour, label=depth, **shape) for depth, colour in _DEPTH_COLOURS.items()
-    ]
+    colours = [Line2D([], [], marker="o", color=colour, label=depth, **shape) for depth, colour in depths.items()]
     kernels = [
-        Line2D([], [], marker=marker, color="#555555", label=kernel, **shape)
-        for kernel, marker in _KERNEL_MARKERS.items()
+        Line2D([], [], marker=marker, color="#555555", label=kernel, **shape) for kernel, marker in markers.items()
     ]
-    figure.legend(handles=depths, title="depth (blocks)", loc="outside right upper")
+    figure.legend(handles=colours, title="depth (blocks)", loc="outside right upper")
     figure.legend(handles=kernels, title="kernel size", loc="outside right lower")
     return figure
 

@@ -40,8 +40,7 @@ STUDY = Study(
     },
     sample=Sample("position", ("sample", "time"), per_shard=2000, prepare=standardised),
     networks=networks.NETWORKS,
-    unbuildable=networks.UNBUILDABLE,
-    network_names=networks.NAMES,
+    grid=networks.GRID,
     training=_training,
     strata=("exponent", "noise"),
     # No network can tell them apart there: both are ordinary Brownian motion.
