@@ -19,10 +19,16 @@ EXAMPLES = ROOT / "examples"
 
 @pytest.fixture(scope="module")
 def bin_folder(tmp_path_factory):
-    """Commands of an environment that has the wheel and the packages of this one, but not the checkout."""
+    """Commands of an environment that has the wheel and the packages of this one, but not the checkout.
+
+    The wheel is that of the source distribution, which has everything that a wheel of the checkout has.
+    """
     folder = tmp_path_factory.mktemp("outside")
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    build = [sys.executable, "-m", "hatchling", "build", "-d", str(folder), "-t"]
+    subprocess.run([*build, "sdist"], cwd=ROOT, check=True, capture_output=True)
+    (source,) = folder.glob("*.tar.gz")
+    shutil.unpack_archive(source, folder, filter="data")
+    subprocess.run([*build, "wheel"], cwd=folder / source.name.removesuffix(".tar.gz"), check=True, capture_output=True)
     (wheel,) = folder.glob("*.whl")
     venv.create(folder / "env", symlinks=True)
     install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--offline", "--no-deps"]
@@ -113,6 +119,17 @@ def test_a_network_of_ones_own_for_a_built_in_study(outside):
     assert catalog.open("relevance/strided/test").relevance.shape == (5, 320)
     listed, _ = outside.call("networks")
     assert {"strided", "final/andi-study"} <= set(listed.split())
+
+
+def test_a_grid_of_ones_own(outside):
+    outside.bring("my_grid.toml")
+    for seed, split in enumerate(("train", "val")):
+        tiny_data.write_trajectories(split, 100, seed=seed)
+    some = "--grid my_grid.toml --networks 123-4-f8,12-4-f8 --epochs 1"
+    assert "my_grid-rate-0.004-seed-2/12-4-f8" in outside.call(f"train_grid {some}")[0]
+    said, _ = outside.call("compare_grid --grid my_grid.toml")
+    assert "| learning rate | learning rate 0.004 instead of 0.001 |" in said
+    assert len((outside.folder / "results/my_grid.csv").read_text().splitlines()) == 1 + 2 * 2 * 2
 
 
 STUDY = """
