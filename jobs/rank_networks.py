@@ -51,10 +51,10 @@ def main(
     print(table.to_string(index=False, float_format="{:.4f}".format, formatters={"seconds": "{:.0f}".format}))
     table.to_csv(output, index=False, float_format="%.6g")
     print(output)
-    if not of.strata:
+    if (rows := strata(evaluations)).empty:
         return
     by_stratum = output.with_name(f"{output.stem}_strata.csv")
-    strata(evaluations).to_csv(by_stratum, index=False, float_format="%.6g")
+    rows.to_csv(by_stratum, index=False, float_format="%.6g")
     picture = by_stratum.with_suffix(".png")
     plot.accuracy_by_stratum(shown, of.notes).savefig(picture)
     print(by_stratum, picture, sep="\n")

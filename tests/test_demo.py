@@ -35,6 +35,7 @@ def test_every_job_that_makes_data_is_shown(demo):
         "verify",
         "generate",
         "draw",
+        "networks",
         "preview_pattern",
         "show_environments",
         "compare_grid",

@@ -58,6 +58,10 @@ def ranking(predictions: Mapping[str, xr.Dataset], reference: str) -> pd.DataFra
     """
     if reference not in predictions:
         raise InputError(f"reference {reference!r} is not among the networks {', '.join(predictions)}; add it")
+    if "label" not in predictions[reference]:
+        raise InputError(
+            "the samples have no labels; networks are ranked on a split for training, validation or testing"
+        )
     labels = predictions[reference]["label"].values
     right_of_reference = _right(predictions[reference])
     rows = []

@@ -38,7 +38,7 @@ def evaluation(holdings: Holdings) -> Iterator[Part]:
     for one in holdings.complete:
         if one.product == "predictions" and not one.is_control:
             predictions, of = catalog.open(one.name), known(one.study)
-            if (predictions["label"] >= 0).all():
+            if "label" in predictions and (predictions["label"] >= 0).all():
                 network, _, split = one.name.removeprefix("predictions/").rpartition("/")
                 found[network, split] = evaluate(predictions, of.strata if of else ()), of
     if not found:
