@@ -2,7 +2,6 @@
 
     raypipe generate --study brusselator.py --split train      # likewise val, test and scan
     raypipe train_network --study brusselator.py --network small
-    raypipe evaluate --study brusselator.py --network small
     raypipe classify_scan --study brusselator.py --network small
     raypipe draw --study brusselator.py
 
@@ -13,6 +12,7 @@ on a periodic square, from the homogeneous state u = A, v = B/A and a little noi
 """
 
 import numpy as np
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from numba import njit
 
@@ -20,8 +20,7 @@ from raypipe.networks.architecture import Architecture, stack
 from raypipe.plan import Output, product, simulations
 from raypipe.study import DataSet, Picture, Sample, Study
 
-D_U, D_V, SIZE, STEP = 1.0, 3.0, 48, 0.01
-TIMES = (100, 102, 106, 114, 130)
+D_U, D_V, SIZE, STEP, BEFORE, WATCHED, EVERY = 1.0, 3.0, 48, 0.01, 100, 30, 0.5
 CLASSES, COLOURS = ("steady", "oscillating", "stationary-pattern"), ("#d9d9d9", "#e69f00", "#0072b2")
 WINDOW = {"A": (0.8, 2.6), "B": (1.0, 6.0)}
 
@@ -45,11 +44,12 @@ def integrate(u, v, a, b, steps):
 def simulate(A, B, seed):
     random = np.random.default_rng(seed)
     u, v = (mean + 0.01 * random.standard_normal((SIZE, SIZE)) for mean in (A, B / A))
-    frames = []
-    for wait in np.diff(TIMES, prepend=0):
-        integrate(u, v, A, B, round(wait / STEP))
-        frames.append(u.copy())
-    return {"u": np.stack(frames, axis=-1)}
+    integrate(u, v, A, B, round(BEFORE / STEP))
+    least, largest = u.copy(), u.copy()
+    for _ in range(round(WATCHED / EVERY)):
+        integrate(u, v, A, B, round(EVERY / STEP))
+        least, largest = np.minimum(least, u), np.maximum(largest, u)
+    return {"u": np.stack([u, least, largest], axis=-1)}
 
 
 def growth(A, B):
@@ -89,23 +89,24 @@ def phase_diagram(predictions):
     agreement = (predictions.predicted.values == theory)[theory >= 0].mean()
     figure = Figure(layout="constrained")
     axes = figure.add_subplot()
-    for number, (name, colour) in enumerate(zip(CLASSES, COLOURS, strict=True)):
-        found = predictions.isel(sample=predictions.predicted.values == number)
-        axes.scatter(found.A, found.B, 60, colour, "s", linewidths=0, label=name)
+    plane = predictions.predicted.set_xindex(["B", "A"]).unstack("sample")
+    axes.pcolormesh(plane.A, plane.B, plane, cmap=ListedColormap(COLOURS), vmin=0, vmax=len(CLASSES) - 1)
+    for name, colour in zip(CLASSES, COLOURS, strict=True):
+        axes.plot([], [], "s", color=colour, label=name)
     a = np.linspace(*WINDOW["A"])
-    axes.plot(a, 1 + a**2, "k-", label="Hopf: B = 1 + A²")
-    axes.plot(a, (1 + a * np.sqrt(D_U / D_V)) ** 2, "k--", label="Turing: B = (1 + A √(D_u/D_v))²")
+    axes.plot(a, 1 + a**2, "k-", label="Hopf: $B = 1 + A^2$")
+    axes.plot(a, (1 + a * np.sqrt(D_U / D_V)) ** 2, "k--", label=r"Turing: $B = (1 + A\sqrt{D_u/D_v})^2$")
     figure.legend(loc="outside upper center", ncols=3)
     axes.set(xlabel="A", ylabel="B", xlim=WINDOW["A"], ylim=WINDOW["B"])
     axes.set_title(f"as theory says at {agreement:.1%} of the {np.sum(theory >= 0)} points where it decides")
     return figure
 
 
-FIELD = {"u": Output(("y", "x", "frame"), (SIZE, SIZE, len(TIMES)), "float32", long_name="concentration u")}
+FIELD = {"u": Output(("y", "x", "view"), (SIZE, SIZE, 3), "float32", long_name="u: last, least, largest while watched")}
 SMALL = Architecture(
     name="small",
     study="brusselator",
-    input_shape=(SIZE, SIZE, len(TIMES)),
+    input_shape=(SIZE, SIZE, 3),
     classes=CLASSES,
     layers=stack(
         ("Conv2D", {"filters": 16, "kernel_size": 5, "strides": 2, "activation": "relu"}),
@@ -123,7 +124,7 @@ STUDY = Study(
         "test": DataSet(lambda per_class=30: labelled(200_000, per_class)),
         "scan": DataSet(scan, labelled=False),
     },
-    sample=Sample("u", ("sample", "y", "x", "frame"), prepare=lambda u: u - u.mean(axis=(1, 2, 3), keepdims=True)),
+    sample=Sample("u", ("sample", "y", "x", "view"), prepare=lambda u: u - u.mean(axis=(1, 2, 3), keepdims=True)),
     networks=(SMALL,),
     pictures=(Picture("predictions/*/scan", phase_diagram, "States of the Brusselator, as the network names them."),),
 )

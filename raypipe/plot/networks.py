@@ -9,6 +9,9 @@ from matplotlib.ticker import MaxNLocator
 from raypipe.plot.classes import symbol
 from raypipe.plot.style import BLUE, ORANGE, new_figure, styled
 
+_SHORT = 8
+"""Characters of a name that fits below a column."""
+
 
 @styled
 def confusion_matrix(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
@@ -35,7 +38,8 @@ def confusion_matrix(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
             color="white" if share[row, column] > 55 else "black",
         )
     labels = [symbol(name) for name in class_names]
-    axes.set_xticks(range(classes), labels)
+    upright = max(map(len, labels)) > _SHORT
+    axes.set_xticks(range(classes), labels, rotation=90 if upright else 0)
     axes.set_yticks(range(classes), labels)
     axes.set_xticks(np.arange(classes + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(classes + 1) - 0.5, minor=True)
