@@ -219,8 +219,8 @@ class Study:
 
     def job(self, name: str, **flags: str) -> str:
         """The command that runs a job for it, such as `raypipe train_network --study mine.py --network small`."""
-        called = f"python jobs/{name}.py" if self.name in built_in() else f"raypipe {name} --study {_flag(self)}"
-        return " ".join([called, *(f"--{flag} {value}" for flag, value in flags.items())])
+        own = [] if self.name in built_in() else ["--study", _flag(self)]
+        return " ".join(["raypipe", name, *own, *(f"--{flag} {value}" for flag, value in flags.items())])
 
 
 def _flag(of: Study) -> str:

@@ -68,7 +68,7 @@ def test_checksum_is_that_of_the_file(store_root):
 
 
 def test_missing_network():
-    with pytest.raises(InputError, match=r"no trained network 'andi-study'.*jobs/train_network.py"):
+    with pytest.raises(InputError, match=r"no trained network 'andi-study'.*raypipe train_network"):
         artifact.load("andi-study")
 
 

@@ -111,7 +111,7 @@ def test_probabilities_that_are_not_finite_are_never_written(here, monkeypatch):
 
 
 def test_mistakes_are_told_before_anything_is_written(here, store_root):
-    with pytest.raises(InputError, match=r"no trained network 'pattern-2d'.*jobs/train_network\.py"):
+    with pytest.raises(InputError, match=r"no trained network 'pattern-2d'.*raypipe train_network"):
         classify.classify("pattern-2d", "test")
     for name in ("pattern-2d", "pattern-3d", "123-2"):
         random_network(architecture(name))

@@ -234,7 +234,7 @@ def test_the_job_ranks_networks(monkeypatch, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("compare_grid", "", "no network of the grid is trained without a series; run jobs/train_grid.py"),
+        ("compare_grid", "", "no network of the grid is trained without a series; run raypipe train_grid"),
         ("compare_grid", "--series seed-2", "trained in the series 'seed-2'"),
         ("compare_grid", "--table {folder}/none.csv", "none.csv as a table"),
         ("compare_grid", "--table {folder}/other.csv", "has no column word, depth, kernel_size"),

@@ -254,7 +254,7 @@ def test_a_class_with_too_few_correct_samples_is_told(caplog):
 def test_mistakes_are_told(here):
     for name in ("123-2", "pattern-2d"):
         random_network(architecture(name))
-    with pytest.raises(InputError, match=r"no trained network 'andi-study'.*jobs/train_network\.py"):
+    with pytest.raises(InputError, match=r"no trained network 'andi-study'.*raypipe train_network"):
         explain.explain("andi-study", "test")
     with pytest.raises(InputError, match="unknown method for network 123-2 'saliency'; choose one of lrp-epsilon"):
         explain.explain("123-2", "test", method="saliency")

@@ -128,7 +128,7 @@ def test_mistakes_are_told():
         faithfulness.similarity(real, maps(real["relevance"], origin=(3, 5, 9)))
     with pytest.raises(InputError, match="3 and 2 trajectories that are not the same ones"):
         faithfulness.similarity(real, real.isel(sample=[0, 1]))
-    with pytest.raises(InputError, match=r"the data set has no score; .* make them with jobs/explain\.py"):
+    with pytest.raises(InputError, match=r"the data set has no score; .* make them with raypipe explain"):
         faithfulness.conservation(real)
     with pytest.raises(InputError, match="has no position, predicted;"):
         faithfulness.perturbation_curve(real, judged_by_few_steps)

@@ -36,7 +36,7 @@ def no_ray(monkeypatch):
         ("train_network --network andi-best", "unknown network 'andi-best'"),
         ("train_network --network 123123123123-32", "cannot be built: at layer 10"),
         ("train_network --network andi-study --epochs 0", "epochs is 0; expected 1 or more"),
-        ("train_network --network pattern-3d", "run python jobs/generate_patterns.py --split train"),
+        ("train_network --network pattern-3d", "run raypipe generate_patterns --split train"),
         ("train_network --network pattern-2d --epochs many", "valid integer"),
         ("train_network --network pattern-2d --recipe best", "unknown recipe 'best'; choose one of study"),
         ("train_network --network andi-study --recipe study", "for andi-study, which has but one; leave it out"),

@@ -47,7 +47,7 @@ def test_a_missing_shard_is_told_by_name_and_made_again_through_ray(store_root, 
     random_network(architecture("pattern-2d"))
     with pytest.raises(AssertionError, match=r"u/c/0/0/0/0 is damaged: it is missing; mend it with: ") as told:
         job("evaluate")(network="pattern-2d", split="val", output=store_root / "figures")
-    assert "python jobs/verify.py --name gray_scott/val --repair" in str(told.value)
+    assert "raypipe verify --name gray_scott/val --repair" in str(told.value)
 
     assert verify("--name", PATTERNS) == 1
     assert "gray_scott/val: damaged" in capsys.readouterr().out

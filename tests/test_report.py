@@ -89,15 +89,15 @@ def test_a_section_without_data_says_which_job_makes_them(tmp_path):
     page = build(tmp_path)
     assert tuple(page.sections) == SECTIONS
     for section, command in {
-        "evaluation": "jobs/evaluate.py",
-        "relevance": "jobs/explain.py --network andi-study",
-        "saliency": "jobs/explain.py --network pattern-2d",
-        "phase-diagram": "jobs/classify_scan.py",
-        "montage": "jobs/generate_scan.py",
-        "patterns": "jobs/generate_patterns.py --split train",
-        "networks": "jobs/train_network.py --network andi-study",
+        "evaluation": "raypipe evaluate",
+        "relevance": "raypipe explain --network andi-study",
+        "saliency": "raypipe explain --network pattern-2d",
+        "phase-diagram": "raypipe classify_scan",
+        "montage": "raypipe generate_scan",
+        "patterns": "raypipe generate_patterns --split train",
+        "networks": "raypipe train_network --network andi-study",
     }.items():
-        assert f"python {command}" in page.sections[section]
+        assert command in page.sections[section]
     assert not page.pictures
 
 
@@ -157,7 +157,7 @@ def test_networks_are_listed_best_first_with_their_size_and_time(tmp_path):
     trained("132-4", accuracy=0.75, seconds=1234.5)
     text = " ".join(build(tmp_path).sections["networks"].split())
     assert "132-4 18 465 2 0.750 1 234 123-2" in text
-    assert "python jobs/train_network.py --network pattern-2d" in text
+    assert "raypipe train_network --network pattern-2d" in text
 
 
 def test_pointing_at_the_phase_diagram_tells_k_f_and_class(tmp_path):

@@ -257,14 +257,14 @@ def test_names_of_data_sets():
         ([], {}, "no network to train"),
         (["123-2", "pattern-2d"], {}, "do not learn from the same data"),
         (["123-2", "andi-residual"], {}, "do not learn from the same data"),
-        (["andi-residual"], {}, "no data set 'andi/train-challenge'.*jobs/generate_traj.* --split train-challenge"),
+        (["andi-residual"], {}, "no data set 'andi/train-challenge'.*raypipe generate_traj.* --split train-challenge"),
         (["123-2"], {"epochs": 0}, "epochs is 0; expected 1 or more"),
         (["123-2"], {"samples": 0}, "samples is 0; expected 1 or more"),
         (["123-2"], {"workers": 0}, "workers is 0; expected 1 or more"),
         (["123-2"], {"gpus_per_trial": -1}, "gpus_per_trial is -1"),
         (["123-2"], {"scheduler": "random"}, "unknown scheduler 'random'; choose one of fifo, asha"),
         (["123-2"], {"series": "../x"}, "series '../x'; expected letters"),
-        (["123-2"], {}, "no data set 'andi/train'.*run python jobs/generate_trajectories.py --split train"),
+        (["123-2"], {}, "no data set 'andi/train'.*run raypipe generate_trajectories --split train"),
         (
             ["123-2"],
             {"train_split": "trian"},
@@ -275,7 +275,7 @@ def test_names_of_data_sets():
             {"validation_split": "scan"},
             "unknown validation split 'scan'; choose one of train, val, test, train2",
         ),
-        (["pattern-2d-second"], {}, "no data set 'gray_scott/train2'.*jobs/generate_patterns.py --split train2"),
+        (["pattern-2d-second"], {}, "no data set 'gray_scott/train2'.*raypipe generate_patterns --split train2"),
     ],
 )
 def test_mistakes_are_told_before_anything_starts(networks, settings, message, monkeypatch):

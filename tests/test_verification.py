@@ -137,7 +137,7 @@ def test_a_missing_chunk_is_damage_not_a_fill_value(sound_store):
         for broken in (None, b""):
             file.unlink() if broken is None else file.write_bytes(broken)
             with pytest.raises(
-                DamageError, match=rf"five.zarr/{chunk} is damaged: it is .*jobs/verify.py --name {NAME}"
+                DamageError, match=rf"five.zarr/{chunk} is damaged: it is .*raypipe verify --name {NAME}"
             ):
                 store.open(NAME).load()
             assert not store.verify(NAME).sound

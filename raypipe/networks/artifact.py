@@ -202,7 +202,7 @@ def _file(name: str) -> bytes:
     if not exists(name):
         raise InputError(
             f"there is no trained network {name!r} ({path(name)}; there: {_short(names())}); train it with "
-            f"jobs/train_network.py or jobs/train_grid.py, or name the file of one, which ends with {ENDING}"
+            f"raypipe train_network or raypipe train_grid, or name the file of one, which ends with {ENDING}"
         )
     return objects.get(path(name))
 

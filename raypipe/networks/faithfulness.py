@@ -2,7 +2,7 @@
 
 Of Adebayo et al., NeurIPS 2018, is the comparison with a network of shuffled weights, of Samek et al., IEEE Trans.
 Neural Netw. Learn. Syst. 28 (2017), the removal of what is most relevant first. The maps are the data sets of
-jobs/explain.py; networks are seen here only as functions that predict.
+raypipe explain; networks are seen here only as functions that predict.
 """
 
 import warnings
@@ -179,5 +179,5 @@ def _check(trajectories: xr.Dataset, *names: str) -> None:
     if missing := [name for name in names if name not in trajectories.variables]:
         raise InputError(
             f"the data set has no {', '.join(missing)}; expected relevance maps of trajectories: make them with "
-            "jobs/explain.py"
+            "raypipe explain"
         )

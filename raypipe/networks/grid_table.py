@@ -37,7 +37,7 @@ def grid_networks(grid: Grid, series: Sequence[str] = ("",)) -> list[str]:
         found = [name for network in grid.networks if (name := artifact.artifact_name(network, one)) in trained]
         if not found:
             which = f"in the series {one!r}" if one else "without a series"
-            raise InputError(f"no network of the grid is trained {which}; run jobs/train_grid.py, or name another")
+            raise InputError(f"no network of the grid is trained {which}; run raypipe train_grid, or name another")
         chosen += found
     return chosen
 
@@ -75,10 +75,10 @@ def read_grid_table(grid: Grid, file: Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(file, dtype=dict.fromkeys(_TEXT, str))
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {file} as a table: {error}; name one that jobs/compare_grid.py wrote") from error
+        raise InputError(f"cannot read {file} as a table: {error}; name one that raypipe compare_grid wrote") from error
     if absent := [name for name in columns(grid) if name not in table]:
         raise InputError(
-            f"{file} has no column {', '.join(absent)}; name a table that jobs/compare_grid.py wrote of this grid"
+            f"{file} has no column {', '.join(absent)}; name a table that raypipe compare_grid wrote of this grid"
         )
     for factor, known in {"word": tuple(grid.words), **grid.factors}.items():
         if foreign := [one for one in table[factor].unique() if one not in known]:

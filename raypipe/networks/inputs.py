@@ -41,7 +41,7 @@ def network_input(architecture: Architecture, values: np.ndarray) -> np.ndarray:
         )
     if not np.isfinite(values).all():
         raise InputError(
-            "the data set has values that are not finite: it was made so, or is damaged; python jobs/verify.py tells"
+            "the data set has values that are not finite: it was made so, or is damaged; raypipe verify tells"
         )
     return sample.prepare(values).astype("float32", copy=False).reshape(len(values), *architecture.input_shape)
 

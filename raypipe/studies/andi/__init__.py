@@ -52,7 +52,7 @@ STUDY = Study(
             "One trajectory per class; in red the 25 steps that speak most for the predicted class. The localisation "
             "noise σ is in units of the displacements' standard deviation.",
             section="Relevance",
-            commands=("python jobs/explain.py --network andi-study",),
+            commands=("raypipe explain --network andi-study",),
         ),
     ),
 )

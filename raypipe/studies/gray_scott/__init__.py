@@ -15,9 +15,9 @@ from raypipe.studies.gray_scott import networks, pattern_sets, tables
 from raypipe.study import DataSet, Picture, Sample, Study
 
 _CLASSIFIED_SCAN = (
-    "python jobs/generate_scan.py",
-    "python jobs/train_network.py --network pattern-2d-second",
-    "python jobs/classify_scan.py --network pattern-2d-second",
+    "raypipe generate_scan",
+    "raypipe train_network --network pattern-2d-second",
+    "raypipe classify_scan --network pattern-2d-second",
 )
 
 
@@ -74,7 +74,7 @@ STUDY = Study(
             "One pattern per class: the field u at the end, and below it the saliency over the pattern, blurred by a "
             "Gaussian of σ = 2 grid spacings.",
             section="Saliency",
-            commands=("python jobs/explain.py --network pattern-2d",),
+            commands=("raypipe explain --network pattern-2d",),
         ),
         Picture(
             "predictions/*/scan",

@@ -51,7 +51,7 @@ def montage(predictions: xr.Dataset, montage_class: str | None = None) -> Iterat
     if not np.array_equal(predictions["seed"].values, scan["seed"].values):
         yield Missing(
             f"The predictions of {network} are of another scan. Delete them and classify the scan again:",
-            (f"python jobs/classify_scan.py --network {network}",),
+            (f"raypipe classify_scan --network {network}",),
         )
         return
     names = class_names(predictions)
