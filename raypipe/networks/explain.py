@@ -43,8 +43,8 @@ def explain(
 
     For sequences the store is `relevance/<network>/<split>` (after it `-<method>` if the method is not the default
     one, and `-<control>`) with `relevance` and the sequence (sample, time) and `score` (sample), the score explained;
-    for fields `saliency/<network>/<split>` with `saliency` and the last frame (sample, y, x). Both have the coordinates
-    of the predictions and `origin`, the number of the sample in the split.
+    for fields `saliency/<network>/<split>` with `saliency` and the last frame or other channel (sample, y, x). Both have the
+    coordinates of the predictions and `origin`, the number of the sample in the split.
 
     Args:
         network: name of a trained network.
@@ -176,7 +176,8 @@ def _variables(
     """Variables of the store and the samples of its shards."""
     shard, shape = SHARD_SAMPLES[product], architecture.input_shape
     described: dict[str, tuple[tuple[str, ...], str, dict[str, str]]]
-    dims = tuple(str(name) for name in seen.dims if name != "frame")
+    # Of fields the maps are over the plane: what comes after it, such as frames, are channels.
+    dims = tuple(map(str, seen.dims if architecture.is_sequence else seen.dims[:3]))
     variable = str(seen.name)
     own = {key: value for key, value in seen.attrs.items() if key in ("long_name", "units")}
     if product == SALIENCY:

@@ -29,7 +29,7 @@ def saliency_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]],
         values = inputs.network_input(trained.architecture, patterns)
         found = saliency(values, rows["predicted"])
         inputs.check_finite(f"saliencies by network {trained.name}", found, rows["origin"])
-        return {"saliency": found, str(seen.name): patterns[..., -1] if "frame" in seen.dims else patterns}
+        return {"saliency": found, str(seen.name): patterns.reshape(*patterns.shape[:3], -1)[..., -1]}
 
     return compute
 
