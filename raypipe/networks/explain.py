@@ -43,8 +43,8 @@ def explain(
 
     For sequences the store is `relevance/<network>/<split>` (after it `-<method>` if the method is not the default
     one, and `-<control>`) with `relevance` and the sequence (sample, time) and `score` (sample), the score explained;
-    for fields `saliency/<network>/<split>` with `saliency` and the last frame or other channel (sample, y, x). Both have
-    the coordinates of the predictions and `origin`, the number of the sample in the split.
+    for fields `saliency/<network>/<split>` with `saliency` and the last frame or channel (sample, y, x). Both have the
+    coordinates of the predictions and `origin`, the number of the sample in the split.
 
     Args:
         network: name of a trained network.
