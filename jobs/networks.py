@@ -6,6 +6,7 @@
 A file, or its URL, can be given to any job as --network.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ import pandas as pd
 import typer
 
 from raypipe.command import run
+from raypipe.errors import InputError
 from raypipe.networks import artifact
 from raypipe.networks.artifact import Artifact
 
@@ -23,13 +25,20 @@ def main(
     ),
 ) -> None:
     """List the trained networks at hand."""
-    found = {name: artifact.load(name) for name in artifact.names()}
-    found |= {str(file): artifact.read(str(file)) for file in sorted(folder.glob(f"*{artifact.ENDING}"))}
+    places: list[tuple[str, Callable[[str], Artifact]]] = [(name, artifact.load) for name in artifact.names()]
+    places += [(str(file), artifact.read) for file in sorted(folder.glob(f"*{artifact.ENDING}"))]
+    found, unreadable = [], []
+    for name, read in places:
+        try:
+            found.append({"network": name, **_facts(read(name))})
+        except InputError as error:
+            unreadable.append(str(error))
+    if found:
+        print(pd.DataFrame(found).to_string(index=False, float_format="{:.4f}".format))
+    if unreadable:
+        raise InputError("; ".join(unreadable))
     if not found:
-        print("no network is trained yet; jobs/train_network.py --help tells how")
-        return
-    table = pd.DataFrame([{"network": name, **_facts(one)} for name, one in found.items()])
-    print(table.to_string(index=False, float_format="{:.4f}".format))
+        print("no network is trained yet; raypipe train_network --help tells how")
 
 
 def _facts(one: Artifact) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """Errors that a user can mend, and those of a user's own code."""
 
+import re
 import traceback
 from pathlib import Path
 from typing import TypeVar
@@ -15,9 +16,9 @@ class InputError(ValueError):
 
 
 class WorkError(RuntimeError):
-    """An exception in a worker, raised by what it computes: the message is one line that says where.
+    """An exception in a user's code, in a worker or in the file of a study: the message is one line that says where.
 
-    `details` is the traceback, from the function that the worker called down to the exception.
+    `details` is the traceback, from what raypipe called down to the exception.
     """
 
     def __init__(self, message: str, details: str) -> None:
@@ -41,7 +42,15 @@ def own_traceback(error: Exception) -> str:
     files = [one.tb_frame.f_code.co_filename for one in frames]
     ours = [number for number, file in enumerate(files) if Path(file).is_relative_to(here)]
     own = [number for number, file in enumerate(files) if number > max(ours, default=-1) and "importlib" not in file]
-    return "".join(traceback.format_exception(type(error), error, frames[own[0]] if own else error.__traceback__))
+    if isinstance(error, SyntaxError):
+        return "".join(traceback.format_exception_only(error))
+    lines = traceback.format_exception(type(error), error, frames[own[0]] if own else error.__traceback__)
+    return plain("".join(lines))
+
+
+def plain(text: str) -> str:
+    """A text without colour codes for terminals."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 class DamageError(InputError):

@@ -17,6 +17,10 @@ SHARD_BYTES = 2**25
 """Size of a shard before compression that is not exceeded, unless by a single sample."""
 
 
+RESERVED = {"sample", "label", "class", "predicted", "probability", "origin"}
+"""Names of what is kept beside the parameters of a sample."""
+
+
 @dataclass(frozen=True)
 class Output:
     """What a simulation gives under one name: an array of these dimensions, shape and data type, or a number.
@@ -72,7 +76,8 @@ def simulations(
         title: what the data are, in one line.
 
     Raises:
-        InputError: if `simulate` cannot be imported or takes other arguments, or the points are not of equal length.
+        InputError: if `simulate` cannot be imported or takes other arguments, the points are not of equal length, or a
+            name is taken.
     """
     columns = {name: np.asarray(values) for name, values in points.items()}
     fixed = dict(constants or {})
@@ -80,6 +85,11 @@ def simulations(
     if len(set(lengths.values())) != 1 or any(len(shape) != 1 for shape in lengths.values()):
         raise InputError(f"points have the shapes {lengths}; expected one-dimensional arrays of one length")
     ((samples,),) = set(lengths.values())
+    if taken := (set(columns) & RESERVED) | (set(columns) | set(fixed)) & set(outputs):
+        raise InputError(
+            f"{', '.join(sorted(taken))} cannot name a parameter: outputs and parameters have names of their own, and "
+            f"raypipe itself uses {', '.join(sorted(RESERVED))}"
+        )
     _check_arguments(simulate, {*columns, *fixed})
     if label is not None:
         columns["label"] = np.asarray(label)

@@ -21,7 +21,7 @@ import numpy as np
 
 from raypipe import modules, studies
 from raypipe.catalog import Card
-from raypipe.errors import InputError, choice
+from raypipe.errors import InputError, WorkError, choice, own_traceback
 from raypipe.modules import ENTRY_POINTS, STUDY_VARIABLE
 from raypipe.networks.architecture import Architecture
 from raypipe.networks.grid import Grid
@@ -189,10 +189,11 @@ class Study:
             InputError: if there is no such split or setting.
         """
         usual = self.settings(split)
-        for name in settings or {}:
+        for name, value in (settings or {}).items():
             if name not in usual:
                 possible = ", ".join(usual) or "none"
                 raise InputError(f"{name} is no setting of {self.name}/{split}; possible: {possible}")
+            _check_type(name, value, usual[name])
         made, card = self.data_sets[split].plan, self.data_sets[split].card
         bound = {**usual, **(settings or {})}
         plan = made if isinstance(made, Plan) else made(**bound)
@@ -200,7 +201,7 @@ class Study:
             plan,
             name=f"{self.name}/{split}",
             parameters={**bound, **plan.parameters},
-            attributes={**(card.attributes() if card else {"command": self.command(split)}), **plan.attributes},
+            attributes={**(card.attributes() if card else {"command": self.command(split, bound)}), **plan.attributes},
         )
 
     def settings(self, split: str) -> dict[str, Any]:
@@ -212,15 +213,24 @@ class Study:
         plan = self.data_sets[choice("split", split, tuple(self.data_sets))].plan
         return {} if isinstance(plan, Plan) else {k: v.default for k, v in inspect.signature(plan).parameters.items()}
 
-    def command(self, split: str) -> str:
-        """The command that makes one of its data sets."""
-        card = self.data_sets[split].card
-        return card.command if card else f"raypipe generate --study {_flag(self)} --split {split}"
+    def command(self, split: str, settings: Mapping[str, Any] | None = None) -> str:
+        """The command that makes one of its data sets, with what is set other than usual."""
+        if card := self.data_sets[split].card:
+            return card.command
+        usual = self.settings(split)
+        own = [f" --set {name}={value}" for name, value in (settings or {}).items() if value != usual[name]]
+        return f"raypipe generate --study {_flag(self)} --split {split}{''.join(own)}"
 
     def job(self, name: str, **flags: str) -> str:
         """The command that runs a job for it, such as `raypipe train_network --study mine.py --network small`."""
         own = [] if self.name in built_in() else ["--study", _flag(self)]
         return " ".join(["raypipe", name, *own, *(f"--{flag} {value}" for flag, value in flags.items())])
+
+
+def _check_type(name: str, value: Any, usual: Any) -> None:
+    fits = isinstance(value, type(usual)) and isinstance(value, bool) == isinstance(usual, bool)
+    if usual is not None and not fits and not (isinstance(usual, float) and type(value) is int):
+        raise InputError(f"{name} is {value!r}; expected a value like the usual one, {usual!r}")
 
 
 def _flag(of: Study) -> str:
@@ -241,12 +251,20 @@ def _installed() -> dict[str, metadata.EntryPoint]:
 
 
 def of_file(file: Path) -> Study:
-    """The study that a file defines as STUDY; an error that its code raises is left as it is.
+    """The study that a file defines as STUDY.
 
     Raises:
         InputError: if there is no such file, or it defines none.
+        WorkError: if its code raises an exception.
     """
-    found = getattr(modules.load(file), "STUDY", None)
+    try:
+        module = modules.load(file)
+    except InputError:
+        raise
+    except Exception as error:
+        hint = "; packages of your own: see docs/own_study.md" if isinstance(error, ImportError) else ""
+        raise WorkError(f"{file}: {type(error).__name__}: {error}{hint}", own_traceback(error)) from error
+    found = getattr(module, "STUDY", None)
     if not isinstance(found, Study):
         raise InputError(f"{file} defines no STUDY, an object of raypipe.study.Study; it has {type(found).__name__}")
     return found

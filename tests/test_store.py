@@ -71,14 +71,15 @@ def test_a_shard_of_another_shape_is_refused_before_it_is_in_the_ledger():
     store.create(plan, {})
     right = {"u": np.zeros((2, 3)), "noise": np.zeros(2)}
     for wrong, message in (
-        ({"u": np.zeros((1, 3))}, r"shape \(1, 3\); expected \(2, 3\)"),
+        ({"u": np.zeros((1, 3))}, "u is of 1 samples; expected 2"),
+        ({"u": np.zeros((2, 4))}, r"u of a sample has the shape \(4,\); expected \(3,\)"),
         ({"noise": np.zeros(2, "complex128")}, "complex128; expected float64"),
         ({"noise": np.array(["a", "b"])}, "<U1; expected float64"),
-        ({"v": np.zeros(2)}, "found arrays noise, u, v; expected noise, u"),
+        ({"v": np.zeros(2)}, "computed is noise, u, v; expected noise, u"),
     ):
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(InputError, match=message):
             store.write_shard(plan.name, 0, plan.bounds(0), {**right, **wrong}, seeds=None, seconds=0, attempt="test")
-    with pytest.raises(ValueError, match="found arrays u; expected noise, u"):
+    with pytest.raises(InputError, match="computed is u; expected noise, u"):
         store.write_shard(plan.name, 0, plan.bounds(0), {"u": right["u"]}, seeds=None, seconds=0, attempt="test")
     assert store.missing(plan.name) == [0, 1, 2]
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from without_ray import fill_here
 
 from raypipe import catalog, modules, store, study
-from raypipe.errors import InputError
+from raypipe.errors import InputError, WorkError
+from raypipe.networks.architecture import stack
 from raypipe.plan import Output, product, simulations
 from raypipe.run import fill
 from raypipe.store import Plan
@@ -116,9 +117,47 @@ def test_a_missing_file_and_an_unknown_name(folder):
         study.choose("none")
 
 
-def test_an_error_in_the_file_is_left_as_it_is(folder):
-    with pytest.raises(ZeroDivisionError):
-        choose(folder, "broken.py", "1 / 0")
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("1 / 0", r"broken.py: ZeroDivisionError: division by zero\n\n.*broken.py"),
+        ("import no_such_package", "broken.py: ModuleNotFoundError: .*packages of your own: see docs/own_study.md"),
+        ("def f(:", "broken.py: SyntaxError: invalid syntax"),
+    ],
+)
+def test_an_error_in_the_file_is_told_without_frames_of_raypipe(folder, text, told):
+    with pytest.raises(WorkError, match=f"(?s){told}") as caught:
+        choose(folder, "broken.py", text)
+    assert "raypipe/" not in str(caught.value)
+
+
+def test_what_is_set_is_like_the_usual_value(folder):
+    text = """
+        from raypipe.plan import Output, product, simulations
+        from raypipe.study import DataSet, Study
+        def simulate(a): return {"x": a}
+        def scan(points: int = 3, top: float = 2.0, wide: bool = False):
+            return simulations(simulate, product(a=range(points)), {"x": Output()})
+        STUDY = Study("mine", {"scan": DataSet(scan, labelled=False)})
+        """
+    chosen = choose(folder, "mine.py", text)
+    assert chosen.plan("scan", {"top": 3}).parameters["top"] == 3
+    for name, value in (("points", "many"), ("points", 2.5), ("points", True), ("wide", 1)):
+        with pytest.raises(InputError, match=f"{name} is {value!r}; expected a value like the usual one"):
+            chosen.plan("scan", {name: value})
+    told = chosen.plan("scan", {"points": 5, "top": 2.0}).attributes["command"]
+    assert told == "raypipe generate --study mine.py --split scan --set points=5"
+
+
+def test_names_that_are_taken_are_refused():
+    for points, outputs in (({"x": [1]}, "x"), ({"sample": [1]}, "y"), ({"label": [1]}, "y"), ({"a": [1]}, "c")):
+        with pytest.raises(InputError, match=r"(x|sample|label|c) cannot name a parameter"):
+            simulations(dict, points, {outputs: Output()}, constants={"c": 1})
+
+
+def test_a_layer_that_there_is_not_is_refused():
+    with pytest.raises(InputError, match=r"unknown kind of layer 'Conv2DD'; choose one of .*GlobalAveragePooling2D"):
+        stack(("Conv2DD", {"filters": 3}))
 
 
 def test_a_file_may_extend_a_built_in_study(folder):

@@ -1,11 +1,15 @@
 """What a network is before it has weights, as plain data; Keras is not needed to ask."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
+
+from raypipe.errors import choice
 
 Kind = Literal[
     "BatchNormalization", "Conv1D", "Conv2D", "Conv3D", "MaxPooling1D", "MaxPooling2D", "MaxPooling3D",
-    "AveragePooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D", "Dense", "Dropout", "Flatten",
+    "AveragePooling1D", "AveragePooling2D", "AveragePooling3D", "GlobalMaxPooling1D", "GlobalMaxPooling2D",
+    "GlobalMaxPooling3D", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAveragePooling3D", "Dense",
+    "Dropout", "Flatten",
     "Activation", "Add", "Subtract", "Concatenate", "Cropping1D", "ZeroPadding1D", "LayerNormalization",
 ]  # fmt: skip
 
@@ -17,12 +21,18 @@ class Layer:
     """One layer: its Keras class, its name in the network and the arguments of its constructor.
 
     `sources` are the names of the layers whose outputs it takes; if there are none, it takes those of the layer before.
+
+    Raises:
+        InputError: if there is no such kind of layer.
     """
 
     kind: Kind
     name: str
     options: Options
     sources: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        choice("kind of layer", self.kind, get_args(Kind))
 
 
 @dataclass(frozen=True)

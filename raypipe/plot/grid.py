@@ -30,7 +30,7 @@ def grid_heat_map(table: pd.DataFrame, grid: Grid) -> Figure:
     words, kernel_sizes = list(grid.words), grid.factors["kernel_size"]
     accuracy = table.pivot_table(index="word", columns="kernel_size", values="val_accuracy", aggfunc="mean")
     image = accuracy.reindex(index=words, columns=list(kernel_sizes)).to_numpy(dtype=float)
-    figure = new_figure(6.4, max(0.27 * len(words) + 1.3, 3.4))
+    figure = new_figure(6.4, max(0.27 * len(words) + 1.3, 4.2))
     axes = figure.add_subplot()
     shades = axes.imshow(np.ma.masked_invalid(image), cmap="viridis", aspect="auto")
     for row, column in np.argwhere(np.isfinite(image)):
@@ -58,10 +58,11 @@ def grid_heat_map(table: pd.DataFrame, grid: Grid) -> Figure:
     axes.spines[:].set_visible(False)
     axes.set(xlabel=f"kernel size ({unit(grid)})", ylabel="layers: 1 convolution, 2 pooling, 3 normalisation")
     means = " and ".join(f"{name.replace('_', ' ').removesuffix('s')}s" for name in list(grid.factors)[1:])
-    label = f"validation accuracy, mean over {means}" if means else "validation accuracy"
+    label = f"validation accuracy,\nmean over {means}" if means else "validation accuracy"
     bar = figure.colorbar(shades, shrink=1 if means else 0.5, aspect=30, pad=0.02, label=label)
     bar.outline.set_visible(False)
-    figure.legend(handles=[Patch(label="cannot be built", **hatched)], loc="outside lower right", fontsize=8)
+    if impossible:
+        figure.legend(handles=[Patch(label="cannot be built", **hatched)], loc="outside lower right", fontsize=8)
     return figure
 
 
@@ -101,7 +102,8 @@ def accuracy_against_cost(table: pd.DataFrame, grid: Grid) -> Figure:
     kernels = [
         Line2D([], [], marker=marker, color="#555555", label=kernel, **shape) for kernel, marker in markers.items()
     ]
-    figure.legend(handles=colours, title="depth (blocks)", loc="outside right upper")
+    if len(colours) > 1:
+        figure.legend(handles=colours, title="depth (blocks)", loc="outside right upper")
     figure.legend(handles=kernels, title="kernel size", loc="outside right lower")
     return figure
 

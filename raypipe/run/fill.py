@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from raypipe import modules, store
-from raypipe.errors import InputError, WorkError, own_traceback
+from raypipe.errors import InputError, WorkError, own_traceback, plain
 from raypipe.run import cluster, environments
 from raypipe.run.progress import progress
 from raypipe.store import Plan, objects
@@ -69,9 +69,11 @@ class Worker:
             )
         except Exception as error:  # as a string: environments do not share the classes that an error may hold
             kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
-            message = (
-                f"{self._name}, shard {shard['shard']} (samples {samples.start} to {samples.stop - 1}): {kind}{error}"
-            )
+            which = f"samples {samples.start} to {samples.stop - 1}"
+            if samples.stop - samples.start == 1:
+                which = f"sample {samples.start}"
+            notes = "".join(f" {note}" for note in getattr(error, "__notes__", ()))
+            message = plain(f"{self._name}, shard {shard['shard']} ({which}): {kind}{error}{notes}")
             return {"samples": 0, "error": message, "traceback": own_traceback(error) if kind else ""}
         return {"samples": samples.stop - samples.start, "error": "", "traceback": ""}
 
@@ -81,10 +83,14 @@ def _one_by_one(simulate: Callable[..., Mapping[str, Any]], constants: Mapping[s
 
     def compute(rows: Rows) -> dict[str, np.ndarray]:
         columns = {name: values.tolist() for name, values in rows.items() if name != "sample"}
-        made = [
-            simulate(**{name: values[number] for name, values in columns.items()}, **constants)
-            for number in range(len(rows["sample"]))
-        ]
+        made = []
+        for number in range(len(rows["sample"])):
+            point = {name: values[number] for name, values in columns.items()}
+            try:
+                made.append(simulate(**point, **constants))
+            except Exception as error:
+                error.add_note("at " + ", ".join(f"{name} = {value!r}" for name, value in point.items()))
+                raise
         return {name: np.stack([np.asarray(one[name]) for one in made]) for name in made[0]}
 
     return compute

@@ -13,6 +13,7 @@ import zarr
 import zarr.storage
 from zarr.core.buffer import default_buffer_prototype
 
+from raypipe.errors import InputError
 from raypipe.store import objects
 from raypipe.store.creation import array_metadata, finished, group_of, is_sharded
 from raypipe.store.documents import Shard, line_path, read_line, read_plan, seal
@@ -54,27 +55,30 @@ def write_shard(
         attempt: who wrote it, for the ledger.
 
     Raises:
-        ValueError: if the arrays are not the store's variables, or one has another shape than the shard or values that
-            its data type cannot hold.
-        InputError: if the store cannot be written, or its plan or metadata are damaged.
+        InputError: if the arrays are not the store's variables, or one has another shape than the shard or values that
+            its data type cannot hold; or the store cannot be written, or its plan or metadata are damaged.
     """
     metadata = {
         variable: one for variable, one in array_metadata(group_of(name, read_plan(name))).items() if is_sharded(one)
     }
     if set(arrays) != set(metadata):
-        raise ValueError(f"found arrays {', '.join(sorted(arrays))}; expected {', '.join(sorted(metadata))}")
+        raise InputError(f"computed is {', '.join(sorted(arrays))}; expected {', '.join(sorted(metadata))}")
     stored: dict[str, np.ndarray] = {}
     encoded: dict[str, Any] = {}
     for variable, values in arrays.items():
         expected = (samples.stop - samples.start, *metadata[variable]["shape"][1:])
         if values.shape != expected:
-            raise ValueError(f"{variable} has the shape {values.shape}; expected {expected}, the samples first")
+            if values.shape[:1] == expected[:1]:
+                raise InputError(f"{variable} of a sample has the shape {values.shape[1:]}; expected {expected[1:]}")
+            raise InputError(
+                f"{variable} is of {len(values) if values.shape else 'no'} samples; expected {expected[0]}"
+            )
         own = default_buffer_prototype().buffer.from_bytes(json.dumps(metadata[variable]).encode())
         memory: dict[str, Any] = {f"{variable}/zarr.json": own}
         with zarr.config.set({"array.write_empty_chunks": True}):
             array: Any = zarr.open_array(zarr.storage.MemoryStore(memory), path=variable, mode="r+")
             if not np.can_cast(values.dtype, array.dtype, "same_kind"):
-                raise ValueError(f"{variable} is of the data type {values.dtype}; expected {array.dtype}")
+                raise InputError(f"{variable} is of the data type {values.dtype}; expected {array.dtype}")
             stored[variable] = np.ascontiguousarray(values, dtype=array.dtype)
             array[samples] = stored[variable]
         encoded |= {path: chunk for path, chunk in memory.items() if chunk is not own}
