@@ -3,6 +3,7 @@
 import itertools
 import logging
 import os
+import re
 import sys
 import textwrap
 
@@ -60,6 +61,13 @@ def test_the_example_of_the_docstring_is_complete(folder, monkeypatch):
 def test_the_example_of_the_documentation_is_that_of_the_docstring():
     page = (fill.cluster.PACKAGE.parent / "docs/own_study.md").read_text()
     assert "".join(EXAMPLE.split()) in "".join(page.split())
+
+
+@pytest.mark.parametrize(
+    "page", sorted((fill.cluster.PACKAGE.parent / "docs").glob("*.md")), ids=lambda page: page.name
+)
+def test_pages_have_no_gap_to_fill(page):
+    assert not re.findall(r"^[A-Z_]{4,}$", page.read_text(), flags=re.MULTILINE)
 
 
 def test_settings_are_arguments_of_the_plan_and_are_kept(folder):
