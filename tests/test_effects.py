@@ -279,7 +279,7 @@ def test_pictures_of_a_grid_of_the_users_own():
     table = own_table(OWN).assign(parameters=100, seconds=2.0)
     heat_map = plot.grid_heat_map(table, OWN)
     assert heat_map.axes[0].images[0].get_array().shape == (30, 2)
-    assert heat_map.axes[1].get_ylabel() == "validation accuracy, mean over filters and learning rates"
+    assert heat_map.axes[1].get_ylabel() == "validation accuracy,\nmean over filters and learning rates"
     assert [tick.get_text() for tick in heat_map.axes[0].get_xticklabels()] == ["4", "16"]
     assert len(plot.accuracy_against_cost(table, OWN).axes[0].lines) == 30 * 2 * 3 * 2
     assert len(plot.effects_plot(effects(own_table(OWN, 0.01), OWN)).axes[0].get_yticklabels()) == 14
