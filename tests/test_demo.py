@@ -36,6 +36,7 @@ def test_every_job_that_makes_data_is_shown(demo):
         "generate",
         "draw",
         "networks",
+        "import_network",
         "preview_pattern",
         "show_environments",
         "compare_grid",

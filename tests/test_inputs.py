@@ -86,9 +86,9 @@ def test_data_sets_that_do_not_fit():
         with pytest.raises(InputError, match=message):
             inputs.check(network, catalog.open(name), name)
 
-    refused(ANDI, "andi/val", "andi/val has samples of 100 points, not 320.*generate_trajectories.py --split val")
+    refused(ANDI, "andi/val", "andi/val has samples of 100 points, not 320.*generate_trajectories --split val")
     refused(PATTERN, "andi/train", r"has no u \(sample, y, x, frame\)")
-    refused(PATTERN, "gray_scott/val", "has no frames at t = 14970: .*generate_patterns.py --split val")
+    refused(PATTERN, "gray_scott/val", "has no frames at t = 14970: .*generate_patterns --split val")
     refused(PATTERN, "gray_scott/train2", "has the classes alpha .* pi l h, not alpha")
     inputs.check(architecture("pattern-2d-second"), catalog.open("gray_scott/train2"), "gray_scott/train2")
 
