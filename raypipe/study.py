@@ -217,7 +217,7 @@ class Study:
         """The command that makes one of its data sets, with what is set other than usual."""
         if card := self.data_sets[split].card:
             return card.command
-        usual = self.settings(split)
+        usual = self.settings(split) if settings else {}
         own = [f" --set {name}={value}" for name, value in (settings or {}).items() if value != usual[name]]
         return f"raypipe generate --study {_flag(self)} --split {split}{''.join(own)}"
 
