@@ -96,11 +96,11 @@ def predictions_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray
     """
     trained = artifact.load(parameters["network"])
     architecture = trained.architecture
-    values = inputs.seen(architecture, store.open(parameters["source"]))
+    source = store.open(parameters["source"])
     probability = classifier(trained)
 
     def compute(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        shard = values.isel(sample=slice(rows["sample"][0], rows["sample"][-1] + 1)).values
+        shard = inputs.values(architecture, source, slice(rows["sample"][0], rows["sample"][-1] + 1))
         found = probability(inputs.network_input(architecture, shard))
         inputs.check_finite(f"probabilities by network {trained.name}", found, rows["sample"])
         return {"probability": found, "predicted": found.argmax(axis=1)}
