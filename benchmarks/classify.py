@@ -60,7 +60,7 @@ class Bare:
 def predictions_of(parameters: dict[str, Any]) -> Callable[[Rows], dict[str, np.ndarray]]:
     """What computes the shards of predictions, in a worker that tells when it is ready and what it took."""
     compute = classify.predictions_of(parameters)
-    compute({"sample": np.arange(classify.BATCH)})
+    compute({"sample": np.arange(classify.FIELDS_BATCH)})
     leave_mark(parameters["marks"])
     file = Path(f"{parameters['marks']}-processor", str(os.getpid()))
     file.parent.mkdir(exist_ok=True)

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     import xarray
 
 BATCH = 64
-"""Samples that go through the network at once: the 3-D network takes about 3 MB for each."""
+"""Sequences that go through the network at once."""
+
+FIELDS_BATCH = 32
+"""Fields that do: of twice as many the activations are so large that memory for each is taken from the system anew."""
 
 
 def classify(network: str, split: str, *, workers: int | None = None) -> str:
@@ -122,8 +125,10 @@ def classifier(trained: artifact.Artifact) -> Callable[[np.ndarray], np.ndarray]
     shape = (None, *trained.architecture.input_shape)
     forward = tf.function(probabilities, input_signature=[tf.TensorSpec(shape, tf.float32)])
 
+    batch = BATCH if trained.architecture.is_sequence else FIELDS_BATCH
+
     def probability(values: np.ndarray) -> np.ndarray:
-        parts = (values[start : start + BATCH] for start in range(0, len(values), BATCH))
+        parts = (values[start : start + batch] for start in range(0, len(values), batch))
         return np.concatenate([forward(part).numpy() for part in parts])
 
     return probability

@@ -112,7 +112,7 @@ def _files(place: str) -> tuple[dict[str, bytes], str]:
         name = place.rstrip("/").rpartition("/")[2]
         return {name: objects.read_from(place)}, name
     files = {str(one.relative_to(folder)): one.read_bytes() for one in sorted(folder.rglob("*")) if one.is_file()}
-    if "saved_model.pb" not in files:
+    if reader.GRAPH not in files:
         raise InputError(
             f"{place} has no saved_model.pb; expected the folder of a SavedModel, or an .h5 or .keras file"
         )
@@ -139,18 +139,14 @@ def _check_name(name: str, own: dict[str, str]) -> None:
 
 def _read(files: dict[str, bytes], source: str, sizes: list[list[int]]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """What the reader makes of the files, in the environment that can read them."""
-    environment = OLD
-    if len(files) == 1 and "saved_model.pb" not in files:
-        version, _ = reader.description(next(iter(files.values())), source)
-        environment = "cluster" if version.split(".")[0] >= "3" else OLD
-    if environment == "cluster":
+    if reader.is_new(files, source):
         data = reader.read(files, source, json.dumps(sizes))
     else:
-        environments.warm(environment)
+        environments.warm(OLD)
         cluster.connect()
         import ray
 
-        remote: Any = ray.remote(runtime_env=environments.runtime_env(environment), max_retries=0)(reader.read)
+        remote: Any = ray.remote(runtime_env=environments.runtime_env(OLD), max_retries=0)(reader.read)
         data = ray.get(remote.remote(files, source, json.dumps(sizes)))
     arrays, documents = artifact.unpack(data, source)
     if documents.get("traceback"):

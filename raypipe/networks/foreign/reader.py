@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import re
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -21,7 +22,11 @@ SAMPLES = 8
 """On which the outputs are compared: half normally distributed, half uniform from 0 to 1."""
 
 _SIGNATURE = "serving_default"
-_GRAPH = "saved_model.pb"
+GRAPH = "saved_model.pb"
+"""By which the folder of a SavedModel is known."""
+
+_KERAS_3 = {"Keras": (3,), "TensorFlow": (2, 16)}
+"""Since when."""
 
 
 def read(files: dict[str, bytes], source: str, sizes: str) -> bytes:
@@ -42,7 +47,7 @@ def read(files: dict[str, bytes], source: str, sizes: str) -> bytes:
             for path, data in files.items():
                 Path(folder, path).parent.mkdir(parents=True, exist_ok=True)
                 Path(folder, path).write_bytes(data)
-            if _GRAPH in files:
+            if GRAPH in files:
                 found, shape, forward, framework = _saved_model(Path(folder), source)
             else:
                 (name,) = files
@@ -102,7 +107,12 @@ def _saved_model(folder: Path, source: str) -> Found:
 def _keras(file: Path, source: str) -> Found:
     version, text = description(file.read_bytes(), source)
     # Before Keras makes anything of it: a Lambda layer of an .h5 file would be code of somebody.
-    described = config.layers_of(json.loads(text), source)
+    try:
+        described = config.layers_of(json.loads(text), source)
+    except InputError:
+        raise
+    except Exception as error:  # where what Keras writes always is not there
+        raise unreadable(source, "a network of Keras", error) from error
     from tensorflow import keras
 
     try:
@@ -141,6 +151,25 @@ def description(data: bytes, source: str) -> tuple[str, str]:
     if not len(text):
         raise InputError(f"{source} has weights only; expected a network: save it by model.save, not save_weights")
     return tuple(one.decode() if isinstance(one, bytes) else str(one) for one in (version, text))  # type: ignore[return-value]
+
+
+def is_new(files: dict[str, bytes], source: str) -> bool:
+    """Whether a network is of the time of Keras 3.
+
+    Raises:
+        InputError: if that cannot be read.
+    """
+    if GRAPH in files:
+        from tensorflow.core.protobuf import saved_model_pb2
+
+        try:
+            saved = saved_model_pb2.SavedModel.FromString(files[GRAPH])
+            since, version = _KERAS_3["TensorFlow"], saved.meta_graphs[0].meta_info_def.tensorflow_version
+        except Exception as error:  # of protobuf, or where it is empty
+            raise unreadable(source, "a SavedModel", error) from error
+    else:
+        since, (version, _) = _KERAS_3["Keras"], description(next(iter(files.values())), source)
+    return tuple(int(one) for one in re.findall(r"\d+", version)[: len(since)]) >= since
 
 
 def unreadable(source: str, what: str, error: Exception) -> InputError:
