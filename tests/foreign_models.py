@@ -108,8 +108,9 @@ def save_all(folder: str) -> str:
     )
     many = keras.Sequential([keras.Input((320, 1)), of.Flatten(), of.Dense(4, activation="softmax")])
     other = keras.Sequential([keras.Input((100, 2)), of.Flatten(), of.Dense(5, activation="softmax")])
-    for name, model in {"odd": odd, "binary": binary, "code": code, "many": many, "other": other}.items():
-        model.save(f"{folder}/{name}.h5")
+    # A SavedModel takes seconds, one of an LSTM many.
+    files = {"odd.h5": odd, "binary.h5": binary, "code.h5": code, "code": code, "many": many, "other": other}
+    for name, model in files.items():
         model.save(f"{folder}/{name}")
     shutil.copytree(f"{folder}/pattern", f"{folder}/pattern-before-2.5")
     as_before_2_5(f"{folder}/pattern-before-2.5")
