@@ -56,7 +56,7 @@ def values(architecture: Architecture, data: "xarray.Dataset", samples: slice | 
     """Values of some samples as a network sees them: what `seen` selects, read.
 
     Frames are read as a range and selected afterwards: in a chunk there are all of them, and to let Zarr select single
-    ones takes it five times as long.
+    ones takes it four times as long.
     """
     variable = data[study.find(architecture.study).seen.variable].isel(sample=samples)
     if architecture.frame_times is None:
