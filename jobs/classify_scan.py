@@ -3,8 +3,10 @@
 Class and probabilities are written beside the scan, as the data set predictions/<network>/scan:
 
     python jobs/classify_scan.py --network pattern-2d-second
+    python jobs/classify_scan.py --study my_study.py --network small --split fine-scan
 
-The scan is that of jobs/generate_scan.py, the network one that jobs/train_network.py trained.
+The scan is that of jobs/generate_scan.py or of a study of yours, the network one that was trained here or imported.
+Run again, it continues.
 """
 
 from typing import Annotated
@@ -22,13 +24,14 @@ def main(
     network: Annotated[
         str, typer.Option(help="Trained pattern network; pattern-3d needs ten frames, which the scan does not have.")
     ] = "pattern-2d-second",
+    split: Annotated[str, typer.Option(help="Data set of the network's study.")] = "scan",
     workers: Annotated[
         int | None, typer.Option(help="At most so many worker processes, one core each. [default: all cores]")
     ] = None,
 ) -> None:
     """Classify every pattern of the fine scan."""
     network = artifact.at_hand(network)
-    predictions = catalog.open(classify(network, "scan", workers=workers))
+    predictions = catalog.open(classify(network, split, workers=workers))
     names = predictions["class"].values
     counts = np.bincount(predictions["predicted"], minlength=len(names))
     print("\n".join(f"{name:<8} {count:>5}" for name, count in zip(names, counts, strict=True)))

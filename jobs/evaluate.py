@@ -32,8 +32,9 @@ def main(
     strata = study.find(artifact.load(network).architecture.study).strata
     evaluation = evaluate(catalog.open(classify(network, split, workers=workers)), strata)
     print(f"{network} on {split}\n{table(evaluation)}")
+    history = artifact.load(network).history  # of a network of others there is none
     pictures = {
-        f"{network}_training": plot.training_history(artifact.load(network).history),
+        **({f"{network}_training": plot.training_history(history)} if history else {}),
         f"{network}_{split}_confusion": plot.confusion_matrix(
             evaluation["confusion"].values, [str(name) for name in evaluation["label"].values]
         ),

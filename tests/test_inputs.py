@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tiny_data import write_patterns, write_trajectories
@@ -101,3 +103,15 @@ def test_samples_without_label_and_empty_data_sets():
         inputs.check(PATTERN, unlabelled, "gray_scott/val")
     with pytest.raises(InputError, match="is empty"):
         inputs.check(PATTERN, data.isel(sample=slice(0)), "gray_scott/val")
+
+
+@pytest.mark.parametrize("times", [None, (14940, 14970, 15000), (11400, 15000), (15000, 11800, 12200)])
+@pytest.mark.parametrize("samples", [slice(1, 4), np.array([3, 0])])
+def test_the_values_read_are_those_of_the_frames_that_are_seen(times, samples):
+    write_patterns("test", 5)
+    data = catalog.open("gray_scott/test")
+    network = replace(PATTERN, frame_times=times)
+    expected = inputs.seen(network, data).isel(sample=samples).values
+    found = inputs.values(network, data, samples)
+    np.testing.assert_array_equal(found, expected)
+    assert len({float(one) for one in found[0, 0, 0]}) == found.shape[-1], "the frames are all alike, the test is empty"

@@ -8,6 +8,7 @@ elsewhere can do no harm.
 import hashlib
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -142,6 +143,21 @@ def _checked(data: bytes, source: str) -> Artifact:
         raise InputError(f"{source} is not a trained network: {_line(error)}; {_AGAIN}") from error
     if problem := _misfit(found):
         raise InputError(f"{source} is not a trained network: {problem}; {_AGAIN}")
+    return found
+
+
+def made(architecture: Mapping[str, Any], weights: dict[str, np.ndarray], source: str) -> Artifact:
+    """A network of an architecture as JSON values, with no history; `source` names it in messages.
+
+    Raises:
+        InputError: if it is not the architecture of a network, or the weights cannot be those of one.
+    """
+    try:
+        found = Artifact(_ARCHITECTURE.validate_python(architecture), weights, {}, {}, {})
+    except ValidationError as error:
+        raise InputError(f"{source} cannot be a network here: {_line(error)}") from error
+    if problem := _misfit(found):
+        raise InputError(f"{source} cannot be a network here: {problem}")
     return found
 
 

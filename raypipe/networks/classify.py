@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     import xarray
 
 BATCH = 64
-"""Samples that go through the network at once: the 3-D network takes about 3 MB for each."""
+"""Sequences that go through the network at once."""
+
+FIELDS_BATCH = 32
+"""Fields that do: of twice as many the activations are so large that memory for each is taken from the system anew."""
 
 
 def classify(network: str, split: str, *, workers: int | None = None) -> str:
@@ -96,11 +99,11 @@ def predictions_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray
     """
     trained = artifact.load(parameters["network"])
     architecture = trained.architecture
-    values = inputs.seen(architecture, store.open(parameters["source"]))
+    source = store.open(parameters["source"])
     probability = classifier(trained)
 
     def compute(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        shard = values.isel(sample=slice(rows["sample"][0], rows["sample"][-1] + 1)).values
+        shard = inputs.values(architecture, source, slice(rows["sample"][0], rows["sample"][-1] + 1))
         found = probability(inputs.network_input(architecture, shard))
         inputs.check_finite(f"probabilities by network {trained.name}", found, rows["sample"])
         return {"probability": found, "predicted": found.argmax(axis=1)}
@@ -122,8 +125,10 @@ def classifier(trained: artifact.Artifact) -> Callable[[np.ndarray], np.ndarray]
     shape = (None, *trained.architecture.input_shape)
     forward = tf.function(probabilities, input_signature=[tf.TensorSpec(shape, tf.float32)])
 
+    batch = BATCH if trained.architecture.is_sequence else FIELDS_BATCH
+
     def probability(values: np.ndarray) -> np.ndarray:
-        parts = (values[start : start + BATCH] for start in range(0, len(values), BATCH))
+        parts = (values[start : start + batch] for start in range(0, len(values), batch))
         return np.concatenate([forward(part).numpy() for part in parts])
 
     return probability

@@ -52,6 +52,24 @@ def seen(architecture: Architecture, data: "xarray.Dataset") -> "xarray.DataArra
     return variable if architecture.frame_times is None else variable.sel(frame=list(architecture.frame_times))
 
 
+def values(architecture: Architecture, data: "xarray.Dataset", samples: slice | np.ndarray) -> np.ndarray:
+    """Values of some samples as a network sees them: what `seen` selects, read.
+
+    Frames are read as a range and selected afterwards: in a chunk there are all of them, and to let Zarr select single
+    ones takes it four times as long.
+    """
+    variable = data[study.find(architecture.study).seen.variable].isel(sample=samples)
+    if architecture.frame_times is None:
+        return variable.values
+    times = data["frame"].values.tolist()
+    places = [times.index(time) for time in architecture.frame_times]
+    first, last = min(places), max(places)
+    block: np.ndarray = variable.isel(frame=slice(first, last + 1)).values
+    if places == list(range(first, last + 1)):
+        return block
+    return block.take([place - first for place in places], axis=variable.dims.index("frame"))
+
+
 def check_finite(what: str, values: np.ndarray, samples: np.ndarray) -> None:
     """Make sure that what a network says, `values` (sample, …) of the samples of these numbers, can be written.
 
@@ -74,12 +92,11 @@ def read(architecture: Architecture, data: "xarray.Dataset", name: str, count: i
     check(architecture, data, name)
     labels = data["label"].values.astype("int64")
     chosen = _balanced(labels, len(labels) if count is None else count, name)
-    variable = seen(architecture, data)
     inputs = np.empty((len(chosen), *architecture.input_shape), "float32")
     for start in range(0, len(labels), _BLOCK):
         first, last = np.searchsorted(chosen, (start, start + _BLOCK))
         if first < last:
-            block = variable.isel(sample=slice(start, start + _BLOCK)).values
+            block = values(architecture, data, slice(start, start + _BLOCK))
             inputs[first:last] = network_input(architecture, block[chosen[first:last] - start])
     return Samples(inputs, labels[chosen])
 

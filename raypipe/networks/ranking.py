@@ -15,14 +15,18 @@ from raypipe.networks.evaluate import evaluate, strata_of
 
 
 def training_facts(trained: Artifact) -> dict[str, Any]:
-    """Name, parameters, epochs, training samples, seconds of training and validation accuracy of a network."""
+    """Name, parameters, epochs, training samples, seconds of training and validation accuracy of a network.
+
+    What is not known of a network that was not trained here is NaN.
+    """
+    data = trained.provenance.get("made_from", {}).get("data")
     return {
         "name": trained.name,
         "parameters": trained.parameters,
-        "epochs": len(trained.history["loss"]),
-        "samples": trained.provenance["made_from"]["data"]["train"]["samples"],
-        "seconds": trained.provenance["seconds"],
-        "val_accuracy": trained.metrics["val_accuracy"],
+        "epochs": len(trained.history["loss"]) if trained.history else np.nan,
+        "samples": data["train"]["samples"] if data else np.nan,
+        "seconds": trained.provenance.get("seconds", np.nan),
+        "val_accuracy": trained.metrics.get("val_accuracy", np.nan),
     }
 
 

@@ -46,7 +46,7 @@ BATCH = 64
 """Trajectories analysed at once; integrated gradients evaluate the network at 64 points for each of them."""
 
 VARIANCE_EPSILON = 1e-3
-"""What Keras adds to the variance in a batch normalisation."""
+"""What Keras adds to the variance in a batch normalisation, unless told otherwise."""
 
 TOLERANCE = 1e-4
 """How far a probability may move when a network is made explainable: float32 rounding of scores of some tens."""
@@ -158,8 +158,9 @@ def explainable(trained: Artifact) -> Artifact:
     for layer in architecture.layers:
         if layer.kind == "BatchNormalization":
             names = [f"{layer.name}/{i}" for i in range(4)]
-            statistics = (weights.pop(name) for name in names)
-            kernel, bias = as_convolution(*statistics)
+            scale, shift, mean, variance = (weights.pop(name) for name in names)
+            epsilon = float(layer.options.get("epsilon", VARIANCE_EPSILON))  # type: ignore[arg-type]
+            kernel, bias = as_convolution(scale, shift, mean, variance, epsilon)
             weights |= {names[0]: kernel, names[1]: bias}
             layer = replace(
                 layer, kind="Conv1D", options={"filters": len(bias), "kernel_size": 1, "activation": "linear"}
@@ -170,10 +171,10 @@ def explainable(trained: Artifact) -> Artifact:
 
 
 def as_convolution(
-    scale: np.ndarray, shift: np.ndarray, mean: np.ndarray, variance: np.ndarray
+    scale: np.ndarray, shift: np.ndarray, mean: np.ndarray, variance: np.ndarray, epsilon: float = VARIANCE_EPSILON
 ) -> tuple[np.ndarray, np.ndarray]:
     """Kernel (1, n, n) and bias (n) of the convolution that is the batch normalisation of n channels, float32."""
-    factor = scale.astype("float64") / np.sqrt(variance.astype("float64") + VARIANCE_EPSILON)
+    factor = scale.astype("float64") / np.sqrt(variance.astype("float64") + epsilon)
     return np.diag(factor)[None].astype("float32"), (shift - mean * factor).astype("float32")
 
 

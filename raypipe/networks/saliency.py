@@ -21,11 +21,12 @@ def saliency_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]],
     `predicted`, the class whose score is differentiated.
     """
     trained = artifact.load(parameters["network"])
-    seen = inputs.seen(trained.architecture, store.open(parameters["source"]))
+    source = store.open(parameters["source"])
+    seen = inputs.seen(trained.architecture, source)
     saliency = saliency_map(trained)
 
     def compute(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        patterns = seen.isel(sample=rows["origin"]).values
+        patterns = inputs.values(trained.architecture, source, rows["origin"])
         values = inputs.network_input(trained.architecture, patterns)
         found = saliency(values, rows["predicted"])
         inputs.check_finite(f"saliencies by network {trained.name}", found, rows["origin"])

@@ -67,7 +67,7 @@ def evaluation(holdings: Holdings) -> Iterator[Part]:
                 plot.accuracy_by_stratum({network: metrics}, of.notes if of else None),
                 f"Recall of each class and accuracy of {network} on {split}, by {' and by '.join(strata)}.",
             )
-    trained = {one.name: one for one in holdings.networks}
+    trained = {one.name: one for one in holdings.networks if one.history}
     for network in dict.fromkeys(network for network, _ in found if network in trained):
         yield Heading(f"Training of {network}")
         yield Picture(
@@ -86,7 +86,7 @@ def networks(holdings: Holdings) -> Iterator[Part]:
             yield Heading(f"Of {study}")
             yield Table(
                 ("network", "parameters", "epochs", "validation accuracy", "training time (s)"),
-                [_row(one) for one in sorted(own.networks, key=lambda one: -one.history["val_accuracy"][-1])],
+                [_row(one) for one in sorted(own.networks, key=lambda one: -(_accuracy(one) or 0))],
             )
         elif of and of.networks and labelled & {one.name for one in own.stores}:
             yield Heading(f"Of {study}")
@@ -96,14 +96,18 @@ def networks(holdings: Holdings) -> Iterator[Part]:
             )
 
 
-def _row(network: Artifact) -> tuple[str, int, int, float, int | None]:
-    accuracy = network.history["val_accuracy"]
+def _accuracy(network: Artifact) -> float | None:
+    """The last validation accuracy, of a network that was trained here."""
+    return network.history["val_accuracy"][-1] if network.history else None
+
+
+def _row(network: Artifact) -> tuple[str, int, int | None, float | None, int | None]:
     seconds = network.provenance.get("seconds")
     return (
         network.name,
         network.parameters,
-        len(accuracy),
-        accuracy[-1],
+        len(network.history["val_accuracy"]) if network.history else None,
+        _accuracy(network),
         None if seconds is None else round(seconds),
     )
 

@@ -1,0 +1,56 @@
+"""Import a network that others trained: a SavedModel of TensorFlow, or an .h5 or .keras file of Keras 2 or 3.
+
+    python jobs/import_network.py their_model.h5
+    python jobs/import_network.py saved_model_folder --name theirs/small --study gray_scott
+    python jobs/import_network.py their_model.keras --classes alpha,beta,gamma --frames 14940,14970,15000
+
+Its outputs for random samples are compared with those of the original, and it is kept if they agree. Every other job
+takes it by its name then. A SavedModel is a program: import those of people whom you trust.
+"""
+
+from typing import Annotated
+
+import typer
+
+from raypipe.command import run
+from raypipe.errors import InputError
+from raypipe.networks.foreign.importing import TOLERANCE, import_network
+
+
+def main(
+    path: Annotated[str, typer.Argument(help="Folder of a SavedModel, or path or URL of an .h5 or .keras file.")],
+    name: Annotated[
+        str | None, typer.Option(help="What to call it, maybe in a series: theirs/small.  [default: as the file]")
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(help="Names of its outputs, in their order: a,b,c.  [default: those of the study, if so many]"),
+    ] = None,
+    frames: Annotated[
+        str | None, typer.Option(help="Times of the frames that it sees.  [default: those of the study, if so many]")
+    ] = None,
+) -> None:
+    """Import a network that others trained, and say how far its outputs are from the original's."""
+    found = import_network(path, name=name, classes=_listed(classes), frames=_numbers(frames))
+    own = found.architecture
+    print(f"{found.name}, of the study {own.study}: {len(own.layers)} layers, {found.parameters} parameters")
+    print(f"classes {' '.join(own.classes)}" + (f", frames {own.frame_times}" if own.frame_times else ""))
+    print(
+        f"outputs for random samples differ from the original's by {found.provenance['difference']:.1e} of the largest "
+        f"({TOLERANCE:.0e} allowed)"
+    )
+
+
+def _listed(given: str | None) -> list[str] | None:
+    return [one.strip() for one in given.split(",") if one.strip()] if given else None
+
+
+def _numbers(given: str | None) -> list[int] | None:
+    try:
+        return [int(one) for one in _listed(given) or []] or None
+    except ValueError:
+        raise InputError(f"--frames {given}; expected whole numbers, such as 1,2,3") from None
+
+
+if __name__ == "__main__":
+    run(main)

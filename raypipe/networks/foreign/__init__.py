@@ -1,0 +1,1 @@
+"""Networks that were not trained here: from the files of Keras and TensorFlow to artifacts."""

@@ -1,0 +1,252 @@
+"""Make an artifact of a network of others, and prove that it says the same as the original."""
+
+import json
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from raypipe import study
+from raypipe.errors import InputError, WorkError
+from raypipe.networks import artifact, keras_model
+from raypipe.networks.architecture import Architecture
+from raypipe.networks.artifact import Artifact
+from raypipe.networks.foreign import reader
+from raypipe.networks.grid import Grid
+from raypipe.run import cluster, environments
+from raypipe.store import objects
+from raypipe.study import Study
+
+TOLERANCE = 1e-4
+"""How far outputs may be from those of the original, relative to the largest: float32 sums in another order."""
+
+OLD = "explain"
+"""The environment whose TensorFlow reads what TensorFlow 2 wrote until it got Keras 3."""
+
+_SPREAD = 100
+"""How many times the tolerance outputs must differ between samples, or equal ones would prove nothing."""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What the numbers that go into a network and come out are: see `Architecture`."""
+
+    study: str
+    classes: tuple[str, ...]
+    frame_times: tuple[int, ...] | None
+    splits: tuple[str, str]
+
+
+def import_network(
+    place: str,
+    *,
+    name: str | None = None,
+    classes: Sequence[str] | None = None,
+    frames: Sequence[int] | None = None,
+) -> Artifact:
+    """Keep a network that Keras or TensorFlow saved as a trained network of a study.
+
+    The study is the chosen one, or that of which a network takes samples of this shape and tells as many classes apart.
+
+    Args:
+        place: folder of a SavedModel, or path or URL of an .h5 or .keras file.
+        name: to call it by, maybe in a series: "theirs/small"; None for that of the file.
+        classes: names of its outputs, in their order; None for those of the study's networks.
+        frames: times of the frames that it sees, for studies whose samples have frames; None for those of the study's.
+
+    Returns:
+        The artifact, whose provenance tells the file, its SHA-256, the framework and the difference of the outputs.
+
+    Raises:
+        InputError: if it cannot be read, has a layer without counterpart, does not fit the study, does not say the same
+            once it is here, or if there is another network of that name.
+    """
+    files, source = _files(place)
+    own = {"file": source, "sha256": reader.checksum(files)}
+    series, _, called = (name or re.sub(r"[^\w.-]+", "-", Path(source).stem)).rpartition("/")
+    wanted = f"{series}/{called}" if series else called
+    _check_name(wanted, own)
+    candidates = [chosen] if (chosen := study.chosen()) else [one for one in study.all_studies() if one.sample]
+    sizes = [list(one.input_shape) for of in candidates for one in _kinds(of)]
+    arrays, documents = _read(files, source, sizes)
+
+    shape, outputs = tuple(documents["input_shape"]), arrays["outputs"]
+    if outputs.ndim != 2 or outputs.shape[1] < 2:
+        raise InputError(f"{source} has outputs of shape {outputs.shape[1:]}; expected one for each of some classes")
+    meaning = _meaning(source, candidates, shape, outputs.shape[1], classes, frames)
+    weights = {key.removeprefix("weights/"): one for key, one in arrays.items() if key.startswith("weights/")}
+    made = artifact.made(
+        {
+            "name": called,
+            "study": meaning.study,
+            "input_shape": shape,
+            "classes": meaning.classes,
+            "layers": documents["layers"],
+            "frame_times": meaning.frame_times,
+            "splits": meaning.splits,
+        },
+        weights,
+        source,
+    )
+    difference = _difference(made, arrays["inputs"], outputs, source)
+    provenance = {
+        "made_from": {"imported": {**own, "framework": documents["framework"]}},
+        "difference": difference,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": environments.provenance(None),
+    }
+    imported = Artifact(made.architecture, weights, {}, {}, provenance, series)
+    artifact.save(imported)
+    return imported
+
+
+def _files(place: str) -> tuple[dict[str, bytes], str]:
+    """The files of a network, and what to call it."""
+    folder = Path(place)
+    if "://" in place or not folder.is_dir():
+        name = place.rstrip("/").rpartition("/")[2]
+        return {name: objects.read_from(place)}, name
+    files = {str(one.relative_to(folder)): one.read_bytes() for one in sorted(folder.rglob("*")) if one.is_file()}
+    if reader.GRAPH not in files:
+        raise InputError(
+            f"{place} has no saved_model.pb; expected the folder of a SavedModel, or an .h5 or .keras file"
+        )
+    return files, folder.resolve().name
+
+
+def _check_name(name: str, own: dict[str, str]) -> None:
+    """Make sure that a name is free."""
+    objects.checked(artifact.path(name))
+    if artifact.exists(name):
+        made_from = artifact.load(name).provenance.get("made_from", {}).get("imported", {})
+        same = ", made of this same file" if made_from.get("sha256") == own["sha256"] else ""
+        raise InputError(
+            f"there is a network {name} already{same}; give this one another --name, or delete {objects.root()}/"
+            f"{artifact.path(name)}"
+        )
+    for of in study.all_studies():
+        if any(one.name == name for one in of.networks) or (of.grid and name in of.grid.members):
+            raise InputError(
+                f"{name} is the name of a network of the study {of.name}, which may be trained here; give this one "
+                f"another, such as --name theirs/{name}"
+            )
+
+
+def _read(files: dict[str, bytes], source: str, sizes: list[list[int]]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """What the reader makes of the files, in the environment that can read them."""
+    if reader.is_new(files, source):
+        data = reader.read(files, source, json.dumps(sizes))
+    else:
+        environments.warm(OLD)
+        cluster.connect()
+        import ray
+
+        remote: Any = ray.remote(runtime_env=environments.runtime_env(OLD), max_retries=0)(reader.read)
+        data = ray.get(remote.remote(files, source, json.dumps(sizes)))
+    arrays, documents = artifact.unpack(data, source)
+    if documents.get("traceback"):
+        raise WorkError(documents["error"], documents["traceback"])
+    if "error" in documents:
+        raise InputError(documents["error"])
+    return arrays, documents
+
+
+def _kinds(of: Study) -> list[Architecture | Grid]:
+    """What there is of networks in a study; those of a grid are all of one kind."""
+    return [*of.networks, *([of.grid] if of.grid else [])]
+
+
+def _meaning(
+    source: str,
+    candidates: list[Study],
+    shape: tuple[int, ...],
+    outputs: int,
+    classes: Sequence[str] | None,
+    frames: Sequence[int] | None,
+) -> Meaning:
+    """The study of a network and what its numbers mean there."""
+    found = f"{source} takes samples of shape {shape} and has {outputs} outputs"
+    fitting = [of for of in candidates if _fits(of, shape)]
+    if not fitting:
+        known = {f"{of.name} {one.input_shape}" for of in candidates for one in _kinds(of)}
+        raise InputError(
+            f"{found}; no network of a study takes such: {', '.join(sorted(known)) or 'there are none'}; name its "
+            "study with --study"
+        )
+    if len(fitting) > 1:
+        raise InputError(
+            f"{found}, which fits the studies {', '.join(of.name for of in fitting)}; name one with --study"
+        )
+    (of,) = fitting
+    alike = [one for one in _kinds(of) if _space(of, one.input_shape) == _space(of, shape)]
+    named = _one(
+        tuple(classes) if classes else None,
+        {one.classes for one in alike if len(one.classes) == outputs},
+        f"{found}; which of the study's classes they are is not known: name them in their order, --classes a,b,c",
+    )
+    if len(named) != outputs or len(set(named)) != outputs:
+        raise InputError(f"{found}; {len(set(named))} different classes are named, {','.join(named)}; name {outputs}")
+    times = None
+    if "frame" in of.seen.dims:
+        count = shape[of.seen.dims.index("frame") - 1]
+        of_count = {one.frame_times for one in alike if one.frame_times and len(one.frame_times) == count}
+        said = f"{found}; which {count} frames it sees is not known: give their times, --frames 1,2,3"
+        times = _one(tuple(frames) if frames else None, of_count, said)
+        if len(times) != count:
+            raise InputError(f"{found}, of {count} frames; {len(times)} times are given: give {count}")
+    elif frames:
+        raise InputError(
+            f"--frames with {source}, which is of the study {of.name}, whose samples have none; leave it out"
+        )
+    splits = next((one.splits for one in alike if one.classes == named), Architecture.splits)
+    return Meaning(of.name, named, times, splits)
+
+
+def _one(given: tuple[Any, ...] | None, possible: set[tuple[Any, ...]], otherwise: str) -> tuple[Any, ...]:
+    """What is given, or what alone is possible."""
+    if given:
+        return given
+    if len(possible) != 1:
+        raise InputError(otherwise)
+    return next(iter(possible))
+
+
+def _fits(of: Study, shape: tuple[int, ...]) -> bool:
+    """Whether samples of a study may have a shape, with a last axis of one channel where networks want one."""
+    if of.sample is None:
+        return False
+    dims = len(of.sample.dims) - 1
+    alike = [one for one in _kinds(of) if len(one.input_shape) == len(shape)]
+    sizes = {_space(of, one.input_shape) for one in alike}
+    return len(shape) >= dims and all(one == 1 for one in shape[dims:]) and (not sizes or _space(of, shape) in sizes)
+
+
+def _space(of: Study, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The size of a sample without its frames, which networks may choose."""
+    return tuple(size for dim, size in zip(of.seen.dims[1:], shape, strict=False) if dim != "frame")
+
+
+def _difference(made: Artifact, inputs: np.ndarray, expected: np.ndarray, source: str) -> float:
+    """How far the outputs are from those of the original, relative to the largest of these.
+
+    Raises:
+        InputError: if that is too far, or the outputs are the same for whatever input.
+    """
+    outputs = keras_model.load(made)(inputs, training=False).numpy()
+    largest = float(np.abs(expected).max())
+    difference = float(np.abs(outputs - expected).max()) / largest if largest else float("inf")
+    if not difference <= TOLERANCE:  # also if it is not a number
+        raise InputError(
+            f"{source} says otherwise once it is here: outputs for random samples differ by {difference:.1e} of the "
+            f"largest; expected at most {TOLERANCE:.0e}: a layer means something else there; nothing is kept"
+        )
+    if float(np.ptp(expected, axis=0).max()) < _SPREAD * TOLERANCE * largest:
+        logging.getLogger(__name__).warning(
+            "%s says nearly the same of every random sample: that the outputs agree proves little", source
+        )
+    return difference

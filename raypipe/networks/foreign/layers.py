@@ -1,0 +1,90 @@
+"""What is read of a network of others: layers of our kinds, with the weights of each."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from raypipe.errors import InputError
+from raypipe.networks.architecture import Layer
+
+INPUT = "input"
+"""What layers call the input of the network."""
+
+_ACTIVATED = ("Conv1D", "Conv2D", "Conv3D", "Dense")
+
+
+@dataclass(frozen=True)
+class Read:
+    """One layer and its weights, in the order of Keras's `get_weights()`; its sources are named always."""
+
+    layer: Layer
+    weights: list[np.ndarray] = field(default_factory=list)
+
+
+def tidied(found: list[Read], source: str) -> tuple[tuple[Layer, ...], dict[str, np.ndarray]]:
+    """Layers as an architecture has them, named after kind and position, and their weights under these names.
+
+    An activation of its own becomes one of the layer before, where that has none and is not used otherwise. The last
+    layer is then one that says whether the outputs are logits or probabilities.
+
+    Raises:
+        InputError: if the outputs are neither; `source` names the file in messages.
+    """
+    users: dict[str, int] = {}
+    for one in found:
+        for name in one.layer.sources:
+            users[name] = users.get(name, 0) + 1
+    merged: list[Read] = []
+    renamed: dict[str, str] = {INPUT: INPUT}
+    by_name: dict[str, int] = {}
+    for one in found:
+        sources = tuple(renamed[name] for name in one.layer.sources)
+        before = by_name.get(sources[0]) if one.layer.kind == "Activation" else None
+        if before is not None and users[one.layer.sources[0]] == 1 and _takes_activation(merged[before].layer):
+            options = {**merged[before].layer.options, "activation": one.layer.options["activation"]}
+            merged[before] = replace(merged[before], layer=replace(merged[before].layer, options=options))
+            renamed[one.layer.name] = sources[0]
+            continue
+        if one.layer.kind == "BatchNormalization":
+            one = _complete(one)
+        name = f"{one.layer.kind.lower()}_{len(merged) + 1}"
+        renamed[one.layer.name] = name
+        by_name[name] = len(merged)
+        merged.append(replace(one, layer=replace(one.layer, name=name, sources=sources)))
+    while merged and merged[-1].layer.kind == "Dropout":
+        merged.pop()
+    last = merged[-1].layer.options.get("activation") if merged else None
+    if last not in ("linear", "softmax"):
+        raise InputError(
+            f"{source} ends in {_last(merged)}; expected class scores, from a Dense layer, or their softmax: choose a "
+            "network that classifies"
+        )
+    layers, previous = [], INPUT
+    for one in merged:  # an architecture's layer takes the outputs of the one before unless it says otherwise
+        chained = one.layer.sources == (previous,)
+        layers.append(replace(one.layer, sources=() if chained else one.layer.sources))
+        previous = one.layer.name
+    weights = {f"{one.layer.name}/{i}": array for one in merged for i, array in enumerate(one.weights)}
+    return tuple(layers), weights
+
+
+def _complete(one: Read) -> Read:
+    """A batch normalisation with a scale and a shift, which it may have been made without."""
+    options, weights = dict(one.layer.options), list(one.weights)
+    neutral = {"scale": np.ones_like(weights[-1]), "center": np.zeros_like(weights[-1])}
+    for place, (option, values) in enumerate(neutral.items()):
+        if not options.pop(option, True):
+            weights.insert(place, values)
+    return Read(replace(one.layer, options=options), weights)
+
+
+def _takes_activation(layer: Layer) -> bool:
+    return layer.kind in _ACTIVATED and layer.options["activation"] == "linear"
+
+
+def _last(merged: list[Read]) -> str:
+    if not merged:
+        return "nothing, as it has no layers"
+    layer = merged[-1].layer
+    activation = layer.options.get("activation")
+    return f"a layer {layer.kind}" + (f" with the activation {activation}" if activation else "")

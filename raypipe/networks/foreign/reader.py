@@ -1,0 +1,205 @@
+"""Read a network of others, in the environment whose TensorFlow can: from bytes to bytes."""
+
+import hashlib
+import io
+import json
+import re
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from raypipe.errors import InputError, own_traceback
+from raypipe.networks import artifact
+from raypipe.networks.foreign import config, graph
+from raypipe.networks.foreign.layers import Read, tidied
+
+SAMPLES = 8
+"""On which the outputs are compared: half normally distributed, half uniform from 0 to 1."""
+
+_SIGNATURE = "serving_default"
+GRAPH = "saved_model.pb"
+"""By which the folder of a SavedModel is known."""
+
+_KERAS_3 = {"Keras": (3,), "TensorFlow": (2, 16)}
+"""Since when."""
+
+
+def read(files: dict[str, bytes], source: str, sizes: str) -> bytes:
+    """A network of others as plain values.
+
+    Args:
+        files: the files of a SavedModel by their path in its folder, or one file, an .h5 or .keras.
+        source: what to call it in messages.
+        sizes: JSON, shapes of samples that the network may be for, where it takes samples of any size.
+
+    Returns:
+        A file made by `artifact.pack`: the arrays "weights/…", and `inputs` and `outputs` of the original for random
+        samples; the documents `layers`, `input_shape` and `framework`. If the network cannot be read, the only
+        document is `error`, with `traceback` if that is no mistake of the user's.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="raypipe-import-") as folder:
+            for path, data in files.items():
+                Path(folder, path).parent.mkdir(parents=True, exist_ok=True)
+                Path(folder, path).write_bytes(data)
+            if GRAPH in files:
+                found, shape, forward, framework = _saved_model(Path(folder), source)
+            else:
+                (name,) = files
+                found, shape, forward, framework = _keras(Path(folder, name), source)
+            layers, weights = tidied(found, source)
+            shape = _sized(shape, json.loads(sizes), source)
+            samples = _samples(shape)
+            outputs = np.asarray(forward(samples))
+    except InputError as error:
+        return artifact.pack({}, {"error": str(error), "traceback": ""})
+    except Exception as error:
+        return artifact.pack(
+            {}, {"error": f"{source}: {type(error).__name__}: {error}", "traceback": own_traceback(error)}
+        )
+    arrays = {f"weights/{name}": array for name, array in weights.items()}
+    documents = {"layers": [asdict(one) for one in layers], "input_shape": shape, "framework": framework}
+    return artifact.pack({**arrays, "inputs": samples, "outputs": outputs}, documents)
+
+
+Found = tuple[list[Read], tuple[int | None, ...], Callable[[np.ndarray], Any], str]
+"""Layers, shape of a sample (None where it may be of any size), the original from samples to outputs, its framework."""
+
+
+def _saved_model(folder: Path, source: str) -> Found:
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    try:
+        loaded = tf.saved_model.load(str(folder))
+        signatures = dict(loaded.signatures)
+        original = signatures.get(_SIGNATURE) or (next(iter(signatures.values())) if len(signatures) == 1 else None)
+        frozen = convert_variables_to_constants_v2(original) if original else None
+    except Exception as error:  # of TensorFlow's many kinds, for a file that is not what it says
+        raise unreadable(source, "a SavedModel", error) from error
+    if original is None or frozen is None:
+        raise InputError(
+            f"{source} has the signatures {', '.join(signatures) or 'none'}; expected {_SIGNATURE}: use model.save"
+        )
+    inputs = original.structured_input_signature[1]
+    if len(inputs) != 1 or len(frozen.outputs) != 1:
+        raise InputError(
+            f"{source} has {len(inputs)} inputs and {len(frozen.outputs)} outputs; expected one of each: import a "
+            "network that classifies samples"
+        )
+    ((argument, spec),) = inputs.items()
+    found = graph.layers_of(frozen.graph.as_graph_def(add_shapes=True), frozen.outputs[0].name, source)
+    batch = spec.shape[0] or SAMPLES
+
+    def forward(samples: np.ndarray) -> np.ndarray:
+        parts = [samples[start : start + batch] for start in range(0, len(samples), batch)]
+        answers = [original(**{argument: tf.constant(part, spec.dtype)}) for part in parts]
+        return np.concatenate([next(iter(answer.values())).numpy() for answer in answers])
+
+    return found, tuple(spec.shape[1:]), forward, f"TensorFlow {loaded.tensorflow_version}"
+
+
+def _keras(file: Path, source: str) -> Found:
+    version, text = description(file.read_bytes(), source)
+    # Before Keras makes anything of it: a Lambda layer of an .h5 file would be code of somebody.
+    try:
+        described = config.layers_of(json.loads(text), source)
+    except InputError:
+        raise
+    except Exception as error:  # where what Keras writes always is not there
+        raise unreadable(source, "a network of Keras", error) from error
+    from tensorflow import keras
+
+    try:
+        model = keras.models.load_model(str(file), compile=False)
+    except Exception as error:
+        raise unreadable(source, "a network of Keras", error) from error
+    found = []
+    for one in described:
+        layer = model
+        for name in one.path:
+            layer = layer.get_layer(name)
+        found.append(Read(one.layer, layer.get_weights()))
+
+    def forward(samples: np.ndarray) -> Any:
+        return model(samples, training=False).numpy()
+
+    return found, tuple(model.input_shape[1:]), forward, f"Keras {version}"
+
+
+def description(data: bytes, source: str) -> tuple[str, str]:
+    """Version of Keras that wrote an .h5 or .keras file, and what it says of the model, JSON.
+
+    Raises:
+        InputError: if the file is damaged, of another kind, or has weights only.
+    """
+    try:
+        if data.startswith(b"PK"):
+            with zipfile.ZipFile(io.BytesIO(data)) as parts:
+                return json.loads(parts.read("metadata.json"))["keras_version"], parts.read("config.json").decode()
+        import h5py
+
+        with h5py.File(io.BytesIO(data), "r") as parts:
+            version, text = (parts.attrs.get(name, b"") for name in ("keras_version", "model_config"))
+    except Exception as error:  # of zip and HDF5 alike
+        raise unreadable(source, "a .h5 or .keras file", error) from error
+    if not len(text):
+        raise InputError(f"{source} has weights only; expected a network: save it by model.save, not save_weights")
+    return tuple(one.decode() if isinstance(one, bytes) else str(one) for one in (version, text))  # type: ignore[return-value]
+
+
+def is_new(files: dict[str, bytes], source: str) -> bool:
+    """Whether a network is of the time of Keras 3.
+
+    Raises:
+        InputError: if that cannot be read.
+    """
+    if GRAPH in files:
+        from tensorflow.core.protobuf import saved_model_pb2
+
+        try:
+            saved = saved_model_pb2.SavedModel.FromString(files[GRAPH])
+            since, version = _KERAS_3["TensorFlow"], saved.meta_graphs[0].meta_info_def.tensorflow_version
+        except Exception as error:  # of protobuf, or where it is empty
+            raise unreadable(source, "a SavedModel", error) from error
+    else:
+        since, (version, _) = _KERAS_3["Keras"], description(next(iter(files.values())), source)
+    return tuple(int(one) for one in re.findall(r"\d+", version)[: len(since)]) >= since
+
+
+def unreadable(source: str, what: str, error: Exception) -> InputError:
+    """The error of a file that is not what it should be."""
+    line = " ".join(str(error).split())
+    return InputError(f"{source} cannot be read as {what}: {line[:300]}; take it again from where it came")
+
+
+def checksum(files: dict[str, bytes]) -> str:
+    """SHA-256 of a file, or of a folder: of lines "checksum  path" as sha256sum writes them, by path."""
+    digests = {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
+    if len(files) == 1:
+        return next(iter(digests.values()))
+    return hashlib.sha256("".join(f"{digests[path]}  {path}\n" for path in sorted(digests)).encode()).hexdigest()
+
+
+def _sized(shape: tuple[int | None, ...], sizes: list[list[int]], source: str) -> tuple[int, ...]:
+    """The shape of a sample, of those that are possible where the network leaves it open."""
+    if None not in shape:
+        return tuple(int(one) for one in shape if one is not None)
+    for size in sizes:
+        if len(size) == len(shape) and all(one in (None, known) for one, known in zip(shape, size, strict=True)):
+            return tuple(size)
+    raise InputError(
+        f"{source} takes samples of any size, {shape}, and no network of the study says which; save it with the size "
+        "of its samples"
+    )
+
+
+def _samples(shape: tuple[int, ...]) -> np.ndarray:
+    random = np.random.default_rng(0)
+    half = (SAMPLES // 2, *shape)
+    return np.concatenate([random.standard_normal(half), random.uniform(size=half)]).astype("float32")
