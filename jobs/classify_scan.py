@@ -1,10 +1,12 @@
-"""Classify every pattern of the fine scan of (k, f) with a trained network.
+"""Classify every sample of a scan of parameter space with a trained network.
 
 Class and probabilities are written beside the scan, as the data set predictions/<network>/scan:
 
     python jobs/classify_scan.py --network pattern-2d-second
+    python jobs/classify_scan.py --study my_study.py --network small --split fine-scan
 
-The scan is that of jobs/generate_scan.py, the network one that jobs/train_network.py trained.
+The scan is that of jobs/generate_scan.py, or one that a study of yours has; the network one that jobs/train_network.py
+trained. What was interrupted goes on with the same command.
 """
 
 from typing import Annotated
@@ -22,13 +24,14 @@ def main(
     network: Annotated[
         str, typer.Option(help="Trained pattern network; pattern-3d needs ten frames, which the scan does not have.")
     ] = "pattern-2d-second",
+    split: Annotated[str, typer.Option(help="Data set of the network's study to classify.")] = "scan",
     workers: Annotated[
         int | None, typer.Option(help="At most so many worker processes, one core each. [default: all cores]")
     ] = None,
 ) -> None:
-    """Classify every pattern of the fine scan."""
+    """Classify every sample of a scan; run again, it continues where it was."""
     network = artifact.at_hand(network)
-    predictions = catalog.open(classify(network, "scan", workers=workers))
+    predictions = catalog.open(classify(network, split, workers=workers))
     names = predictions["class"].values
     counts = np.bincount(predictions["predicted"], minlength=len(names))
     print("\n".join(f"{name:<8} {count:>5}" for name, count in zip(names, counts, strict=True)))

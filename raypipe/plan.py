@@ -72,7 +72,8 @@ def simulations(
         title: what the data are, in one line.
 
     Raises:
-        InputError: if `simulate` cannot be imported or takes other arguments, or the points are not of equal length.
+        InputError: if `simulate` cannot be imported or takes other arguments, or the points are none or not of equal
+            length.
     """
     columns = {name: np.asarray(values) for name, values in points.items()}
     fixed = dict(constants or {})
@@ -80,6 +81,8 @@ def simulations(
     if len(set(lengths.values())) != 1 or any(len(shape) != 1 for shape in lengths.values()):
         raise InputError(f"points have the shapes {lengths}; expected one-dimensional arrays of one length")
     ((samples,),) = set(lengths.values())
+    if not samples:
+        raise InputError(f"there are no points: {', '.join(columns)} are empty; expected at least one value of each")
     _check_arguments(simulate, {*columns, *fixed})
     if label is not None:
         columns["label"] = np.asarray(label)

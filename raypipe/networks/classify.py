@@ -34,8 +34,9 @@ def classify(network: str, split: str, *, workers: int | None = None) -> str:
         Name of the store.
 
     Raises:
-        InputError: if the network is not trained, the split unknown to its study, missing, of other classes or
-            without the frames that the network sees, or the store made from another network or data set.
+        InputError: if the network is not trained, the split unknown to its study, missing, empty, of other classes,
+            samples of another size or number of frames, or without the frames that the network sees; or the store made
+            from another network or data set.
     """
     planned = plan(network, split)
     fill(planned, workers=workers)
@@ -130,17 +131,13 @@ def classifier(trained: artifact.Artifact) -> Callable[[np.ndarray], np.ndarray]
 
 
 def _check(architecture: Architecture, source: "xarray.Dataset", name: str) -> None:
-    times = set(architecture.frame_times or ())
-    if times and (missing := sorted(times - set(source["frame"].values.tolist()))):
-        raise InputError(
-            f"data set {name} has no frames at t = {', '.join(map(str, missing))}, which network {architecture.name} "
-            "sees; choose a network of fewer frames, or a data set that has them"
-        )
+    problem = inputs.misfit(architecture, source)
     # Of a scan nobody knows beforehand what there is: it has no labels, or -1 throughout.
-    if "label" in source and source["label"].values.max() >= 0:
-        classes = tuple(source["label"].attrs["flag_meanings"].split())
-        if classes != architecture.classes:
-            raise InputError(
-                f"data set {name} has the classes {' '.join(classes)}; network {architecture.name} knows "
-                f"{' '.join(architecture.classes)}: choose a split with the classes of the network"
-            )
+    labelled = problem is None and "label" in source and source["label"].values.max() >= 0
+    if labelled and (classes := inputs.class_names(source)) != architecture.classes:
+        problem = f"has the classes {' '.join(classes)}, not {' '.join(architecture.classes)}"
+    if problem:
+        raise InputError(
+            f"data set {name} {problem}: network {architecture.name} cannot classify it; choose a network or a split "
+            f"that are made for each other, or delete {name} and make it again with {inputs.job(name)}"
+        )
