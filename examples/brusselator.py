@@ -3,7 +3,7 @@
     raypipe generate --study brusselator.py --split train      # likewise val, test and scan
     raypipe train_network --study brusselator.py --network small
     raypipe evaluate --study brusselator.py --network small
-    raypipe classify_scan --study brusselator.py --network small
+    raypipe classify_scan --study brusselator.py --network small    # or, at a quarter of the cost, refine_scan
     raypipe draw --study brusselator.py
 
     du/dt = A - (B + 1) u + u² v + D_u ∇²u        dv/dt = B u - u² v + D_v ∇²v
@@ -125,5 +125,8 @@ STUDY = Study(
     },
     sample=Sample("u", ("sample", "y", "x", "frame"), prepare=lambda u: u - u.mean(axis=(1, 2, 3), keepdims=True)),
     networks=(SMALL,),
-    pictures=(Picture("predictions/*/scan", phase_diagram, "States of the Brusselator, as the network names them."),),
+    pictures=(
+        Picture("predictions/*/scan", phase_diagram, "States of the Brusselator, as the network names them."),
+        Picture("refined/*/first-*", "raypipe.plot:refined_scan", "The same, simulated where it matters."),
+    ),
 )

@@ -1,6 +1,6 @@
 """Classify a data set with a trained network: network × data set → store `predictions/<network>/<split>`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,12 +53,20 @@ def plan(network: str, split: str) -> Plan:
             f"expected one of its splits: {', '.join(of.data_sets)}"
         )
     source_name = f"{architecture.study}/{split}"
-    source = store.open(source_name)
-    _check(architecture, source, source_name)
+    check(architecture, store.open(source_name), source_name)
+    return plan_of(network, source_name, f"predictions/{network}/{split}")
+
+
+def plan_of(network: str, source_name: str, name: str, parameters: Mapping[str, Any] | None = None) -> Plan:
+    """Plan of the predictions `name` for any data set that a network can see, see `check`.
+
+    `parameters` are kept with the data beside its own.
+    """
+    architecture, source = artifact.load(network).architecture, store.open(source_name)
     samples, classes = source.sizes["sample"], len(architecture.classes)
-    shard = of.seen.per_shard
+    shard = study.find(architecture.study).seen.per_shard
     return Plan(
-        name=f"predictions/{network}/{split}",
+        name=name,
         samples=samples,
         shard_samples=shard,
         variables={
@@ -80,6 +88,7 @@ def plan(network: str, split: str) -> Plan:
             "class": Coordinate(("class",), list(architecture.classes), {"long_name": "name of the class"}),
         },
         parameters={
+            **(parameters or {}),
             "network": network,
             "network_sha256": artifact.checksum(network),
             "source": source_name,
@@ -130,7 +139,12 @@ def classifier(trained: artifact.Artifact) -> Callable[[np.ndarray], np.ndarray]
     return probability
 
 
-def _check(architecture: Architecture, source: "xarray.Dataset", name: str) -> None:
+def check(architecture: Architecture, source: "xarray.Dataset", name: str) -> None:
+    """Make sure that a network can classify the data set `name` of a study.
+
+    Raises:
+        InputError: if it cannot see its samples, or they are of other classes.
+    """
     problem = inputs.misfit(architecture, source)
     # Of a scan nobody knows beforehand what there is: it has no labels, or -1 throughout.
     labelled = problem is None and "label" in source and source["label"].values.max() >= 0
