@@ -8,7 +8,7 @@ import numpy as np
 from raypipe import store
 from raypipe.errors import InputError
 from raypipe.networks import artifact
-from raypipe.refine.plane import interpolated
+from raypipe.refine.plane import interpolated, is_at
 from raypipe.refine.rounds import Refinement, read
 
 DRAWS = 10
@@ -62,7 +62,7 @@ def _whole(of: Refinement, against: str) -> tuple[np.ndarray, np.ndarray]:
         raise InputError(f"{predictions} is by another network of that name; delete it and classify {against} again")
     inside = np.ones(data.sizes["sample"], bool)
     for name, value in of.at.items():
-        inside &= data[name].values == value
+        inside &= is_at(data[name].values, value)
     cells = np.where(inside, of.plane.find(*(data[name].values for name in of.plane.axes)), -1)
     found, first = np.unique(cells, return_index=True)
     if not (found >= 0).any():

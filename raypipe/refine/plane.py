@@ -81,7 +81,7 @@ def plane_of(scan: Plan, axes: tuple[str, ...] = (), at: Mapping[str, Any] | Non
     for name, value in (at or {}).items():
         if name not in columns:
             raise InputError(f"{name} is no parameter of {scan.name}; it has {', '.join(columns)}")
-        there &= columns[name] == value
+        there &= is_at(columns[name], value)
         if not there.any():
             known = ", ".join(f"{one:g}" if isinstance(one, float) else str(one) for one in np.unique(columns[name]))
             raise InputError(f"{scan.name} has no points at {name} = {value}; it has {name} = {known}")
@@ -117,6 +117,12 @@ def plane_of(scan: Plan, axes: tuple[str, ...] = (), at: Mapping[str, Any] | Non
     samples = np.full(len(cells), -1)
     samples[(cells % finer == 0).all(axis=1)] = np.flatnonzero(there)[first]
     return Plane((chosen[0], chosen[1]), (values[0], values[1]), cells, samples, finer)
+
+
+def is_at(values: np.ndarray, value: Any) -> np.ndarray:
+    """Which values of a parameter are one that was given, such as 0.3 for what `np.linspace` made of it."""
+    numbers = values.dtype.kind in "iuf" and isinstance(value, int | float)
+    return np.isclose(values, value, rtol=1e-9, atol=0) if numbers else values == value
 
 
 def _divided(axis: np.ndarray, finer: int) -> np.ndarray:

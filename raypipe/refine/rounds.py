@@ -4,6 +4,7 @@ Simulations have numbers, in the order in which they were chosen. Which they are
 what was said of those before; how far they go, from the budget: one that is raised goes on where a smaller one ended.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -113,6 +114,8 @@ class Refinement:
         Raises:
             InputError: if it is less than the first round.
         """
+        if not math.isfinite(budget):
+            raise InputError(f"a budget of {budget}; expected a share of the scan's points, such as 0.25")
         count = int(budget * int(self.plane.of_scan.sum()))
         if not len(self.first) <= count:
             raise InputError(
@@ -172,7 +175,7 @@ class Refinement:
         every = np.arange(cells)
         meanings = {"flag_values": [0, 1], "flag_meanings": "interpolated simulated"}
         shard = min(cells, SHARD_CELLS)
-        variables = {
+        variables: dict[str, tuple[str, dict[str, Any]]] = {
             "predicted": ("int64", {"long_name": "most probable class"}),
             "confidence": ("float32", {"long_name": "probability of this class", "units": "1"}),
             "simulated": ("int8", {"long_name": "whether the class is a simulation's or its neighbours'", **meanings}),
