@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "study": {"errors", "modules", "store", "catalog", "values", "studies"},
     "run": {"errors", "modules", "store"},
     "networks": {"errors", "store", "catalog", "run", "study", "values"},
-    "refine": {"errors", "store", "study", "networks", "run"},
+    "refine": {"errors", "store", "study", "values", "networks", "run"},
     "plot": {"errors", "store", "study", "values"},
     "report": {"errors", "store", "catalog", "study", "networks", "values", "plot"},
     "studies": {"errors", "store", "catalog", "study", "values", "networks", "plot", "report"},
