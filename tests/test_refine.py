@@ -294,12 +294,12 @@ def test_on_a_cluster_a_job_that_is_killed_goes_on(head, store_root, folder):
 
 
 def test_four_times_finer(own):
-    name = refine(Refinement("sharp", coarse=4, finer=4, settings={"points": 9}), budget=1.0)
+    name = refine(Refinement("sharp", coarse=2, finer=4, settings={"points": 9}), budget=2.5)
     found = catalog.open(name)
-    assert name == "refined/sharp/scan-4x/first-000081"
+    assert name == "refined/sharp/scan-4x/first-000202"
     assert found.sizes["sample"] == 33**2
     agree = found.predicted.values == parabola.class_of(found.a.values, found.b.values)
-    assert agree.mean() > 0.95
+    assert agree.mean() > 0.98
     assert agree[found.simulated.values == 1].all()
 
 
@@ -310,7 +310,7 @@ def test_other_ways_are_refused_and_what_is_damaged_is_made_again(own, monkeypat
         refine(replace(of, coarse=8), budget=0.15)
     parabola.save_network(steepness=10.0)
     with pytest.raises(InputError, match=r"refined.network_sha256 is '.*' there"):
-        refine(of, budget=0.15)
+        refine(replace(of), budget=0.15)
     parabola.save_network()
     monkeypatch.setattr(repair, "fill", fill_marked)
     before = contents(store_root)
