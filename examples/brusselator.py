@@ -2,7 +2,7 @@
 
     raypipe generate --study brusselator.py --split train      # likewise val, test and scan
     raypipe train_network --study brusselator.py --network small
-    raypipe classify_scan --study brusselator.py --network small
+    raypipe classify_scan --study brusselator.py --network small    # or, at a quarter of the cost, refine_scan
     raypipe draw --study brusselator.py
 
     du/dt = A - (B + 1) u + u² v + D_u ∇²u        dv/dt = B u - u² v + D_v ∇²v

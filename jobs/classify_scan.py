@@ -1,4 +1,4 @@
-"""Classify every pattern of the fine scan of (k, f) with a trained network.
+"""Classify every sample of a scan of parameter space with a trained network.
 
 Class and probabilities are written beside the scan, as the data set predictions/<network>/scan:
 
@@ -29,7 +29,7 @@ def main(
         int | None, typer.Option(help="At most so many worker processes, one core each. [default: all cores]")
     ] = None,
 ) -> None:
-    """Classify every pattern of the fine scan."""
+    """Classify every sample of a scan; run again, it continues where it was."""
     network = artifact.at_hand(network)
     predictions = catalog.open(classify(network, split, workers=workers))
     names = predictions["class"].values

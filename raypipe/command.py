@@ -38,19 +38,19 @@ Settings = Annotated[
 """A job's flag --set; `values` reads it."""
 
 
-def values(settings: list[str] | None) -> dict[str, Any]:
-    """What the flags --set say, by name; what is no TOML value is a text.
+def values(settings: list[str] | None, flag: str = "--set") -> dict[str, Any]:
+    """What the flags --set, or others like it, say, by name; what is no TOML value is a text.
 
     Raises:
         InputError: if one is not name=value.
     """
-    return dict(_setting(one) for one in settings or [])
+    return dict(_setting(one, flag) for one in settings or [])
 
 
-def _setting(given: str) -> tuple[str, Any]:
+def _setting(given: str, flag: str) -> tuple[str, Any]:
     name, equals, value = given.partition("=")
     if not equals:
-        raise InputError(f"--set {given}; expected name=value")
+        raise InputError(f"{flag} {given}; expected name=value")
     try:
         return name.strip(), tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:

@@ -76,8 +76,8 @@ def simulations(
         title: what the data are, in one line.
 
     Raises:
-        InputError: if `simulate` cannot be imported or takes other arguments, the points are not of equal length, or a
-            name is taken.
+        InputError: if `simulate` cannot be imported or takes other arguments, the points are none or not of equal
+            length, or a name is taken.
     """
     columns = {name: np.asarray(values) for name, values in points.items()}
     fixed = dict(constants or {})
@@ -85,6 +85,8 @@ def simulations(
     if len(set(lengths.values())) != 1 or any(len(shape) != 1 for shape in lengths.values()):
         raise InputError(f"points have the shapes {lengths}; expected one-dimensional arrays of one length")
     ((samples,),) = set(lengths.values())
+    if not samples:
+        raise InputError(f"there are no points: {', '.join(columns)} are empty; expected at least one value of each")
     if taken := (set(columns) & RESERVED) | (set(columns) | set(fixed)) & set(outputs):
         raise InputError(
             f"{', '.join(sorted(taken))} cannot name a parameter: outputs and parameters have names of their own, and "

@@ -63,3 +63,8 @@ def always_dying(parameters):
 def doubled(a):
     """Twice the value of a point."""
     return {"x": 2.0 * a}
+
+
+def summed(**values):
+    """The sum of all that is given."""
+    return {"x": float(sum(values.values()))}

@@ -1,5 +1,6 @@
 """Classifying data sets."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,10 +12,12 @@ from without_ray import fill_here, job
 from raypipe import catalog, command, store, study
 from raypipe.errors import InputError
 from raypipe.networks import classify, inputs, keras_model
-from raypipe.store import Coordinate, Template, Variable
+from raypipe.networks.architecture import Architecture, stack
+from raypipe.run import fill
+from raypipe.store import Coordinate, Plan, Template, Variable, label_attributes
 from raypipe.studies.andi import diffusion
 from raypipe.studies.gray_scott import tables
-from raypipe.study import architecture
+from raypipe.study import DataSet, Sample, Study, architecture
 
 
 @pytest.fixture
@@ -120,12 +123,90 @@ def test_mistakes_are_told_before_anything_is_written(here, store_root):
     with pytest.raises(InputError, match=r"'val2' with network 123-2, which is of the study andi.*train, val, test"):
         classify.classify("123-2", "val2")
     tiny_data.write_patterns("val2", 1)
-    with pytest.raises(InputError, match=r"val2 has the classes .* pi .* knows alpha"):
+    with pytest.raises(InputError, match=r"val2 has the classes .* pi l h, not alpha"):
         classify.classify("pattern-2d", "val2")
     write_scan(1)
     with pytest.raises(InputError, match="scan has no frames at t = 11400, 11800"):
         classify.classify("pattern-3d", "scan")
     assert not (store_root / "predictions").exists()
+
+
+def write_fields(name, shape, **coordinates):
+    """A user's scan: fields u (sample, y, x, frame) of zeros."""
+    made = {"k": Coordinate(("sample",), np.arange(shape[0], dtype=float)), **coordinates}
+    variables = {"u": Variable(("sample", "y", "x", "frame"), shape, "float32", (1, *shape[1:]))}
+    store.create(Template(name, shape[0], max(1, shape[0]), variables, made, {}), {})
+    if shape[0]:
+        arrays = {"u": np.zeros(shape, "float32")}
+        store.write_shard(name, 0, slice(0, shape[0]), arrays, seeds=None, seconds=0, attempt="test")
+
+
+@pytest.fixture
+def guest(monkeypatch):
+    """A user's study whose network sees 8 x 8 points in 2 frames, whatever their times."""
+    layers = stack(("Flatten", {}), ("Dense", {"units": 2, "activation": "softmax"}))
+    small = Architecture("small", "guest", (8, 8, 2), ("calm", "wild"), layers)
+    sample = Sample("u", ("sample", "y", "x", "frame"))
+    splits = ("scan", "fine", "train")
+    own = Study("guest", {split: DataSet(Plan("", 1, 1, {}, {}, {})) for split in splits}, sample, [small])
+    monkeypatch.setattr(study, "find", {"guest": own}.__getitem__)
+    monkeypatch.setattr(study, "built_in", dict)
+    random_network(small)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((0, 8, 8, 2), "is empty"),
+        ((1, 8, 9, 2), "has samples of 8 × 9 points, not 8 × 8"),
+        ((1, 8, 8, 3), "has samples of 3 frames, not 2"),
+    ],
+    ids=["empty", "size", "frames"],
+)
+def test_a_scan_that_does_not_fit_is_refused_before_anything_is_written(here, guest, store_root, shape, message):
+    write_fields("guest/scan", shape)
+    with pytest.raises(InputError, match=rf"guest/scan {message}: network small cannot classify it; .*--split scan"):
+        classify.classify("small", "scan")
+    assert not (store_root / "predictions").exists()
+
+
+def test_a_variable_or_classes_that_the_network_does_not_know(here, guest, store_root):
+    labels = Coordinate(("sample",), np.zeros(1, "int64"), label_attributes(("calm", "mad")))
+    write_fields("guest/train", (1, 8, 8, 2), label=labels)
+    with pytest.raises(InputError, match="guest/train has the classes calm mad, not calm wild"):
+        classify.classify("small", "train")
+    store.create(Template("guest/scan", 1, 1, {"v": Variable(("sample",), (1,), "float32", (1,))}, {}, {}), {})
+    store.write_shard(
+        "guest/scan", 0, slice(0, 1), {"v": np.zeros(1, "float32")}, seeds=None, seconds=0, attempt="test"
+    )
+    with pytest.raises(InputError, match=r"guest/scan has no u \(sample, y, x, frame\)"):
+        classify.classify("small", "scan")
+    with pytest.raises(InputError, match=r"split 'test' with network small.* scan, fine, train"):
+        classify.classify("small", "test")
+    assert not (store_root / "predictions").exists()
+
+
+def test_the_job_classifies_any_scan_of_a_users_and_goes_on_where_it_was(guest, monkeypatch, capsys):
+    write_fields("guest/fine", (5, 8, 8, 2))
+    own = study.find("guest")
+    shards = {"guest": replace(own, sample=replace(own.sample, per_shard=2))}
+    monkeypatch.setattr(study, "find", shards.__getitem__)
+
+    def killed(plan, *, workers=None):
+        store.create(plan, {})
+        worker = fill.Worker(plan.name, json.dumps(dict(plan.parameters)), plan.compute, plan.per_sample)
+        worker(fill._row(plan, 1))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(classify, "fill", killed)
+    with pytest.raises(KeyboardInterrupt):
+        job("classify_scan")(network="small", split="fine")
+    (line,) = store.ledger("predictions/small/fine")
+    monkeypatch.setattr(classify, "fill", fill_here)
+    job("classify_scan")(network="small", split="fine")
+    assert store.ledger("predictions/small/fine")[1] == line, "what was finished is not classified again"
+    assert catalog.open("predictions/small/fine").sizes == {"sample": 5, "class": 2}
+    assert sum(int(said.split()[1]) for said in capsys.readouterr().out.splitlines()) == 5
 
 
 def test_the_job_says_what_is_wrong_in_one_line(capsys):

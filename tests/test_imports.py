@@ -20,10 +20,11 @@ MAY_IMPORT = {
     "study": {"errors", "modules", "store", "catalog", "values", "studies"},
     "run": {"errors", "modules", "store"},
     "networks": {"errors", "store", "catalog", "run", "study", "values"},
+    "refine": {"errors", "store", "study", "values", "networks", "run"},
     "plot": {"errors", "store", "study", "values"},
     "report": {"errors", "store", "catalog", "study", "networks", "values", "plot"},
     "studies": {"errors", "store", "catalog", "study", "values", "networks", "plot", "report"},
-    "repair": {"errors", "store", "study", "run", "networks"},
+    "repair": {"errors", "store", "study", "run", "networks", "refine"},
     "command": {"errors", "modules", "study"},
 }
 """Rooms, from the ground up, and those that each may import, beside the package's version, which all may.
@@ -50,6 +51,7 @@ WITHOUT_RAY = {
     "report",
 }
 WITHOUT_RAY_FILES = {"networks/keras_model.py", "networks/inputs.py", "networks/evaluate.py", "networks/ranking.py"}
+WITHOUT_RAY_FILES |= {"refine/plane.py", "refine/agreement.py"}
 WITHOUT_RAY_FILES |= {"networks/faithfulness.py", "networks/training.py"}
 WITHOUT_RAY_FILES |= {"networks/grid_file.py", "networks/grid_table.py", "networks/effects.py"}
 WITHOUT_TENSORFLOW = {

@@ -99,6 +99,10 @@ def test_the_brusselator(outside):
     said, _ = outside.call("evaluate --network small", RAYPIPE_STUDY="brusselator.py")
     assert "9 samples: accuracy" in said
     outside.call("classify_scan --study brusselator.py --network small")
+    refine = "refine_scan --study brusselator.py --network small --coarse 2 --budget 0.5 --set points=4"
+    said, _ = outside.call(f"{refine} --against brusselator/scan")
+    assert said.startswith("8 simulations, 50.0% of the 16 points of brusselator/scan")
+    assert catalog.open("refined/small/scan/first-000008").sizes["sample"] == 16
     outside.call("explain --study brusselator.py --network small")
     assert catalog.open("saliency/small/test").saliency.shape == (3, 48, 48)
     assert outside.call("draw --study brusselator.py")[0].split() == ["figures/predictions-small-scan.png"]

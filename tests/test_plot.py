@@ -229,6 +229,24 @@ def test_a_pattern_that_nothing_matters_in_has_no_saliency():
     assert not any(axes.images[1].get_array().any() for axes in figure.axes if len(axes.images) == 2)
 
 
+def test_a_refined_scan_shows_classes_and_the_rounds_of_what_was_simulated():
+    refined = tiny_results.refined().assign_attrs(parameters={"axes": ["k", "f"]})
+    left, right, _ = plot.refined_planes(refined, CLASS_COLOURS).axes
+    (classes,) = left.collections
+    np.testing.assert_array_equal(classes.get_array(), np.arange(12).reshape(4, 3).T)
+    _, rounds = right.collections
+    assert rounds.get_array().mask.tolist() == [[False, False, True, True]] * 3
+    np.testing.assert_array_equal(rounds.get_array()[:, :2], [[0, 1]] * 3)
+    assert (left.get_xlabel(), left.get_ylabel()) == ("k", "f")
+    assert right.get_title() == "6 of 12 cells simulated"
+    few = refined.isel(sample=[0, 1, 3]).assign(predicted=("sample", [0, 0, 2]))
+    figure = plot.refined_scan(few)
+    assert [text.get_text() for text in figure.legends[0].texts] == ["α", "γ"]
+    assert figure.axes[0].collections[0].get_array().mask.tolist() == [[False, False], [False, True]], (
+        "outside the scan"
+    )
+
+
 def test_drawing_leaves_neither_figures_nor_settings_behind():
     before = dict(matplotlib.rcParams)
     figure = plot.training_history({key: [0.5] for key in ("loss", "val_loss", "accuracy", "val_accuracy")})

@@ -22,7 +22,7 @@ from raypipe.studies.andi import diffusion
 from raypipe.studies.gray_scott import tables
 from raypipe.study import architecture
 
-OF_PATTERNS = ("patterns", "saliency", "phase-diagram", "montage")
+OF_PATTERNS = ("patterns", "saliency", "phase-diagram", "refined-phase-diagram", "montage")
 SECTIONS = ("summary", "evaluation", "relevance", *OF_PATTERNS, "networks", "provenance")
 
 
@@ -93,6 +93,7 @@ def test_a_section_without_data_says_which_job_makes_them(tmp_path):
         "relevance": "raypipe explain --network andi-study",
         "saliency": "raypipe explain --network pattern-2d",
         "phase-diagram": "raypipe classify_scan",
+        "refined-phase-diagram": "raypipe refine_scan",
         "montage": "raypipe generate_scan",
         "patterns": "raypipe generate_patterns --split train",
         "networks": "raypipe train_network --network andi-study",
@@ -107,6 +108,8 @@ def test_every_section_is_drawn_and_the_page_needs_no_other_file(tmp_path):
     write("relevance/andi-study/test", tiny_results.trajectories())
     write("saliency/pattern-2d/test", tiny_results.saliency())
     scan(every=200)
+    made_with = {"network": "pattern-2d-second", "source": "gray_scott/scan", "axes": ["k", "f"]}
+    write("refined/pattern-2d-second/scan/first-000006", tiny_results.refined(), **made_with)
     page = build(tmp_path)
     captions = "\n".join(page.pictures)
     for start in ("Confusion matrix", "Loss and accuracy", "One trajectory", "One pattern", "The pattern at", "All 2"):
@@ -120,6 +123,7 @@ def test_every_section_is_drawn_and_the_page_needs_no_other_file(tmp_path):
         "confusion-andi-study-test.png",
         "montage-pattern-2d-second-alpha.png",
         "phase-diagram-pattern-2d-second.png",
+        "refined-pattern-2d-second-6.png",
         "relevance-andi-study-test.png",
         "saliency-pattern-2d-test.png",
         "training-andi-study.png",

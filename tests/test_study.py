@@ -211,6 +211,7 @@ def test_plans_that_are_refused():
         (scripted.doubled, {"b": [1, 2]}, "doubled takes a; the points and constants are b"),
         (scripted.doubled, {"a": [1, 2], "b": [1]}, "one-dimensional arrays of one length"),
         (scripted.doubled, {"a": [[1, 2]]}, "one-dimensional arrays of one length"),
+        (scripted.doubled, {"a": []}, "there are no points: a are empty"),
     ):
         with pytest.raises(InputError, match=message):
             simulations(simulate, given_points, outputs)

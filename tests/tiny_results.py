@@ -27,6 +27,26 @@ def scan_predictions(every=1, classes=tables.PATTERN_CLASSES_SECOND):
     return xr.Dataset({"predicted": ("sample", np.arange(len(scan)) % len(classes))}, coordinates)
 
 
+def refined(classes=tables.PATTERN_CLASSES_SECOND):
+    """Four columns of three points, of which the first two columns are simulated; the classes take turns."""
+    column, row = np.divmod(np.arange(12), 3)
+    simulated = column < 2
+    coordinates = {
+        "k": ("sample", 0.03 + 0.01 * column),
+        "f": ("sample", 0.02 + 0.01 * row),
+        "k_place": ("sample", column),
+        "f_place": ("sample", row),
+        "class": ("class", list(classes)),
+    }
+    variables = {
+        "predicted": np.arange(12) % len(classes),
+        "confidence": np.full(12, 0.9, "float32"),
+        "simulated": simulated.astype("int8"),
+        "round": np.where(simulated, column, -1),
+    }
+    return xr.Dataset({name: ("sample", values) for name, values in variables.items()}, coordinates)
+
+
 def predictions(classes, samples):
     """All right but the first of the first class, which is taken for the second one."""
     label = np.arange(samples) % len(classes)

@@ -1,6 +1,6 @@
 """Classify a data set with a trained network: network × data set → store `predictions/<network>/<split>`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,8 +37,9 @@ def classify(network: str, split: str, *, workers: int | None = None) -> str:
         Name of the store.
 
     Raises:
-        InputError: if the network is not trained, the split unknown to its study, missing, of other classes or
-            without the frames that the network sees, or the store made from another network or data set.
+        InputError: if the network is not trained, the split unknown to its study, missing, empty, of other classes,
+            samples of another size or number of frames, or without the frames that the network sees; or the store made
+            from another network or data set.
     """
     planned = plan(network, split)
     fill(planned, workers=workers)
@@ -55,12 +56,20 @@ def plan(network: str, split: str) -> Plan:
             f"expected one of its splits: {', '.join(of.data_sets)}"
         )
     source_name = f"{architecture.study}/{split}"
-    source = store.open(source_name)
-    _check(architecture, source, source_name)
+    check(architecture, store.open(source_name), source_name)
+    return plan_of(network, source_name, f"predictions/{network}/{split}")
+
+
+def plan_of(network: str, source_name: str, name: str, parameters: Mapping[str, Any] | None = None) -> Plan:
+    """Plan of the predictions `name` for any data set that a network can see, see `check`.
+
+    `parameters` are kept with the data beside its own.
+    """
+    architecture, source = artifact.load(network).architecture, store.open(source_name)
     samples, classes = source.sizes["sample"], len(architecture.classes)
-    shard = of.seen.per_shard
+    shard = study.find(architecture.study).seen.per_shard
     return Plan(
-        name=f"predictions/{network}/{split}",
+        name=name,
         samples=samples,
         shard_samples=shard,
         variables={
@@ -82,6 +91,7 @@ def plan(network: str, split: str) -> Plan:
             "class": Coordinate(("class",), list(architecture.classes), {"long_name": "name of the class"}),
         },
         parameters={
+            **(parameters or {}),
             "network": network,
             "network_sha256": artifact.checksum(network),
             "source": source_name,
@@ -134,18 +144,19 @@ def classifier(trained: artifact.Artifact) -> Callable[[np.ndarray], np.ndarray]
     return probability
 
 
-def _check(architecture: Architecture, source: "xarray.Dataset", name: str) -> None:
-    times = set(architecture.frame_times or ())
-    if times and (missing := sorted(times - set(source["frame"].values.tolist()))):
-        raise InputError(
-            f"data set {name} has no frames at t = {', '.join(map(str, missing))}, which network {architecture.name} "
-            "sees; choose a network of fewer frames, or a data set that has them"
-        )
+def check(architecture: Architecture, source: "xarray.Dataset", name: str) -> None:
+    """Make sure that a network can classify the data set `name` of a study.
+
+    Raises:
+        InputError: if it cannot see its samples, or they are of other classes.
+    """
+    problem = inputs.misfit(architecture, source)
     # Of a scan nobody knows beforehand what there is: it has no labels, or -1 throughout.
-    if "label" in source and source["label"].values.max() >= 0:
-        classes = tuple(source["label"].attrs["flag_meanings"].split())
-        if classes != architecture.classes:
-            raise InputError(
-                f"data set {name} has the classes {' '.join(classes)}; network {architecture.name} knows "
-                f"{' '.join(architecture.classes)}: choose a split with the classes of the network"
-            )
+    labelled = problem is None and "label" in source and source["label"].values.max() >= 0
+    if labelled and (classes := inputs.class_names(source)) != architecture.classes:
+        problem = f"has the classes {' '.join(classes)}, not {' '.join(architecture.classes)}"
+    if problem:
+        raise InputError(
+            f"data set {name} {problem}: network {architecture.name} cannot classify it; choose a network or a split "
+            f"that are made for each other, or delete {name} and make it again with {inputs.job(name)}"
+        )

@@ -108,27 +108,43 @@ def check(architecture: Architecture, data: "xarray.Dataset", name: str) -> None
         InputError: if it is empty or has no labels, other classes, samples of another size, or not all frames that
             the network sees; the message names the job that makes it.
     """
-    sample = study.find(architecture.study).seen
-    variable, dims = sample.variable, sample.dims
-    size = architecture.input_shape[: len(dims) - 1 - ("frame" in dims)]
-    problem = None
-    if variable not in data or data[variable].dims != dims or "label" not in data.coords:
-        problem = f"has no {variable} ({', '.join(dims)}) with a label"
-    elif not data.sizes["sample"]:
-        problem = "is empty"
-    elif (found := data[variable].shape[1 : 1 + len(size)]) != size:
-        problem = f"has samples of {' × '.join(map(str, found))} points, not {' × '.join(map(str, size))}"
-    elif architecture.frame_times and (absent := set(architecture.frame_times) - set(data["frame"].values)):
-        problem = f"has no frames at t = {', '.join(map(str, sorted(absent)))}"
-    elif (classes := tuple(data["label"].attrs["flag_meanings"].split())) != architecture.classes:
+    problem = misfit(architecture, data)
+    if problem is None and "label" not in data.coords:
+        problem = f"has no {study.find(architecture.study).seen.variable} with a label"
+    if problem is None and (classes := class_names(data)) != architecture.classes:
         problem = f"has the classes {' '.join(classes)}, not {' '.join(architecture.classes)}"
-    elif data["label"].values.min() < 0:
+    if problem is None and data["label"].values.min() < 0:
         problem = "has samples without a label"
     if problem:
         raise InputError(
             f"data set {name} {problem}: network {architecture.name} cannot learn from it; delete it and make it "
             f"again with {job(name)}"
         )
+
+
+def misfit(architecture: Architecture, data: "xarray.Dataset") -> str | None:
+    """Why a network cannot see the samples of a data set, labelled or not, such as "is empty"; None if it can."""
+    sample = study.find(architecture.study).seen
+    variable, dims = sample.variable, sample.dims
+    framed = "frame" in dims
+    size = architecture.input_shape[: len(dims) - 1 - framed]
+    if variable not in data or data[variable].dims != dims:
+        return f"has no {variable} ({', '.join(dims)})"
+    if not data.sizes["sample"]:
+        return "is empty"
+    if (found := data[variable].shape[1 : 1 + len(size)]) != size:
+        return f"has samples of {' × '.join(map(str, found))} points, not {' × '.join(map(str, size))}"
+    if architecture.frame_times:
+        absent = sorted(set(architecture.frame_times) - set(data["frame"].values.tolist()))
+        return f"has no frames at t = {', '.join(map(str, absent))}" if absent else None
+    if framed and data.sizes["frame"] != (frames := architecture.input_shape[len(size)]):
+        return f"has samples of {data.sizes['frame']} frames, not {frames}"
+    return None
+
+
+def class_names(data: "xarray.Dataset") -> tuple[str, ...]:
+    """Names of the classes that the labels of a data set are numbers of; none if it does not say."""
+    return tuple(data["label"].attrs.get("flag_meanings", "").split())
 
 
 def job(name: str) -> str:

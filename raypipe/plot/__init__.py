@@ -2,6 +2,7 @@
 
 from raypipe.plot.grid import accuracy_against_cost, effects_plot, grid_heat_map
 from raypipe.plot.networks import confusion_matrix, training_history
+from raypipe.plot.plane import refined_planes, refined_scan
 from raypipe.plot.relevance_checks import conservation, mean_relevance, perturbation_curve, rank_correlations
 from raypipe.plot.strata import accuracy_by_stratum
 
@@ -15,5 +16,7 @@ __all__ = [
     "mean_relevance",
     "perturbation_curve",
     "rank_correlations",
+    "refined_planes",
+    "refined_scan",
     "training_history",
 ]

@@ -40,12 +40,13 @@ class Store:
     @property
     def study(self) -> str:
         """Name of the study that it belongs to, or that the network is of which made it."""
-        return str(self.parameters.get("source", self.name)).partition("/")[0]
+        of = self.parameters.get("refined.source") or self.parameters.get("source", self.name)
+        return str(of).partition("/")[0]
 
     @property
     def title(self) -> str:
         """What a reader knows it by."""
-        if not self.product:
+        if self.product in ("", "refined"):
             return self.name
         network, _, split = self.name.removeprefix(f"{self.product}/").rpartition("/")
         return f"{network} on {split}"

@@ -83,6 +83,12 @@ STUDY = Study(
             commands=_CLASSIFIED_SCAN,
         ),
         Picture(
+            "refined/*/first-*",
+            "raypipe.studies.gray_scott.pictures.parts:refined",
+            section="Refined phase diagram",
+            commands=("raypipe refine_scan --network pattern-2d-second",),
+        ),
+        Picture(
             "predictions/*/scan",
             "raypipe.studies.gray_scott.pictures.parts:montage",
             section="Montage",

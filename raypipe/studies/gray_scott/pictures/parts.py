@@ -8,8 +8,10 @@ import xarray as xr
 from raypipe import catalog
 from raypipe.errors import choice
 from raypipe.plot.classes import class_names, symbol
+from raypipe.plot.plane import refined_planes
 from raypipe.report.page import Cells, Heading, Missing, Part, Picture, Text
 from raypipe.studies.gray_scott import pictures, tables
+from raypipe.studies.gray_scott.pictures.colours import CLASS_COLOURS
 
 HOMOGENEOUS = ("l", "h")
 """The classes without a pattern."""
@@ -34,6 +36,18 @@ def phase_diagram(predictions: xr.Dataset) -> Iterator[Part]:
                 for column, number in enumerate(image[row])
             ],
         ),
+    )
+
+
+def refined(refined: xr.Dataset) -> Iterator[Part]:
+    """A refined scan: its classes, and what of it was simulated."""
+    network, simulated = refined.attrs["parameters"]["network"], int((refined["simulated"].values == 1).sum())
+    yield Heading(f"By {network}, from {simulated} simulations")
+    yield Picture(
+        f"refined-{network}-{simulated}",
+        refined_planes(refined, CLASS_COLOURS),
+        f"The pattern at each kill rate k and feed rate f, as {network} classifies {simulated} of {len(refined.k)} "
+        "points; the others have the class of the nearest of these.",
     )
 
 

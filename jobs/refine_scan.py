@@ -1,0 +1,61 @@
+"""Refine a scan of parameter space: simulate and classify only where it matters, round after round.
+
+    python jobs/refine_scan.py --network pattern-2d-second --budget 0.25
+    python jobs/refine_scan.py --study my_study.py --network small --finer 4 --budget 1
+
+It begins with every so many-th point of the scan, and goes on where classes meet or the network is unsure. The scan
+itself need not be made. Run again, it continues; with a larger budget, too.
+"""
+
+from typing import Annotated
+
+import typer
+
+from raypipe import store
+from raypipe.command import Settings, run, values
+from raypipe.networks import artifact
+from raypipe.refine.agreement import agreement
+from raypipe.refine.rounds import Refinement, refine
+
+
+def main(
+    network: Annotated[str, typer.Option(help="Trained network.")] = "pattern-2d-second",
+    split: Annotated[str, typer.Option(help="Scan of the network's study.")] = "scan",
+    budget: Annotated[float, typer.Option(help="Simulations, as a share of the points of the scan.")] = 0.25,
+    coarse: Annotated[int, typer.Option(help="Begin with every so many-th point along each axis.")] = 8,
+    finer: Annotated[int, typer.Option(help="Divide each step of the scan into so many.")] = 1,
+    axes: Annotated[str | None, typer.Option(help="Two parameters, such as A,B.  [default: those that vary]")] = None,
+    at: Annotated[list[str] | None, typer.Option(help="name=value of a further parameter, as often as needed.")] = None,
+    settings: Settings = None,
+    against: Annotated[
+        str | None, typer.Option(help="Classified scan to compare with, such as gray_scott/scan.  [default: none]")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="At most so many processes, one core each.  [default: all of the cluster]")
+    ] = None,
+) -> None:
+    """Refine a scan with a trained network, until a budget of simulations is spent."""
+    of = Refinement(
+        artifact.at_hand(network),
+        split,
+        coarse,
+        finer,
+        tuple(axes.split(",")) if axes else (),
+        values(at, "--at"),
+        values(settings),
+    )
+    made = refine(of, budget=budget, workers=workers)
+    count, points = of.allowed(budget), int(of.plane.of_scan.sum())
+    print(f"{count} simulations, {count / points:.1%} of the {points} points of {of.scan.name}")
+    if against:
+        print(f"round  simulations  as {against} says  as many at random")
+        for one in agreement(of, against, count):
+            print(
+                f"{one.round:>5}  {one.simulations:>11}  {one.agreement:>{len(against) + 8}.4f}  "
+                f"{one.random:.4f} ± {one.spread:.4f}"
+            )
+    print(store.location(made))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,76 @@
+"""How far a refinement agrees with the whole scan, and how far as many points at random would."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from raypipe import store
+from raypipe.errors import InputError
+from raypipe.networks import artifact
+from raypipe.refine.plane import interpolated, is_at
+from raypipe.refine.rounds import Refinement, read
+
+DRAWS = 10
+"""Random choices of points."""
+
+
+class Agreement(NamedTuple):
+    """Shares of the scan's points that are named as the whole scan names them.
+
+    `simulations` were made up to a `round`; `random` is the mean of several choices of as many points at random,
+    `spread` their standard deviation; NaN where there are not so many points.
+    """
+
+    round: int
+    simulations: int
+    agreement: float
+    random: float
+    spread: float
+
+
+def agreement(of: Refinement, against: str, count: int) -> Iterator[Agreement]:
+    """After each round up to so many simulations, against a scan that the same network classified.
+
+    Raises:
+        InputError: if the scan is none of the study, not classified by this network, or not of the same plane.
+    """
+    whole, classes = _whole(of, against)
+    places = of.plane.cells[whole]
+    ends = [of.start_of(number + 1) for number in range(of.round_of(count - 1))]
+    for end in [*ends, count]:
+        known = read(of.folder, of.plane.axes, end)
+        said = interpolated(places, known.places, known.probability.astype("float64"))[0].argmax(axis=1)
+        draws = [_random(places, classes, end, seed) for seed in range(DRAWS)] if end <= len(whole) else [np.nan]
+        last = of.round_of(end - 1)
+        yield Agreement(
+            last, end, float(np.mean(said == classes.argmax(axis=1))), float(np.mean(draws)), float(np.std(draws))
+        )
+
+
+def _whole(of: Refinement, against: str) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the cells that a classified scan has in the plane, and (cell, class) probabilities there."""
+    named, _, split = against.partition("/")
+    if named != of.of.name or split not in of.of.data_sets:
+        raise InputError(f"{against} is no data set of the study {of.of.name}; choose {of.scan.name}")
+    predictions = f"predictions/{of.network}/{split}"
+    if predictions not in store.list_names(predictions):
+        made = of.of.job("classify_scan", network=of.network, split=split)
+        raise InputError(f"there is no data set {predictions!r} to compare with; make it with {made}")
+    data = store.open(predictions)
+    if data.attrs["parameters"]["network_sha256"] != artifact.checksum(of.network):
+        raise InputError(f"{predictions} is by another network of that name; delete it and classify {against} again")
+    inside = np.ones(data.sizes["sample"], bool)
+    for name, value in of.at.items():
+        inside &= is_at(data[name].values, value)
+    cells = np.where(inside, of.plane.find(*(data[name].values for name in of.plane.axes)), -1)
+    found, first = np.unique(cells, return_index=True)
+    if not (found >= 0).any():
+        raise InputError(f"{against} has no points in the plane that was refined; choose {of.scan.name}")
+    return found[found >= 0], data["probability"].values[first[found >= 0]].astype("float64")
+
+
+def _random(places: np.ndarray, classes: np.ndarray, count: int, seed: int) -> float:
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(places))[:count])
+    said = interpolated(places, places[chosen], classes[chosen])[0]
+    return float(np.mean(said.argmax(axis=1) == classes.argmax(axis=1)))

@@ -1,0 +1,246 @@
+"""The plane of a scan as a lattice of cells: which to simulate next, and what the simulated ones tell of the others.
+
+A cell is a pair of whole numbers, its place on the lattice. Everything here follows from such numbers and from what a
+network said, and distances are compared as whole numbers: the same choice on any machine.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.spatial import KDTree
+
+from raypipe.errors import InputError
+from raypipe.store import Coordinate, Plan
+
+NEAREST = 3
+"""So many of the nearest simulated cells, and those that are as near as the last of them, speak for a cell."""
+
+_LOOKED_AT = 16
+"""Of so many at most: on a lattice there are rarely more at one distance."""
+
+UNSURE = 0.6
+"""Probability of its class below which a simulated cell makes those around it worth a simulation."""
+
+LEAST_FILLED = 0.1
+"""Share of a lattice that the points of a scan fill; of points at random it would be far less."""
+
+SEED = "seed"
+"""Name of the parameter that only random numbers depend on."""
+
+
+@dataclass(frozen=True)
+class Plane:
+    """The points of a scan in the plane of two of its parameters, and those between them if it is made finer.
+
+    Attributes:
+        axes: names of the two parameters.
+        values: of each, along its side of the lattice, ascending.
+        cells: (cell, 2) places of the cells on the lattice, int64, in ascending order.
+        samples: (cell,) number of the scan's first sample at a cell; -1 between the scan's points.
+        finer: so many steps of the lattice are one of the scan.
+    """
+
+    axes: tuple[str, str]
+    values: tuple[np.ndarray, np.ndarray]
+    cells: np.ndarray
+    samples: np.ndarray
+    finer: int
+
+    @property
+    def of_scan(self) -> np.ndarray:
+        """(cell,) whether a cell is a point of the scan."""
+        return self.samples >= 0
+
+    def find(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Numbers of the cells that have these values of the two parameters; -1 where there is none."""
+        number = {tuple(cell): place for place, cell in enumerate(self.cells.tolist())}
+        places = [np.searchsorted(axis, of) for axis, of in zip(self.values, (first, second), strict=True)]
+        known = np.ones(len(first), bool)
+        for axis, of, place in zip(self.values, (first, second), places, strict=True):
+            known &= axis[np.minimum(place, len(axis) - 1)] == of
+        pairs = zip(*(place.tolist() for place in places), strict=True)
+        return np.array([number.get(pair, -1) if here else -1 for pair, here in zip(pairs, known, strict=True)])
+
+
+def plane_of(scan: Plan, axes: tuple[str, ...] = (), at: Mapping[str, Any] | None = None, finer: int = 1) -> Plane:
+    """The plane of a scan.
+
+    Args:
+        scan: its plan.
+        axes: two of its parameters; by default the two that vary.
+        at: values of further parameters at which the plane lies.
+        finer: divide each step of the scan into so many, wherever all corners of the lattice around are in the scan.
+
+    Raises:
+        InputError: if there is no such plane, or its points are on no lattice.
+    """
+    columns = {name: np.asarray(scan.coordinates[name].values) for name in scan.columns}
+    there = np.ones(scan.samples, bool)
+    for name, value in (at or {}).items():
+        if name not in columns:
+            raise InputError(f"{name} is no parameter of {scan.name}; it has {', '.join(columns)}")
+        there &= is_at(columns[name], value)
+        if not there.any():
+            known = ", ".join(f"{one:g}" if isinstance(one, float) else str(one) for one in np.unique(columns[name]))
+            raise InputError(f"{scan.name} has no points at {name} = {value}; it has {name} = {known}")
+    varying = [name for name, values in columns.items() if name != SEED and len(np.unique(values[there])) > 1]
+    chosen = axes or tuple(varying)
+    if unknown := [name for name in chosen if name not in columns]:
+        raise InputError(f"{unknown[0]} is no parameter of {scan.name}; choose two of {', '.join(columns)}")
+    if len(chosen) != 2 or set(chosen) != set(varying):
+        others = [name for name in varying if name not in chosen] if axes else varying
+        raise InputError(
+            f"the points of {scan.name} vary in {', '.join(varying) or 'nothing'}, and the axes are "
+            f"{', '.join(chosen) or 'none'}; expected two axes, and all else but {SEED} at one value: name two axes, "
+            f"and values for the rest of {', '.join(others)}"
+        )
+    if finer < 1:
+        raise InputError(f"{finer} times finer; expected 1 or more")
+    values, places = [], []
+    for name in chosen:
+        given = columns[name][there]
+        if given.dtype.kind not in "iuf" or (finer > 1 and given.dtype.kind != "f"):
+            raise InputError(f"{name} has values of the type {given.dtype}; expected numbers with parts between them")
+        axis, place = np.unique(given, return_inverse=True)
+        values.append(_divided(axis, finer))
+        places.append(place)
+    points, first = np.unique(np.stack(places, axis=1), axis=0, return_index=True)
+    lattice = [-(-len(one) // finer) for one in values]
+    if len(points) < LEAST_FILLED * np.prod(lattice):
+        raise InputError(
+            f"the {len(points)} points of {scan.name} fill {len(points) / np.prod(lattice):.1%} of a lattice of "
+            f"{' × '.join(map(str, lattice))}; expected points on a lattice, such as raypipe.plan.product makes"
+        )
+    cells = _between(points, finer)
+    samples = np.full(len(cells), -1)
+    samples[(cells % finer == 0).all(axis=1)] = np.flatnonzero(there)[first]
+    return Plane((chosen[0], chosen[1]), (values[0], values[1]), cells, samples, finer)
+
+
+def is_at(values: np.ndarray, value: Any) -> np.ndarray:
+    """Which values of a parameter are one that was given, such as 0.3 for what `np.linspace` made of it."""
+    numbers = values.dtype.kind in "iuf" and isinstance(value, int | float)
+    return np.isclose(values, value, rtol=1e-9, atol=0) if numbers else values == value
+
+
+def _divided(axis: np.ndarray, finer: int) -> np.ndarray:
+    """An axis with each step divided; its own values stay what they are, to the bit."""
+    if finer == 1:
+        return axis
+    parts = axis[:-1, None] + np.diff(axis)[:, None] * (np.arange(finer) / finer)
+    divided = np.append(parts.ravel(), axis[-1])
+    divided[::finer] = axis
+    return divided
+
+
+def _between(points: np.ndarray, finer: int) -> np.ndarray:
+    """The cells of a finer lattice that lie on points, or between such that are all there; ascending."""
+    there = np.zeros(points.max(axis=0) + 2, bool)
+    there[tuple(points.T)] = True
+    fine = np.stack(np.meshgrid(*(np.arange((size - 2) * finer + 1) for size in there.shape), indexing="ij"), axis=-1)
+    low, high = fine // finer, -(-fine // finer)
+    inside = np.ones(fine.shape[:2], bool)
+    for row in (low, high):
+        for column in (low, high):
+            inside &= there[row[..., 0], column[..., 1]]
+    found: np.ndarray = fine[inside].astype("int64")
+    return found
+
+
+def points(scan: Plan, plane: Plane, chosen: np.ndarray) -> dict[str, Coordinate]:
+    """What a plan of some cells, given by their numbers, has for its samples: the scan's own values where it has them.
+
+    The seed of a cell between the scan's points follows from its place on the lattice, and is above those of the scan.
+    """
+    here = plane.samples[chosen]
+    own, made = here >= 0, {}
+    for name, coordinate in scan.coordinates.items():
+        if coordinate.dims != ("sample",):
+            continue
+        values = np.asarray(coordinate.values)
+        taken = values[here]
+        if name in plane.axes:
+            side = plane.axes.index(name)
+            taken = plane.values[side][plane.cells[chosen, side]]
+        elif name == SEED and values.min() < values.max():
+            place = plane.cells[chosen] @ np.array([len(plane.values[1]), 1])
+            taken = np.where(own, taken, values.max() + 1 + place).astype(values.dtype)
+        elif name not in scan.columns and len(np.unique(values)) > 1:
+            continue  # nobody knows what it is between the points
+        elif not own.all():
+            taken = np.full(len(chosen), values[plane.samples[plane.of_scan][0]], values.dtype)
+        made[name] = Coordinate(("sample",), taken, coordinate.attributes)
+    return made
+
+
+def coarse(plane: Plane, every: int) -> np.ndarray:
+    """Numbers of the cells to begin with: every so many-th of the scan's points along each axis.
+
+    Raises:
+        InputError: if there are fewer than `NEAREST`.
+    """
+    if every < 1:
+        raise InputError(f"every {every}-th point at first; expected 1 or more")
+    found = np.flatnonzero((plane.cells % (every * plane.finer) == 0).all(axis=1))
+    if len(found) < NEAREST:
+        raise InputError(
+            f"every {every}-th point along each axis is {len(found)} of {plane.of_scan.sum()} in all; expected at "
+            f"least {NEAREST} to begin with: take a smaller number"
+        )
+    return found
+
+
+def choose(plane: Plane, known: np.ndarray, probability: np.ndarray, count: int) -> np.ndarray:
+    """Numbers of up to `count` cells to simulate next, in their order: as many as one asks for, the first are the same.
+
+    First those whose nearest simulated cells are of different classes, or one of them of a class that is `UNSURE`;
+    among these, and then among all, always the one that is farthest from what is simulated or chosen.
+
+    Args:
+        plane: of the scan.
+        known: numbers of the cells that are simulated.
+        probability: (known cell, class) of each.
+        count: how many.
+    """
+    squares, near, speaks = _neighbours(plane.cells, plane.cells[known])
+    predicted, unsure = probability.argmax(axis=1)[near], (probability.max(axis=1) < UNSURE)[near]
+    open_question = (speaks & ((predicted != predicted[:, :1]) | unsure)).any(axis=1)
+    nearest = squares[:, 0]
+    beyond = nearest.max() + 1
+    chosen = []
+    for _ in range(min(count, len(plane.cells) - len(known))):
+        one = int(np.argmax(np.where(nearest == 0, -1, nearest + beyond * open_question)))
+        chosen.append(one)
+        nearest = np.minimum(nearest, ((plane.cells - plane.cells[one]) ** 2).sum(axis=1))
+    return np.array(chosen, "int64")
+
+
+def interpolated(cells: np.ndarray, known: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities (cell, class) of all cells, and (cell,) which are simulated.
+
+    A simulated cell has its own. Another has the mean of those that speak for it, see `NEAREST`, each weighted by the
+    inverse of its squared distance.
+
+    Args:
+        cells: (cell, 2) places.
+        known: (known cell, 2) places of those that are simulated.
+        probability: (known cell, class) of these.
+    """
+    squares, near, speaks = _neighbours(cells, known)
+    simulated = squares[:, 0] == 0
+    weight = np.where(speaks, 1 / np.maximum(squares, 1), 0.0)
+    weight[simulated] = np.eye(1, weight.shape[1])
+    weight /= weight.sum(axis=1, keepdims=True)
+    return np.einsum("cn,cnk->ck", weight, probability[near]), simulated
+
+
+def _neighbours(cells: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(cell, neighbour): squared distances to known cells, ascending, their numbers, and whether they speak for it."""
+    count = min(_LOOKED_AT, len(known))
+    _, near = KDTree(known).query(cells, k=range(1, count + 1))
+    squares = ((cells[:, None] - known[near]) ** 2).sum(axis=-1)
+    order = np.argsort(squares * len(known) + near, axis=1)  # equal ones in their own order, not that of the tree
+    squares, near = np.take_along_axis(squares, order, 1), np.take_along_axis(near, order, 1)
+    return squares, near, squares <= squares[:, [min(NEAREST, count) - 1]]

@@ -1,0 +1,365 @@
+"""A refinement, round after round: each is a store of samples and one of what a network says of them.
+
+Simulations have numbers, in the order in which they were chosen. Which they are follows from the network, the scan and
+what was said of those before; how far they go, from the budget: one that is raised goes on where a smaller one ended.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from raypipe import store, study
+from raypipe.errors import InputError
+from raypipe.networks import artifact, classify
+from raypipe.refine.plane import Plane, choose, coarse, interpolated, plane_of, points
+from raypipe.run.fill import fill
+from raypipe.store import Coordinate, Plan, Variable
+
+ROUNDS = 32
+"""A round, after the first, has this part of the scan's points; as many times more as the plane is finer."""
+
+LEAST_PER_ROUND = 16
+"""Simulations of a round at least: fewer would not be worth the start of its workers."""
+
+SHARD_CELLS = 2**14
+"""Cells of a result that are interpolated and stored as one piece."""
+
+_OWN = "refined."
+"""Of what the stores are made with, the names of what a refinement adds begin so."""
+
+
+class Known(NamedTuple):
+    """The simulations so far: (n, 2) places on the lattice, (n, class) probabilities, (n,) rounds."""
+
+    places: np.ndarray
+    probability: np.ndarray
+    rounds: np.ndarray
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """What is refined, and how. All but the budget, which may grow.
+
+    Attributes:
+        network: name of the trained network that classifies.
+        split: of its study, a scan: only its plan is needed, not its data.
+        coarse: every so many-th point of the scan along each axis is simulated first.
+        finer: so many cells are one step of the scan.
+        axes: two of the scan's parameters; by default the two that vary.
+        at: values of others, at which the plane lies.
+        settings: of the scan, see `study.DataSet`.
+    """
+
+    network: str
+    split: str = "scan"
+    coarse: int = 8
+    finer: int = 1
+    axes: tuple[str, ...] = ()
+    at: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def of(self) -> study.Study:
+        """The study."""
+        return study.find(artifact.load(self.network).architecture.study)
+
+    @cached_property
+    def scan(self) -> Plan:
+        """Plan of the whole scan."""
+        return self.of.plan(self.split, self.settings)
+
+    @cached_property
+    def plane(self) -> Plane:
+        """The scan's points and those between."""
+        return plane_of(self.scan, self.axes, self.at, self.finer)
+
+    @property
+    def folder(self) -> str:
+        """What the names of its stores begin with."""
+        return f"refined/{self.network}/{self.split}" + (f"-{self.finer}x" if self.finer > 1 else "")
+
+    @cached_property
+    def parameters(self) -> dict[str, Any]:
+        """What its stores depend on."""
+        own = {
+            "network": self.network,
+            "network_sha256": artifact.checksum(self.network),
+            "source": self.scan.name,
+            "coarse": self.coarse,
+            "finer": self.finer,
+            "axes": list(self.plane.axes),
+            "at": dict(self.at),
+            "settings": {**self.of.settings(self.split), **self.settings},
+        }
+        return {_OWN + key: value for key, value in own.items()}
+
+    @cached_property
+    def first(self) -> np.ndarray:
+        """The cells of round 0."""
+        return coarse(self.plane, self.coarse)
+
+    @property
+    def per_round(self) -> int:
+        """Simulations of each round but the first."""
+        return max(LEAST_PER_ROUND, int(self.plane.of_scan.sum()) * self.finer // ROUNDS)
+
+    def allowed(self, budget: float) -> int:
+        """Number of simulations that are a share of the scan's points, at most all cells.
+
+        Raises:
+            InputError: if it is less than the first round.
+        """
+        if not math.isfinite(budget):
+            raise InputError(f"a budget of {budget}; expected a share of the scan's points, such as 0.25")
+        count = int(budget * int(self.plane.of_scan.sum()))
+        if not len(self.first) <= count:
+            raise InputError(
+                f"a budget of {budget:g} is {count} of the {self.plane.of_scan.sum()} points of {self.scan.name}; "
+                f"every {self.coarse}-th along each axis, with which it begins, are {len(self.first)}: "
+                "raise one of the two"
+            )
+        return min(count, len(self.plane.cells))
+
+    def round_of(self, number: int) -> int:
+        """Round of a simulation."""
+        return 0 if number < len(self.first) else 1 + (number - len(self.first)) // self.per_round
+
+    def start_of(self, number: int) -> int:
+        """First simulation of a round."""
+        return 0 if number == 0 else len(self.first) + (number - 1) * self.per_round
+
+    def cells(self, start: int, stop: int) -> np.ndarray:
+        """Numbers of the cells of some simulations of one round, which follow from what was said of those before it."""
+        if (begun := self.start_of(self.round_of(start))) == 0:
+            return self.first[start:stop]
+        known = read(self.folder, self.plane.axes, begun)
+        sides = tuple(len(values) for values in self.plane.values)
+        own, simulated = (np.ravel_multi_index(tuple(one.T), sides) for one in (self.plane.cells, known.places))
+        return choose(self.plane, np.searchsorted(own, simulated), known.probability, stop - begun)[start - begun :]
+
+    def simulated(self, start: int, stop: int) -> Plan:
+        """Plan of the samples of some simulations of one round."""
+        chosen = self.cells(start, stop)
+        count = len(chosen)
+        shard = min(self.scan.shard_samples, -(-count // 64))
+        others = {name: one for name, one in self.scan.coordinates.items() if one.dims != ("sample",)}
+        return replace(
+            self.scan,
+            name=f"{self.folder}/simulated-{start:06d}-{stop:06d}",
+            samples=count,
+            shard_samples=shard,
+            variables={name: _resized(one, count, shard) for name, one in self.scan.variables.items()},
+            coordinates={
+                **others,
+                **points(self.scan, self.plane, chosen),
+                **self._places(chosen),
+                "round": Coordinate(("sample",), np.full(count, self.round_of(start)), {"long_name": "round"}),
+            },
+            parameters={**self.parameters, **self.scan.parameters},
+            attributes={**self.scan.attributes, "title": f"Simulations {start} to {stop - 1} of {self.folder}"},
+        )
+
+    def classified(self, start: int, stop: int) -> Plan:
+        """Plan of what the network says of them, once they are there."""
+        of, name = (f"{self.folder}/{what}-{start:06d}-{stop:06d}" for what in ("simulated", "classified"))
+        return classify.plan_of(self.network, of, name, self.parameters)
+
+    def result(self, count: int) -> Plan:
+        """Plan of what so many simulations say of all cells."""
+        plane, cells = self.plane, len(self.plane.cells)
+        every = np.arange(cells)
+        meanings = {"flag_values": [0, 1], "flag_meanings": "interpolated simulated"}
+        shard = min(cells, SHARD_CELLS)
+        variables: dict[str, tuple[str, dict[str, Any]]] = {
+            "predicted": ("int64", {"long_name": "most probable class"}),
+            "confidence": ("float32", {"long_name": "probability of this class", "units": "1"}),
+            "simulated": ("int8", {"long_name": "whether the class is a simulation's or its neighbours'", **meanings}),
+            "round": ("int64", {"long_name": "round in which it was simulated, -1 if it was not"}),
+        }
+        return Plan(
+            name=f"{self.folder}/first-{count:06d}",
+            samples=cells,
+            shard_samples=shard,
+            variables={
+                name: Variable(("sample",), (cells,), dtype, (shard,), attributes)
+                for name, (dtype, attributes) in variables.items()
+            },
+            coordinates={
+                **{
+                    name: Coordinate(("sample",), values[plane.cells[:, side]], self.scan.coordinates[name].attributes)
+                    for side, (name, values) in enumerate(zip(plane.axes, plane.values, strict=True))
+                },
+                **self._places(every),
+                "class": Coordinate(
+                    ("class",),
+                    list(artifact.load(self.network).architecture.classes),
+                    {"long_name": "name of the class"},
+                ),
+            },
+            parameters={
+                **self.parameters,
+                "network": self.network,
+                "source": self.scan.name,
+                "folder": self.folder,
+                "axes": list(plane.axes),
+                "simulations": count,
+            },
+            compute="raypipe.refine.rounds:told",
+            columns=self._names,
+            attributes={
+                "title": f"Classes of {self.scan.name} by network {self.network}, from {count} simulations",
+                "comment": "Cells that were not simulated have the most probable class of the mean of the nearest ones "
+                "that were, weighted by the inverse squared distance on the lattice; `simulated` tells them apart.",
+            },
+        )
+
+    @property
+    def _own_names(self) -> set[str]:
+        """What a refinement adds to the scan's coordinates."""
+        return {"round", "predicted", "probability", "confidence", "simulated", "class", *self._names}
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return _place_names(self.plane.axes)
+
+    def _places(self, chosen: np.ndarray) -> dict[str, Coordinate]:
+        return {
+            name: Coordinate(("sample",), self.plane.cells[chosen, side], {"long_name": f"place along {axis}"})
+            for side, (name, axis) in enumerate(zip(self._names, self.plane.axes, strict=True))
+        }
+
+    def check(self) -> None:
+        """Make sure that the network can classify what is to be simulated.
+
+        Raises:
+            InputError: if it cannot, or the scan has names that a refinement needs.
+        """
+        import xarray
+
+        if taken := sorted(self._own_names & {*self.scan.coordinates, *self.scan.variables}):
+            raise InputError(
+                f"{self.scan.name} has a {taken[0]}, which is a name of a refinement's own; call it otherwise"
+            )
+        variables = {
+            name: (one.dims, np.broadcast_to(np.zeros((), one.dtype), one.shape))
+            for name, one in self.scan.variables.items()
+        }
+        coordinates = {name: (one.dims, one.values, one.attributes) for name, one in self.scan.coordinates.items()}
+        planned = xarray.Dataset(variables, coordinates)
+        classify.check(artifact.load(self.network).architecture, planned, self.scan.name)
+
+
+def refine(of: Refinement, *, budget: float = 0.25, workers: int | None = None) -> str:
+    """Simulate and classify where classes meet or the network is unsure, round after round, until the budget is spent.
+
+    Args:
+        of: what is refined, and how.
+        budget: number of simulations, as a share of the scan's points.
+        workers: at most so many worker processes; by default as many as the cluster has room for.
+
+    Returns:
+        Name of the result, `refined/<network>/<split>/first-<simulations>`: for every cell its class, the network's
+        confidence, whether it was simulated, and in which round.
+
+    Raises:
+        InputError: if the network is not trained or made for other samples, the scan has no such plane, the budget is
+            less than the first round, or what is there was made in another way.
+    """
+    of.check()
+    allowed, done = of.allowed(budget), 0
+    while done < allowed:
+        start, done = done, _stop(of, done, allowed)
+        _complete(of.simulated(start, done), workers)
+        _complete(of.classified(start, done), workers)
+    result = of.result(allowed)
+    fill(result, workers=workers)
+    return result.name
+
+
+def _complete(plan: Plan, workers: int | None) -> None:
+    if not (store.begun(plan) and store.is_marked_complete(plan.name)):
+        fill(plan, workers=workers)
+
+
+def _stop(of: Refinement, start: int, allowed: int) -> int:
+    """Where the simulations end that begin at `start`: with the round, the budget, or where another run planned to."""
+    usual = min(allowed, of.start_of(of.round_of(start) + 1))
+    return dict(_parts(of.folder, "simulated")).get(start, usual)
+
+
+def _parts(folder: str, what: str) -> Iterator[tuple[int, int]]:
+    for name in store.list_names(f"{folder}/{what}-"):
+        if found := re.fullmatch(r".*-(\d+)-(\d+)", name):
+            yield int(found[1]), int(found[2])
+
+
+def _resized(variable: Variable, count: int, shard: int) -> Variable:
+    chunk = variable.chunks[0]
+    chunks = (chunk if shard % chunk == 0 else shard, *variable.chunks[1:])
+    return replace(variable, shape=(count, *variable.shape[1:]), chunks=chunks)
+
+
+def _place_names(axes: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{axis}_place" for axis in axes)
+
+
+def read(folder: str, axes: tuple[str, ...], count: int) -> Known:
+    """The first so many simulations of a refinement and what was said of them.
+
+    Raises:
+        InputError: if they are not all there.
+    """
+    parts, found, there = dict(_parts(folder, "classified")), [], 0
+    while there < count:
+        if there not in parts:
+            raise InputError(f"{folder} has {there} of {count} simulations; run the job that refines again")
+        data = store.open(f"{folder}/classified-{there:06d}-{parts[there]:06d}")
+        places = np.stack([data[name].values for name in _place_names(axes)], axis=1)
+        found.append((places, data["probability"].values, data["round"].values))
+        there = parts[there]
+    return Known(*(np.concatenate(one)[:count] for one in zip(*found, strict=True)))
+
+
+def told(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
+    """Function for `fill`: of cells, given by their places, what the first `simulations` in a `folder` say."""
+    axes = tuple(parameters["axes"])
+    known = read(parameters["folder"], axes, parameters["simulations"])
+    at = {tuple(place): number for place, number in zip(known.places.tolist(), known.rounds.tolist(), strict=True)}
+
+    def compute(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        cells = np.stack([rows[name] for name in _place_names(axes)], axis=1)
+        probability, simulated = interpolated(cells, known.places, known.probability.astype("float64"))
+        return {
+            "predicted": probability.argmax(axis=1),
+            "confidence": probability.max(axis=1).astype("float32"),
+            "simulated": simulated.astype("int8"),
+            "round": np.array([at.get(tuple(cell), -1) for cell in cells.tolist()]),
+        }
+
+    return compute
+
+
+def planned(name: str, parameters: Mapping[str, Any]) -> Plan:
+    """Plan of a store of a refinement, from what it says that it was made with; for repairs."""
+    own = {key.removeprefix(_OWN): value for key, value in parameters.items() if key.startswith(_OWN)}
+    of = Refinement(
+        own["network"],
+        own["source"].rpartition("/")[2],
+        own["coarse"],
+        own["finer"],
+        tuple(own["axes"]),
+        own["at"],
+        own["settings"],
+    )
+    what, *numbers = name.rpartition("/")[2].split("-")
+    plans: dict[str, Callable[..., Plan]] = {
+        "simulated": of.simulated,
+        "classified": of.classified,
+        "first": of.result,
+    }
+    return plans[what](*map(int, numbers))
