@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tiny_data
+import tiny_results
+import xarray as xr
 from tiny_networks import random_network
 from without_ray import fill_here, job
 
@@ -125,6 +127,20 @@ def test_mistakes_are_told_before_anything_is_written(here, store_root):
     write_scan(1)
     with pytest.raises(InputError, match="scan has no frames at t = 11400, 11800"):
         classify.classify("pattern-3d", "scan")
+    assert not (store_root / "predictions").exists()
+
+
+def test_samples_of_another_size_or_other_dimensions_are_told_before_anything_is_written(here, store_root):
+    random_network(architecture("pattern-2d"))
+    tiny_data.write_patterns("val", 5, size=64)
+    with pytest.raises(InputError, match="val has samples of 64 × 64 points, not 128 × 128, as network"):
+        classify.classify("pattern-2d", "val")
+    channels = xr.Dataset({"u": (("sample", "y", "x"), np.zeros((2, 128, 128)))})
+    tiny_results.write("gray_scott/test", channels)
+    with pytest.raises(InputError, match=r"test has no u \(sample, y, x, frame\), which network pattern-2d sees"):
+        classify.classify("pattern-2d", "test")
+    with pytest.raises(InputError, match=r"samples of shape \(128, 128, 2\); network pattern-2d takes \(128, 128, 3\)"):
+        inputs.network_input(architecture("pattern-2d"), np.zeros((1, 128, 128, 2)))
     assert not (store_root / "predictions").exists()
 
 

@@ -130,6 +130,16 @@ def classifier(trained: artifact.Artifact) -> Callable[[np.ndarray], np.ndarray]
 
 
 def _check(architecture: Architecture, source: "xarray.Dataset", name: str) -> None:
+    sample = study.find(architecture.study).seen
+    if sample.variable not in source or source[sample.variable].dims != sample.dims:
+        raise InputError(
+            f"data set {name} has no {sample.variable} ({', '.join(sample.dims)}), which network {architecture.name} "
+            "sees; choose another, or make it again"
+        )
+    if problem := inputs.other_size(architecture, source):
+        raise InputError(
+            f"data set {name} {problem}, as network {architecture.name} takes; choose the data set that it is made for"
+        )
     times = set(architecture.frame_times or ())
     if times and (missing := sorted(times - set(source["frame"].values.tolist()))):
         raise InputError(

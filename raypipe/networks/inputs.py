@@ -93,14 +93,13 @@ def check(architecture: Architecture, data: "xarray.Dataset", name: str) -> None
     """
     sample = study.find(architecture.study).seen
     variable, dims = sample.variable, sample.dims
-    size = architecture.input_shape[: len(dims) - 1 - ("frame" in dims)]
     problem = None
     if variable not in data or data[variable].dims != dims or "label" not in data.coords:
         problem = f"has no {variable} ({', '.join(dims)}) with a label"
     elif not data.sizes["sample"]:
         problem = "is empty"
-    elif (found := data[variable].shape[1 : 1 + len(size)]) != size:
-        problem = f"has samples of {' × '.join(map(str, found))} points, not {' × '.join(map(str, size))}"
+    elif other := other_size(architecture, data):
+        problem = other
     elif architecture.frame_times and (absent := set(architecture.frame_times) - set(data["frame"].values)):
         problem = f"has no frames at t = {', '.join(map(str, sorted(absent)))}"
     elif (classes := tuple(data["label"].attrs["flag_meanings"].split())) != architecture.classes:
@@ -112,6 +111,18 @@ def check(architecture: Architecture, data: "xarray.Dataset", name: str) -> None
             f"data set {name} {problem}: network {architecture.name} cannot learn from it; delete it and make it "
             f"again with {job(name)}"
         )
+
+
+def other_size(architecture: Architecture, data: "xarray.Dataset") -> str | None:
+    """What is wrong with the size of the samples of a data set, frames aside, for a network; None if it fits."""
+    sample = study.find(architecture.study).seen
+    size = architecture.input_shape[: len(sample.dims) - 1 - ("frame" in sample.dims)]
+    found = data[sample.variable].shape[1 : 1 + len(size)]
+    return None if found == size else f"has samples of {_points(found)} points, not {_points(size)}"
+
+
+def _points(size: tuple[int, ...]) -> str:
+    return " × ".join(map(str, size))
 
 
 def job(name: str) -> str:
