@@ -17,7 +17,8 @@ def _classified(name: str, parameters: Mapping[str, Any]) -> Plan:
 def _explained(_: str, parameters: Mapping[str, Any]) -> Plan:
     options = {key: parameters.get(key) for key in ("method", "control")}
     split = parameters["source"].rpartition("/")[2]
-    return explain.plan(parameters["network"], split, per_class=parameters["per_class"], **options)
+    of = {"samples": parameters["samples"]} if "samples" in parameters else {"per_class": parameters["per_class"]}
+    return explain.plan(parameters["network"], split, **of, **options)
 
 
 MAKERS: dict[str, Callable[[str, Mapping[str, Any]], Plan]] = {
