@@ -42,14 +42,14 @@ def main(
     print(f"{network} on {split}: {found.curve.samples} {found.samples} that are classified correctly\n")
     for name, values in found.ratios.items():
         print(f"sum of relevance / score, {name}: {faithfulness.spread(values)}")
-    for kind in ("signed", "absolute"):
+    for kind in ("signed", "absolute") if found.ratios else ("absolute",):  # saliency has no sign
         print(f"rank correlation after shuffling, {kind}: {faithfulness.spread(found.likeness[kind].values)}")
     print(f"\nshare still classified so after the removal of {found.of}\n{faithfulness.table(found.curve)}\n")
     pictures = {
         **({"mean_relevance": plot.mean_relevance(found.maps)} if found.of == "steps" else {}),
         "perturbation": plot.perturbation_curve(found.curve, found.of),
         **({"conservation": plot.conservation(found.ratios, found.samples)} if found.ratios else {}),
-        "shuffled_weights": plot.rank_correlations(found.likeness, found.samples),
+        "shuffled_weights": plot.rank_correlations(found.likeness, found.samples, signed=bool(found.ratios)),
     }
     for name, picture in pictures.items():
         path = output / f"{network}_{split}_{'' if found.of == 'steps' else f'{found.method}_'}{name}.png".replace(

@@ -270,7 +270,7 @@ def test_what_was_confused_stands_between_what_was_recognised():
         }
     )
     said_of = [text for text in texts(figure) if "recognised" in text or " of " in text]
-    assert said_of == ["10 of 10\nα taken\nfor β", "no α\nrecognised", "1 of 10\nγ taken\nfor β"]
+    assert said_of == ["no α\nrecognised", "10 of 10\nα taken\nfor β", "1 of 10\nγ taken\nfor β"]
     first = next(axes for axes in figure.axes if axes.images)
     assert first.get_xlabel().startswith("k ")
 

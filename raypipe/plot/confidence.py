@@ -70,7 +70,7 @@ def reliability(found: Mapping[str, Mapping[str, xr.Dataset]]) -> Figure:
             count, accuracy = filled["count"].values, filled["accuracy"].values
             low, high = _wilson(accuracy, count)
             above.errorbar(
-                filled["confidence"],
+                filled["confidence"].values,
                 accuracy,
                 np.stack([accuracy - low, high - accuracy]).clip(min=0),
                 fmt=marker,

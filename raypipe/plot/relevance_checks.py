@@ -125,16 +125,16 @@ def conservation(ratios: Mapping[str, np.ndarray], samples: str = "trajectories"
 
 
 @styled
-def rank_correlations(similarity: xr.Dataset, samples: str = "trajectories") -> Figure:
+def rank_correlations(similarity: xr.Dataset, samples: str = "trajectories", *, signed: bool = True) -> Figure:
     """Histograms of the rank correlations between the maps of two networks, of relevance and of its absolute value.
 
     `similarity` is that of `faithfulness.similarity`; 1 means that the order of the steps is the same.
-    Where the maps have no sign, there is one histogram. `samples` is what the samples are called.
+    Of maps without a sign there is one histogram. `samples` is what the samples are called.
     """
     figure = new_figure(5.2, 3.1)
     axes = figure.add_subplot()
     kinds = [("signed", "relevance", RED), ("absolute", "absolute relevance", BLUE)]
-    if np.array_equal(similarity["signed"], similarity["absolute"], equal_nan=True):
+    if not signed:
         kinds = [("absolute", "saliency", BLUE)]
     for name, label, colour in kinds:
         values = similarity[name].values
