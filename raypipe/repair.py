@@ -15,9 +15,10 @@ def _classified(name: str, parameters: Mapping[str, Any]) -> Plan:
 
 
 def _explained(_: str, parameters: Mapping[str, Any]) -> Plan:
-    options = {key: parameters.get(key) for key in ("method", "control")}
+    options: dict[str, Any] = {key: parameters.get(key) for key in ("method", "control")}
     split = parameters["source"].rpartition("/")[2]
-    of = {"samples": parameters["samples"]} if "samples" in parameters else {"per_class": parameters["per_class"]}
+    chosen = "samples" in parameters
+    of: dict[str, Any] = {key: parameters[key] for key in (("samples",) if chosen else ("per_class",))}
     return explain.plan(parameters["network"], split, **of, **options)
 
 
