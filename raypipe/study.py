@@ -68,6 +68,11 @@ class Sample:
     prepare: Callable[[np.ndarray], np.ndarray] = lambda values: values
     draw: Callable[..., None] | str | None = None
 
+    @property
+    def drawing(self) -> Callable[..., None] | None:
+        """The function that draws, if the study has one."""
+        return modules.function(self.draw) if isinstance(self.draw, str) else self.draw
+
 
 @dataclass(frozen=True)
 class Picture:

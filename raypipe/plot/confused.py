@@ -8,7 +8,6 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from raypipe import modules
 from raypipe.plot.classes import class_names, symbol
 from raypipe.plot.style import BLUE, RED, new_figure, styled
 from raypipe.study import Sample
@@ -90,10 +89,7 @@ def confused_samples(
 
 
 def _drawing(sample: Sample) -> Callable[[Axes, xr.Dataset], None]:
-    if isinstance(sample.draw, str):
-        own: Callable[[Axes, xr.Dataset], None] = modules.function(sample.draw)
-        return own
-    return sample.draw or (lambda axes, one: _as_it_is(axes, one[sample.variable]))
+    return sample.drawing or (lambda axes, one: _as_it_is(axes, one[sample.variable]))
 
 
 def _as_it_is(axes: Axes, values: xr.DataArray) -> None:
