@@ -1,10 +1,11 @@
-"""Check relevance maps: are they conserved, do they depend on the weights, do their steps matter?
+"""Check relevance maps: are they conserved, do they depend on the weights, does it matter what they point at?
 
     python jobs/check_relevance.py --network andi-study
     python jobs/check_relevance.py --network andi-study --per-class 100 --output figures
+    python jobs/check_relevance.py --network pattern-2d --method lrp --per-class 10
 
-The network is explained by layer-wise relevance propagation for trajectories that it classifies correctly, and so are,
-for the same trajectories and classes, the network with shuffled weights and the one without biases.
+The network is explained for samples that it classifies correctly, and so are, for the same samples and classes, the
+network with shuffled weights and, where the method shares out the score, the one without biases.
 """
 
 from pathlib import Path
@@ -12,16 +13,22 @@ from typing import Annotated
 
 import typer
 
-from raypipe import catalog, plot, study
+from raypipe import plot
 from raypipe.command import make_folder, run
-from raypipe.networks import artifact, explain, faithfulness, inputs, relevance
-from raypipe.networks.classify import classifier, classify
+from raypipe.networks import artifact, checks, explain, faithfulness
 
 
 def main(
-    network: Annotated[str, typer.Option(help="Trained network of trajectories: andi-study, a name of the grid, …")],
-    split: Annotated[str, typer.Option(help="Data set of trajectories.")] = "test",
-    per_class: Annotated[int, typer.Option(help="At most so many trajectories of each class.")] = 500,
+    network: Annotated[str, typer.Option(help="Trained network: andi-study, pattern-2d, a name of the grid, …")],
+    split: Annotated[str, typer.Option(help="Labelled data set of the network's study.")] = "test",
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help=f"For trajectories {explain.LRP}, for patterns {', '.join(explain.FIELD_METHODS)}. [default: that of "
+            "explain]"
+        ),
+    ] = None,
+    per_class: Annotated[int, typer.Option(help="At most so many samples of each class.")] = 500,
     output: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("figures"),
     workers: Annotated[
         int | None, typer.Option(help="At most so many worker processes, one core each. [default: all cores]")
@@ -29,41 +36,25 @@ def main(
 ) -> None:
     """Check relevance maps of a trained network."""
     network = artifact.at_hand(network)
-    explain.check(network, explain.LRP, per_class, "zero-biases")
+    checks.allowed(network, method, per_class)
     make_folder(output)
-    classify(network, split, workers=workers)
-    maps = {}
-    for control in (None, *relevance.CONTROLS):
-        made = explain.explain(network, split, per_class=per_class, control=control, workers=workers)
-        found = catalog.open(made).load()
-        # Of a class that the network never gets right a wrong one is explained.
-        maps[control] = found.isel(sample=found["predicted"].values == found["label"].values)
-    trained = artifact.load(network)
-    probability = classifier(trained)
-    curve = faithfulness.perturbation_curve(
-        maps[None],
-        lambda values: probability(inputs.network_input(trained.architecture, values)),
-        variable=study.find(trained.architecture.study).seen.variable,
-    )
-    ratios = {}
-    for control, name in ((None, "network as it is"), ("zero-biases", "without biases")):
-        epsilon = relevance.settings_of(explain.LRP, control)["epsilon"]
-        ratios[f"{name} (ε = {epsilon:g})"] = faithfulness.conservation(maps[control])
-    likeness = faithfulness.similarity(maps[None], maps["shuffled-weights"])
-    print(f"{network} on {split}: {curve.samples} trajectories that are classified correctly\n")
-    for name, values in ratios.items():
+    found = checks.check(network, split, method=method, per_class=per_class, workers=workers)
+    print(f"{network} on {split}: {found.curve.samples} {found.samples} that are classified correctly\n")
+    for name, values in found.ratios.items():
         print(f"sum of relevance / score, {name}: {faithfulness.spread(values)}")
-    for kind in ("signed", "absolute"):
-        print(f"rank correlation after shuffling, {kind}: {faithfulness.spread(likeness[kind].values)}")
-    print(f"\nshare still classified so after the removal of steps\n{faithfulness.table(curve)}\n")
+    for kind in ("signed", "absolute") if found.ratios else ("absolute",):  # saliency has no sign
+        print(f"rank correlation after shuffling, {kind}: {faithfulness.spread(found.likeness[kind].values)}")
+    print(f"\nshare still classified so after the removal of {found.of}\n{faithfulness.table(found.curve)}\n")
     pictures = {
-        "mean_relevance": plot.mean_relevance(maps[None]),
-        "perturbation": plot.perturbation_curve(curve),
-        "conservation": plot.conservation(ratios),
-        "shuffled_weights": plot.rank_correlations(likeness),
+        **({"mean_relevance": plot.mean_relevance(found.maps)} if found.of == "steps" else {}),
+        "perturbation": plot.perturbation_curve(found.curve, found.of),
+        **({"conservation": plot.conservation(found.ratios, found.samples)} if found.ratios else {}),
+        "shuffled_weights": plot.rank_correlations(found.likeness, found.samples, signed=bool(found.ratios)),
     }
     for name, picture in pictures.items():
-        path = output / f"{network}_{split}_{name}.png".replace("/", "_")
+        path = output / f"{network}_{split}_{'' if found.of == 'steps' else f'{found.method}_'}{name}.png".replace(
+            "/", "_"
+        )
         picture.savefig(path)
         print(path)
 

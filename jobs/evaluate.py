@@ -1,9 +1,10 @@
-"""Evaluate a trained network: metrics as a table, confusion matrix and training history as pictures.
+"""Evaluate a trained network: metrics and calibration as tables, and pictures of what it recognises and confuses.
 
-The samples of the split are classified first, if they are not yet:
+The samples of the splits are classified first, if they are not yet. If the validation split is among them, the
+temperature that calibrates its probabilities is fitted on it, and put beside the network:
 
     python jobs/evaluate.py --network andi-study
-    python jobs/evaluate.py --network pattern-2d-second --split val2 --output figures
+    python jobs/evaluate.py --network pattern-2d --split train,val,test --output figures
 """
 
 from pathlib import Path
@@ -13,34 +14,56 @@ import typer
 
 from raypipe import catalog, plot, study
 from raypipe.command import make_folder, run
-from raypipe.networks import artifact
-from raypipe.networks.classify import classify
-from raypipe.networks.evaluate import evaluate, table
+from raypipe.errors import InputError
+from raypipe.networks import artifact, calibration
+from raypipe.networks.classify import classify, plan
+from raypipe.networks.evaluate import confused, evaluate, table
 
 
 def main(
     network: Annotated[str, typer.Option(help="Trained network: andi-study, pattern-2d, a name of the grid, …")],
-    split: Annotated[str, typer.Option(help="Labelled data set of the network's study, with its classes.")] = "test",
+    split: Annotated[
+        str, typer.Option(help="Labelled data sets of the network's study, with its classes, such as train,val,test.")
+    ] = "test",
     output: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("figures"),
     workers: Annotated[
         int | None, typer.Option(help="At most so many worker processes, one core each. [default: all cores]")
     ] = None,
 ) -> None:
-    """Evaluate a trained network on a split."""
+    """Evaluate a trained network on one or several splits."""
     network = artifact.at_hand(network)
     make_folder(output)
-    strata = study.find(artifact.load(network).architecture.study).strata
-    evaluation = evaluate(catalog.open(classify(network, split, workers=workers)), strata)
-    print(f"{network} on {split}\n{table(evaluation)}")
+    of = study.find(artifact.load(network).architecture.study)
+    splits = list(dict.fromkeys(split.split(",")))
+    if unlabelled := [one for one in splits if one not in of.labelled]:
+        raise InputError(f"{unlabelled[0]!r} is no labelled split of {of.name}; choose from {','.join(of.labelled)}")
+    for one in splits:
+        plan(network, one)  # which says what is wrong with any of them before the first is classified
+    said = {one: catalog.open(classify(network, one, workers=workers)).load() for one in splits}
+    evaluations = {one: evaluate(predictions, of.strata) for one, predictions in said.items()}
+    found = calibration.settled(network, said)
+    shown, reliability = {}, {}
+    for one, predictions in said.items():
+        raw, label = predictions["probability"].values, predictions["label"].values
+        shown[one] = calibration.calibrated(raw, found.temperature) if found else raw
+        kinds = {"as it is": raw} | ({f"with T = {found.temperature:.2f}": shown[one]} if found else {})
+        reliability[one] = {kind: calibration.reliability(values, label) for kind, values in kinds.items()}
     history = artifact.load(network).history  # of a network of others there is none
-    pictures = {
-        **({f"{network}_training": plot.training_history(history)} if history else {}),
-        f"{network}_{split}_confusion": plot.confusion_matrix(
-            evaluation["confusion"].values, [str(name) for name in evaluation["label"].values]
-        ),
-    }
+    pictures = {"training": plot.training_history(history)} if history else {}
+    for one, evaluation in evaluations.items():
+        print(f"{network} on {one}\n{table(evaluation)}\n")
+        names = [str(name) for name in evaluation["label"].values]
+        pictures[f"{one}_confusion"] = plot.confusion_matrix(evaluation["confusion"].values, names)
+        if pairs := confused(evaluation):
+            print("\n".join(f"{pair}" for pair in pairs) + "\n")
+            pictures[f"{one}_confused"] = plot.confused_samples(
+                catalog.open(f"{of.name}/{one}"), said[one], shown[one], pairs, of.seen
+            )
+        print(f"{calibration.table(reliability[one])}\n")
+    pictures[f"{'-'.join(splits)}_recall"] = plot.recalls(evaluations)
+    pictures[f"{'-'.join(splits)}_reliability"] = plot.reliability(reliability)
     for name, picture in pictures.items():
-        path = output / f"{name.replace('/', '_')}.png"
+        path = output / f"{network}_{name}.png".replace("/", "_")
         picture.savefig(path)
         print(path)
 

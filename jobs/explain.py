@@ -2,10 +2,10 @@
 
 The samples of the split are classified first, if they are not yet. Then correctly classified ones are explained:
 
-    python jobs/explain.py --network andi-study --per-class 500
-    python jobs/explain.py --network andi-study --method integrated-gradients
-    python jobs/explain.py --network andi-study --control shuffled-weights
-    python jobs/explain.py --network pattern-2d
+    python jobs/explain.py --network andi-study --per-class 500 --method integrated-gradients
+    python jobs/explain.py --network pattern-2d --method lrp
+    python jobs/explain.py --network pattern-2d --samples 3,17
+    python jobs/explain.py --network pattern-2d-second --split scan --where k=0.06,f=0.035
 
 The result is the data set relevance/<network>/<split>, for patterns saliency/<network>/<split>.
 """
@@ -16,6 +16,7 @@ import typer
 
 from raypipe import store
 from raypipe.command import run
+from raypipe.errors import InputError
 from raypipe.networks import artifact, explain, relevance
 from raypipe.networks.classify import classify
 
@@ -27,14 +28,18 @@ def main(
         str | None,
         typer.Option(
             help=f"For trajectories {', '.join(relevance.METHODS)} [default: lrp-epsilon, with epsilon = 1]; "
-            f"for patterns {explain.SALIENCY}."
+            f"for patterns {', '.join(explain.FIELD_METHODS)} [default: gradient]."
         ),
     ] = None,
     per_class: Annotated[int, typer.Option(help="At most so many samples of each class.")] = 1,
+    samples: Annotated[str | None, typer.Option(help="Explain these, by their numbers in the split: 3,17")] = None,
+    where: Annotated[
+        str | None, typer.Option(help="Choose from the samples with these coordinates: label=epsilon, k=0.06,f=0.035")
+    ] = None,
     control: Annotated[
         str | None,
         typer.Option(
-            help=f"For trajectories, to check the maps: explain a changed network, {' or '.join(relevance.CONTROLS)}. "
+            help=f"To check the maps: explain a changed network, {' or '.join(relevance.CONTROLS)}. "
             "[default: the network as it is]"
         ),
     ] = None,
@@ -45,8 +50,24 @@ def main(
     """Explain what a trained network decides by."""
     network = artifact.at_hand(network)
     explain.check(network, method, per_class, control)
+    if samples and where:
+        raise InputError("--samples and --where; expected one of them")
+    try:
+        numbers = [int(number) for number in samples.split(",")] if samples else None
+        values = dict(pair.split("=") for pair in where.split(",")) if where else None
+    except ValueError as error:
+        raise InputError(f"{samples or where!r}; expected --samples 3,17 or --where k=0.06,f=0.035") from error
     classify(network, split, workers=workers)
-    name = explain.explain(network, split, method=method, per_class=per_class, control=control, workers=workers)
+    name = explain.explain(
+        network,
+        split,
+        method=method,
+        per_class=per_class,
+        control=control,
+        samples=numbers,
+        where=values,
+        workers=workers,
+    )
     print(store.location(name))
 
 

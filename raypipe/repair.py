@@ -16,9 +16,11 @@ def _classified(name: str, parameters: Mapping[str, Any]) -> Plan:
 
 
 def _explained(_: str, parameters: Mapping[str, Any]) -> Plan:
-    options = {key: parameters.get(key) for key in ("method", "control")}
+    options: dict[str, Any] = {key: parameters.get(key) for key in ("method", "control")}
     split = parameters["source"].rpartition("/")[2]
-    return explain.plan(parameters["network"], split, per_class=parameters["per_class"], **options)
+    chosen = "samples" in parameters
+    of: dict[str, Any] = {key: parameters[key] for key in (("samples",) if chosen else ("per_class",))}
+    return explain.plan(parameters["network"], split, **of, **options)
 
 
 MAKERS: dict[str, Callable[[str, Mapping[str, Any]], Plan]] = {

@@ -57,12 +57,21 @@ class Sample:
         dims: its dimensions; the first is "sample". Of a dimension "frame" a network sees the frames that it names.
         prepare: from values (sample, …) to what the network takes of them, of the same shape.
         per_shard: samples that are classified in one shard: one to two seconds of work.
+        draw: from axes of matplotlib and one sample of an open data set (xarray) to a picture in these axes, with what
+            the sample was made with as a label. "module:function" is imported when it is needed. By default sequences
+            become lines and fields images, of several frames the last one.
     """
 
     variable: str
     dims: tuple[str, ...]
     per_shard: int = 256
     prepare: Callable[[np.ndarray], np.ndarray] = lambda values: values
+    draw: Callable[..., None] | str | None = None
+
+    @property
+    def drawing(self) -> Callable[..., None] | None:
+        """The function that draws, if the study has one."""
+        return modules.function(self.draw) if isinstance(self.draw, str) else self.draw
 
 
 @dataclass(frozen=True)

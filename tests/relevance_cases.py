@@ -27,3 +27,28 @@ def analyse_with_tolerance(network: str, tolerance: float, values: str) -> str:
     except RuntimeError as error:
         return str(error)
     return "no error"
+
+
+def analyse_fields(network: str, values: str, classes: list[int], epsilon: float, composite: bool) -> None:
+    """Write relevance (as the inputs) of fields in a file to the file of that name and ".relevance.npy"."""
+    import innvestigate
+    import tensorflow as tf
+    from innvestigate.analyzer.relevance_based import relevance_rule
+
+    tf.compat.v1.disable_eager_execution()
+    inputs = np.load(values)
+    model = relevance.keras_model.load(relevance.without_softmax(artifact.load(network)))
+
+    class Epsilon(relevance_rule.EpsilonRule):
+        def __init__(self, *given, **named):
+            super().__init__(*given, epsilon=epsilon, bias=True, **named)
+
+    kinds = [(lambda layer, *_: "Conv" in type(layer).__name__, "Alpha1Beta0IgnoreBias")] if composite else []
+    analyzer = innvestigate.create_analyzer(
+        "lrp",
+        model,
+        neuron_selection_mode="index",
+        rule=[*kinds, (lambda *_: True, Epsilon)],
+        input_layer_rule="Flat" if composite else None,
+    )
+    np.save(f"{values}.relevance.npy", analyzer.analyze(inputs, neuron_selection=np.array(classes)))

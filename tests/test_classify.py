@@ -6,6 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tiny_data
+import tiny_results
+import xarray as xr
 from tiny_networks import random_network
 from without_ray import fill_here, job
 
@@ -207,6 +209,20 @@ def test_the_job_classifies_any_scan_of_a_users_and_goes_on_where_it_was(guest, 
     assert store.ledger("predictions/small/fine")[1] == line, "what was finished is not classified again"
     assert catalog.open("predictions/small/fine").sizes == {"sample": 5, "class": 2}
     assert sum(int(said.split()[1]) for said in capsys.readouterr().out.splitlines()) == 5
+
+
+def test_samples_of_another_size_or_other_dimensions_are_told_before_anything_is_written(here, store_root):
+    random_network(architecture("pattern-2d"))
+    tiny_data.write_patterns("val", 5, size=64)
+    with pytest.raises(InputError, match="val has samples of 64 × 64 points, not 128 × 128: network"):
+        classify.classify("pattern-2d", "val")
+    channels = xr.Dataset({"u": (("sample", "y", "x"), np.zeros((2, 128, 128)))})
+    tiny_results.write("gray_scott/test", channels)
+    with pytest.raises(InputError, match=r"test has no u \(sample, y, x, frame\): network pattern-2d"):
+        classify.classify("pattern-2d", "test")
+    with pytest.raises(InputError, match=r"samples of shape \(128, 128, 2\); network pattern-2d takes \(128, 128, 3\)"):
+        inputs.network_input(architecture("pattern-2d"), np.zeros((1, 128, 128, 2)))
+    assert not (store_root / "predictions").exists()
 
 
 def test_the_job_says_what_is_wrong_in_one_line(capsys):

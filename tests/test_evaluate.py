@@ -10,7 +10,7 @@ from without_ray import fill_here, job
 from raypipe import command
 from raypipe.errors import InputError
 from raypipe.networks import classify
-from raypipe.networks.evaluate import evaluate, table
+from raypipe.networks.evaluate import confused, evaluate, table
 from raypipe.studies.andi.diffusion import ANDI_MODELS
 from raypipe.study import architecture
 
@@ -33,6 +33,24 @@ def test_metrics_of_a_case_counted_by_hand():
     assert found.macro_f1.item() == pytest.approx((2 / 3 + 4 / 5 + 0) / 3)
     np.testing.assert_array_equal(found.confusion, [[2, 1, 0], [0, 2, 0], [1, 0, 0]])
     assert found.confusion.sel(label="blue", predicted="red").item() == 1
+
+
+def test_recall_has_the_interval_of_wilson():
+    found = evaluate(predictions([0] * 10 + [1] * 5, [0] * 9 + [1] * 6))
+    np.testing.assert_allclose(found.recall_low, [0.5958, 0.5655, np.nan], atol=1e-4)
+    np.testing.assert_allclose(found.recall_high, [0.9821, 1, np.nan], atol=1e-4)
+
+
+def test_the_most_confused_pairs_come_first():
+    label, predicted = [0, 0, 0, 0, 1, 1, 2], [0, 1, 1, 2, 0, 1, 2]
+    found = confused(evaluate(predictions(label, predicted)))
+    assert [str(pair) for pair in found] == [
+        "red taken for green: 2 of 4",
+        "red taken for blue: 1 of 4",
+        "green taken for red: 1 of 2",
+    ]
+    assert confused(evaluate(predictions(label, predicted)), most=1) == found[:1]
+    assert confused(evaluate(predictions([0, 1], [0, 1]))) == []
 
 
 def test_a_class_that_never_occurs_does_not_count():
@@ -75,7 +93,7 @@ def test_table_names_classes_mistakes_and_strata():
     assert text[-1].split() == ["0.5", "2", "0.500"]
 
 
-def test_the_job_prints_the_table_and_draws_the_pictures(monkeypatch, tmp_path, capsys):
+def test_the_job_prints_the_table_and_draws_the_pictures(monkeypatch, tmp_path, capsys, store_root):
     monkeypatch.setattr(classify, "fill", fill_here)
     random_network(architecture("123-32"))
     tiny_data.write_trajectories("val", 20)
@@ -84,8 +102,52 @@ def test_the_job_prints_the_table_and_draws_the_pictures(monkeypatch, tmp_path, 
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "123-32 on val"
     assert [line.split()[0] for line in said[4:9]] == list(ANDI_MODELS)
-    drawn = sorted(path.name for path in (tmp_path / "figures").iterdir())
-    assert drawn == ["123-32_training.png", "123-32_val_confusion.png"]
+    drawn = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert drawn == {
+        f"123-32_{end}.png" for end in ("training", "val_confusion", "val_confused", "val_recall", "val_reliability")
+    }
+    text = "\n".join(said)
+    assert "taken for" in text
+    assert "as it is " in text
+    assert (store_root / "networks" / "123-32.temperature.json").exists() == ("with T = " in text)
+
+
+def test_the_job_evaluates_several_splits_of_patterns_and_draws_what_was_confused(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(classify, "fill", fill_here)
+    random_network(architecture("pattern-2d"))
+    for split in ("val", "test"):
+        tiny_data.write_patterns(split, 20)
+    job("evaluate")("pattern-2d", "test,val", tmp_path / "figures")
+
+    said = capsys.readouterr().out.splitlines()
+    assert [line for line in said if line.startswith("pattern-2d on")] == ["pattern-2d on test", "pattern-2d on val"]
+    drawn = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert drawn == {
+        f"pattern-2d_{end}.png"
+        for end in (
+            "training",
+            *(f"{split}_{what}" for split in ("val", "test") for what in ("confusion", "confused")),
+            "test-val_recall",
+            "test-val_reliability",
+        )
+    }
+
+
+def test_the_job_names_a_split_that_it_cannot_evaluate_before_it_classifies_any(tmp_path, store_root, capsys):
+    random_network(architecture("pattern-2d"))
+    tiny_data.write_patterns("val", 5)
+    tiny_data.write_patterns("val2", 5)
+    for split, message in (
+        ("val,scan", "error: 'scan' is no labelled split of gray_scott; choose from train,val,test,train2,val2"),
+        ("val,test", "error: there is no data set 'gray_scott/test'"),
+        ("val,val2", "error: data set gray_scott/val2 has the classes"),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            command.run(job("evaluate"), ["--network", "pattern-2d", "--split", split, "--output", str(tmp_path)])
+        said = capsys.readouterr().err
+        assert said.startswith(message)
+        assert said.count("\n") == 1
+    assert not (store_root / "predictions").exists()
 
 
 def test_the_job_refuses_a_folder_that_cannot_be_written(monkeypatch, tmp_path, capsys):

@@ -12,9 +12,19 @@ import xarray as xr
 from tiny_networks import random_network
 from without_ray import fill_here, job
 
-from raypipe import catalog, command
+from raypipe import catalog, command, repair
 from raypipe.errors import InputError
-from raypipe.networks import artifact, classify, explain, inputs, keras_model, relevance, saliency
+from raypipe.networks import (
+    artifact,
+    checks,
+    classify,
+    explain,
+    inputs,
+    keras_model,
+    propagation,
+    relevance,
+    saliency,
+)
 from raypipe.networks.architecture import Architecture, Layer
 from raypipe.networks.relevance import as_convolution, explainable, without_softmax
 from raypipe.run import environments
@@ -258,15 +268,17 @@ def test_mistakes_are_told(here):
         explain.explain("andi-study", "test")
     with pytest.raises(InputError, match="unknown method for network 123-2 'saliency'; choose one of lrp-epsilon"):
         explain.explain("123-2", "test", method="saliency")
-    with pytest.raises(InputError, match="unknown method for network pattern-2d 'gradient'; choose one of saliency"):
-        explain.explain("pattern-2d", "test", method="gradient")
+    with pytest.raises(InputError, match="unknown method for network pattern-2d 'magic'; choose one of gradient, smoo"):
+        explain.explain("pattern-2d", "test", method="magic")
     random_network(architecture("andi-residual"))
     with pytest.raises(InputError, match="its layer displacements_standardised; choose a network without"):
         explain.explain("andi-residual", "test", method="gradient")
     with pytest.raises(InputError, match="unknown control 'zero'; choose one of shuffled-weights, zero-biases"):
         explain.explain("123-2", "test", control="zero")
-    with pytest.raises(InputError, match="control 'zero-biases' with network pattern-2d, which is of"):
+    with pytest.raises(InputError, match="control 'zero-biases' with method gradient, whose maps share out no score"):
         explain.explain("pattern-2d", "test", control="zero-biases")
+    with pytest.raises(InputError, match="unknown control 'zero'"):
+        explain.explain("pattern-2d", "test", control="zero")
     with pytest.raises(InputError, match="0 samples per class; expected 1 or more"):
         explain.explain("123-2", "test", per_class=0)
     with pytest.raises(InputError, match="no data set 'predictions/123-2/test'"):
@@ -334,6 +346,237 @@ def test_patterns_are_explained_with_the_frames_of_their_network(here, name):
     expected = saliency.saliency_map(network)(values, found["predicted"].values)
     np.testing.assert_allclose(found["saliency"], expected, atol=1e-5)
     assert found["saliency"].dims == ("sample", "y", "x")
+
+
+def small_network(shape, *, biases=True):
+    """Of every kind of layer of fields: normalisations that can be merged and that cannot, sums, maxima and means."""
+    convolution = "Conv2D" if len(shape) == 3 else "Conv3D"
+    pooling = convolution.replace("Conv", "MaxPooling")
+    kernel = (3, 3) if len(shape) == 3 else (3, 3, 1)
+    layers = (
+        Layer("BatchNormalization", "standard", {}),
+        Layer(convolution, "first", {"filters": 4, "kernel_size": kernel, "activation": "relu"}),
+        Layer(pooling, "halved", {"pool_size": (2, 2) if len(shape) == 3 else (2, 2, 1)}),
+        Layer(convolution, "second", {"filters": 4, "kernel_size": kernel, "activation": "relu"}),
+        Layer(convolution, "beside", {"filters": 4, "kernel_size": kernel, "use_bias": False}, ("halved",)),
+        Layer("Add", "sum", {}, ("second", "beside")),
+        Layer("BatchNormalization", "again", {}),
+        Layer("Activation", "positive", {"activation": "relu"}),
+        Layer("Flatten", "flat", {}),
+        Layer("Dropout", "dropped", {"rate": 0.5}),
+        Layer("Dense", "last", {"units": 3, "activation": "softmax"}),
+    )
+    network = random_network(Architecture("small", "gray_scott", shape, ("a", "b", "c"), layers, (1, 2, 3)))
+    return network if biases else relevance.without_biases(network)
+
+
+SHAPES = [(12, 14, 3), (12, 14, 2, 1)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_network_without_its_normalisations_says_the_same(shape):
+    network = small_network(shape)
+    values = np.random.default_rng(0).uniform(size=(5, *shape)).astype("float32")
+    plain = propagation.merged(network)
+
+    np.testing.assert_allclose(scores(plain, values), scores(network, values), atol=1e-5)
+    kinds = [layer.kind for layer in plain.architecture.layers]
+    assert kinds.count("BatchNormalization") == 1, "that after a sum stays"
+    assert "Dropout" not in kinds
+    same = replace(
+        network.architecture.layers[1], options={**network.architecture.layers[1].options, "padding": "same"}
+    )
+    layers = (network.architecture.layers[0], same, *network.architecture.layers[2:])
+    padded = random_network(replace(network.architecture, name="padded", layers=layers))
+    assert [one.name for one in propagation.merged(padded).architecture.layers][:2] == ["standard", "first"]
+    np.testing.assert_allclose(scores(propagation.merged(padded), values), scores(padded, values), atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_relevance_adds_up_to_the_score_without_biases(shape):
+    network = small_network(shape, biases=False)
+    values = np.random.default_rng(0).uniform(size=(5, *shape)).astype("float32")
+    classes = np.array([0, 1, 2, 0, 1])
+    found, score = propagation.propagation(network, epsilon=1e-7, composite=False)(values, classes)
+
+    np.testing.assert_allclose(score, scores(network, values)[np.arange(5), classes], rtol=1e-4, atol=1e-4)
+    assert found.shape == values.shape
+    np.testing.assert_allclose(found.reshape(5, -1).sum(axis=1), score, rtol=1e-2)
+    with_biases, score = propagation.propagation(small_network(shape), epsilon=1e-7, composite=False)(values, classes)
+    assert not np.allclose(with_biases.reshape(5, -1).sum(axis=1), score, rtol=1e-2), "biases take some up"
+
+
+def test_relevance_of_a_case_computed_by_hand():
+    layers = (
+        Layer("Conv2D", "first", {"filters": 1, "kernel_size": (1, 2), "activation": "relu"}),
+        Layer("Conv2D", "second", {"filters": 1, "kernel_size": (1, 2), "activation": "relu"}),
+        Layer("Flatten", "flat", {}),
+        Layer("Dense", "last", {"units": 2, "activation": "softmax"}),
+    )
+    network = random_network(Architecture("hand", "gray_scott", (1, 3, 1), ("a", "b"), layers, (1,)))
+    for name, values in {
+        "first/0": [2.0, 1.0], "first/1": [0.5], "second/0": [1.0, -0.25], "second/1": [0.25],
+        "last/0": [3.0, 1.0], "last/1": [1.0, 0.0],
+    }.items():  # fmt: skip
+        network.weights[name] = np.array(values, "float32").reshape(network.weights[name].shape)
+    values, classes = np.array([1.0, 2.0, 4.0], "float32").reshape(1, 1, 3, 1), np.array([0])
+    # first: 4.5, 8.5; second: 4.5 - 2.125 + 0.25 = 2.625; score of a: 3 * 2.625 + 1 = 8.875
+    found, score = propagation.propagation(network, epsilon=0.0, composite=False)(values, classes)
+    second = 8.875 * 7.875 / 8.875
+    first = second * np.array([4.5, -2.125]) / 2.625
+    expected = [first[0] * 2 / 4.5, first[0] * 2 / 4.5 + first[1] * 4 / 8.5, first[1] * 4 / 8.5]
+    assert score.item() == pytest.approx(8.875)
+    np.testing.assert_allclose(found.ravel(), expected, rtol=1e-5)
+    found, _ = propagation.propagation(network, epsilon=0.0, composite=True)(values, classes)
+    # z+: all of it to the first of two, whose weight alone is positive; flat: half to either point
+    np.testing.assert_allclose(found.ravel(), [second / 2, second / 2, 0], rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_relevance_of_fields_agrees_with_innvestigate(ray_cluster, store_root):
+    network = propagation.merged(random_network(architecture("pattern-2d")))
+    plain = replace(network, series="plain")
+    artifact.save(plain)
+    values = np.random.default_rng(0).uniform(size=(2, *network.architecture.input_shape)).astype("float32")
+    np.save(store_root / "values.npy", values)
+    classes = scores(plain, values).argmax(axis=1)
+    for composite, epsilon in ((False, 0.1), (True, 0.1)):
+        run_in_explain(
+            store_root,
+            "analyse_fields",
+            plain.name,
+            str(store_root / "values.npy"),
+            classes.tolist(),
+            epsilon,
+            composite,
+        )
+        expected = np.load(store_root / "values.npy.relevance.npy")
+        found, _ = propagation.propagation(plain, epsilon=epsilon, composite=composite)(values, classes)
+        np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_a_layer_that_has_no_rule_is_named():
+    network = small_network(SHAPES[0])
+    layers = (Layer("LayerNormalization", "odd", {}), *network.architecture.layers[-3:])
+    odd = random_network(replace(network.architecture, name="odd", layers=layers))
+    with pytest.raises(InputError, match="odd cannot be explained by lrp: there is no rule for its layer odd"):
+        propagation.check(odd.architecture, "lrp")
+
+
+def test_smoothgrad_is_the_mean_over_noise_that_follows_from_the_sample():
+    network = small_network(SHAPES[0])
+    random = np.random.default_rng(0)
+    values = random.uniform(size=(3, *SHAPES[0])).astype("float32")
+    classes, numbers = np.array([0, 1, 2]), np.array([7, 8, 9])
+    settings = {"copies": 8, "noise": 0.2, "seed": 0}
+    smooth = saliency.smooth_saliency_map(network, **settings)
+    found = smooth(values, classes, numbers)
+
+    np.testing.assert_allclose(smooth(values[1:2], classes[1:2], numbers[1:2]), found[1:2], atol=1e-5)
+    assert not np.allclose(smooth(values[1:2], classes[1:2], numbers[2:]), found[1:2], atol=1e-3)
+    without_noise = saliency.smooth_saliency_map(network, **{**settings, "noise": 0.0})(values, classes, numbers)
+    np.testing.assert_allclose(without_noise, saliency.saliency_map(network)(values, classes), atol=1e-5)
+    noise = np.random.default_rng([0, 7]).standard_normal((8, *SHAPES[0]), "float32") * 0.2 * np.ptp(values[0])
+    gradients = saliency.score_gradient(network)(values[0] + noise, np.zeros(8, "int64"))
+    expected = saliency.scaled(np.abs(gradients.mean(axis=0)).max(axis=-1)[None])
+    np.testing.assert_allclose(found[:1], expected, atol=1e-4)
+
+
+def test_each_method_has_a_store_of_its_own_and_the_gradient_is_as_it_was(here, monkeypatch):
+    made = []
+    monkeypatch.setattr(explain, "fill", lambda plan, **_: made.append(plan))
+    random_network(architecture("pattern-2d"))
+    tiny_data.write_patterns("test", 16)
+    classify.classify("pattern-2d", "test")
+    names = [
+        explain.explain("pattern-2d", "test", method=method) for method in (None, "saliency", *explain.FIELD_METHODS)
+    ]
+    names.append(explain.explain("pattern-2d", "test", method="lrp-epsilon", control="zero-biases"))
+
+    ends = ("", "", "", "-smoothgrad", "-lrp", "-lrp-epsilon", "-lrp-epsilon-zero-biases")
+    assert names == [f"saliency/pattern-2d/test{end}" for end in ends]
+    for plan in made[:3]:
+        assert (plan.parameters["method"], plan.parameters["settings"]) == ("saliency", {})
+        assert plan.parameters["per_class"] == 1
+        assert set(plan.variables) == {"saliency", "u"}
+    assert set(made[4].variables) == {"saliency", "relevance", "score", "u"}
+    assert made[-1].parameters["settings"] == {"epsilon": 1e-6}
+    assert {plan.environment for plan in made} == {None}
+
+
+def test_chosen_samples_are_explained_whatever_they_were_taken_for(here):
+    random_network(architecture("pattern-2d"))
+    tiny_data.write_patterns("test", 16)
+    classify.classify("pattern-2d", "test")
+    name = explain.explain("pattern-2d", "test", method="lrp", samples=[5, 3])
+    found = catalog.open(name)
+    said = catalog.open("predictions/pattern-2d/test")
+
+    assert name == "saliency/pattern-2d/test-lrp-samples-5-3"
+    assert found["origin"].values.tolist() == [5, 3]
+    for key in ("label", "predicted"):
+        np.testing.assert_array_equal(found[key], said[key].isel(sample=[5, 3]))
+    assert found.attrs["parameters"]["samples"] == [5, 3]
+    mending = repair.plan_of(name)
+    assert (mending.name, mending.parameters) == (name, found.attrs["parameters"])
+    assert found["relevance"].dims == ("sample", "y", "x")
+    positive = found["relevance"].values.clip(min=0)
+    np.testing.assert_allclose(found["saliency"], saliency.scaled(positive), atol=1e-6)
+    one, other = ([*range(7)], [*range(8)])
+    names = {explain.plan("pattern-2d", "test", samples=samples).name for samples in (one, other)}
+    assert len(names) == 2
+    assert all(len(long) < 60 for long in names)
+
+    for samples, message in (
+        ([16], "sample 16 of test, which has 16; expected numbers from 0 to 15"),
+        ([-1], "sample -1 of test"),
+        ([], "no samples to explain"),
+        ([2, 2], "samples 2, 2; expected each of them once"),
+    ):
+        with pytest.raises(InputError, match=message):
+            explain.plan("pattern-2d", "test", samples=samples)
+
+
+def test_samples_are_chosen_by_class_and_by_point():
+    said = predictions([0, 1, 1, 1], [0, 0, 1, 1]).assign_coords(k=("sample", [0.06, 0.06, 0.05, 0.06]))
+    assert explain.matching(said, {"label": "green"}).tolist() == [1, 2, 3]
+    assert explain.matching(said, {"k": "0.060", "predicted": "green"}).tolist() == [3]
+    assert explain.chosen(said, 1, explain.matching(said, {"k": "0.06"})).tolist() == [0, 3]
+    bare = said.assign_coords(label=("sample", [-1] * 4))
+    assert explain.chosen(bare, 2, explain.matching(bare, {"k": "0.06"})).tolist() == [0, 1, 3]
+    for where, message in (
+        ({"f": "1"}, "unknown coordinate 'f'"),
+        ({"label": "pink"}, "unknown class 'pink'"),
+        ({"k": "much"}, "k=much of samples to explain; expected a number"),
+        ({"k": "0.07"}, "no sample has k=0.07"),
+    ):
+        with pytest.raises(InputError, match=message):
+            explain.matching(said, where)
+
+
+@pytest.mark.parametrize("method", ["gradient", "lrp"])
+def test_the_job_checks_the_maps_of_fields(here, monkeypatch, tmp_path, capsys, method):
+    monkeypatch.setattr(checks, "classify", classify.classify)
+    random_network(architecture("pattern-2d"))
+    tiny_data.write_patterns("test", 15)
+    classify.classify("pattern-2d", "test")
+    # Whatever a random network says, it is to be right in three samples.
+    monkeypatch.setattr(explain, "chosen", lambda *_: np.array([0, 4, 9]))
+    opened = catalog.open
+
+    def agreed(name):
+        data = opened(name)
+        return data.assign_coords(label=data["predicted"]) if name.startswith("saliency/") else data
+
+    monkeypatch.setattr(checks.catalog, "open", agreed)
+    job("check_relevance")("pattern-2d", method=method, output=tmp_path / "figures")
+
+    said = capsys.readouterr().out
+    assert said.startswith("pattern-2d on test: 3 fields that are classified correctly")
+    assert ("sum of relevance / score, without biases (ε = 1e-06)" in said) == (method == "lrp")
+    drawn = {path.name for path in (tmp_path / "figures").iterdir()}
+    ends = ("perturbation", "shuffled_weights", *(["conservation"] if method == "lrp" else []))
+    assert drawn == {f"pattern-2d_test_{method}_{end}.png" for end in ends}
 
 
 def test_maps_are_scaled_one_by_one():

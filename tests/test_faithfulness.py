@@ -124,9 +124,9 @@ def test_similarity_is_the_rank_correlation_of_each_trajectory():
 
 def test_mistakes_are_told():
     real = maps([[1, 2], [1, 2], [1, 2]])
-    with pytest.raises(InputError, match="3 and 3 trajectories that are not the same ones"):
+    with pytest.raises(InputError, match="3 and 3 samples that are not the same ones"):
         faithfulness.similarity(real, maps(real["relevance"], origin=(3, 5, 9)))
-    with pytest.raises(InputError, match="3 and 2 trajectories that are not the same ones"):
+    with pytest.raises(InputError, match="3 and 2 samples that are not the same ones"):
         faithfulness.similarity(real, real.isel(sample=[0, 1]))
     with pytest.raises(InputError, match=r"the data set has no score; .* make them with raypipe explain"):
         faithfulness.conservation(real)
@@ -141,6 +141,101 @@ def test_mistakes_are_told():
     broken["relevance"][1, 3] = np.nan
     with pytest.raises(InputError, match="relevance that is not finite"):
         faithfulness.perturbation_curve(broken, judged_by_few_steps, removed=(5,))
+
+
+# Patches of fields
+
+
+def spots(samples=60, *, honest=True):
+    """Fields with one bright patch of four by four points, which tells the class, and maps that know of it or not."""
+    random = np.random.default_rng(0)
+    fields = random.uniform(0, 0.1, (samples, 32, 32, 2))
+    maps = random.uniform(0, 0.1, (samples, 32, 32)).astype("float32")
+    for one, (y, x) in enumerate(random.integers(0, 8, (samples, 2)) * 4):
+        fields[one, y : y + 4, x : x + 4, 1] += 1
+        away = 0 if honest else 16
+        maps[one, (y + away) % 32 : (y + away) % 32 + 4, x : x + 4] += 1
+    data = xr.Dataset({"saliency": (("sample", "y", "x"), maps)}, {"predicted": ("sample", np.ones(samples, int))})
+    return data, fields
+
+
+def has_a_spot(fields):
+    bright = (fields[..., 1].max(axis=(1, 2)) > 0.5) * 0.8 + 0.1
+    return np.stack([1 - bright, bright], axis=1)
+
+
+def test_removing_the_patch_that_decides_hurts_more_than_removing_others():
+    data, fields = spots()
+    curve = faithfulness.patch_curve(data, fields, has_a_spot, patches=8, removed=(0, 1, 32, 64))
+    accuracy = curve["accuracy"]
+    assert (accuracy.sel(removed=0) == 1).all()
+    assert accuracy.sel(order="relevant", removed=1) == 0
+    assert accuracy.sel(order="irrelevant", removed=32) == 1
+    assert accuracy.sel(order="shifted", removed=1) == 1
+    assert 0.25 < accuracy.sel(order="random", removed=32) < 0.75
+    assert (accuracy.sel(removed=64) == 0).all(), "without all patches there is no spot"
+    assert curve["probability"].sel(order="relevant", removed=1).item() == pytest.approx(0.1)
+    assert curve.attrs == {"samples": 60, "seed": 0, "patches": 64}
+    other, _ = spots(honest=False)
+    assert faithfulness.patch_curve(other, fields, has_a_spot, patches=8, removed=(1,))["accuracy"][0, 0] == 1
+
+
+def test_relevance_with_a_sign_goes_before_saliency():
+    data, fields = spots(10)
+    data["relevance"] = -data["saliency"]
+    curve = faithfulness.patch_curve(data, fields, has_a_spot, patches=8, removed=(1,))
+    assert curve["accuracy"].sel(order="irrelevant", removed=1) == 0
+    assert curve["accuracy"].sel(order="relevant", removed=1) == 1
+
+
+def test_removed_patches_become_the_mean_of_each_frame():
+    fields = np.arange(32.0).reshape(1, 4, 4, 2)
+    found = faithfulness.flattened(fields, np.array([[1]]), 2)
+    assert found[0, :2, 2:].tolist() == [[[15, 16]] * 2] * 2
+    kept = np.ones((4, 4), bool)
+    kept[:2, 2:] = False
+    np.testing.assert_array_equal(found[0][kept], fields[0][kept])
+    np.testing.assert_array_equal(faithfulness.flattened(fields[..., None], np.array([[1]]), 2)[..., 0], found)
+
+
+def test_patches_are_removed_in_the_order_of_their_sums_and_shifted_over_the_borders():
+    maps = np.zeros((1, 4, 6))
+    maps[0, 2:, 4:], maps[0, :2, :2] = 2, 1
+    assert faithfulness.patch_sums(maps, 2).tolist() == [[[4, 0], [0, 8]]]
+    orders = faithfulness.patch_orders(np.array([[[1.0, 2, 3], [4, 6, 5]]]).repeat(50, axis=0), seed=0)
+    assert orders["relevant"][0].tolist() == [4, 5, 3, 2, 1, 0]
+    row, column = divmod(orders["shifted"], 3)
+    moved = ((row - orders["relevant"] // 3) % 2) * 3 + (column - orders["relevant"] % 3) % 3
+    assert (moved == moved[:, :1]).all()
+    assert set(moved[:, 0].tolist()) == {1, 2, 3, 4, 5}, "each way but none at all"
+    assert (np.sort(orders["shifted"], axis=1) == np.arange(6)).all()
+
+
+def test_mistakes_with_patches_are_told():
+    data, fields = spots(4)
+    with pytest.raises(InputError, match="5 patches along sides of 32 and 32 points; expected a number that divides"):
+        faithfulness.patch_curve(data, fields, has_a_spot, patches=5)
+    with pytest.raises(InputError, match="65 patches to remove of 64; expected from 0 to 64"):
+        faithfulness.patch_curve(data, fields, has_a_spot, patches=8, removed=(65,))
+    with pytest.raises(InputError, match="1 samples for a perturbation curve"):
+        faithfulness.patch_curve(data.isel(sample=[0]), fields[:1], has_a_spot, patches=8)
+    data["saliency"][0, 0, 0] = np.nan
+    with pytest.raises(InputError, match="maps that are not finite"):
+        faithfulness.patch_curve(data, fields, has_a_spot, patches=8, removed=(1,))
+
+
+def test_maps_without_a_sign_are_compared_once():
+    random = np.random.default_rng(0)
+    first, second = (
+        xr.Dataset({"saliency": (("sample", "y", "x"), random.random((5, 4, 4)))}, {"origin": ("sample", np.arange(5))})
+        for _ in range(2)
+    )
+    found = faithfulness.similarity(first, first)
+    np.testing.assert_allclose(found["signed"], 1)
+    figure = plot.rank_correlations(faithfulness.similarity(first, second), "fields", signed=False)
+    assert figure.axes[0].get_ylabel() == "fields"
+    (text,) = figure.legends[0].get_texts()
+    assert text.get_text().startswith("saliency, median")
 
 
 # Pictures

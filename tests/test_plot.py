@@ -11,9 +11,11 @@ from matplotlib.colors import to_rgb
 
 from raypipe import plot
 from raypipe.errors import InputError
-from raypipe.networks.evaluate import evaluate
+from raypipe.networks import calibration
+from raypipe.networks.evaluate import confused, evaluate
 from raypipe.plot.classes import class_names, colours, one_per_class, symbol
 from raypipe.plot.style import new_figure, raster
+from raypipe.studies import andi, gray_scott
 from raypipe.studies.andi import diffusion
 from raypipe.studies.andi.pictures import relevance
 from raypipe.studies.gray_scott import pictures, tables
@@ -245,6 +247,82 @@ def test_a_refined_scan_shows_classes_and_the_rounds_of_what_was_simulated():
     assert figure.axes[0].collections[0].get_array().mask.tolist() == [[False, False], [False, True]], (
         "outside the scan"
     )
+
+
+def test_chosen_patterns_are_all_drawn_and_those_without_label_by_what_they_were_taken_for():
+    chosen = tiny_results.saliency(15).isel(sample=[0, 1, 1])
+    chosen.attrs["parameters"] = {"samples": [0, 1, 1]}
+    titles = [text.split("\n")[0] for text in texts(pictures.pattern_gallery(chosen)) if text]
+    assert titles == ["α, taken for β", "β", "β"]
+    chosen["label"] = ("sample", [-1, -1, -1])
+    titles = [text.split("\n")[0] for text in texts(pictures.pattern_gallery(chosen)) if text]
+    assert titles == ["β", "β", "β"]
+
+
+def confusions(samples=30):
+    """Of `alpha` all are taken for `beta`, and one `gamma` is."""
+    label = np.arange(samples) % 3
+    predicted = np.where(label == 0, 1, label)
+    predicted[2] = 1
+    probability = np.full((samples, 3), 0.1)
+    probability[np.arange(samples), predicted] = np.linspace(0.5, 0.8, samples)
+    said = tiny_results.predictions(tables.PATTERN_CLASSES[:3], samples)
+    return said.assign(predicted=("sample", predicted)).assign_coords(label=("sample", label)), probability
+
+
+def test_what_was_confused_stands_between_what_was_recognised():
+    said, probability = confusions()
+    pairs = confused(evaluate(said))
+    sample = gray_scott.STUDY.seen
+    figure = plot.confused_samples(tiny_results.patterns(30), said, probability, pairs, sample, examples=2)
+
+    drawn = {axes.get_title(): axes.images[0].get_array()[0, 0] for axes in figure.axes if axes.images}
+    # The surest ones: patterns 27 and 24 of α; 29 of γ, 28 of β; pattern i is i / 30 everywhere.
+    assert drawn == pytest.approx(
+        {
+            "α taken for β, 78 %": 27 / 30,
+            "α taken for β, 75 %": 24 / 30,
+            "β, 79 %": 28 / 30,
+            "γ, 80 %": 29 / 30,
+            "γ taken for β, 52 %": 2 / 30,
+        }
+    )
+    said_of = [text for text in texts(figure) if "recognised" in text or " of " in text]
+    assert said_of == ["no α\nrecognised", "10 of 10\nα taken\nfor β", "1 of 10\nγ taken\nfor β"]
+    first = next(axes for axes in figure.axes if axes.images)
+    assert first.get_xlabel().startswith("k ")
+
+
+def test_sequences_that_were_confused_are_drawn_as_lines():
+    said, probability = confusions(10)
+    data = tiny_results.trajectories(10)
+    figure = plot.confused_samples(data, said, probability, confused(evaluate(said)), andi.STUDY.seen)
+    line = next(axes.lines[0] for axes in figure.axes if axes.get_title().startswith("α taken for β"))
+    np.testing.assert_array_equal(line.get_ydata(), data["position"].values[9])
+
+
+def test_recalls_of_several_splits_are_drawn_beside_each_other():
+    said, _ = confusions()
+    figure = plot.recalls({"val": evaluate(said), "test": evaluate(said)})
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["α", "β", "γ"]
+    for container in axes.containers:
+        np.testing.assert_allclose(container.lines[0].get_ydata(), [0, 1, 0.9])
+    assert [text.get_text() for text in figure.legends[0].texts] == ["val: accuracy 0.633", "test: accuracy 0.633"]
+
+
+def test_reliability_has_confidence_and_accuracy_of_each_bin():
+    probability = np.array([[0.9, 0.1], [0.9, 0.1], [0.35, 0.65]])
+    label = np.array([0, 1, 1])
+    raw = calibration.reliability(probability, label, bins=10)
+    shown = calibration.reliability(calibration.calibrated(probability, 2.0), label, bins=10)
+    figure = plot.reliability({"test": {"as it is": raw, "with T = 2.00": shown}})
+    above, below = figure.axes
+    points = above.containers[0].lines[0]
+    np.testing.assert_allclose(points.get_xdata(), [0.65, 0.9])
+    np.testing.assert_allclose(points.get_ydata(), [1, 0.5])
+    np.testing.assert_array_equal(below.patches[0].get_data().values, raw["count"])
+    assert above.get_title(loc="left").startswith(f"test\nas it is: error {raw['error'].item():.3f}")
 
 
 def test_drawing_leaves_neither_figures_nor_settings_behind():

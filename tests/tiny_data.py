@@ -24,14 +24,16 @@ def write_trajectories(split: str, count: int, *, length: int = diffusion.TRAJEC
     )
 
 
-def write_patterns(split: str, count: int, *, frame_times: tuple[int, ...] = tables.PATTERN_FRAME_TIMES) -> None:
+def write_patterns(
+    split: str, count: int, *, frame_times: tuple[int, ...] = tables.PATTERN_FRAME_TIMES, size: int = 128
+) -> None:
     """Stripes whose wave number and level tell the class, the frame's time added as a millionth."""
     classes = tables.pattern_classes(split)
     random = np.random.default_rng(0)
     label = np.arange(count) % len(classes)
-    x = np.arange(128) * 2 * np.pi / 128
+    x = np.arange(size) * 2 * np.pi / size
     stripes = 0.5 + 0.05 * label[:, None] * np.cos((1 + label[:, None]) * x + random.uniform(0, 6, (count, 1)))
-    frames = np.broadcast_to(stripes[:, None, :, None], (count, 128, 128, len(frame_times)))
+    frames = np.broadcast_to(stripes[:, None, :, None], (count, size, size, len(frame_times)))
     u = frames + np.array(frame_times) * 1e-6
     coordinates = {"frame": np.array(frame_times)}
     _write(f"gray_scott/{split}", {"u": (("sample", "y", "x", "frame"), u)}, label, classes, coordinates, 0)

@@ -4,9 +4,11 @@ Every sample has one label and one prediction, so micro-F1, which challenges ran
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
+from scipy import stats
 from sklearn import metrics
 
 from raypipe.errors import InputError
@@ -23,7 +25,8 @@ def evaluate(predictions: xr.Dataset, strata: Sequence[str] = ()) -> xr.Dataset:
 
     Returns:
         `accuracy`, `micro_f1`, `macro_f1` (scalars, from 0 to 1); `recall`, `precision` (label; NaN where nothing was
-        of the class or taken for it); `confusion` (label, predicted), counts; and for each stratum S
+        of the class or taken for it); `recall_low`, `recall_high` (label), Wilson's 95 % interval of the recall;
+        `confusion` (label, predicted), counts; and for each stratum S
         `confusion_by_S` (S, label, predicted), counts, and `accuracy_by_S` (S). `label` and `predicted` are coordinates
         of class names, S has the attributes that it has in the predictions.
 
@@ -43,14 +46,18 @@ def evaluate(predictions: xr.Dataset, strata: Sequence[str] = ()) -> xr.Dataset:
     precision, recall, f1, _ = metrics.precision_recall_fscore_support(
         label, predicted, labels=numbers, zero_division=np.nan
     )
+    confusion = metrics.confusion_matrix(label, predicted, labels=numbers)
+    low, high = _wilson(np.diag(confusion), confusion.sum(axis=1))
     result = xr.Dataset(
         {
             "accuracy": metrics.accuracy_score(label, predicted),
             "micro_f1": metrics.f1_score(label, predicted, average="micro"),
             "macro_f1": np.nanmean(f1),
             "recall": ("label", recall),
+            "recall_low": ("label", low),
+            "recall_high": ("label", high),
             "precision": ("label", precision),
-            "confusion": (("label", "predicted"), metrics.confusion_matrix(label, predicted, labels=numbers)),
+            "confusion": (("label", "predicted"), confusion),
         },
         coords={"label": names, "predicted": names},
         attrs={"samples": len(label)},
@@ -59,6 +66,15 @@ def evaluate(predictions: xr.Dataset, strata: Sequence[str] = ()) -> xr.Dataset:
         if stratum in predictions.coords:
             result = result.merge(_stratified(predictions[stratum], label, predicted, names))
     return result
+
+
+def _wilson(hits: np.ndarray, trials: np.ndarray) -> np.ndarray:
+    """Lower and upper end of the 95 % interval of each share; NaN where there was no trial."""
+    ends = [
+        stats.binomtest(int(hit), int(of)).proportion_ci(method="wilson") if of else (np.nan, np.nan)
+        for hit, of in zip(hits, trials, strict=True)
+    ]
+    return np.transpose([tuple(one) for one in ends])
 
 
 def _stratified(values: xr.DataArray, label: np.ndarray, predicted: np.ndarray, names: list[str]) -> xr.Dataset:
@@ -72,6 +88,32 @@ def _stratified(values: xr.DataArray, label: np.ndarray, predicted: np.ndarray, 
     confusion = xr.DataArray(counts, along, dims)
     accuracy = np.trace(counts, axis1=1, axis2=2) / counts.sum((1, 2))
     return xr.Dataset({f"confusion_by_{stratum}": confusion, f"accuracy_by_{stratum}": (stratum, accuracy)})
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """So many of the `samples` of the class `true` were taken for the class `predicted`; both by name."""
+
+    true: str
+    predicted: str
+    count: int
+    samples: int
+
+    def __str__(self) -> str:
+        return f"{self.true} taken for {self.predicted}: {self.count} of {self.samples}"
+
+
+def confused(evaluation: xr.Dataset, most: int = 5) -> list[Confusion]:
+    """The pairs of classes that were confused most often, that with the most samples first; empty if none was."""
+    counts = evaluation["confusion"].values.copy()
+    samples, names = counts.sum(axis=1), [str(name) for name in evaluation["label"].values]
+    np.fill_diagonal(counts, 0)
+    pairs = [divmod(int(place), len(names)) for place in np.argsort(-counts, axis=None, kind="stable")[:most]]
+    return [
+        Confusion(names[row], names[column], int(counts[row, column]), int(samples[row]))
+        for row, column in pairs
+        if counts[row, column]
+    ]
 
 
 def strata_of(evaluation: xr.Dataset) -> list[str]:

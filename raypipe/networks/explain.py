@@ -1,27 +1,35 @@
 """Explain a network's decisions: relevance of the steps of sequences, saliency of the points of fields.
 
-Sequences are explained by innvestigate in its own environment (`relevance`), fields by the gradient in the cluster's
-(`saliency`). Both start from a store of predictions.
+Sequences are explained by innvestigate in its own environment (`relevance`), fields in the cluster's (`saliency`). Both
+start from a store of predictions.
 """
 
+import hashlib
 import logging
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
 
 from raypipe import store
 from raypipe.errors import InputError, choice
-from raypipe.networks import artifact, inputs
+from raypipe.networks import artifact, inputs, propagation, saliency
 from raypipe.networks.architecture import Architecture
 from raypipe.networks.relevance import CONTROLS, METHODS, OPAQUE, settings_of
 from raypipe.run.fill import fill
 from raypipe.store import Coordinate, Plan, Variable
 
 SALIENCY = "saliency"
-"""The method for fields; those for sequences are `relevance.METHODS`."""
+"""What maps of fields are called, and the gradient among them; those of sequences are called "relevance"."""
+
+FIELD_METHODS = tuple("gradient" if name == saliency.GRADIENT else name for name in saliency.METHODS)
+"""The methods for fields, as a user names them; those for sequences are `relevance.METHODS`."""
 
 LRP = "lrp-epsilon"
 """The usual method for sequences."""
+
+_NAMED = 6
+"""So many chosen samples are named in the store's name."""
 
 SHARD_SAMPLES = {"relevance": 250, "saliency": 32}
 
@@ -33,25 +41,33 @@ def explain(
     method: str | None = None,
     per_class: int = 1,
     control: str | None = None,
+    samples: Sequence[int] | None = None,
+    where: Mapping[str, str] | None = None,
     workers: int | None = None,
 ) -> str:
     """Explain the predictions of a network for samples of each class of a split.
 
     Explained is the score of the predicted class, for the first `per_class` samples of each class that are classified
-    correctly; of a class without any, the first sample: `label` and `predicted` differ then. With a control the samples
-    and the classes are the same, and the maps those of a changed network: checks of what the maps are worth.
+    correctly; of a class without any, the first sample: `label` and `predicted` differ then. Samples chosen by their
+    numbers are explained whatever they were taken for, and need no label; nor do samples chosen by their coordinates,
+    of which the first `per_class` of each class are taken by the same rule. With a control the samples and the classes
+    are the same, and the maps those of a changed network: checks of what the maps are worth.
 
     For sequences the store is `relevance/<network>/<split>` (after it `-<method>` if the method is not the default
-    one, and `-<control>`) with `relevance` and the sequence (sample, time) and `score` (sample), the score explained;
-    for fields `saliency/<network>/<split>` with `saliency` and the last frame or channel (sample, y, x). Both have the
-    coordinates of the predictions and `origin`, the number of the sample in the split.
+    one, `-<control>`, and the chosen samples) with `relevance` and the sequence (sample, time) and `score` (sample),
+    the score explained; for fields `saliency/<network>/<split>` with `saliency` and the last frame or channel (sample, y, x),
+    and
+    by layer-wise relevance propagation `relevance` (sample, y, x) and `score` (sample). Both have the coordinates of
+    the predictions and `origin`, the number of the sample in the split.
 
     Args:
         network: name of a trained network.
         split: for which there are predictions.
-        method: one of relevance.METHODS for sequences, "saliency" for fields; None for the usual one.
+        method: one of relevance.METHODS for sequences, of FIELD_METHODS for fields; None for the usual one.
         per_class: at most so many samples of each class.
-        control: one of relevance.CONTROLS for sequences; None for the network as it is.
+        control: one of relevance.CONTROLS; None for the network as it is.
+        samples: numbers in the split of those to explain, instead of so many of each class.
+        where: values of coordinates of the samples to choose from, as text; of `label` and `predicted` class names.
         workers: at most so many worker processes; by default as many as the cluster has room for.
 
     Returns:
@@ -59,16 +75,23 @@ def explain(
 
     Raises:
         InputError: if the network is not trained, there are no predictions of it or no labels, the method is not for
-            the network's study, `per_class` is below 1, the control is unknown or for fields, or the store was made
-            in another way.
+            the network's study, `per_class` is below 1, the control is unknown or not for the method, there are no such
+            samples, or the store was made in another way.
     """
-    planned = plan(network, split, method=method, per_class=per_class, control=control)
+    planned = plan(network, split, method=method, per_class=per_class, control=control, samples=samples, where=where)
     fill(planned, workers=workers)
     return planned.name
 
 
 def plan(
-    network: str, split: str, *, method: str | None = None, per_class: int = 1, control: str | None = None
+    network: str,
+    split: str,
+    *,
+    method: str | None = None,
+    per_class: int = 1,
+    control: str | None = None,
+    samples: Sequence[int] | None = None,
+    where: Mapping[str, str] | None = None,
 ) -> Plan:
     """Plan of what `explain` makes; the errors are the same."""
     architecture, method = check(network, method, per_class, control)
@@ -78,14 +101,20 @@ def plan(
         raise InputError(
             f"data set {source} was made by an earlier network {network}; delete it with its ledger and classify again"
         )
-    origin = chosen(predictions, per_class)
-    product = SALIENCY if method == SALIENCY else "relevance"
+    own = samples is not None or bool(where)
+    if samples is not None:
+        origin = _numbered(predictions, samples, split)
+    else:
+        origin = chosen(predictions, per_class, matching(predictions, where) if where else None)
+    product, settings = "relevance", METHODS
+    if not architecture.is_sequence:
+        product, settings = SALIENCY, saliency.METHODS
     seen = inputs.seen(architecture, store.open(classified["source"]))
-    variables, shard = _variables(architecture, seen, product, len(origin))
+    variables, shard = _variables(architecture, seen, method, len(origin))
+    usual = LRP if architecture.is_sequence else SALIENCY
+    ends = [*filter(None, [None if method == usual else method, control, _name_of(origin) if own else None])]
     return Plan(
-        name="-".join(
-            [f"{product}/{network}/{split}", *([] if method in (SALIENCY, LRP) else [method]), *filter(None, [control])]
-        ),
+        name="-".join([f"{product}/{network}/{split}", *ends]),
         samples=len(origin),
         shard_samples=shard,
         variables=variables,
@@ -101,15 +130,15 @@ def plan(
         parameters={
             **classified,
             "method": method,
-            "settings": {} if method == SALIENCY else settings_of(method, control),
-            "per_class": per_class,
+            "settings": settings_of(method, control, settings),
+            **({"samples": origin.tolist()} if own else {"per_class": per_class}),
             **({"control": control, "control_settings": CONTROLS[control]} if control else {}),
         },
         compute="raypipe.networks.saliency:saliency_of"
-        if method == SALIENCY
+        if product == SALIENCY
         else "raypipe.networks.relevance:relevance_of",
         columns=("origin", "predicted"),
-        environment=None if method == SALIENCY else "explain",
+        environment=None if product == SALIENCY else "explain",
         attributes={
             "title": f"Explanation by {method} of network {network} for {split}" + (f" ({control})" if control else "")
         },
@@ -123,41 +152,97 @@ def check(network: str, method: str | None, per_class: int, control: str | None 
         InputError: see `explain`.
     """
     architecture = artifact.load(network).architecture
-    usual, methods = (LRP, tuple(METHODS)) if architecture.is_sequence else (SALIENCY, (SALIENCY,))
     if per_class < 1:
         raise InputError(f"{per_class} samples per class; expected 1 or more")
-    if control and not architecture.is_sequence:
-        raise InputError(
-            f"control {control!r} with network {network}, which is of the study {architecture.study}; controls check "
-            "the relevance of sequences: choose a network of those"
-        )
-    if architecture.is_sequence and (opaque := [one.name for one in architecture.layers if one.kind in OPAQUE]):
+    if not architecture.is_sequence:
+        asked = "gradient" if method in (None, SALIENCY) else method
+        method = choice(f"method for network {network}", asked, FIELD_METHODS)
+        method = SALIENCY if method == "gradient" else method
+        if control:
+            choice("control", control, tuple(CONTROLS))
+            if control == "zero-biases" and method not in saliency.WITH_SCORE:
+                raise InputError(
+                    f"control {control!r} with method {asked}, whose maps share out no score that could be conserved; "
+                    f"choose one of {', '.join(saliency.WITH_SCORE)}"
+                )
+        if method in saliency.WITH_SCORE:
+            propagation.check(architecture, method)
+        return architecture, method
+    if opaque := [one.name for one in architecture.layers if one.kind in OPAQUE]:
         raise InputError(
             f"network {network} cannot be explained: innvestigate cannot walk back through its layer "
             f"{', '.join(opaque)}; choose a network without"
         )
     if control:
         choice("control", control, tuple(CONTROLS))
-    return architecture, choice(f"method for network {network}", method or usual, methods)
+    return architecture, choice(f"method for network {network}", method or LRP, tuple(METHODS))
 
 
-def chosen(predictions: xr.Dataset, per_class: int) -> np.ndarray:
+def matching(predictions: xr.Dataset, where: Mapping[str, str]) -> np.ndarray:
+    """Numbers of the samples whose coordinates have these values, given as text; classes by name.
+
+    Raises:
+        InputError: if there is no such coordinate or class, a value is no number, or no sample has these values.
+    """
+    names = [str(name) for name in predictions["class"].values]
+    known = [str(key) for key, values in predictions.variables.items() if values.dims == ("sample",)]
+    hit = np.ones(predictions.sizes["sample"], bool)
+    for name, text in where.items():
+        values = predictions[choice("coordinate", name, known)].values
+        if name in ("label", "predicted"):
+            hit &= values == names.index(choice("class", text, names))
+            continue
+        try:
+            value = float(text)
+        except ValueError as error:
+            raise InputError(f"{name}={text} of samples to explain; expected a number") from error
+        hit &= np.isclose(values.astype("float64"), value, rtol=1e-6, atol=1e-9)
+    if not hit.any():
+        asked = ", ".join(f"{name}={text}" for name, text in where.items())
+        raise InputError(f"no sample has {asked}; look up what there is with catalog.open(…), or ask for less")
+    return np.flatnonzero(hit)
+
+
+def _numbered(predictions: xr.Dataset, samples: Sequence[int], split: str) -> np.ndarray:
+    """The numbers of chosen samples, once it is sure that there are such."""
+    if not samples:
+        raise InputError("no samples to explain; give the numbers of some, such as 3,17")
+    count = predictions.sizes["sample"]
+    if wrong := [number for number in samples if not 0 <= number < count]:
+        raise InputError(f"sample {wrong[0]} of {split}, which has {count}; expected numbers from 0 to {count - 1}")
+    if len(set(samples)) < len(samples):
+        raise InputError(f"samples {', '.join(map(str, samples))}; expected each of them once")
+    return np.array(samples, "int64")
+
+
+def _name_of(origin: np.ndarray) -> str:
+    """What a store of chosen samples is called: by their numbers, by the checksum of those if they are many."""
+    numbers = "-".join(map(str, origin))
+    return f"samples-{numbers if len(origin) <= _NAMED else hashlib.sha256(numbers.encode()).hexdigest()[:8]}"
+
+
+def chosen(predictions: xr.Dataset, per_class: int, among: np.ndarray | None = None) -> np.ndarray:
     """Numbers of the samples to explain, class by class: see `explain`. Classes with fewer are logged.
+
+    With `among`, of the samples of these numbers alone; without labels their classes are those that were predicted.
 
     Raises:
         InputError: if samples have no label, as those of the scan.
     """
-    if "label" not in predictions:
+    predicted = predictions["predicted"].values
+    labelled = "label" in predictions and predictions["label"].values.min() >= 0
+    label = predictions["label"].values if labelled or (among is None and "label" in predictions) else predicted
+    if among is None and "label" not in predictions:
         raise InputError("the samples have no labels; choose a split for training, validation or testing")
-    label, predicted = predictions["label"].values, predictions["predicted"].values
-    if label.min() < 0:
+    if among is None and not labelled:
         raise InputError(
             f"{np.sum(label < 0)} of {len(label)} samples have no label; explanations are of labelled samples: "
-            "choose a split for training, validation or testing"
+            "choose a split for training, validation or testing, or name samples by their numbers"
         )
+    allowed = np.ones(len(label), bool) if among is None else np.isin(np.arange(len(label)), among)
     samples = []
-    for number in np.unique(label):
-        members = np.flatnonzero(label == number)
+    for number in np.unique(label[allowed]):
+        members = np.flatnonzero((label == number) & allowed)
         right = members[predicted[members] == number]
         if len(right) < per_class:
             name = predictions["class"].values[number]
@@ -171,9 +256,10 @@ def chosen(predictions: xr.Dataset, per_class: int) -> np.ndarray:
 
 
 def _variables(
-    architecture: Architecture, seen: xr.DataArray, product: str, samples: int
+    architecture: Architecture, seen: xr.DataArray, method: str, samples: int
 ) -> tuple[dict[str, Variable], int]:
     """Variables of the store and the samples of its shards."""
+    product = "relevance" if architecture.is_sequence else SALIENCY
     shard, shape = SHARD_SAMPLES[product], architecture.input_shape
     described: dict[str, tuple[tuple[str, ...], str, dict[str, str]]]
     # Of fields the maps are over the plane: what comes after it, such as frames, are channels.
@@ -185,6 +271,19 @@ def _variables(
             "saliency": (dims, "float32", {"long_name": "saliency, scaled to [0, 1]", "units": "1"}),
             variable: (dims, "float32", own),
         }
+        if method in saliency.WITH_SCORE:
+            described |= {
+                "relevance": (
+                    dims,
+                    "float32",
+                    {"long_name": "relevance of the point for the predicted class", "units": "1"},
+                ),
+                "score": (
+                    dims[:1],
+                    "float32",
+                    {"long_name": "score of the predicted class, before the softmax", "units": "1"},
+                ),
+            }
     else:
         described = {
             "relevance": (

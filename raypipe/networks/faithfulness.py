@@ -17,6 +17,12 @@ from raypipe.errors import InputError
 REMOVED = (0, 5, 10, 25, 50, 100, 160)
 """How many steps are removed, up to half of a trajectory."""
 
+PATCHES = 16
+"""A field is cut into so many patches along each side."""
+
+REMOVED_PATCHES = (0, 4, 8, 16, 32, 64, 128)
+"""How many patches are removed, up to half of a field."""
+
 ORDERS = ("relevant", "shifted", "random", "irrelevant")
 """Which steps are removed first: see `removal_orders`."""
 
@@ -24,22 +30,23 @@ ORDERS = ("relevant", "shifted", "random", "irrelevant")
 def conservation(trajectories: xr.Dataset) -> np.ndarray:
     """Sum of relevance over the score that is explained, for each trajectory (sample): 1 where it is conserved.
 
-    `trajectories` has `relevance` (sample, time) and `score` (sample). NaN where the score is 0.
+    `trajectories` has `relevance` (sample, …), over time or of fields, and `score` (sample). NaN where the score is 0.
 
     Raises:
         InputError: if the data set has no relevance or score.
     """
     _check(trajectories, "relevance", "score")
     score = trajectories["score"].values.astype("float64")
-    summed = trajectories["relevance"].values.sum(axis=1, dtype="float64")
+    summed = np.sum(_flat(trajectories["relevance"]), axis=1, dtype="float64")
     return np.divide(summed, score, out=np.full_like(score, np.nan), where=score != 0)
 
 
 def similarity(real: xr.Dataset, control: xr.Dataset) -> xr.Dataset:
-    """Spearman's rank correlation along time between two relevance maps of each trajectory.
+    """Spearman's rank correlation between two relevance maps of each sample, over all its steps or points.
 
     Args:
-        real: `relevance` (sample, time) and `origin` (sample), the number of the trajectory in its split.
+        real: `relevance` (sample, time), or of fields the `relevance` or else `saliency` (sample, y, x), and `origin`
+            (sample), the number of the sample in its split.
         control: the same of a changed network.
 
     Returns:
@@ -49,14 +56,15 @@ def similarity(real: xr.Dataset, control: xr.Dataset) -> xr.Dataset:
     Raises:
         InputError: if a data set has no relevance, or they are not of the same trajectories.
     """
+    what = map_of(real)
     for maps in (real, control):
-        _check(maps, "relevance", "origin")
+        _check(maps, what, "origin")
     if not np.array_equal(real["origin"], control["origin"]):
         raise InputError(
-            f"maps of {real.sizes['sample']} and {control.sizes['sample']} trajectories that are not the same ones; "
+            f"maps of {real.sizes['sample']} and {control.sizes['sample']} samples that are not the same ones; "
             "explain both networks with the same split and number per class"
         )
-    first, second = real["relevance"].values, control["relevance"].values
+    first, second = _flat(real[what]), _flat(control[what])
     return xr.Dataset(
         {
             "signed": ("sample", _rank_correlations(first, second)),
@@ -103,10 +111,118 @@ def perturbation_curve(
         raise InputError(f"{unfit[0]} steps to remove from trajectories of {steps}; expected from 0 to {steps - 1}")
     if not np.isfinite(relevance).all():
         raise InputError("the data set has relevance that is not finite; explain the network again")
+    return _curve(
+        removal_orders(relevance, seed),
+        lambda steps: predict(interpolated(position, steps)),
+        predicted,
+        removed,
+        {"samples": samples, "seed": seed},
+    )
+
+
+def patch_curve(
+    maps: xr.Dataset,
+    fields: np.ndarray,
+    predict: Callable[[np.ndarray], np.ndarray],
+    *,
+    patches: int = PATCHES,
+    removed: Sequence[int] = REMOVED_PATCHES,
+    seed: int = 0,
+) -> xr.Dataset:
+    """How well a network still recognises fields as more and more patches of them are removed.
+
+    A patch is as salient as the sum of its `relevance`, or else `saliency`. What is removed becomes the mean of the
+    field in each frame and channel.
+
+    Args:
+        maps: `relevance` or `saliency` (sample, y, x) and `predicted` (sample); at least two samples.
+        fields: of these, what the network sees (sample, y, x, …).
+        predict: from fields, which it has to prepare, to probabilities (sample, class).
+        patches: so many along each side, by which both sides can be divided.
+        removed: numbers of patches, each from 0 to all.
+        seed: of the random patches and shifts.
+
+    Returns:
+        As `perturbation_curve`. Of the order "shifted" the patches are the most salient ones, moved by a random way
+        over the periodic plane: as many in the same arrangement.
+
+    Raises:
+        InputError: if there are fewer than two samples, the sides cannot be divided so, there are not so many patches,
+            or a map is not finite.
+    """
+    values = maps[map_of(maps)].values
+    predicted, samples, sides = maps["predicted"].values, len(values), values.shape[1:]
+    if samples < 2:
+        raise InputError(f"{samples} samples for a perturbation curve; expected 2 or more: explain more per class")
+    if any(side % patches for side in sides):
+        raise InputError(
+            f"{patches} patches along sides of {' and '.join(map(str, sides))} points; "
+            "expected a number that divides both"
+        )
+    if unfit := [number for number in removed if not 0 <= number <= patches**2]:
+        raise InputError(f"{unfit[0]} patches to remove of {patches**2}; expected from 0 to {patches**2}")
+    if not np.isfinite(values).all():
+        raise InputError("the data set has maps that are not finite; explain the network again")
+    orders = patch_orders(patch_sums(values, patches), seed)
+    return _curve(
+        orders,
+        lambda gone: predict(flattened(fields, gone, patches)),
+        predicted,
+        removed,
+        {"samples": samples, "seed": seed, "patches": patches**2},
+    )
+
+
+def patch_sums(maps: np.ndarray, patches: int) -> np.ndarray:
+    """Sums of maps (sample, y, x) over each of so many patches along each side (sample, patches, patches)."""
+    samples, size_y, size_x = maps.shape
+    blocks = maps.reshape(samples, patches, size_y // patches, patches, size_x // patches)
+    summed: np.ndarray = blocks.sum(axis=(2, 4), dtype="float64")
+    return summed
+
+
+def patch_orders(sums: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """Patches (sample, patch), row after row, in the order in which they are removed, for each of ORDERS.
+
+    As `removal_orders`; "shifted" ones are moved along both sides, over the borders.
+    """
+    random = np.random.default_rng(seed)
+    samples, rows, columns = sums.shape
+    shift = random.integers(1, rows * columns, (samples, 1))
+    orders = removal_orders(sums.reshape(samples, -1), seed)
+    row, column = divmod(orders["relevant"], columns)
+    shifted = (row + shift // columns) % rows * columns + (column + shift % columns) % columns
+    return {**orders, "shifted": shifted}
+
+
+def flattened(fields: np.ndarray, removed: np.ndarray, patches: int) -> np.ndarray:
+    """Fields (sample, y, x, …) with the patches `removed` (sample, …) at their mean in each frame and channel."""
+    gone = np.zeros((len(fields), patches * patches), bool)
+    np.put_along_axis(gone, removed, True, axis=1)
+    size_y, size_x = (side // patches for side in fields.shape[1:3])
+    mask = gone.reshape(-1, patches, patches).repeat(size_y, axis=1).repeat(size_x, axis=2)
+    mean = fields.mean(axis=(1, 2), keepdims=True)
+    return np.where(mask.reshape(*mask.shape, *([1] * (fields.ndim - 3))), mean, fields)
+
+
+def map_of(maps: xr.Dataset) -> str:
+    """Which variable is the map: the relevance, which has a sign, or else the saliency."""
+    return "relevance" if "relevance" in maps or "saliency" not in maps else "saliency"
+
+
+def _curve(
+    orders: dict[str, np.ndarray],
+    predict: Callable[[np.ndarray], np.ndarray],
+    predicted: np.ndarray,
+    removed: Sequence[int],
+    attributes: dict[str, int],
+) -> xr.Dataset:
+    """A perturbation curve, of a function that predicts samples without what is removed of each (sample, removed)."""
+    samples = len(predicted)
     curves = np.empty((2, len(ORDERS), len(removed), samples))
-    for row, order in enumerate(removal_orders(relevance, seed).values()):
+    for row, order in enumerate(orders.values()):
         for column, number in enumerate(removed):
-            probability = predict(interpolated(position, order[:, :number]))
+            probability = predict(order[:, :number])
             curves[0, row, column] = probability.argmax(axis=1) == predicted
             curves[1, row, column] = probability[np.arange(samples), predicted]
     mean, error = curves.mean(axis=-1), stats.sem(curves, axis=-1)
@@ -119,7 +235,7 @@ def perturbation_curve(
             "probability_error": (dims, error[1]),
         },
         coords={"order": list(ORDERS), "removed": list(removed)},
-        attrs={"samples": samples, "seed": seed},
+        attrs=attributes,
     )
 
 
@@ -169,6 +285,10 @@ def table(curve: xr.Dataset) -> str:
     return "\n".join(lines)
 
 
+def _flat(maps: xr.DataArray) -> np.ndarray:
+    return maps.values.reshape(maps.shape[0], -1)
+
+
 def _rank_correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", stats.ConstantInputWarning)
@@ -178,6 +298,5 @@ def _rank_correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def _check(trajectories: xr.Dataset, *names: str) -> None:
     if missing := [name for name in names if name not in trajectories.variables]:
         raise InputError(
-            f"the data set has no {', '.join(missing)}; expected relevance maps of trajectories: make them with "
-            "raypipe explain"
+            f"the data set has no {', '.join(missing)}; expected relevance maps: make them with raypipe explain"
         )

@@ -6,7 +6,7 @@ see `explainable`. Layer-wise relevance propagation is that of Bach et al., PLoS
 checked with changed networks, see CONTROLS.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -36,7 +36,7 @@ for `epsilon` the relevance of "lrp-epsilon" adds up to the class score.
 CONSERVING = 1e-6
 """The epsilon that keeps the propagation from dividing by zero and takes up next to nothing."""
 
-ADDED = {"Conv1D": (1,), "Dense": (1,), "BatchNormalization": (1, 2)}
+ADDED = {"Conv1D": (1,), "Conv2D": (1,), "Conv3D": (1,), "Dense": (1,), "BatchNormalization": (1, 2)}
 """Which weights of a layer are added to what goes through it: biases; of a batch normalisation shift and mean."""
 
 OPAQUE = ("LayerNormalization",)
@@ -76,9 +76,11 @@ def relevance_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]]
     return compute
 
 
-def settings_of(method: str, control: str | None = None) -> dict[str, float]:
-    """Settings of a method of METHODS; of one for a network without biases, with an epsilon that conserves."""
-    settings = dict(METHODS[method])
+def settings_of(
+    method: str, control: str | None = None, methods: Mapping[str, dict[str, float]] = METHODS
+) -> dict[str, float]:
+    """Settings of one of `methods`; of one for a network without biases, with an epsilon that conserves."""
+    settings = dict(methods[method])
     if control == "zero-biases" and "epsilon" in settings:
         settings["epsilon"] = CONSERVING
     return settings

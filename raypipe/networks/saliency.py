@@ -1,4 +1,8 @@
-"""Saliency of the pixels of a pattern for a network's decision: the gradient of the class score."""
+"""Saliency of the points of a field for a network's decision: by the gradient of the class score, or by relevance.
+
+The gradient is that of Simonyan et al., arXiv:1312.6034, its mean over noisy copies of the field SmoothGrad, of Smilkov
+et al., arXiv:1706.03825; layer-wise relevance propagation is in `propagation`.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,9 +10,25 @@ from typing import Any
 import numpy as np
 
 from raypipe import store
-from raypipe.networks import artifact, inputs, keras_model
+from raypipe.networks import artifact, inputs, keras_model, propagation
 from raypipe.networks.artifact import Artifact
-from raypipe.networks.relevance import without_softmax
+from raypipe.networks.relevance import changed, without_softmax
+
+GRADIENT = "saliency"
+"""What the gradient is called where it is stored, for which it was the only method once."""
+
+METHODS: dict[str, dict[str, float]] = {
+    GRADIENT: {},
+    "smoothgrad": {"copies": 50, "noise": 0.15, "seed": 0},
+    "lrp": {"epsilon": 1e-6},
+    "lrp-epsilon": {"epsilon": 1e-2},
+}
+"""Ways to find what matters in a field, with their settings: `noise` is the standard deviation of the noise in units of
+the range of the field's values, `epsilon` that of the ε rule, which is of dense layers alone in "lrp": its convolutions
+have the z⁺ rule, the first one the flat rule."""
+
+WITH_SCORE = ("lrp", "lrp-epsilon")
+"""Methods that share out the score of the class, whose maps have a sign and a sum."""
 
 BATCH = 16
 """Patterns differentiated at once: the 3-D network keeps about 10 MB for each."""
@@ -17,22 +37,47 @@ BATCH = 16
 def saliency_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
     """Function for `fill`: `saliency` and the fields (sample, y, x) of chosen patterns, these in the last frame.
 
-    `parameters` has `network` and `source`; the columns are `origin`, the number of the pattern in the source, and
-    `predicted`, the class whose score is differentiated.
+    Methods WITH_SCORE have `relevance` (sample, y, x), the sum over frames and channels, and `score` (sample) too;
+    their saliency is the positive relevance, what speaks for the class, scaled as the others are.
+
+    `parameters` has `network`, `source`, `method` and `settings`, and `control` and `control_settings` if it is not the
+    network itself that is explained; the columns are `origin`, the number of the pattern in the source, and
+    `predicted`, the class whose score is explained.
     """
     trained = artifact.load(parameters["network"])
     source = store.open(parameters["source"])
     seen = inputs.seen(trained.architecture, source)
-    saliency = saliency_map(trained)
+    if "control" in parameters:
+        trained = changed(trained, parameters["control"], **parameters["control_settings"])
+    explained = _explainer(trained, parameters["method"], parameters["settings"])
 
     def compute(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         patterns = inputs.values(trained.architecture, source, rows["origin"])
         values = inputs.network_input(trained.architecture, patterns)
-        found = saliency(values, rows["predicted"])
-        inputs.check_finite(f"saliencies by network {trained.name}", found, rows["origin"])
-        return {"saliency": found, str(seen.name): patterns.reshape(*patterns.shape[:3], -1)[..., -1]}
+        found = explained(values, rows["predicted"], rows["origin"])
+        for what, array in found.items():
+            inputs.check_finite(f"{what} by network {trained.name}", array, rows["origin"])
+        return {**found, str(seen.name): patterns.reshape(*patterns.shape[:3], -1)[..., -1]}
 
     return compute
+
+
+def _explainer(trained: Artifact, method: str, settings: dict[str, Any]) -> Callable[..., dict[str, np.ndarray]]:
+    """A function from network inputs, class numbers and numbers of the samples in their split to what is stored."""
+    if method == GRADIENT:
+        plain = saliency_map(trained)
+        return lambda values, classes, _: {"saliency": plain(values, classes)}
+    if method == "smoothgrad":
+        smooth = smooth_saliency_map(trained, **settings)
+        return lambda values, classes, numbers: {"saliency": smooth(values, classes, numbers)}
+    propagate = propagation.propagation(trained, epsilon=settings["epsilon"], composite=method == "lrp")
+
+    def relevance(values: np.ndarray, classes: np.ndarray, _: np.ndarray) -> dict[str, np.ndarray]:
+        found, score = propagate(values, classes)
+        summed = found.sum(axis=tuple(range(3, found.ndim)))
+        return {"saliency": scaled(np.maximum(summed, 0)), "relevance": summed, "score": score}
+
+    return relevance
 
 
 def saliency_map(trained: Artifact) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
@@ -42,11 +87,41 @@ def saliency_map(trained: Artifact) -> Callable[[np.ndarray, np.ndarray], np.nda
     value over frames and channels; scaled to [0, 1] for each pattern (zeros where nothing matters). Not blurred: the
     Gaussian of σ = 2 of the published pictures belongs to the drawing.
     """
+    gradient = score_gradient(trained)
+    return lambda values, classes: _largest(gradient(values, classes))
+
+
+def smooth_saliency_map(
+    trained: Artifact, *, copies: int, noise: float, seed: int
+) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
+    """A function from network inputs (n, y, x, …), class numbers (n) and sample numbers (n) to saliency (n, y, x).
+
+    As `saliency_map`, of the mean gradient over so many copies of the field with normal noise added, whose standard
+    deviation is `noise` times the range of the field's values. The noise of a sample follows from `seed` and its number
+    alone.
+    """
+    gradient = score_gradient(trained)
+
+    def saliency(values: np.ndarray, classes: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        found = []
+        for one, number, origin in zip(values, classes, numbers, strict=True):
+            random = np.random.default_rng([seed, int(origin)])
+            noisy = random.standard_normal((copies, *one.shape), "float32")
+            noisy *= noise * np.ptp(one)
+            noisy += one
+            found.append(gradient(noisy, np.full(copies, number)).mean(axis=0))
+        return _largest(np.stack(found))
+
+    return saliency
+
+
+def score_gradient(trained: Artifact) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """A function from network inputs (n, …) and class numbers (n) to gradients of the class scores (n, …)."""
     import tensorflow as tf
 
     model = keras_model.load(without_softmax(trained))
 
-    def score_gradient(values: Any, classes: Any) -> Any:
+    def differentiated(values: Any, classes: Any) -> Any:
         with tf.GradientTape() as tape:
             tape.watch(values)
             scores = tf.gather(model(values, training=False), classes, batch_dims=1)
@@ -54,15 +129,19 @@ def saliency_map(trained: Artifact) -> Callable[[np.ndarray, np.ndarray], np.nda
 
     shape = (None, *trained.architecture.input_shape)
     gradient = tf.function(
-        score_gradient, input_signature=[tf.TensorSpec(shape, tf.float32), tf.TensorSpec([None], tf.int64)]
+        differentiated, input_signature=[tf.TensorSpec(shape, tf.float32), tf.TensorSpec([None], tf.int64)]
     )
 
-    def saliency(values: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    def gradients(values: np.ndarray, classes: np.ndarray) -> np.ndarray:
         parts = [slice(start, start + BATCH) for start in range(0, len(values), BATCH)]
-        gradients = np.concatenate([gradient(values[part], classes[part]).numpy() for part in parts])
-        return scaled(np.abs(gradients).max(axis=tuple(range(3, gradients.ndim))))
+        return np.concatenate([gradient(values[part], classes[part]).numpy() for part in parts])
 
-    return saliency
+    return gradients
+
+
+def _largest(gradients: np.ndarray) -> np.ndarray:
+    """Largest absolute value of gradients (n, y, x, …) over frames and channels, scaled."""
+    return scaled(np.abs(gradients).max(axis=tuple(range(3, gradients.ndim))))
 
 
 def scaled(maps: np.ndarray) -> np.ndarray:

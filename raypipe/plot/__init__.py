@@ -1,5 +1,7 @@
 """Pictures that every study shares: functions from arrays and data sets to matplotlib figures that need no window."""
 
+from raypipe.plot.confidence import recalls, reliability
+from raypipe.plot.confused import confused_samples
 from raypipe.plot.grid import accuracy_against_cost, effects_plot, grid_heat_map
 from raypipe.plot.networks import confusion_matrix, training_history
 from raypipe.plot.plane import refined_planes, refined_scan
@@ -9,6 +11,7 @@ from raypipe.plot.strata import accuracy_by_stratum
 __all__ = [
     "accuracy_against_cost",
     "accuracy_by_stratum",
+    "confused_samples",
     "confusion_matrix",
     "conservation",
     "effects_plot",
@@ -16,6 +19,8 @@ __all__ = [
     "mean_relevance",
     "perturbation_curve",
     "rank_correlations",
+    "recalls",
+    "reliability",
     "refined_planes",
     "refined_scan",
     "training_history",

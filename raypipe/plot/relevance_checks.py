@@ -15,7 +15,7 @@ GREY = "#777777"
 
 ORDER_LINES = {
     "relevant": ("most relevant first", RED, "o-"),
-    "shifted": ("the same, shifted in time", ORANGE, "s--"),
+    "shifted": ("the same, shifted", ORANGE, "s--"),
     "random": ("random", GREY, "^-."),
     "irrelevant": ("least relevant first", BLUE, "D:"),
 }
@@ -69,10 +69,10 @@ def mean_relevance(trajectories: xr.Dataset) -> Figure:
 
 
 @styled
-def perturbation_curve(curve: xr.Dataset) -> Figure:
+def perturbation_curve(curve: xr.Dataset, of: str = "steps") -> Figure:
     """Accuracy and mean probability of the class over the number of removed steps; bars are standard errors.
 
-    `curve` is that of `faithfulness.perturbation_curve`.
+    `curve` is that of `faithfulness.perturbation_curve`, or of `patch_curve` for patches; `of` is what was removed.
     """
     figure = new_figure(8.4, 3.1)
     for axes, quantity, name in zip(
@@ -93,7 +93,7 @@ def perturbation_curve(curve: xr.Dataset) -> Figure:
                 markersize=3.5,
                 linewidth=1.1,
             )
-        axes.set(xlabel="removed steps", ylabel=name, ylim=(0, 1.03))
+        axes.set(xlabel=f"removed {of}", ylabel=name, ylim=(0, 1.03))
         axes.grid(color="#e5e5e5", linewidth=0.5)
         axes.set_axisbelow(True)
     handles, labels = figure.axes[0].get_legend_handles_labels()
@@ -102,22 +102,22 @@ def perturbation_curve(curve: xr.Dataset) -> Figure:
 
 
 @styled
-def conservation(ratios: Mapping[str, np.ndarray]) -> Figure:
+def conservation(ratios: Mapping[str, np.ndarray], samples: str = "trajectories") -> Figure:
     """Histograms of the sum of relevance over the score, and of how far it is from 1, for each network.
 
     `ratios` maps what the network is called to the values of `faithfulness.conservation`. The outermost bins also
-    have what lies beyond them.
+    have what lies beyond them. `samples` is what the samples are called.
     """
     figure = new_figure(8.4, 3.1)
     left, right = figure.subplots(1, 2)
     finite = {name: values[np.isfinite(values)] for name, values in ratios.items()}
-    _histograms(left, finite)
+    _histograms(left, finite, samples)
     left.axvline(1, color="black", linewidth=0.7)
     left.set_xlabel("sum of relevance / score")
     # A deviation below what float32 resolves is none.
     resolution = np.finfo("float32").eps
     deviations = {name: np.log10(np.maximum(np.abs(values - 1), resolution)) for name, values in finite.items()}
-    _histograms(right, deviations)
+    _histograms(right, deviations, samples)
     right.xaxis.set_major_formatter(lambda power, _: f"$10^{{{power:g}}}$")
     right.set_xlabel("| sum of relevance / score − 1 |")
     figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=len(ratios))
@@ -125,14 +125,18 @@ def conservation(ratios: Mapping[str, np.ndarray]) -> Figure:
 
 
 @styled
-def rank_correlations(similarity: xr.Dataset) -> Figure:
+def rank_correlations(similarity: xr.Dataset, samples: str = "trajectories", *, signed: bool = True) -> Figure:
     """Histograms of the rank correlations between the maps of two networks, of relevance and of its absolute value.
 
     `similarity` is that of `faithfulness.similarity`; 1 means that the order of the steps is the same.
+    Of maps without a sign there is one histogram. `samples` is what the samples are called.
     """
     figure = new_figure(5.2, 3.1)
     axes = figure.add_subplot()
-    for name, label, colour in (("signed", "relevance", RED), ("absolute", "absolute relevance", BLUE)):
+    kinds = [("signed", "relevance", RED), ("absolute", "absolute relevance", BLUE)]
+    if not signed:
+        kinds = [("absolute", "saliency", BLUE)]
+    for name, label, colour in kinds:
         values = similarity[name].values
         axes.hist(
             values[np.isfinite(values)],
@@ -143,16 +147,16 @@ def rank_correlations(similarity: xr.Dataset) -> Figure:
             label=f"{label}, median {np.nanmedian(values):.2f}",
         )
     axes.axvline(0, color="black", linewidth=0.5)
-    axes.set(xlabel="rank correlation with the map after shuffling", ylabel="trajectories", xlim=(-1, 1))
+    axes.set(xlabel="rank correlation with the map after shuffling", ylabel=samples, xlim=(-1, 1))
     figure.legend(loc="outside upper center", ncols=2)
     return figure
 
 
-def _histograms(axes: Axes, series: Mapping[str, np.ndarray]) -> None:
+def _histograms(axes: Axes, series: Mapping[str, np.ndarray], samples: str) -> None:
     """Histograms over the same bins; values beyond them are counted in the outermost ones."""
     everything = np.concatenate(list(series.values()))
     low, high = np.percentile(everything, (_TAIL, 100 - _TAIL))
     bins = np.linspace(low, high, 61).tolist()
     for (name, values), colour in zip(series.items(), (RED, BLUE), strict=False):
         axes.hist(np.clip(values, low, high), bins, histtype="stepfilled", color=colour, alpha=0.6, label=name)
-    axes.set_ylabel("trajectories")
+    axes.set_ylabel(samples)

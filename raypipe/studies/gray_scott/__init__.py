@@ -57,7 +57,9 @@ STUDY = Study(
         },
         "scan": DataSet(pattern_sets.scan, labelled=False, card=catalog.card("gray_scott/scan")),
     },
-    sample=Sample("u", ("sample", "y", "x", "frame"), per_shard=128),
+    sample=Sample(
+        "u", ("sample", "y", "x", "frame"), per_shard=128, draw="raypipe.studies.gray_scott.pictures:draw_pattern"
+    ),
     networks=networks.NETWORKS,
     training=_training,
     augmentations={name: _augmentation(name) for name in ("augment", "symmetric", "symmetric_or_free")},

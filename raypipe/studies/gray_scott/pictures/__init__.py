@@ -3,6 +3,7 @@
 from raypipe.studies.gray_scott.pictures.patterns import (
     MONTAGE_COLUMNS,
     class_gallery,
+    draw_pattern,
     montage,
     montage_rows,
     pattern_gallery,
@@ -13,6 +14,7 @@ __all__ = [
     "MONTAGE_COLUMNS",
     "OUTSIDE",
     "class_gallery",
+    "draw_pattern",
     "montage",
     "montage_rows",
     "pattern_gallery",

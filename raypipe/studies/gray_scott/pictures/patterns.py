@@ -2,6 +2,7 @@
 
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
@@ -15,6 +16,7 @@ _TILE_INCHES = 0.8
 _GAP, _CAPTION = 10, 42
 
 _GALLERY_COLUMNS = 8
+_MOST_CHOSEN = 48
 _SALIENCY_BLUR = 2.0
 
 
@@ -57,6 +59,15 @@ def montage(patterns: xr.Dataset) -> Figure:
     return figure
 
 
+def draw_pattern(axes: Axes, one: xr.Dataset) -> None:
+    """Draw the last frame of u of one simulation, with its (k, f) below."""
+    u = one["u"]
+    axes.imshow(u.isel(frame=-1) if "frame" in u.dims else u, cmap=FIELD_COLOURS, vmin=0, vmax=1)
+    axes.set(xticks=(), yticks=())
+    if {"k", "f"} <= set(one.coords):
+        axes.set_xlabel(f"k {float(one['k']):g}, f {float(one['f']):g}")
+
+
 @styled
 def class_gallery(patterns: xr.Dataset, examples: int = 3) -> Figure:
     """Patterns of each class (last frame of u), a column each, from as many different (k, f) as there are.
@@ -85,24 +96,28 @@ def class_gallery(patterns: xr.Dataset, examples: int = 3) -> Figure:
 
 @styled
 def pattern_gallery(saliency: xr.Dataset) -> Figure:
-    """One pattern per class (last frame of u), and below it the saliency over the pattern.
+    """One pattern per class, or those that were chosen (last frame of u), and below each the saliency over it.
 
-    `saliency` has `saliency` and `u` (sample, y, x) and `label`, `predicted`, `k`, `f` along `sample`. The saliency
+    `saliency` has `saliency` and `u` (sample, y, x) and `predicted`, `k`, `f` along `sample`, and `label`, below 0
+    where nobody knows. The saliency
     is blurred by a Gaussian of σ = 2 grid spacings, periodic as the field is, and scaled to [0, 1] again.
     """
     names = class_names(saliency)
-    examples = one_per_class(saliency)
-    blocks = -(-len(examples) // _GALLERY_COLUMNS)
-    figure = new_figure(10.5, 2.95 * blocks)
-    grid = figure.subplots(2 * blocks, _GALLERY_COLUMNS, squeeze=False)
+    chosen = saliency.attrs.get("parameters", {}).get("samples")
+    examples = list(range(min(len(chosen), _MOST_CHOSEN))) if chosen else one_per_class(saliency)
+    blocks, columns = -(-len(examples) // _GALLERY_COLUMNS), min(_GALLERY_COLUMNS, len(examples))
+    figure = new_figure(1.2 * columns + 0.9, 2.95 * blocks)
+    grid = figure.subplots(2 * blocks, columns, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
     for place, sample in enumerate(examples):
         one = saliency.isel(sample=sample)
         block, column = divmod(place, _GALLERY_COLUMNS)
         above, below = grid[2 * block, column], grid[2 * block + 1, column]
-        name, predicted = names[int(one["label"])], names[int(one["predicted"])]
-        title = symbol(name) if name == predicted else f"{symbol(name)}, taken for {symbol(predicted)}"
+        predicted = symbol(names[int(one["predicted"])])
+        known = "label" in one.coords and int(one["label"]) >= 0
+        name = symbol(names[int(one["label"])]) if known else predicted
+        title = name if name == predicted else f"{name}, taken for {predicted}"
         above.set_title(f"{title}\nk {float(one['k']):g}\nf {float(one['f']):g}", fontsize=8, linespacing=1.3)
         for axes in (above, below):
             axes.set_axis_on()

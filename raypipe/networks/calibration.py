@@ -1,0 +1,261 @@
+"""Whether probabilities are what they say, and one number that makes them so: the temperature.
+
+Of samples that a network gives 80 %, four in five should be right. How far a network is from that is its expected
+calibration error; dividing all scores by one temperature, fitted on validation samples, brings it near without changing
+a single prediction (Guo et al., ICML 2017, arXiv:1706.04599).
+
+Stores of predictions keep the network's own probabilities. Where a confidence is shown to people, it is `calibrated`:
+
+    from raypipe import catalog
+    from raypipe.networks import calibration
+
+    raw = catalog.open("predictions/small/test")["probability"].values
+    shown = calibration.calibrated(raw, calibration.load("small").temperature)
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from scipy import optimize
+
+from raypipe.errors import InputError
+from raypipe.networks import artifact
+from raypipe.store import documents, objects
+
+BINS = 15
+"""Of confidence, as in the paper."""
+
+RANGE = (0.05, 20.0)
+"""Within which a temperature is looked for."""
+
+REPEATS = 500
+"""How often samples, for the interval of the calibration error, and outcomes, for its share of chance, are drawn."""
+
+
+class Temperature(BaseModel):
+    """What all scores of a network are divided by, and where it comes from.
+
+    `network` is the SHA-256 of the artifact that it was fitted to, `source` the data set, of so many `samples`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    temperature: float = Field(gt=0)
+    network: str
+    source: str
+    samples: int
+
+
+def temperature(probability: np.ndarray, label: np.ndarray) -> float:
+    """The temperature with which the samples are most likely: it minimises the mean negative log-likelihood.
+
+    Args:
+        probability: (sample, class), as the network says.
+        label: (sample,), numbers of the true classes.
+
+    Raises:
+        InputError: if all samples are classified correctly, or so many wrongly that there is no such temperature within
+            RANGE.
+    """
+    found = optimize.minimize_scalar(
+        lambda power: negative_log_likelihood(calibrated(probability, float(np.exp(power))), label),
+        bounds=tuple(np.log(RANGE)),
+        method="bounded",
+        options={"xatol": 1e-6},
+    )
+    fitted = float(np.exp(found.x))
+    right = int(np.sum(probability.argmax(axis=1) == label))
+    if right == len(label) or not RANGE[0] * 1.01 < fitted < RANGE[1] / 1.01:
+        raise InputError(
+            f"{right} of {len(label)} samples are classified correctly, for which no temperature from {RANGE[0]:g} to "
+            f"{RANGE[1]:g} is the best; fit it on more samples, some of them hard"
+        )
+    return fitted
+
+
+def calibrated(probability: np.ndarray, temperature: float) -> np.ndarray:
+    """Probabilities (sample, class), float64, of the scores divided by a temperature: softmax(ln p / T).
+
+    The order of the classes stays; a temperature of 1 changes nothing, a higher one makes all less sure. A probability
+    that float32 has rounded to 0 counts as the smallest that it can hold, 10⁻³⁸.
+    """
+    score = np.log(np.maximum(probability, np.finfo("float32").tiny).astype("float64")) / temperature
+    exponentials = np.exp(score - score.max(axis=1, keepdims=True))
+    shown: np.ndarray = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return shown
+
+
+def negative_log_likelihood(probability: np.ndarray, label: np.ndarray) -> float:
+    """Mean over samples of −ln of the probability (sample, class) of the true class `label` (sample,)."""
+    true = probability[np.arange(len(label)), label].astype("float64")
+    return float(-np.log(np.maximum(true, np.finfo("float32").tiny)).mean())
+
+
+def reliability(probability: np.ndarray, label: np.ndarray, bins: int = BINS, seed: int = 0) -> xr.Dataset:
+    """Confidence beside accuracy, in bins of equal width.
+
+    The confidence is the largest probability of a sample. The expected calibration error is the mean over samples of
+    |accuracy − confidence| of their bin.
+
+    Args:
+        probability: (sample, class).
+        label: (sample,), numbers of the true classes.
+        bins: how many, from 0 to 1.
+        seed: of the bootstrap and of the outcomes by chance.
+
+    Returns:
+        `count`, `confidence` and `accuracy` (bin; NaN where there is no sample), with the coordinate `lower`, the lower
+        edge of the bin; `error`, the expected calibration error; `error_low`, `error_high`, its central 95 % when
+        samples are drawn with replacement; `adaptive_error`, the same error in bins of equally many samples;
+        `chance_error`, the mean that a network of just these confidences has which means what it says: with few samples
+        the error is above 0 by chance alone; and `log_loss`, the mean negative log-likelihood.
+
+    Raises:
+        InputError: if there is no sample.
+    """
+    if not len(label):
+        raise InputError("no samples to compare confidence and accuracy of; classify a split that has some")
+    confidence = probability.max(axis=1).astype("float64")
+    right = (probability.argmax(axis=1) == label).astype("float64")
+    member = np.minimum((confidence * bins).astype(int), bins - 1)
+    count = np.bincount(member, minlength=bins)
+    random = np.random.default_rng(seed)
+    drawn = np.empty(REPEATS)
+    chance = np.empty(REPEATS)
+    for repeat in range(REPEATS):
+        again = random.integers(0, len(label), len(label))
+        drawn[repeat] = _error(member[again], confidence[again], right[again])
+        chance[repeat] = _error(member, confidence, random.random(len(label)) < confidence)
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    ranks = np.empty(len(label), int)
+    ranks[np.argsort(confidence, kind="stable")] = np.arange(len(label))
+    with np.errstate(invalid="ignore"):
+        means = {
+            name: ("bin", np.bincount(member, values, bins) / count)
+            for name, values in (("confidence", confidence), ("accuracy", right))
+        }
+    return xr.Dataset(
+        {
+            "count": ("bin", count),
+            **means,
+            "error": _error(member, confidence, right),
+            "error_low": low,
+            "error_high": high,
+            "adaptive_error": _error(ranks * bins // len(label), confidence, right),
+            "chance_error": chance.mean(),
+            "log_loss": negative_log_likelihood(probability, label),
+        },
+        coords={"lower": ("bin", np.arange(bins) / bins)},
+    )
+
+
+def _error(member: np.ndarray, confidence: np.ndarray, right: np.ndarray) -> float:
+    """Expected calibration error of samples in the bins of these numbers."""
+    return float(np.abs(np.bincount(member, confidence - right)).sum() / len(member))
+
+
+def fit(network: str, predictions: xr.Dataset) -> Temperature:
+    """Fit the temperature of a trained network to its predictions of a validation split, and put it beside the network.
+
+    Args:
+        network: its name.
+        predictions: as `classify` makes them, with labels.
+
+    Raises:
+        InputError: see `temperature`; or if the predictions are of another network, or without labels.
+    """
+    made = predictions.attrs["parameters"]
+    if made["network_sha256"] != artifact.checksum(network):
+        raise InputError(
+            f"predictions of {made['source']} were made by an earlier network {network}; delete them with their ledger "
+            "and classify again"
+        )
+    label = predictions["label"].values if "label" in predictions else np.array([-1])
+    if label.min() < 0:
+        raise InputError(f"samples of {made['source']} have no label; fit the temperature on a validation split")
+    fitted = Temperature(
+        temperature=temperature(predictions["probability"].values, label),
+        network=made["network_sha256"],
+        source=made["source"],
+        samples=len(label),
+    )
+    objects.put(path(network), documents.seal(fitted))
+    return fitted
+
+
+def load(network: str) -> Temperature:
+    """The temperature of a trained network.
+
+    Raises:
+        InputError: if none has been fitted, it was fitted to an earlier network of that name, or its file is damaged.
+    """
+    data = objects.find(path(network))
+    again = f"fit it with: raypipe evaluate --network {network} --split {validation_split(network)}"
+    if data is None:
+        raise InputError(f"network {network} has no temperature yet; {again}")
+    try:
+        content: dict[str, Any] = json.loads(data)
+        given = content.pop(documents.SEAL, None)
+        found = Temperature.model_validate(content)
+    except (ValueError, AttributeError, ValidationError) as error:
+        raise InputError(f"{path(network)} is damaged: {' '.join(str(error).split())}; {again}") from error
+    if given != documents.digest(content):
+        raise InputError(f"{path(network)} is damaged: it does not agree with its checksum; {again}")
+    if found.network != artifact.checksum(network):
+        raise InputError(f"the temperature of {network} was fitted to an earlier network of that name; {again}")
+    return found
+
+
+def exists(network: str) -> bool:
+    """Whether a temperature has been fitted to a network of that name."""
+    return objects.exists(path(network))
+
+
+def settled(network: str, predictions: Mapping[str, xr.Dataset]) -> Temperature | None:
+    """The temperature of a network: fitted now if its predictions of the validation split are here, or else as stored.
+
+    Args:
+        network: its name.
+        predictions: by split.
+
+    Returns:
+        None, and the log says why, if it cannot be fitted, or there is none yet.
+    """
+    try:
+        if (split := validation_split(network)) in predictions:
+            return fit(network, predictions[split])
+        return load(network)
+    except InputError as error:
+        logging.getLogger(__name__).warning("probabilities are shown as they are: %s", error)
+        return None
+
+
+def validation_split(network: str) -> str:
+    """The split that the network's temperature is fitted on: that of its validation."""
+    return artifact.load(network).architecture.splits[1]
+
+
+def path(network: str) -> str:
+    """Path of a network's temperature under the root of the store."""
+    return f"networks/{network}.temperature.json"
+
+
+def table(found: dict[str, xr.Dataset]) -> str:
+    """Calibration errors as lines of text, one for each of the named results of `reliability`."""
+    width = max(map(len, found))
+    lines = [
+        f"{'calibration':<{width}}  {'error':>6} {'95 % interval':>15} {'adaptive':>8} {'by chance':>9} {'log loss':>8}"
+    ]
+    for name, one in found.items():
+        error, low, high, adaptive, chance, loss = (
+            one[key].item()
+            for key in ("error", "error_low", "error_high", "adaptive_error", "chance_error", "log_loss")
+        )
+        interval = f"{low:.4f}–{high:.4f}"
+        lines.append(f"{name:<{width}}  {error:>6.4f} {interval:>15} {adaptive:>8.4f} {chance:>9.4f} {loss:>8.4f}")
+    return "\n".join(lines)

@@ -1,0 +1,100 @@
+"""Explanations checked, from a trained network to figures: those of changed networks are held against its own."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from raypipe import catalog, study
+from raypipe.errors import choice
+from raypipe.networks import artifact, explain, faithfulness, inputs, saliency
+from raypipe.networks.architecture import Architecture
+from raypipe.networks.classify import classifier, classify
+from raypipe.networks.relevance import CONTROLS, settings_of
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What was found of the maps of a network.
+
+    Attributes:
+        maps: the explanations, of samples that are classified correctly.
+        method: of explaining, as a user names it.
+        samples: what the samples are called: "trajectories" or "fields".
+        of: what is removed: "steps" or "patches".
+        curve: how well samples are recognised without what matters, see `faithfulness.perturbation_curve`.
+        likeness: of the maps to those of the network with shuffled weights, see `faithfulness.similarity`.
+        ratios: by network, the sum of relevance over the score; empty for methods that share out no score.
+    """
+
+    maps: xr.Dataset
+    method: str
+    samples: str
+    of: str
+    curve: xr.Dataset
+    likeness: xr.Dataset
+    ratios: dict[str, np.ndarray]
+
+
+def allowed(network: str, method: str | None, per_class: int) -> tuple[Architecture, str]:
+    """The network's architecture and the method, once it is sure that such maps can be checked.
+
+    Raises:
+        InputError: if they cannot.
+    """
+    architecture, method = explain.check(network, method, per_class)
+    if architecture.is_sequence:
+        choice(f"method to check for network {network}", method, (explain.LRP,))
+    return architecture, method
+
+
+def check(
+    network: str, split: str, *, method: str | None = None, per_class: int = 500, workers: int | None = None
+) -> Checks:
+    """Explain samples by a network, with shuffled weights, and without biases where scores are shared out; and compare.
+
+    Args:
+        network: name of a trained network.
+        split: of its study.
+        method: one of `explain.FIELD_METHODS` for fields; for sequences "lrp-epsilon". None for the usual one.
+        per_class: at most so many samples of each class.
+        workers: at most so many worker processes; by default as many as the cluster has room for.
+
+    Raises:
+        InputError: see `explain.explain`.
+    """
+    architecture, method = allowed(network, method, per_class)
+    conserved = architecture.is_sequence or method in saliency.WITH_SCORE
+    controls = [one for one in CONTROLS if conserved or one != "zero-biases"]
+    classify(network, split, workers=workers)
+    maps = {}
+    for control in (None, *controls):
+        made = explain.explain(network, split, method=method, per_class=per_class, control=control, workers=workers)
+        found = catalog.open(made).load()
+        # Of a class that the network never gets right a wrong one is explained.
+        maps[control] = found.isel(sample=found["predicted"].values == found["label"].values)
+    probability, of = classifier(artifact.load(network)), study.find(architecture.study)
+
+    def predict(values: np.ndarray) -> np.ndarray:
+        return probability(inputs.network_input(architecture, values))
+
+    if architecture.is_sequence:
+        curve = faithfulness.perturbation_curve(maps[None], predict, variable=of.seen.variable)
+    else:
+        source = catalog.open(f"{architecture.study}/{split}")
+        fields = inputs.seen(architecture, source).isel(sample=maps[None]["origin"].values).values
+        curve = faithfulness.patch_curve(maps[None], fields, predict)
+    ratios = {}
+    known = {None: "network as it is", "zero-biases": "without biases"}
+    for control in known if conserved else ():
+        settings = settings_of(method, control, *([] if architecture.is_sequence else [saliency.METHODS]))
+        ratios[f"{known[control]} (ε = {settings['epsilon']:g})"] = faithfulness.conservation(maps[control])
+    return Checks(
+        maps[None],
+        "gradient" if method == saliency.GRADIENT else method,
+        "trajectories" if architecture.is_sequence else "fields",
+        "steps" if architecture.is_sequence else "patches",
+        curve,
+        faithfulness.similarity(maps[None], maps["shuffled-weights"]),
+        ratios,
+    )

@@ -1,0 +1,209 @@
+"""Layer-wise relevance propagation of fields in two and three dimensions, in the cluster's own TensorFlow.
+
+Of Bach et al., PLoS ONE (2015) is the ε rule, of Montavon et al., Pattern Recognition 65 (2017), z⁺, and of
+Lapuschkin et al., Nat. Commun. 10 (2019), the flat one for the first layer. Of a layer with the inputs a, the weights
+w, the bias b and the relevance R of its outputs, these give its inputs
+
+    ε        R_i = Σ_j a_i w_ij / (z_j + ε sign z_j) R_j,  z_j = Σ_i a_i w_ij + b_j
+    z⁺       the same with positive w alone, without b and ε: nothing is lost
+    flat     the same with w = 1 and a = 1: as much to every point that a layer sees
+
+A maximum gives all to the largest input. A batch normalisation before a convolution or a dense layer is merged into it,
+exactly, and another one is a layer of the ε rule. The tests hold all of this against innvestigate in two dimensions.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from raypipe.errors import InputError
+from raypipe.networks import keras_model
+from raypipe.networks.architecture import Architecture, Layer
+from raypipe.networks.artifact import Artifact
+from raypipe.networks.relevance import OPAQUE, TOLERANCE, VARIANCE_EPSILON, without_softmax
+
+BATCH = 16
+"""Fields analysed at once."""
+
+_WEIGHTED = ("Conv", "Dense")
+_LINEAR = (*_WEIGHTED, "Add", "Subtract", "BatchNormalization")
+"""Layers that add something up, of which each part gets its share."""
+
+
+def merged(trained: Artifact) -> Artifact:
+    """The same network without its dropouts, and without each batch normalisation that only one layer of weights takes.
+
+    A normalisation is a factor and a shift for each channel, which the layer's weights and bias take over. Where a
+    convolution pads, which it does after the normalisation, that would not be the same: it stays.
+    """
+    architecture, weights = trained.architecture, dict(trained.weights)
+    sources = inputs_of(architecture)
+    layers = {layer.name: layer for layer in architecture.layers}
+    moved: dict[str, str] = {}
+    for layer in architecture.layers:
+        takers = [name for name, of in sources.items() if layer.name in of]
+        if layer.kind == "Dropout":
+            moved[layer.name] = sources[layer.name][0]
+        elif layer.kind == "BatchNormalization" and len(takers) == 1 and layer.name != architecture.layers[-1].name:
+            taker = layers[takers[0]]
+            if (
+                taker.kind.startswith(_WEIGHTED)
+                and taker.options.get("padding", "valid") == "valid"
+                and (taker.options.get("groups", 1) == 1 and "axis" not in layer.options)
+            ):
+                factor, shift = _normalisation(layer, weights)
+                kernel = weights[f"{taker.name}/0"].astype("float64")
+                bias = weights.get(f"{taker.name}/1", np.zeros(kernel.shape[-1], "float32"))
+                added = (kernel * shift[:, None]).reshape(-1, kernel.shape[-1]).sum(axis=0)
+                weights[f"{taker.name}/0"] = (kernel * factor[:, None]).astype("float32")
+                weights[f"{taker.name}/1"] = (bias + added).astype("float32")
+                layers[taker.name] = replace(taker, options={**taker.options, "use_bias": True})
+                weights = {name: array for name, array in weights.items() if name.split("/")[0] != layer.name}
+                moved[layer.name] = sources[layer.name][0]
+    kept = []
+    for layer in architecture.layers:
+        if layer.name not in moved:
+            of = []
+            for name in sources[layer.name]:
+                while name in moved:
+                    name = moved[name]
+                of.append(name)
+            kept.append(replace(layers[layer.name], sources=tuple(of)))
+    return replace(trained, architecture=replace(architecture, layers=tuple(kept)), weights=weights)
+
+
+def inputs_of(architecture: Architecture) -> dict[str, tuple[str, ...]]:
+    """By the name of each layer, those whose outputs it takes; "input" is the network's."""
+    before, found = "input", {}
+    for layer in architecture.layers:
+        found[layer.name] = layer.sources or (before,)
+        before = layer.name
+    return found
+
+
+def check(architecture: Architecture, method: str) -> None:
+    """Make sure that relevance can be propagated through all layers.
+
+    Raises:
+        InputError: if it cannot.
+    """
+    if opaque := [one.name for one in architecture.layers if one.kind in OPAQUE]:
+        raise InputError(
+            f"network {architecture.name} cannot be explained by {method}: there is no rule for its layer "
+            f"{', '.join(opaque)}; choose gradient or smoothgrad, or a network without"
+        )
+
+
+def propagation(
+    trained: Artifact, *, epsilon: float, composite: bool
+) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """A function from network inputs (n, *input_shape) and class numbers (n) to relevance (the same) and scores (n).
+
+    Both are float32, the scores those before the softmax.
+
+    Args:
+        trained: the network.
+        epsilon: of the ε rule.
+        composite: whether convolutions have the z⁺ rule, and the first layer of weights, if it sees the input, the flat
+            one; otherwise every layer has the ε rule.
+
+    Raises:
+        InputError: if there is no rule for a layer.
+        RuntimeError: if without batch normalisations the network would predict other probabilities.
+    """
+    import tensorflow as tf
+    from tensorflow import keras
+
+    check(trained.architecture, "LRP")
+    plain = without_softmax(merged(trained))
+    sources, architecture = inputs_of(plain.architecture), plain.architecture
+    model, original = keras_model.load(plain), keras_model.load(without_softmax(trained))
+    outputs = keras.Model(model.input, [model.get_layer(layer.name).output for layer in architecture.layers])
+
+    def linear(layer: Layer, change: Callable[[np.ndarray], np.ndarray] | None = None) -> Callable[..., Any]:
+        """The layer before its activation; with changed weights it has no bias."""
+        if not layer.kind.startswith(_WEIGHTED):
+            return lambda values: model.get_layer(layer.name)(values, training=False)
+        options = {**layer.options, "activation": "linear", **({"use_bias": False} if change else {})}
+        made = getattr(keras.layers, layer.kind)(**options)
+        made.build(model.get_layer(layer.name).input.shape)
+        own = model.get_layer(layer.name).get_weights()
+        made.set_weights([change(own[0])] if change else own)
+        return lambda values: made(values)
+
+    rules: dict[str, tuple[str, Callable[..., Any]]] = {}
+    for layer in architecture.layers:
+        if composite and layer.kind.startswith("Conv"):
+            if sources[layer.name] == ("input",):
+                rules[layer.name] = "flat", linear(layer, np.ones_like)
+            else:
+                rules[layer.name] = "positive", linear(layer, lambda kernel: np.maximum(kernel, 0))
+        elif layer.kind.startswith(_LINEAR):
+            rules[layer.name] = "epsilon", linear(layer)
+        elif layer.kind == "Activation":
+            rules[layer.name] = "passed", lambda values: values
+        else:
+            rules[layer.name] = "routed", linear(layer)
+
+    def back(layer: Layer, taken: list[Any], relevance: Any) -> list[Any]:
+        rule, apply = rules[layer.name]
+        values = [tf.ones_like(one) for one in taken] if rule == "flat" else taken
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            z = apply(values if len(values) > 1 else values[0])
+        if rule in ("routed", "passed"):
+            return list(tape.gradient(z, values, relevance))
+        if rule == "epsilon":
+            share = relevance / (z + tf.where(z >= 0, epsilon, -epsilon))
+        else:
+            share = tf.math.divide_no_nan(relevance, z)
+        return [one * slope for one, slope in zip(values, tape.gradient(z, values, share), strict=True)]
+
+    shape = (None, *architecture.input_shape)
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32), tf.TensorSpec([None], tf.int64)])
+    def propagate(values: Any, classes: Any) -> Any:
+        found = outputs(values, training=False)
+        found = found if isinstance(found, list | tuple) else [found]
+        activations = {"input": values, **{one.name: out for one, out in zip(architecture.layers, found, strict=True)}}
+        last = architecture.layers[-1].name
+        scores = activations[last]
+        relevance = {last: scores * tf.one_hot(classes, scores.shape[-1])}
+        for layer in reversed(architecture.layers):
+            if layer.name not in relevance:
+                continue
+            taken = [activations[name] for name in sources[layer.name]]
+            parts = back(layer, taken, relevance.pop(layer.name))
+            for name, part in zip(sources[layer.name], parts, strict=True):
+                relevance[name] = relevance[name] + part if name in relevance else part
+        moved = tf.reduce_max(tf.abs(tf.nn.softmax(scores) - tf.nn.softmax(original(values, training=False))))
+        return relevance["input"], tf.gather(scores, classes, batch_dims=1), moved
+
+    def explain(values: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        parts = []
+        for start in range(0, len(values), BATCH):
+            part = slice(start, start + BATCH)
+            found, scores, moved = (one.numpy() for one in propagate(values[part], classes[part]))
+            if not moved <= TOLERANCE:
+                raise RuntimeError(
+                    f"probabilities of network {trained.name} move by {moved:.1e} when its batch normalisations are "
+                    f"merged; expected at most {TOLERANCE:.0e}"
+                )
+            parts.append((found, scores))
+        relevance, scores = (np.concatenate(one) for one in zip(*parts, strict=True))
+        return relevance, scores
+
+    return explain
+
+
+def _normalisation(layer: Layer, weights: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Factor and shift of each channel, float64."""
+    own = [weights[name].astype("float64") for name in sorted(weights) if name.split("/")[0] == layer.name]
+    mean, variance = own[-2:]
+    rest = iter(own[:-2])
+    scale = next(rest) if layer.options.get("scale", True) else np.ones_like(mean)
+    added = next(rest) if layer.options.get("center", True) else np.zeros_like(mean)
+    factor = scale / np.sqrt(variance + float(layer.options.get("epsilon", VARIANCE_EPSILON)))  # type: ignore[arg-type]
+    return factor, added - mean * factor

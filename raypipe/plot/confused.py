@@ -1,0 +1,101 @@
+"""What a network confuses: samples of one class that it takes for another, between samples of both."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from raypipe.plot.classes import class_names, symbol
+from raypipe.plot.style import BLUE, RED, new_figure, styled
+from raypipe.study import Sample
+
+
+class Pair(Protocol):
+    """So many of the `samples` of the class `true` were taken for the class `predicted`; both by name."""
+
+    @property
+    def true(self) -> str: ...  # noqa: D102
+    @property
+    def predicted(self) -> str: ...  # noqa: D102
+    @property
+    def count(self) -> int: ...  # noqa: D102
+    @property
+    def samples(self) -> int: ...  # noqa: D102
+
+
+@styled
+def confused_samples(
+    samples: xr.Dataset,
+    predictions: xr.Dataset,
+    probability: np.ndarray,
+    pairs: Sequence[Pair],
+    sample: Sample,
+    examples: int = 4,
+) -> Figure:
+    """A row for each pair of classes: samples that were confused, between one of either class that was recognised.
+
+    Args:
+        samples: the data set that was classified.
+        predictions: of it, in the same order: `predicted` and `label` (sample), `class`.
+        probability: (sample, class), as it is to be shown; of the mistakes the surest are drawn, and of what was
+            recognised the sample that was recognised most surely.
+        pairs: which rows, see `evaluate.confused`.
+        sample: what the study's networks see of a sample, and how one is drawn.
+        examples: at most so many mistakes of a pair.
+    """
+    names, label, predicted = class_names(predictions), predictions["label"].values, predictions["predicted"].values
+    draw = _drawing(sample)
+    wide = len(sample.dims) == 2
+    width, height = (2.0, 1.35) if wide else (1.45, 1.75)
+    columns = min(examples, max(pair.count for pair in pairs)) + 2
+    figure = new_figure(width * columns + 1.1, height * len(pairs) + 0.3)
+    grid = figure.subplots(len(pairs), columns, squeeze=False)
+    for row, pair in zip(grid, pairs, strict=True):
+        true, taken = names.index(pair.true), names.index(pair.predicted)
+        surest = np.argsort(-probability[:, taken], kind="stable")
+        wrong = [int(one) for one in surest if label[one] == true and predicted[one] == taken][: columns - 2]
+        places = [(one, row[1 + place], taken, RED) for place, one in enumerate(wrong)]
+        for number, axes in ((true, row[0]), (taken, row[-1])):
+            right = np.flatnonzero((label == number) & (predicted == number))
+            if len(right):
+                best = int(right[probability[right, number].argmax()])
+                places.append((best, axes, number, BLUE))
+        for axes in row[1 + len(wrong) : -1]:
+            axes.set_axis_off()
+        for axes, number in ((row[0], true), (row[-1], taken)):
+            if not any(axes is used for _, used, _, _ in places):
+                axes.set_axis_off()
+                axes.text(0.5, 0.5, f"no {symbol(names[number])}\nrecognised", ha="center", va="center")
+        for one, axes, number, colour in places:
+            draw(axes, samples.isel(sample=one))
+            axes.xaxis.label.set_size(6.5)
+            axes.tick_params(labelsize=6)
+            axes.spines[:].set(visible=True, color=colour, linewidth=1.2)
+            true_name = symbol(names[label[one]])
+            said = true_name if label[one] == number else f"{true_name} taken for {symbol(names[number])}"
+            axes.set_title(f"{said}, {100 * probability[one, number]:.0f} %", fontsize=8, color=colour)
+        row[0].text(
+            -0.12,
+            0.5,
+            f"{pair.count} of {pair.samples}\n{symbol(pair.true)} taken\nfor {symbol(pair.predicted)}",
+            transform=row[0].transAxes,
+            ha="right",
+            va="center",
+        )
+    return figure
+
+
+def _drawing(sample: Sample) -> Callable[[Axes, xr.Dataset], None]:
+    return sample.drawing or (lambda axes, one: _as_it_is(axes, one[sample.variable]))
+
+
+def _as_it_is(axes: Axes, values: xr.DataArray) -> None:
+    """A sequence as a line, a field as an image; of more dimensions what comes last."""
+    if values.ndim == 1:
+        axes.plot(values.values, color="black", linewidth=0.7)
+    else:
+        axes.imshow(values.values.reshape(*values.shape[:2], -1)[..., -1], cmap="viridis")
+        axes.set(xticks=(), yticks=())
