@@ -237,8 +237,13 @@ class Study:
 
 
 def _check_type(name: str, value: Any, usual: Any) -> None:
-    fits = isinstance(value, type(usual)) and isinstance(value, bool) == isinstance(usual, bool)
-    if usual is not None and not fits and not (isinstance(usual, float) and type(value) is int):
+    plain = type(usual) in (
+        bool,
+        int,
+        float,
+        str,
+    )  # of other values, such as sequences, the function knows what it takes
+    if plain and type(value) is not type(usual) and (type(value), type(usual)) != (int, float):
         raise InputError(f"{name} is {value!r}; expected a value like the usual one, {usual!r}")
 
 

@@ -144,12 +144,13 @@ def test_what_is_set_is_like_the_usual_value(folder):
         from raypipe.plan import Output, product, simulations
         from raypipe.study import DataSet, Study
         def simulate(a): return {"x": a}
-        def scan(points: int = 3, top: float = 2.0, wide: bool = False):
+        def scan(points: int = 3, top: float = 2.0, wide: bool = False, window: tuple = (0, 1)):
             return simulations(simulate, product(a=range(points)), {"x": Output()})
         STUDY = Study("mine", {"scan": DataSet(scan, labelled=False)})
         """
     chosen = choose(folder, "mine.py", text)
     assert chosen.plan("scan", {"top": 3}).parameters["top"] == 3
+    assert chosen.plan("scan", {"window": [2, 3]}).parameters["window"] == [2, 3]
     for name, value in (("points", "many"), ("points", 2.5), ("points", True), ("wide", 1)):
         with pytest.raises(InputError, match=f"{name} is {value!r}; expected a value like the usual one"):
             chosen.plan("scan", {name: value})
