@@ -86,6 +86,14 @@ def randomised(model, seed=0):
     return model
 
 
+def samples(shape):
+    """Three random samples, small to large: of one size a network that averages would say the same of all."""
+    import numpy as np
+
+    sizes = np.reshape([0.1, 1, 3], (3, *[1] * len(shape)))
+    return (sizes * np.random.default_rng(5).uniform(-1, 1, (3, *shape))).astype("float32")
+
+
 def save_all(folder: str) -> str:
     """Save each network in each format of TensorFlow 2.14; its version."""
     import numpy as np
@@ -96,7 +104,7 @@ def save_all(folder: str) -> str:
         model = randomised(build(keras))
         for ending in ("", ".h5", ".keras"):
             model.save(f"{folder}/{build.__name__}{ending}")
-        inputs = np.random.default_rng(5).uniform(-1, 1, (3, *model.input_shape[1:])).astype("float32")
+        inputs = samples(model.input_shape[1:])
         np.savez(f"{folder}/{build.__name__}.npz", inputs=inputs, outputs=model(inputs, training=False).numpy())
     model.save_weights(f"{folder}/weights-only.h5")
 

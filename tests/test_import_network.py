@@ -44,7 +44,7 @@ def keras_3(tmp_path):
     from tensorflow import keras
 
     model = foreign_models.randomised(foreign_models.pattern(keras))
-    inputs = np.random.default_rng(5).uniform(-1, 1, (3, 128, 128, 3)).astype("float32")
+    inputs = foreign_models.samples((128, 128, 3))
     np.savez(tmp_path / "new.npz", inputs=inputs, outputs=model(inputs, training=False).numpy())
     model.save(tmp_path / "new.keras")
     model.save(tmp_path / "new.h5")
@@ -95,17 +95,14 @@ def test_what_the_numbers_mean_is_that_of_the_study_if_it_is_known(saved):
     found = import_network(str(saved / "trajectory")).architecture
     assert found.name == "trajectory"
     assert found.classes == architecture("andi-study").classes
-    with pytest.raises(
-        InputError, match=r"theirs/x|has 15 outputs; which of the study's classes they are is not known"
-    ):
-        import_network(str(saved / "pattern.h5"))
+    assert import_network(str(saved / "pattern.h5")).architecture.classes == architecture("pattern-2d").classes
     with pytest.raises(InputError, match="3 different classes are named, a,b,c; name 15"):
         import_network(str(saved / "pattern.h5"), classes=["a", "b", "c"])
     with pytest.raises(InputError, match="of 3 frames; 2 times are given: give 3"):
         import_network(str(saved / "pattern.h5"), classes="abcdefghijklmno", frames=[1, 2])
     with pytest.raises(InputError, match=r"--frames with trajectory.h5, which is of the study andi"):
         import_network(str(saved / "trajectory.h5"), name="again", frames=[1, 2])
-    assert artifact.names() == ["trajectory"]
+    assert artifact.names() == ["pattern", "trajectory"]
 
 
 @pytest.mark.parametrize("file", ["new.keras", "new.h5", "new"])

@@ -55,10 +55,9 @@ def explain(
 
     For sequences the store is `relevance/<network>/<split>` (after it `-<method>` if the method is not the default
     one, `-<control>`, and the chosen samples) with `relevance` and the sequence (sample, time) and `score` (sample),
-    the score explained; for fields `saliency/<network>/<split>` with `saliency` and the last frame or channel (sample, y, x),
-    and
-    by layer-wise relevance propagation `relevance` (sample, y, x) and `score` (sample). Both have the coordinates of
-    the predictions and `origin`, the number of the sample in the split.
+    the score explained; for fields `saliency/<network>/<split>` with `saliency` and the last frame or channel
+    (sample, y, x), and by layer-wise relevance propagation `relevance` (sample, y, x) and `score` (sample). Both have
+    the coordinates of the predictions and `origin`, the number of the sample in the split.
 
     Args:
         network: name of a trained network.

@@ -20,8 +20,8 @@ __all__ = [
     "perturbation_curve",
     "rank_correlations",
     "recalls",
-    "reliability",
     "refined_planes",
     "refined_scan",
+    "reliability",
     "training_history",
 ]
