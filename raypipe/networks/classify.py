@@ -10,7 +10,7 @@ from raypipe.errors import InputError
 from raypipe.networks import artifact, inputs, keras_model
 from raypipe.networks.architecture import Architecture
 from raypipe.run.fill import fill
-from raypipe.store import Coordinate, Plan, Variable
+from raypipe.store import Coordinate, Plan, Variable, label_attributes
 
 if TYPE_CHECKING:
     import xarray
@@ -23,7 +23,8 @@ def classify(network: str, split: str, *, workers: int | None = None) -> str:
     """Classify all samples of a split, or complete what is there.
 
     The store has `probability` (sample, class) and `predicted` (sample), the coordinates that the data set has for
-    its samples and `class`, the names of the network's classes.
+    its samples, of which `label` counts the network's classes, and `class`, their names. The network may have classes
+    that the data set does not have.
 
     Args:
         network: name of a trained network, such as "small" or "longer/small".
@@ -76,6 +77,7 @@ def plan(network: str, split: str) -> Plan:
                 for key, values in source.variables.items()
                 if values.dims == ("sample",)
             },
+            **_label(architecture, source),
             "class": Coordinate(("class",), list(architecture.classes), {"long_name": "name of the class"}),
         },
         parameters={
@@ -129,6 +131,22 @@ def classifier(trained: artifact.Artifact) -> Callable[[np.ndarray], np.ndarray]
     return probability
 
 
+def _label(architecture: Architecture, source: "xarray.Dataset") -> dict[str, Coordinate]:
+    """The label in the network's order of classes, where the data set's is another."""
+    if not _has_labels(source) or inputs.class_names(source) == architecture.classes:
+        return {}
+    return {
+        "label": Coordinate(
+            ("sample",), inputs.labels_for(architecture, source), label_attributes(architecture.classes)
+        )
+    }
+
+
+def _has_labels(source: "xarray.Dataset") -> bool:
+    # Of a scan nobody knows beforehand what there is: it has no labels, or -1 throughout.
+    return "label" in source and source["label"].values.max() >= 0
+
+
 def _check(architecture: Architecture, source: "xarray.Dataset", name: str) -> None:
     times = set(architecture.frame_times or ())
     if times and (missing := sorted(times - set(source["frame"].values.tolist()))):
@@ -136,11 +154,10 @@ def _check(architecture: Architecture, source: "xarray.Dataset", name: str) -> N
             f"data set {name} has no frames at t = {', '.join(map(str, missing))}, which network {architecture.name} "
             "sees; choose a network of fewer frames, or a data set that has them"
         )
-    # Of a scan nobody knows beforehand what there is: it has no labels, or -1 throughout.
-    if "label" in source and source["label"].values.max() >= 0:
-        classes = tuple(source["label"].attrs["flag_meanings"].split())
-        if classes != architecture.classes:
+    if _has_labels(source):
+        classes = inputs.class_names(source)
+        if not set(classes) <= set(architecture.classes):
             raise InputError(
                 f"data set {name} has the classes {' '.join(classes)}; network {architecture.name} knows "
-                f"{' '.join(architecture.classes)}: choose a split with the classes of the network"
+                f"{' '.join(architecture.classes)}: choose a split without other classes"
             )
