@@ -20,7 +20,9 @@ from raypipe.networks.evaluate import evaluate, table
 
 def main(
     network: Annotated[str, typer.Option(help="Trained network: andi-study, pattern-2d, a name of the grid, …")],
-    split: Annotated[str, typer.Option(help="Labelled data set of the network's study, with its classes.")] = "test",
+    split: Annotated[
+        str, typer.Option(help="Labelled data set of the network's study, without other classes.")
+    ] = "test",
     output: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("figures"),
     workers: Annotated[
         int | None, typer.Option(help="At most so many worker processes, one core each. [default: all cores]")
