@@ -23,7 +23,7 @@ from raypipe.networks.evaluate import confused, evaluate, table
 def main(
     network: Annotated[str, typer.Option(help="Trained network: andi-study, pattern-2d, a name of the grid, …")],
     split: Annotated[
-        str, typer.Option(help="Labelled data sets of the network's study, with its classes, such as train,val,test.")
+        str, typer.Option(help="Labelled data sets of the network's study, without other classes: train,val,test.")
     ] = "test",
     output: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("figures"),
     workers: Annotated[

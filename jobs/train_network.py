@@ -23,7 +23,8 @@ def main(
         str, typer.Option(help="andi-study, andi-residual, pattern-2d, pattern-2d-second, pattern-3d, or as 123-2.")
     ],
     train_split: Annotated[
-        str | None, typer.Option(help="Train on this data set of the study.  [default: that of the network]")
+        str | None,
+        typer.Option(help="Train on this data set of the study, on the classes of the network.  [default: its own]"),
     ] = None,
     validation_split: Annotated[
         str | None, typer.Option(help="Validate on this one.  [default: that of the network]")

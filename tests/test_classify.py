@@ -15,6 +15,7 @@ from raypipe import catalog, command, store, study
 from raypipe.errors import InputError
 from raypipe.networks import classify, inputs, keras_model
 from raypipe.networks.architecture import Architecture, stack
+from raypipe.networks.evaluate import evaluate, table
 from raypipe.run import fill
 from raypipe.store import Coordinate, Plan, Template, Variable, label_attributes
 from raypipe.studies.andi import diffusion
@@ -71,6 +72,19 @@ def test_a_pattern_network_sees_its_frames_and_gives_probabilities(here, name):
     if name == "pattern-2d":
         outputs = np.exp(outputs) / np.exp(outputs).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(found["probability"], outputs, atol=1e-5)
+
+
+def test_labels_count_the_classes_of_the_network(here):
+    """Patterns of the first pass, which has no pi, before a network of the second."""
+    random_network(architecture("pattern-2d-second"))
+    tiny_data.write_patterns("test", 15)
+    found = catalog.open(classify.classify("pattern-2d-second", "test"))
+    assert found["label"].values.tolist() == [*range(13), 14, 15]
+    assert found["label"].attrs["flag_meanings"].split() == found["class"].values.tolist()
+    assert found["label"].attrs["flag_values"] == list(range(16))
+    said = table(evaluate(found.assign(predicted=found["label"])))
+    assert "accuracy 1.000" in said
+    assert "pi             0     nan       nan  -" in said
 
 
 def test_the_scan_is_classified_without_labels(here, capsys):

@@ -58,6 +58,22 @@ def test_read_takes_only_the_frames_of_the_network():
         assert found.labels.tolist() == [*range(15), 0]
 
 
+@pytest.mark.parametrize("count", [None, 15, 17])
+def test_samples_of_classes_that_the_network_does_not_have_are_left_out(count):
+    """Of the 16 classes of the second pass, one after the other, a network of the first does not have the 14th."""
+    write_patterns("train2", 2 * 16 + 14)
+    data = catalog.open("gray_scott/train2").load()
+    found = inputs.read(PATTERN, data, "gray_scott/train2", count)
+    labels = [*range(15), *range(15), *range(13)]
+    assert found.labels.tolist() == (labels if count is None else labels[:count])
+    second = inputs.read(architecture("pattern-2d-second"), data, "gray_scott/train2")
+    for label, number in ((12, 12), (13, 14), (14, 15)):
+        first = found.inputs[found.labels == label][0]
+        np.testing.assert_array_equal(first, second.inputs[second.labels == number][0])
+    with pytest.raises(InputError, match="44 samples of gray_scott/train2; expected from 1 to 43"):
+        inputs.read(PATTERN, data, "gray_scott/train2", 44)
+
+
 @pytest.mark.parametrize("count", [1, 7, 30, 600])
 def test_read_takes_as_many_of_each_class(count):
     write_trajectories("train", 600)
@@ -91,8 +107,11 @@ def test_data_sets_that_do_not_fit():
     refused(ANDI, "andi/val", "andi/val has samples of 100 points, not 320.*generate_trajectories --split val")
     refused(PATTERN, "andi/train", r"has no u \(sample, y, x, frame\)")
     refused(PATTERN, "gray_scott/val", "has no frames at t = 14970: .*generate_patterns --split val")
-    refused(PATTERN, "gray_scott/train2", "has the classes alpha .* pi l h, not alpha")
     inputs.check(architecture("pattern-2d-second"), catalog.open("gray_scott/train2"), "gray_scott/train2")
+    write_patterns("test", 15)
+    refused(
+        architecture("pattern-2d-second"), "gray_scott/test", "has the classes alpha .* nu l h, not alpha .* pi l h"
+    )
 
 
 def test_samples_without_label_and_empty_data_sets():

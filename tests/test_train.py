@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from tiny_data import write_trajectories
+from tiny_data import write_patterns, write_trajectories
 
 from raypipe import catalog
 from raypipe.errors import InputError
@@ -290,6 +290,19 @@ def test_validation_data_are_checked_too(monkeypatch):
     write_trajectories("val", 10, length=200)
     with pytest.raises(InputError, match="andi/val has samples of 200 points, not 320"):
         train(TWO, Settings(epochs=1))
+
+
+def test_what_is_left_out_is_said(monkeypatch, caplog):
+    write_patterns("train2", 32)
+    write_patterns("val2", 14)
+    asked = []
+    monkeypatch.setattr("raypipe.networks.train._tune", lambda tasks, _: asked.append(tasks))
+    splits = {"train_split": "train2", "validation_split": "val2"}
+    with caplog.at_level("INFO"):
+        train([architecture("pattern-2d")], Settings(**splits, series="all-points"))
+    assert "2 of 32 samples of gray_scott/train2 are left out: pattern-2d has no class pi" in caplog.text
+    data = asked[0]["all-points/pattern-2d"][2]["data"]
+    assert (data["train"]["samples"], data["validation"]["samples"]) == (30, 13)
 
 
 def test_more_samples_than_there_are(monkeypatch):

@@ -10,7 +10,7 @@ from raypipe.errors import InputError
 from raypipe.networks import artifact, inputs, keras_model
 from raypipe.networks.architecture import Architecture
 from raypipe.run.fill import fill
-from raypipe.store import Coordinate, Plan, Variable
+from raypipe.store import Coordinate, Plan, Variable, label_attributes
 
 if TYPE_CHECKING:
     import xarray
@@ -26,7 +26,8 @@ def classify(network: str, split: str, *, workers: int | None = None) -> str:
     """Classify all samples of a split, or complete what is there.
 
     The store has `probability` (sample, class) and `predicted` (sample), the coordinates that the data set has for
-    its samples and `class`, the names of the network's classes.
+    its samples, of which `label` counts the network's classes, and `class`, their names. The network may have classes
+    that the data set does not have.
 
     Args:
         network: name of a trained network, such as "small" or "longer/small".
@@ -88,6 +89,7 @@ def plan_of(network: str, source_name: str, name: str, parameters: Mapping[str, 
                 for key, values in source.variables.items()
                 if values.dims == ("sample",)
             },
+            **_label(architecture, source),
             "class": Coordinate(("class",), list(architecture.classes), {"long_name": "name of the class"}),
         },
         parameters={
@@ -144,17 +146,32 @@ def classifier(trained: artifact.Artifact) -> Callable[[np.ndarray], np.ndarray]
     return probability
 
 
+def _has_labels(source: "xarray.Dataset") -> bool:
+    # Of a scan nobody knows beforehand what there is: it has no labels, or -1 throughout.
+    return "label" in source and source["label"].values.max() >= 0
+
+
+def _label(architecture: Architecture, source: "xarray.Dataset") -> dict[str, Coordinate]:
+    """The label in the network's order of classes, where the data set's is another."""
+    if not _has_labels(source) or inputs.class_names(source) == architecture.classes:
+        return {}
+    labels = inputs.labels_for(architecture, source)
+    return {"label": Coordinate(("sample",), labels, label_attributes(architecture.classes))}
+
+
 def check(architecture: Architecture, source: "xarray.Dataset", name: str) -> None:
     """Make sure that a network can classify the data set `name` of a study.
 
     Raises:
-        InputError: if it cannot see its samples, or they are of other classes.
+        InputError: if it cannot see its samples, or some are of other classes.
     """
     problem = inputs.misfit(architecture, source)
-    # Of a scan nobody knows beforehand what there is: it has no labels, or -1 throughout.
-    labelled = problem is None and "label" in source and source["label"].values.max() >= 0
-    if labelled and (classes := inputs.class_names(source)) != architecture.classes:
-        problem = f"has the classes {' '.join(classes)}, not {' '.join(architecture.classes)}"
+    if (
+        problem is None
+        and _has_labels(source)
+        and not set(classes := inputs.class_names(source)) <= set(architecture.classes)
+    ):
+        problem = f"has the classes {' '.join(classes)}, not only {' '.join(architecture.classes)}"
     if problem:
         raise InputError(
             f"data set {name} {problem}: network {architecture.name} cannot classify it; choose a network or a split "

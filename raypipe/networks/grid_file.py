@@ -144,4 +144,4 @@ def _seen_of(of: Study, keys: _File) -> dict[str, Any]:
         dims = ", ".join(sample.dims)
         raise InputError(f"data set {name} has no {sample.variable} ({dims}) with a label; make it again")
     shape = data[sample.variable].shape[1:] + (() if sample.dims[-1] == "frame" else (1,))
-    return {"input_shape": shape, "classes": tuple(data["label"].attrs["flag_meanings"].split())}
+    return {"input_shape": shape, "classes": inputs.class_names(data)}

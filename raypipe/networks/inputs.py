@@ -70,6 +70,15 @@ def values(architecture: Architecture, data: "xarray.Dataset", samples: slice | 
     return block.take([place - first for place in places], axis=variable.dims.index("frame"))
 
 
+def labels_for(architecture: Architecture, data: "xarray.Dataset") -> np.ndarray:
+    """Labels of a data set (sample,), int64, in the network's order of classes; -1 if it does not have the class."""
+    numbers = [
+        architecture.classes.index(name) if name in architecture.classes else -1 for name in class_names(data)
+    ] + [-1]  # the last one is that of samples without a label
+    found: np.ndarray = np.array(numbers, "int64")[data["label"].values.astype("int64")]
+    return found
+
+
 def check_finite(what: str, values: np.ndarray, samples: np.ndarray) -> None:
     """Make sure that what a network says, `values` (sample, …) of the samples of these numbers, can be written.
 
@@ -86,12 +95,16 @@ def check_finite(what: str, values: np.ndarray, samples: np.ndarray) -> None:
 def read(architecture: Architecture, data: "xarray.Dataset", name: str, count: int | None = None) -> Samples:
     """Inputs and labels from the labelled data set `name`: of all samples, or of `count`, as many of each class.
 
+    The labels are those of the network. Samples of a class that it does not have are left out.
+
     Raises:
-        InputError: if the network cannot learn from the data set, see `check`, or `count` is not from 1 to its size.
+        InputError: if the network cannot learn from the data set, see `check`, or `count` is not from 1 to the number
+            of its samples that the network can learn from.
     """
     check(architecture, data, name)
-    labels = data["label"].values.astype("int64")
-    chosen = _balanced(labels, len(labels) if count is None else count, name)
+    labels = labels_for(architecture, data)
+    known = np.flatnonzero(labels >= 0)
+    chosen = known[_balanced(labels[known], len(known) if count is None else count, name)]
     inputs = np.empty((len(chosen), *architecture.input_shape), "float32")
     for start in range(0, len(labels), _BLOCK):
         first, last = np.searchsorted(chosen, (start, start + _BLOCK))
@@ -105,13 +118,13 @@ def check(architecture: Architecture, data: "xarray.Dataset", name: str) -> None
     """Make sure that a network can learn from the data set `name`.
 
     Raises:
-        InputError: if it is empty or has no labels, other classes, samples of another size, or not all frames that
-            the network sees; the message names the job that makes it.
+        InputError: if it is empty or has no labels, not all classes of the network, samples of another size, or not
+            all frames that the network sees; the message names the job that makes it.
     """
     problem = misfit(architecture, data)
     if problem is None and "label" not in data.coords:
         problem = f"has no {study.find(architecture.study).seen.variable} with a label"
-    if problem is None and (classes := class_names(data)) != architecture.classes:
+    if problem is None and not set(architecture.classes) <= set(classes := class_names(data)):
         problem = f"has the classes {' '.join(classes)}, not {' '.join(architecture.classes)}"
     if problem is None and data["label"].values.min() < 0:
         problem = "has samples without a label"

@@ -35,7 +35,8 @@ class Settings:
 
     `rate` is the learning rate, the highest if it changes. `recipe` is the name of another of the study's ways to
     train, where it has several.
-    `train_split` and `validation_split` are the data sets of the network's study; None is `Architecture.splits`.
+    `train_split` and `validation_split` are the data sets of the network's study; None is `Architecture.splits`. Of
+    their samples, those of a class that the network does not have are left out.
     `samples` is how many of the training data set are used, as many of each class; None is all. `series` names a
     collection of networks that are kept apart from others of the same architectures: another seed, other epochs.
     `scheduler` is fifo, every network to its last epoch, or asha, which ends early those that fall behind.
@@ -159,8 +160,18 @@ def _describe(architecture: Architecture, name: str, count: int | None) -> dict[
     except InputError as error:
         raise InputError(f"{error}; network {architecture.name} needs it: run {inputs.job(name)}") from error
     inputs.check(architecture, data, name)
+    known = int((inputs.labels_for(architecture, data) >= 0).sum())
+    if unknown := [one for one in inputs.class_names(data) if one not in architecture.classes]:
+        logging.getLogger(__name__).info(
+            "%d of %d samples of %s are left out: %s has no class %s",
+            data.sizes["sample"] - known,
+            data.sizes["sample"],
+            name,
+            architecture.name,
+            ", ".join(unknown),
+        )
     parameters = json.loads(json.dumps(data.attrs["parameters"]))
-    return {"name": name, "parameters": parameters, "samples": count or data.sizes["sample"]}
+    return {"name": name, "parameters": parameters, "samples": count or known}
 
 
 def _is_trained(name: str, architecture: Architecture, made_from: Mapping[str, Any]) -> bool:
