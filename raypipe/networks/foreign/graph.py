@@ -78,9 +78,9 @@ class _Reader:
 
             value: np.ndarray = make_ndarray(node.attr["value"].tensor)
             return value
-        if node.op not in _FOLDED:
-            return None
-        values = [self._constant(one) for one in self._inputs(node)]
+        values = [self._constant(one) for one in self._inputs(node)] if node.op in (*_FOLDED, "Squeeze") else [None]
+        if node.op == "Squeeze" and values[0] is not None:
+            return np.squeeze(values[0], tuple(node.attr["squeeze_dims"].list.i) or None)
         return None if any(one is None for one in values) else _FOLDED[node.op](*values)
 
     def _layer_at(self, node: Any) -> str:
