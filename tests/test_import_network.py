@@ -97,9 +97,9 @@ def test_what_the_numbers_mean_is_that_of_the_study_if_it_is_known(saved):
     assert found.classes == architecture("andi-study").classes
     assert import_network(str(saved / "pattern.h5")).architecture.classes == architecture("pattern-2d").classes
     with pytest.raises(InputError, match="3 different classes are named, a,b,c; name 15"):
-        import_network(str(saved / "pattern.h5"), classes=["a", "b", "c"])
+        import_network(str(saved / "pattern.h5"), name="again", classes=["a", "b", "c"])
     with pytest.raises(InputError, match="of 3 frames; 2 times are given: give 3"):
-        import_network(str(saved / "pattern.h5"), classes="abcdefghijklmno", frames=[1, 2])
+        import_network(str(saved / "pattern.h5"), name="again", classes="abcdefghijklmno", frames=[1, 2])
     with pytest.raises(InputError, match=r"--frames with trajectory.h5, which is of the study andi"):
         import_network(str(saved / "trajectory.h5"), name="again", frames=[1, 2])
     assert artifact.names() == ["pattern", "trajectory"]
@@ -122,7 +122,8 @@ def test_the_jobs_take_a_network_of_others(saved, here, store_root, tmp_path, ca
     random_network(architecture("123-2"))
     tiny_data.write_trajectories("test", 20)
     job("evaluate")("theirs/bare", output=tmp_path)
-    assert sorted(one.name for one in tmp_path.glob("*.png")) == ["theirs_bare_test_confusion.png"]
+    drawn = ("confused", "confusion", "recall", "reliability")
+    assert sorted(one.name for one in tmp_path.glob("*.png")) == [f"theirs_bare_test_{what}.png" for what in drawn]
     assert "theirs/bare on test" in capsys.readouterr().out
     job("rank_networks")("theirs/bare", reference="123-2", output=tmp_path / "ranking.csv")
     assert "theirs/bare" in (tmp_path / "ranking.csv").read_text()
