@@ -95,7 +95,24 @@ def test_the_scan_is_classified_without_labels(here, capsys):
     found = catalog.open("predictions/pattern-2d-second/scan")
     assert found["k"].values.tolist() == catalog.open("gray_scott/scan")["k"].values.tolist()
     assert found["class"].values.tolist() == list(tables.PATTERN_CLASSES_SECOND)
-    assert sum(int(line.split()[1]) for line in capsys.readouterr().out.splitlines()) == 3
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == ["class", "pattern-2d-second", "share"]
+    assert sum(int(line[1]) for line in lines[1:]) == 3
+
+
+def test_two_classifications_of_a_scan_are_counted_side_by_side(here, capsys):
+    random_network(architecture("pattern-2d-second"))
+    random_network(architecture("pattern-2d"), seed=1)
+    write_scan(3)
+    job("classify_scan")(against="pattern-2d")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["class", "pattern-2d-second", "share", "pattern-2d", "share"]
+    assert lines[14].split()[0] == "pi"
+    assert lines[14].split()[3:] == ["-", "-"]
+    for column in (1, 3):
+        counts = [line.split()[column] for line in lines[1:]]
+        assert sum(int(one) for one in counts if one != "-") == 3
+    assert len({len(line) for line in lines}) == 1, "columns are aligned"
 
 
 def test_a_second_run_writes_nothing_and_another_network_is_refused(here):
