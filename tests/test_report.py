@@ -204,7 +204,7 @@ def test_pointing_at_the_phase_diagram_tells_k_f_and_class(tmp_path):
 
 def test_pointing_hits_the_cell_that_is_drawn(tmp_path):
     """The axes are wider than the scan: a cell's place in the picture has the colour of its class."""
-    said = scan(every=1)
+    scan(every=20)
     page = build(tmp_path)
     cells = page.cells[0]
     caption = next(one for one in page.pictures if one.startswith("The class at"))
@@ -218,13 +218,12 @@ def test_pointing_hits_the_cell_that_is_drawn(tmp_path):
         text = cells["texts"][number]
         expected = of_symbol[text.rpartition(": ")[2]] if text else (1, 1, 1)
         np.testing.assert_allclose(colour, expected, atol=0.01, err_msg=text)
-    assert said.sizes["sample"] == 5481
 
 
 def test_confidence_is_told_of_each_cell_and_counted(tmp_path):
-    scan(every=1)
+    scan(every=20)
     page = build(tmp_path)
-    assert any("2740 of 5481 samples have a class of less than 60%" in caption for caption in page.pictures)
+    assert any("137 of 275 samples have a class of less than 60%" in caption for caption in page.pictures)
     assert {text.rpartition(", ")[2] for text in page.cells[1]["texts"]} == {"", "50%", "90%"}
 
 
@@ -247,7 +246,7 @@ def test_confidence_is_calibrated_where_there_is_a_temperature_of_this_network(t
 
 
 def test_two_classifications_of_one_scan_are_compared_cell_by_cell(tmp_path):
-    said = scan(every=1)
+    said = scan(every=20)
     assert "Only pattern-2d-second has classified this scan" in build(tmp_path).sections["disagreement"]
     names = [name if name != "pi" else "nu" for name in np.array(tables.PATTERN_CLASSES_SECOND)[said.predicted]]
     first = [tables.PATTERN_CLASSES.index(name) for name in names]
