@@ -126,5 +126,8 @@ STUDY = Study(
     },
     sample=Sample("u", ("sample", "y", "x", "view"), prepare=lambda u: u - u.mean(axis=(1, 2, 3), keepdims=True)),
     networks=(SMALL,),
-    pictures=(Picture("predictions/*/scan", phase_diagram, "States of the Brusselator, as the network names them."),),
+    pictures=(
+        Picture("predictions/*/scan", phase_diagram, "States of the Brusselator, as the network names them."),
+        Picture("predictions/*/scan", "raypipe.report.scan:confidence"),
+    ),
 )

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from raypipe.command import run
+from raypipe.plot import window
 from raypipe.run.progress import progress
 from raypipe.studies.gray_scott import integrator
 from raypipe.studies.gray_scott.pictures import preview
@@ -37,7 +38,7 @@ def main(
         *integrator.initial_state(seed), f, k, diffusion_u=diffusion_u, frame_times=tuple(TIMES)
     )
     title = f"f = {f:g}, k = {k:g}, $D_u$ = {diffusion_u:g}, seed {seed}"
-    if output is None and preview.can_show():
+    if output is None and window.can_show():
         preview.show(_counted(frames), title)
         return
     name = f"seed{seed}_f{f:g}_k{k:g}_du{diffusion_u:g}"

@@ -95,7 +95,24 @@ def test_the_scan_is_classified_without_labels(here, capsys):
     found = catalog.open("predictions/pattern-2d-second/scan")
     assert found["k"].values.tolist() == catalog.open("gray_scott/scan")["k"].values.tolist()
     assert found["class"].values.tolist() == list(tables.PATTERN_CLASSES_SECOND)
-    assert sum(int(line.split()[1]) for line in capsys.readouterr().out.splitlines()) == 3
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == ["class", "pattern-2d-second", "share"]
+    assert sum(int(line[1]) for line in lines[1:]) == 3
+
+
+def test_two_classifications_of_a_scan_are_counted_side_by_side(here, capsys):
+    random_network(architecture("pattern-2d-second"))
+    random_network(architecture("pattern-2d"), seed=1)
+    write_scan(3)
+    job("classify_scan")(against="pattern-2d")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["class", "pattern-2d-second", "share", "pattern-2d", "share"]
+    assert lines[14].split()[0] == "pi"
+    assert lines[14].split()[3:] == ["-", "-"]
+    for column in (1, 3):
+        counts = [line.split()[column] for line in lines[1:]]
+        assert sum(int(one) for one in counts if one != "-") == 3
+    assert len({len(line) for line in lines}) == 1, "columns are aligned"
 
 
 def test_a_second_run_writes_nothing_and_another_network_is_refused(here):
@@ -139,7 +156,7 @@ def test_mistakes_are_told_before_anything_is_written(here, store_root):
     with pytest.raises(InputError, match=r"'val2' with network 123-2, which is of the study andi.*train, val, test"):
         classify.classify("123-2", "val2")
     tiny_data.write_patterns("val2", 1)
-    with pytest.raises(InputError, match=r"val2 has the classes .* pi l h, not alpha"):
+    with pytest.raises(InputError, match=r"val2 has the classes .* pi l h, not only alpha"):
         classify.classify("pattern-2d", "val2")
     write_scan(1)
     with pytest.raises(InputError, match="scan has no frames at t = 11400, 11800"):
@@ -189,7 +206,7 @@ def test_a_scan_that_does_not_fit_is_refused_before_anything_is_written(here, gu
 def test_a_variable_or_classes_that_the_network_does_not_know(here, guest, store_root):
     labels = Coordinate(("sample",), np.zeros(1, "int64"), label_attributes(("calm", "mad")))
     write_fields("guest/train", (1, 8, 8, 2), label=labels)
-    with pytest.raises(InputError, match="guest/train has the classes calm mad, not calm wild"):
+    with pytest.raises(InputError, match="guest/train has the classes calm mad, not only calm wild"):
         classify.classify("small", "train")
     store.create(Template("guest/scan", 1, 1, {"v": Variable(("sample",), (1,), "float32", (1,))}, {}, {}), {})
     store.write_shard(
@@ -222,7 +239,8 @@ def test_the_job_classifies_any_scan_of_a_users_and_goes_on_where_it_was(guest, 
     job("classify_scan")(network="small", split="fine")
     assert store.ledger("predictions/small/fine")[1] == line, "what was finished is not classified again"
     assert catalog.open("predictions/small/fine").sizes == {"sample": 5, "class": 2}
-    assert sum(int(said.split()[1]) for said in capsys.readouterr().out.splitlines()) == 5
+    _, *lines = capsys.readouterr().out.splitlines()
+    assert sum(int(line.split()[1]) for line in lines) == 5
 
 
 def test_samples_of_another_size_or_other_dimensions_are_told_before_anything_is_written(here, store_root):

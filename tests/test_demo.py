@@ -42,5 +42,8 @@ def test_every_job_that_makes_data_is_shown(demo):
         "compare_grid",
         "rank_networks",
         "check_relevance",
+        "refine_scan",
+        "browse_scan",
+        "tabulate_networks",
     }
     assert shown == {path.stem for path in JOBS.glob("*.py")} - make_none

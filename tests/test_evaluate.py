@@ -10,7 +10,7 @@ from without_ray import fill_here, job
 from raypipe import command
 from raypipe.errors import InputError
 from raypipe.networks import classify
-from raypipe.networks.evaluate import confused, evaluate, table
+from raypipe.networks.evaluate import confused, evaluate, shares, table
 from raypipe.studies.andi.diffusion import ANDI_MODELS
 from raypipe.study import architecture
 
@@ -51,6 +51,18 @@ def test_the_most_confused_pairs_come_first():
     ]
     assert confused(evaluate(predictions(label, predicted)), most=1) == found[:1]
     assert confused(evaluate(predictions([0, 1], [0, 1]))) == []
+
+
+def test_shares_of_classes_are_aligned_for_long_names():
+    first = predictions([0] * 8, [0, 0, 0, 1, 1, 2, 2, 2]).assign_coords({"class": ["a", "a rather long name", "c"]})
+    second = predictions([0] * 8, [0] * 7 + [2]).assign_coords({"class": ["a", "d", "c"]})
+    assert shares({"one": first, "two": second}).splitlines() == [
+        "class               one   share  two   share",
+        "a                     3  37.50%    7  87.50%",
+        "a rather long name    2  25.00%    -       -",
+        "c                     3  37.50%    1  12.50%",
+        "d                     -       -    0   0.00%",
+    ]
 
 
 def test_a_class_that_never_occurs_does_not_count():

@@ -105,7 +105,8 @@ def test_the_brusselator(outside):
     assert catalog.open("refined/small/scan/first-000008").sizes["sample"] == 16
     outside.call("explain --study brusselator.py --network small")
     assert catalog.open("saliency/small/test").saliency.shape == (3, 48, 48)
-    assert outside.call("draw --study brusselator.py")[0].split() == ["figures/predictions-small-scan.png"]
+    drawn = [f"figures/{name}.png" for name in ("predictions-small-scan", "confidence-small")]
+    assert outside.call("draw --study brusselator.py")[0].split() == drawn
     outside.call("report --study brusselator.py")
     assert "brusselator/train" in (outside.folder / "report/index.html").read_text()
     assert "brusselator/scan: sound" in outside.call("verify --study brusselator.py")[0]

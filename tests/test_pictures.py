@@ -150,6 +150,7 @@ def test_the_job_draws_the_pictures_of_the_studies_that_come_with_raypipe(tmp_pa
         "gray_scott-train",
         "saliency-pattern-2d-test",
         "phase-diagram-pattern-2d-second",
+        "confidence-pattern-2d-second",
         "montage-pattern-2d-second-kappa",
         "relevance-andi-study-test",
     ]

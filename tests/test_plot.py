@@ -4,6 +4,7 @@ import matplotlib
 import numpy as np
 import pytest
 import tiny_results
+import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import pyplot
@@ -13,6 +14,7 @@ from raypipe import plot
 from raypipe.errors import InputError
 from raypipe.networks import calibration
 from raypipe.networks.evaluate import confused, evaluate
+from raypipe.plot import plane
 from raypipe.plot.classes import class_names, colours, one_per_class, symbol
 from raypipe.plot.style import new_figure, raster
 from raypipe.studies import andi, gray_scott
@@ -29,11 +31,17 @@ def texts(figure):
     ]
 
 
+def classes_of(predictions):
+    """Class numbers over the scan's plane (f, k), -1 outside."""
+    plane = pictures.phase_lattice(predictions)
+    return plane.x, plane.y, plane.image(predictions["predicted"].values).filled(-1)
+
+
 def test_a_full_scan_is_drawn_point_by_point():
     predictions = tiny_results.scan_predictions()
-    k, f, image = pictures.phase_grid(predictions)
+    k, f, image = classes_of(predictions)
     assert image.shape == (95, 87)
-    assert np.count_nonzero(image != pictures.OUTSIDE) == 5369
+    assert np.count_nonzero(image >= 0) == 5369
     # Points that belong to two rectangles have two predictions: either will do.
     said = {}
     for point in zip(predictions.k.values, predictions.f.values, predictions.predicted.values, strict=True):
@@ -43,16 +51,16 @@ def test_a_full_scan_is_drawn_point_by_point():
 
 
 def test_the_plane_beyond_the_scan_stays_empty():
-    k, f, image = pictures.phase_grid(tiny_results.scan_predictions(50))
-    assert image[np.searchsorted(f, 0.1), np.searchsorted(k, 0.03)] == pictures.OUTSIDE
-    assert image[np.searchsorted(f, 0.1), np.searchsorted(k, 0.075)] == pictures.OUTSIDE
+    k, f, image = classes_of(tiny_results.scan_predictions(50))
+    assert image[np.searchsorted(f, 0.1), np.searchsorted(k, 0.03)] == -1
+    assert image[np.searchsorted(f, 0.1), np.searchsorted(k, 0.075)] == -1
 
 
 @given(every=st.integers(2, 1000), cell=st.integers(0, 5368))
 def test_a_thinned_scan_is_filled_with_the_nearest_class(every, cell):
     predictions = tiny_results.scan_predictions(every)
-    k, f, image = pictures.phase_grid(predictions)
-    row, column = np.argwhere(image != pictures.OUTSIDE)[cell]
+    k, f, image = classes_of(predictions)
+    row, column = np.argwhere(image >= 0)[cell]
     distance = np.hypot((predictions.k - k[column]) / 0.000625, (predictions.f - f[row]) / 0.00125)
     nearest = predictions.predicted.values[distance.values < distance.values.min() + 1e-6]
     assert image[row, column] in nearest
@@ -60,14 +68,83 @@ def test_a_thinned_scan_is_filled_with_the_nearest_class(every, cell):
 
 def test_phase_diagram_has_axes_of_k_and_f_and_a_legend_of_the_classes_there():
     predictions = tiny_results.scan_predictions(100)
-    predictions["predicted"][:] = np.where(predictions.k < 0.05, 13, 15)
-    figure = pictures.phase_diagram(predictions)
+    predicted = np.where(predictions.k < 0.05, 13, 15)
+    figure = plot.class_plane(pictures.phase_lattice(predictions), predicted, CLASS_COLOURS)
     axes = figure.axes[0]
     assert axes.get_xlabel().startswith("kill rate k")
     assert axes.get_ylabel().startswith("feed rate f")
-    assert axes.get_xlim() == pytest.approx((0.02375 - 0.0003125, 0.0775 + 0.0003125))
+    assert axes.get_xlim() == (0.02, 0.08)
+    assert axes.get_ylim() == (0, 0.12)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["π", "h"]
     assert {text.get_text(): text.get_position()[0] < 0.05 for text in axes.texts} == {"π": True, "h": False}
+
+
+PLANE = xr.Dataset(
+    coords={
+        "A": ("sample", [1.0, 1.0, 2.0, 2.0, 3.0], {"long_name": "amplitude"}),
+        "B": ("sample", [10, 20, 10, 20, 10]),
+        "seed": ("sample", [1, 2, 3, 4, 5]),
+        "same": ("sample", np.ones(5)),
+    }
+)
+
+
+def test_the_lattice_of_a_scan_has_a_cell_for_each_point():
+    found = plane.lattice(PLANE)
+    assert (found.axes, found.labels, found.extent) == (("A", "B"), ("amplitude A", "B"), (0.5, 3.5, 5, 25))
+    assert found.samples.tolist() == [[0, 2, 4], [1, 3, -1]]
+    image = found.image(np.arange(5.0))
+    assert image.mask.tolist() == [[False, False, False], [False, False, True]]
+    assert plane.lattice(PLANE, ("B", "A")).samples.tolist() == [[0, 1], [2, 3], [4, -1]]
+    spread = PLANE.assign_coords(A=("sample", [1.0, 1.0, 2.0, 2.0, 9.0]))
+    assert plane.lattice(spread).extent is None
+    np.testing.assert_array_equal(plane.lattice(spread).edges[0], [0.5, 1.5, 5.5, 12.5])
+
+
+@pytest.mark.parametrize(
+    ("scan", "axes", "message"),
+    [
+        (PLANE.drop_vars("B"), (), "a plane of A; expected two parameters of the scan, which has A: name the axes"),
+        (PLANE.assign_coords(C=("sample", np.arange(5))), (), "a plane of A, B, C; expected two"),
+        (PLANE, ("A", "Q"), "a plane of A, Q; expected two parameters of the scan, which has A, B"),
+        (
+            xr.Dataset(coords={"A": ("sample", np.arange(100.0)), "B": ("sample", np.arange(100.0) ** 2)}),
+            (),
+            "100 points fill 1.0% of a lattice of 100 × 100 values of A and B",
+        ),
+    ],
+)
+def test_what_is_no_plane_is_one_line(scan, axes, message):
+    with pytest.raises(InputError, match=message):
+        plane.lattice(scan, axes)
+
+
+def test_entropy_is_of_equal_probabilities_one_and_of_a_sure_network_nothing():
+    probability = [[1, 0, 0, 0], [0.25, 0.25, 0.25, 0.25], [0.5, 0.5, 0, 0]]
+    np.testing.assert_allclose(plane.normalised_entropy(probability), [0, 1, 0.5])
+
+
+def test_how_unsure_a_network_is_over_the_plane_with_borders_between_its_classes():
+    axes = plot.entropy_plane(plane.lattice(PLANE), np.linspace(0, 1, 5), np.array([0, 0, 1, 1, 1])).axes[0]
+    cells, lines = axes.collections
+    np.testing.assert_array_equal(cells.get_array().filled(-1), [[0, 0.5, 1], [0.25, 0.75, -1]])
+    assert cells.get_clim() == (0, 1)
+    segments = {tuple(map(tuple, one.tolist())) for one in lines.get_segments()}
+    inner = {((1.5, 5), (1.5, 15)), ((1.5, 15), (1.5, 25))}
+    around_the_cell_outside = {((2.5, 15), (2.5, 25)), ((2.5, 15), (3.5, 15))}
+    assert inner | around_the_cell_outside < segments
+    assert len(segments) == 2 + 2 + 8, "and eight on the sides of the lattice"
+
+
+def test_cells_that_two_networks_name_otherwise_are_shown_as_each_names_them():
+    colour_of = dict(zip(("alpha", "beta", "other", "none"), colours(4), strict=True))
+    first, second = np.array([0, 0, 1, 1, 1]), np.array([0, 2, 1, 1, 0])
+    figure = plot.differing_planes(plane.lattice(PLANE), (first, second), ("one", "two"), colour_of)
+    left, right = figure.axes
+    assert left.collections[0].get_array().filled(-1).tolist() == [[-1, -1, 1], [0, -1, -1]]
+    assert right.collections[0].get_array().filled(-1).tolist() == [[-1, -1, 0], [2, -1, -1]]
+    assert (left.get_title(), right.get_title()) == ("as one names them", "as two names them")
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["α", "β", "other"]
 
 
 def test_every_pattern_class_has_a_symbol_and_a_colour():

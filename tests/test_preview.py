@@ -9,6 +9,7 @@ from PIL import Image
 from jobs import preview_pattern
 from raypipe.command import run
 from raypipe.errors import InputError
+from raypipe.plot import window
 from raypipe.studies.gray_scott import integrator
 from raypipe.studies.gray_scott.pictures import preview
 
@@ -40,11 +41,11 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
 
 
 def test_there_is_no_window_without_a_display(monkeypatch):
-    assert matplotlib.get_backend().lower() == "agg" or preview.can_show()
+    assert matplotlib.get_backend().lower() == "agg" or window.can_show()
     monkeypatch.setattr(matplotlib, "get_backend", lambda: "agg")
-    assert not preview.can_show()
+    assert not window.can_show()
     monkeypatch.setattr(matplotlib, "get_backend", lambda: "TkAgg")
-    assert preview.can_show()
+    assert window.can_show()
 
 
 @pytest.mark.parametrize("closed_after", [2, None])
@@ -75,7 +76,7 @@ def test_job_writes_film_and_picture(tmp_path, short, capsys):
 def test_job_opens_a_window_where_there_is_a_display(tmp_path, short, monkeypatch):
     shown = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(preview, "can_show", lambda: True)
+    monkeypatch.setattr(window, "can_show", lambda: True)
     monkeypatch.setattr(preview, "show", lambda frames, title: shown.append((len(list(frames)), title)))
     preview_pattern.main(seed=3, f=0.03, k=0.055)
     assert shown == [(4, "f = 0.03, k = 0.055, $D_u$ = 0.2, seed 3")]

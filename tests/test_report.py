@@ -1,6 +1,7 @@
 """The report: every section from its data, or the job that makes them; one file that needs no other."""
 
 import base64
+import io
 import json
 import re
 from html.parser import HTMLParser
@@ -9,20 +10,32 @@ import numpy as np
 import pytest
 import tiny_results
 import xarray as xr
+from matplotlib.colors import to_rgb
+from PIL import Image
 from tiny_networks import blank_weights
 from tiny_results import write
 
 from jobs import report as job
 from raypipe import report, store
 from raypipe.errors import InputError
-from raypipe.networks import artifact
+from raypipe.networks import artifact, calibration
 from raypipe.networks.artifact import Artifact
 from raypipe.plot.classes import symbol
+from raypipe.store import documents, objects
 from raypipe.studies.andi import diffusion
 from raypipe.studies.gray_scott import tables
+from raypipe.studies.gray_scott.pictures.colours import CLASS_COLOURS
 from raypipe.study import architecture
 
-OF_PATTERNS = ("patterns", "saliency", "phase-diagram", "refined-phase-diagram", "montage")
+OF_PATTERNS = (
+    "patterns",
+    "saliency",
+    "phase-diagram",
+    "confidence",
+    "disagreement",
+    "refined-phase-diagram",
+    "montage",
+)
 SECTIONS = ("summary", "evaluation", "relevance", *OF_PATTERNS, "networks", "provenance")
 
 
@@ -93,6 +106,8 @@ def test_a_section_without_data_says_which_job_makes_them(tmp_path):
         "relevance": "raypipe explain --network andi-study",
         "saliency": "raypipe explain --network pattern-2d",
         "phase-diagram": "raypipe classify_scan",
+        "confidence": "raypipe classify_scan",
+        "disagreement": "raypipe classify_scan",
         "refined-phase-diagram": "raypipe refine_scan",
         "montage": "raypipe generate_scan",
         "patterns": "raypipe generate_patterns --split train",
@@ -112,7 +127,15 @@ def test_every_section_is_drawn_and_the_page_needs_no_other_file(tmp_path):
     write("refined/pattern-2d-second/scan/first-000006", tiny_results.refined(), **made_with)
     page = build(tmp_path)
     captions = "\n".join(page.pictures)
-    for start in ("Confusion matrix", "Loss and accuracy", "One trajectory", "One pattern", "The pattern at", "All 2"):
+    for start in (
+        "Confusion matrix",
+        "Loss and accuracy",
+        "One trajectory",
+        "One pattern",
+        "The class at",
+        "How unsure",
+        "All 2",
+    ):
         assert start in captions
     assert "python jobs" not in "".join(page.sections[section] for section in SECTIONS if section != "patterns")
     assert all(address.startswith(("data:", "#")) for address in page.addresses)
@@ -120,6 +143,7 @@ def test_every_section_is_drawn_and_the_page_needs_no_other_file(tmp_path):
     files = {path.name: path.read_bytes() for path in (tmp_path / "report").glob("*.png")}
     assert sorted(files.values()) == sorted(page.pictures.values())
     assert sorted(files) == [
+        "confidence-pattern-2d-second.png",
         "confusion-andi-study-test.png",
         "montage-pattern-2d-second-alpha.png",
         "phase-diagram-pattern-2d-second.png",
@@ -178,6 +202,79 @@ def test_pointing_at_the_phase_diagram_tells_k_f_and_class(tmp_path):
     assert 0 < cells["top"] < cells["top"] + cells["height"] < 1
 
 
+def test_pointing_hits_the_cell_that_is_drawn(tmp_path):
+    """The axes are wider than the scan: a cell's place in the picture has the colour of its class."""
+    scan(every=20)
+    page = build(tmp_path)
+    cells = page.cells[0]
+    caption = next(one for one in page.pictures if one.startswith("The class at"))
+    image = np.asarray(Image.open(io.BytesIO(page.pictures[caption])).convert("RGB"))
+    of_symbol = {symbol(name): to_rgb(colour) for name, colour in CLASS_COLOURS.items()}
+    for number in (0, 40, 86, 40 * 87 + 50, 94 * 87 + 20, 94 * 87 + 40):
+        row, column = divmod(number, 87)
+        x = cells["left"] + (column + 0.5) * cells["width"] / 87
+        y = cells["top"] + (row + 0.5) * cells["height"] / 95
+        colour = image[int(y * image.shape[0]), int(x * image.shape[1])] / 255
+        text = cells["texts"][number]
+        expected = of_symbol[text.rpartition(": ")[2]] if text else (1, 1, 1)
+        np.testing.assert_allclose(colour, expected, atol=0.01, err_msg=text)
+
+
+def test_confidence_is_told_of_each_cell_and_counted(tmp_path):
+    scan(every=20)
+    page = build(tmp_path)
+    assert any("137 of 275 samples have a class of less than 60%" in caption for caption in page.pictures)
+    assert {text.rpartition(", ")[2] for text in page.cells[1]["texts"]} == {"", "50%", "90%"}
+
+
+@pytest.mark.parametrize("of_this_network", [True, False])
+def test_confidence_is_calibrated_where_there_is_a_temperature_of_this_network(tmp_path, of_this_network):
+    trained("pattern-2d-second")
+    own = artifact.checksum("pattern-2d-second")
+    found = calibration.Temperature(temperature=2.0, network=own, source="gray_scott/val2", samples=9)
+    objects.put(calibration.path("pattern-2d-second"), documents.seal(found))
+    said = tiny_results.scan_predictions(200)
+    made_by = own if of_this_network else "another"
+    made = {"network": "pattern-2d-second", "source": "gray_scott/scan", "network_sha256": made_by}
+    write("predictions/pattern-2d-second/scan", said, **made)
+    page = build(tmp_path)
+    (caption,) = (one for one in page.pictures if one.startswith("How unsure"))
+    assert ("calibrated with T = 2.00" in caption) == of_this_network
+    # Of 0.9 and fifteen times 0.1 / 15, the square roots in proportion.
+    expected = 0.9**0.5 / (0.9**0.5 + 15 * (0.1 / 15) ** 0.5) if of_this_network else 0.9
+    assert f"{expected:.0%}" in {text.rpartition(", ")[2] for text in page.cells[1]["texts"]}
+
+
+def test_two_classifications_of_one_scan_are_compared_cell_by_cell(tmp_path):
+    said = scan(every=20)
+    assert "Only pattern-2d-second has classified this scan" in build(tmp_path).sections["disagreement"]
+    names = [name if name != "pi" else "nu" for name in np.array(tables.PATTERN_CLASSES_SECOND)[said.predicted]]
+    first = [tables.PATTERN_CLASSES.index(name) for name in names]
+    write("predictions/pattern-2d/scan", said.drop_dims("class").assign_coords(
+        {"class": ("class", list(tables.PATTERN_CLASSES))}
+    ).assign(predicted=("sample", first)))  # fmt: skip
+    page = build(tmp_path)
+    (caption,) = (one for one in page.pictures if "name otherwise" in one)
+    texts = page.cells[3]["texts"]
+    differing = [text for text in texts if "by pattern-2d, " in text]
+    assert caption.startswith(
+        f"{len(differing)} of 5369 cells ({len(differing) / 5369:.1%}) that pattern-2d and pattern-2d-second name "
+        "otherwise"
+    )
+    assert f"Most often ν and π {len(differing)}." in caption
+    assert {text.partition(": ")[2] for text in differing} == {"ν by pattern-2d, π by pattern-2d-second"}
+    assert sum("by both" in text for text in texts) == 5369 - len(differing)
+    assert f"ν π {len(differing)}" in " ".join(page.sections["disagreement"].split())
+    assert len(differing) > 300
+    turned = build(tmp_path, against="pattern-2d-second").pictures
+    (caption,) = (one for one in turned if "name otherwise" in one)
+    assert "that pattern-2d-second and pattern-2d name otherwise. Most often π and ν" in caption
+    with pytest.raises(
+        InputError, match="pattern-3d has not classified gray_scott/scan; there: pattern-2d, pattern-2d-second"
+    ):
+        build(tmp_path, against="pattern-3d")
+
+
 def test_montage_shows_the_wanted_class_and_pointing_tells_k_f_and_seed(tmp_path):
     said = scan(every=100)
     page = build(tmp_path, montage_class="kappa")
@@ -187,7 +284,7 @@ def test_montage_shows_the_wanted_class_and_pointing_tells_k_f_and_seed(tmp_path
         f"k = {k:g}, f = {f:g}, seed {seed}"
         for k, f, seed in zip(members.k.values, members.f.values, members.seed.values, strict=True)
     ]
-    cells = page.cells[1]
+    cells = page.cells[-1]
     assert cells["texts"] == expected + [""] * (10 - len(expected))
     assert (cells["left"], cells["top"], cells["width"], cells["height"]) == (0, 0, 1, 1)
     assert "Class κ" in page.sections["montage"]

@@ -3,7 +3,7 @@
 Every sample has one label and one prediction, so micro-F1, which challenges rank by, equals the accuracy.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,6 +114,30 @@ def confused(evaluation: xr.Dataset, most: int = 5) -> list[Confusion]:
         for row, column in pairs
         if counts[row, column]
     ]
+
+
+def shares(predictions: Mapping[str, xr.Dataset]) -> str:
+    """How many samples each class has, and their share of all, as lines of text.
+
+    Args:
+        predictions: by name of the network, with `predicted` (sample) and `class`, of one data set.
+    """
+    # In the order of the network that has most.
+    largest_first = sorted(predictions.values(), key=lambda one: -one.sizes["class"])
+    classes = dict.fromkeys(str(name) for found in largest_first for name in found["class"].values)
+    columns = [["class", *classes]]
+    for network, found in predictions.items():
+        own = [str(name) for name in found["class"].values]
+        counts = dict(zip(own, np.bincount(found["predicted"].values, minlength=len(own)), strict=True))
+        columns.append([network, *(str(counts.get(name, "-")) for name in classes)])
+        total = found.sizes["sample"]
+        columns.append(["share", *(f"{counts[name] / total:.2%}" if name in counts else "-" for name in classes)])
+    widths = [max(map(len, column)) for column in columns]
+    rows = zip(*columns, strict=True)
+    return "\n".join(
+        "  ".join([first.ljust(widths[0]), *(one.rjust(width) for one, width in zip(others, widths[1:], strict=True))])
+        for first, *others in rows
+    )
 
 
 def strata_of(evaluation: xr.Dataset) -> list[str]:

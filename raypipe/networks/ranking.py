@@ -30,6 +30,50 @@ def training_facts(trained: Artifact) -> dict[str, Any]:
     }
 
 
+def overview(networks: Sequence[str], evaluations: Mapping[str, Mapping[str, xr.Dataset]]) -> pd.DataFrame:
+    """One row per network, in their order: how it was trained and how good it is.
+
+    Args:
+        networks: names of trained networks.
+        evaluations: of each, what `evaluate` gives on the samples that it was trained on, as "train", that it was
+            validated on, as "val", and on "test"; what is not there is NaN.
+
+    Returns:
+        Columns `network`, `series` and `seed`, `train_split` and `val_split`, `epochs`, `seconds`; `train`, `val` and
+        `test`, the accuracy on each; `recall_<class>` on test.
+    """
+    rows = []
+    for name in networks:
+        trained, found = artifact.load(name), evaluations[name]
+        facts, how = training_facts(trained), trained.provenance.get("made_from", {}).get("training", {})
+        train_split, val_split = own_splits(trained)
+        rows.append(
+            {
+                "network": trained.architecture.name,
+                "series": trained.series,
+                "seed": how.get("seed"),
+                "train_split": train_split,
+                "val_split": val_split,
+                **{key: facts[key] for key in ("epochs", "seconds")},
+                **{one: found[one]["accuracy"].item() if one in found else np.nan for one in ("train", "val", "test")},
+                **{
+                    f"recall_{one.label.item()}": one.item()
+                    for one in (found["test"]["recall"] if "test" in found else ())
+                },
+            }
+        )
+    return pd.DataFrame(rows).astype({"seed": "Int64", "epochs": "Int64"})
+
+
+def own_splits(trained: Artifact) -> tuple[str, str]:
+    """The splits of its study on which a network was trained and validated; the usual ones, where that is not known."""
+    data = trained.provenance.get("made_from", {}).get("data")
+    if not data:
+        return trained.architecture.splits
+    train, validation = (data[one]["name"].partition("/")[2] for one in ("train", "validation"))
+    return train, validation
+
+
 def mean_with_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
     """Mean of independent values and its 95 % confidence interval after Student; NaN for a single value."""
     mean = float(np.mean(values))

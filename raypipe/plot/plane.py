@@ -1,15 +1,202 @@
-"""A refined scan: the classes of its plane, and which of its cells were simulated, and when."""
+"""A scan over the plane of two parameters: classes, how sure they are, where two networks differ, refinement.
 
-from collections.abc import Mapping
+A `Lattice` says which sample is in which cell of the plane; every picture here takes one, and values along `sample`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
-from matplotlib.colors import ListedColormap
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from scipy.ndimage import distance_transform_edt, label
 
+from raypipe.errors import InputError
 from raypipe.plot.classes import class_names, colours, symbol
 from raypipe.plot.style import new_figure, styled
+
+_LEAST_FILLED = 0.02
+"""Share of a lattice that a scan fills; of points at random it would be less."""
+
+_SMALLEST_LABELLED = 2.0
+"""Radius in cells of the largest disc inside a region, from which on the region gets its symbol."""
+
+_LEAST_RANGE = 0.2
+"""Entropy up to which colours go at least, so that a sure network does not look unsure."""
+
+_NO_PARAMETERS = ("label", "predicted", "seed")
+"""Coordinates of samples that are not sides of a plane."""
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """The plane of two parameters as a lattice of cells, and which sample of a scan is in each.
+
+    Attributes:
+        axes: names of the two parameters, that of the horizontal axis first.
+        x, y: their values along the sides of the lattice, ascending.
+        samples: (y, x) numbers of the samples, int64; -1 in cells that the scan does not reach.
+        labels: what is written at the axes.
+        limits: of the axes, (left, right, bottom, top); by default the sides of the lattice.
+    """
+
+    axes: tuple[str, str]
+    x: np.ndarray
+    y: np.ndarray
+    samples: np.ndarray
+    labels: tuple[str, str]
+    limits: tuple[float, float, float, float] | None = None
+
+    def image(self, values: np.ndarray) -> np.ma.MaskedArray:
+        """Values (sample,) as an image (y, x), masked where there is no sample."""
+        return np.ma.masked_array(np.asarray(values)[self.samples], self.samples < 0)
+
+    @property
+    def edges(self) -> tuple[np.ndarray, np.ndarray]:
+        """The edges of the columns and of the rows of cells, halfway between their values."""
+        return _edges(self.x), _edges(self.y)
+
+    @property
+    def extent(self) -> tuple[float, float, float, float] | None:
+        """Left, right, bottom and top of the lattice; None if its columns or rows are not equally wide."""
+        x, y = self.edges
+        if not all(np.allclose(np.diff(one), (one[-1] - one[0]) / (len(one) - 1)) for one in (x, y)):
+            return None
+        return float(x[0]), float(x[-1]), float(y[0]), float(y[-1])
+
+    def draw(self, axes: Axes, values: np.ndarray, **colours: Any) -> Any:
+        """Draw values (sample,) as coloured cells, or an image of them; `colours` are arguments of `pcolormesh`."""
+        image = values if isinstance(values, np.ma.MaskedArray) else self.image(values)
+        drawn = axes.pcolormesh(*self.edges, image, **colours)
+        axes.set(xlabel=self.labels[0], ylabel=self.labels[1])
+        if self.limits:
+            axes.set(xlim=self.limits[:2], ylim=self.limits[2:])
+        return drawn
+
+
+def parameters(scan: xr.Dataset) -> list[str]:
+    """Names of the coordinates of the samples that have several values, without label and seed."""
+    return [
+        str(name)
+        for name, one in scan.coords.items()
+        if one.dims == ("sample",) and name not in _NO_PARAMETERS and one.dtype.kind in "iuf" and np.ptp(one.values) > 0
+    ]
+
+
+def lattice(scan: xr.Dataset, axes: Sequence[str] = ()) -> Lattice:
+    """The plane of a scan.
+
+    Args:
+        scan: with its parameters as coordinates along `sample`.
+        axes: two of them; by default the two that vary. Of several samples in one cell the last one stands for it.
+
+    Raises:
+        InputError: if there are not just two, or the points are on no lattice.
+    """
+    chosen = tuple(axes) or tuple(parameters(scan))
+    if len(chosen) != 2 or any(name not in scan.coords for name in chosen):
+        raise InputError(
+            f"a plane of {', '.join(chosen) or 'no parameters'}; expected two parameters of the scan, which has "
+            f"{', '.join(parameters(scan)) or 'none that vary'}: name the axes, such as axes=A,B"
+        )
+    (x, column), (y, row) = (np.unique(scan[name].values, return_inverse=True) for name in chosen)
+    samples = np.full((len(y), len(x)), -1)
+    samples[row, column] = np.arange(len(row))
+    if np.mean(samples >= 0) < _LEAST_FILLED:
+        raise InputError(
+            f"{len(row)} points fill {np.mean(samples >= 0):.1%} of a lattice of {len(x)} × {len(y)} values of "
+            f"{' and '.join(chosen)}; expected points on a lattice, such as raypipe.plan.product makes"
+        )
+    long = (scan[name].attrs.get("long_name", "") for name in chosen)
+    labels = tuple(f"{said} {name}".strip() for said, name in zip(long, chosen, strict=True))
+    return Lattice((chosen[0], chosen[1]), x, y, samples, (labels[0], labels[1]))
+
+
+def _edges(values: np.ndarray) -> np.ndarray:
+    if len(values) == 1:
+        return values[0] + np.array([-0.5, 0.5])
+    between = (values[1:] + values[:-1]) / 2
+    return np.concatenate([[2 * values[0] - between[0]], between, [2 * values[-1] - between[-1]]])
+
+
+@styled
+def class_plane(plane: Lattice, predicted: np.ndarray, colour_of: Mapping[str, str]) -> Figure:
+    """The class of each cell in its colour, with a legend, and its symbol where its largest region is widest.
+
+    Args:
+        plane: of the scan.
+        predicted: (sample,) numbers of the classes.
+        colour_of: by the names of all classes, in the order of their numbers.
+    """
+    figure = new_figure(8.4, 6.2)
+    axes = figure.add_subplot()
+    plane.draw(axes, predicted, cmap=_colour_map(colour_of), vmin=-0.5, vmax=len(colour_of) - 0.5)
+    image = plane.image(predicted).filled(-1)
+    _name_regions(axes, plane, image, colour_of)
+    _legend(figure, image, colour_of, loc="outside right center", title="class", fontsize=11, labelspacing=0.7)
+    return figure
+
+
+@styled
+def entropy_plane(plane: Lattice, entropy: np.ndarray, predicted: np.ndarray) -> Figure:
+    """How unsure a network is in each cell, with the borders of its classes.
+
+    Args:
+        plane: of the scan.
+        entropy: (sample,) of the probabilities of the classes, from 0 to 1, see `normalised_entropy`.
+        predicted: (sample,) numbers of the classes.
+    """
+    figure = new_figure(8.4, 6.2)
+    axes = figure.add_subplot()
+    most = max(_LEAST_RANGE, float(np.ceil(10 * np.max(entropy)) / 10))
+    drawn = plane.draw(axes, entropy, cmap="YlOrRd", vmin=0, vmax=most)
+    _borders(axes, plane, plane.image(predicted).filled(-1), colors="black", linewidths=0.5)
+    bar = figure.colorbar(drawn, shrink=0.7, aspect=30)
+    bar.set_label("entropy of the class probabilities, 1 where all are equal")
+    return figure
+
+
+def normalised_entropy(probability: np.ndarray) -> np.ndarray:
+    """Entropy of probabilities (sample, class) over that of equal ones: from 0, sure, to 1, float64 (sample,)."""
+    shares = np.asarray(probability, "float64")
+    logarithms = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
+    return np.clip(-(shares * logarithms).sum(axis=1) / np.log(max(2, shares.shape[1])), 0, 1)
+
+
+@styled
+def differing_planes(
+    plane: Lattice,
+    predicted: tuple[np.ndarray, np.ndarray],
+    names: tuple[str, str],
+    colour_of: Mapping[str, str],
+) -> Figure:
+    """The cells in which two networks differ, left as the one, right as the other names them; lines are its borders.
+
+    Args:
+        plane: of the scan.
+        predicted: by each network, (sample,) numbers of the classes of `colour_of`.
+        names: of the networks.
+        colour_of: by the names of all classes, in the order of their numbers.
+    """
+    figure = new_figure(10.4, 4.9)
+    differs = plane.image(predicted[0] != predicted[1])
+    there = np.zeros(len(colour_of), bool)
+    for axes, said, name in zip(figure.subplots(1, 2, sharex=True, sharey=True), predicted, names, strict=True):
+        image = plane.image(said)
+        shown = np.ma.masked_where(~differs.filled(False), image)
+        there[np.unique(shown.compressed())] = True
+        plane.draw(axes, shown, cmap=_colour_map(colour_of), vmin=-0.5, vmax=len(colour_of) - 0.5)
+        _borders(axes, plane, image.filled(-1), colors="#b0b0b0", linewidths=0.5)
+        _borders(axes, plane, differs.filled(False).astype(int) - 1, colors="black", linewidths=0.5)
+        axes.set_title(f"as {name} names them")
+    figure.axes[1].set_ylabel("")
+    _legend(figure, np.flatnonzero(there), colour_of, loc="outside left center", title="class")
+    return figure
 
 
 def refined_scan(refined: xr.Dataset) -> Figure:
@@ -21,29 +208,67 @@ def refined_scan(refined: xr.Dataset) -> Figure:
 @styled
 def refined_planes(refined: xr.Dataset, colour_of: Mapping[str, str]) -> Figure:
     """The same with colours of one's own, by the names of the classes."""
-    axes, names = refined.attrs["parameters"]["axes"], class_names(refined)
-    simulated = refined["simulated"].values == 1
+    plane, names = lattice(refined, refined.attrs["parameters"]["axes"]), class_names(refined)
+    colour_of = {name: colour_of[name] for name in names}
+    predicted, simulated = refined["predicted"].values, refined["simulated"].values == 1
     figure = new_figure(10.4, 4.9)
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
-    classes = ListedColormap([colour_of[name] for name in names])
-    left.pcolormesh(*_image(refined, refined["predicted"].values), cmap=classes, vmin=-0.5, vmax=len(names) - 0.5)
+    plane.draw(left, predicted, cmap=_colour_map(colour_of), vmin=-0.5, vmax=len(names) - 0.5)
     rounds = np.where(simulated, refined["round"].values, -1)
-    right.pcolormesh(*_image(refined, np.zeros(len(simulated), int)), cmap=ListedColormap(["#eeeeee"]))
-    drawn = right.pcolormesh(*_image(refined, rounds), cmap="viridis_r", vmin=0, vmax=max(1, rounds.max()))
+    plane.draw(right, np.zeros(len(simulated), int), cmap=ListedColormap(["#eeeeee"]))
+    image = np.ma.masked_less(plane.image(rounds), 0)
+    drawn = plane.draw(right, image, cmap="viridis_r", vmin=0, vmax=max(1, rounds.max()))
     figure.colorbar(drawn, ax=right, label="round in which a cell was simulated", ticks=range(rounds.max() + 1))
-    left.set(xlabel=axes[0], ylabel=axes[1], title="class")
-    right.set(xlabel=axes[0], title=f"{simulated.sum()} of {len(simulated)} cells simulated")
-    present = [name for number, name in enumerate(names) if (refined["predicted"].values == number).any()]
-    handles = [Patch(facecolor=colour_of[name], label=symbol(name)) for name in present]
-    figure.legend(handles=handles, loc="outside left center")
+    left.set(title="class")
+    right.set(ylabel="", title=f"{simulated.sum()} of {len(simulated)} cells simulated")
+    _legend(figure, predicted, colour_of, loc="outside left center")
     return figure
 
 
-def _image(refined: xr.Dataset, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ma.MaskedArray]:
-    """Sides of the lattice, and values on it, masked where there are none or they are negative: for `pcolormesh`."""
-    axes = refined.attrs["parameters"]["axes"]
-    places = [refined[f"{axis}_place"].values for axis in axes]
-    sides = [np.unique(refined[axis].values) for axis in axes]
-    image = np.full((len(sides[1]), len(sides[0])), -1)
-    image[places[1], places[0]] = values
-    return sides[0], sides[1], np.ma.masked_less(image, 0)
+def _colour_map(colour_of: Mapping[str, str]) -> ListedColormap:
+    return ListedColormap(list(colour_of.values()))
+
+
+def _legend(figure: Figure, numbers: np.ndarray, colour_of: Mapping[str, str], **options: Any) -> None:
+    """A legend of the classes that there are."""
+    present = [name for number, name in enumerate(colour_of) if (numbers == number).any()]
+    figure.legend(handles=[Patch(facecolor=colour_of[name], label=symbol(name)) for name in present], **options)
+
+
+def _borders(axes: Axes, plane: Lattice, image: np.ndarray, **options: Any) -> None:
+    """Lines between cells of an image (y, x) that have different values, and around those that are not -1."""
+    x, y = plane.edges
+    image = np.pad(image, 1, constant_values=-1)
+    row, column = np.nonzero(image[1:-1, 1:] != image[1:-1, :-1])
+    upright = np.stack([x[[column, column]], y[[row, row + 1]]], axis=-1)
+    row, column = np.nonzero(image[1:, 1:-1] != image[:-1, 1:-1])
+    level = np.stack([x[[column, column + 1]], y[[row, row]]], axis=-1)
+    lines = np.concatenate([upright, level], axis=1).swapaxes(0, 1)
+    axes.add_collection(LineCollection(list(lines), capstyle="projecting", **options), autolim=False)
+
+
+def _name_regions(axes: Axes, plane: Lattice, image: np.ndarray, colour_of: Mapping[str, str]) -> None:
+    """Write each class's symbol where its largest region is widest: colour alone does not tell 16 classes apart."""
+    for number, (name, colour) in enumerate(colour_of.items()):
+        regions, found = label(np.pad(image == number, 1))
+        if not found:
+            continue
+        largest = regions == 1 + np.argmax(np.bincount(regions.ravel())[1:])
+        depth = distance_transform_edt(largest)[1:-1, 1:-1]
+        row, column = np.unravel_index(np.argmax(depth), depth.shape)
+        if depth[row, column] >= _SMALLEST_LABELLED:
+            axes.text(
+                plane.x[column],
+                plane.y[row],
+                symbol(name),
+                color="black" if _brightness(colour) > 0.45 else "white",
+                ha="center",
+                va="center_baseline",
+                fontsize=12,
+            )
+
+
+def _brightness(colour: str) -> float:
+    """Perceived brightness of a colour, 0 to 1 (weights of ITU-R BT.601)."""
+    red, green, blue = to_rgb(colour)
+    return 0.299 * red + 0.587 * green + 0.114 * blue

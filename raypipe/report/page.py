@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeVar
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from raypipe.plot.style import raster
 
@@ -71,12 +72,16 @@ class Missing:
 class Cells:
     """What the cells of a picture say when they are pointed at.
 
-    The first axes of the figure is divided into `columns` equal columns and as many rows as `texts` fills, row after
-    row from the top; a cell with an empty text says nothing.
+    The first axes of the figure, or of it what is within `extent` (left, right, bottom, top, in its own units), is
+    divided into `columns` equal columns and as many rows as `texts` fills, row after row from the top; a cell with an
+    empty text says nothing. `samples` are the numbers of the samples in the cells, -1 where there is none, if they show
+    single ones.
     """
 
     columns: int
     texts: Sequence[str]
+    extent: tuple[float, float, float, float] | None = None
+    samples: Sequence[int] | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,12 @@ class Picture:
 
     def pointing(self, cells: Cells) -> dict[str, Any]:
         """For the page's script: where in the picture, once it is drawn, the cells are, in parts of its size."""
-        box = self.figure.axes[0].get_position()
+        axes = self.figure.axes[0]
+        box = axes.get_position()
+        if cells.extent:
+            left, right, bottom, top = cells.extent
+            corners = axes.transData.transform([(left, bottom), (right, top)])
+            box = Bbox(self.figure.transFigure.inverted().transform(corners))
         return {
             "left": box.x0,
             "top": 1 - box.y1,

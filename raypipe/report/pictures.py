@@ -40,6 +40,21 @@ def drawn(of: study.Study, settings: Settings | None = None) -> Iterator[Picture
     yield from distinct(part for part in parts if isinstance(part, Picture))
 
 
+def of_data_set(of: study.Study, name: str, settings: Settings | None = None) -> Iterator[Picture]:
+    """The pictures that a study has of one data set, first those that something is set for.
+
+    There are none if the study has none, or the data set is not complete.
+
+    Raises:
+        InputError: if there is no such setting.
+    """
+    check([of], settings or {})
+    there = [one for one in stores() if one.name == name]
+    for picture in sorted(of.pictures, key=lambda one: not _own(one, settings or {})):
+        for one in _matching(picture, of, there):
+            yield from (part for part in _parts(picture, one, settings or {}) if isinstance(part, Picture))
+
+
 def sections(of: study.Study, there: Iterable[Store], settings: Settings) -> Iterator[Section]:
     """The pictures of a study as sections of the report; where one cannot be drawn it says why, and the rest goes on.
 

@@ -85,6 +85,18 @@ STUDY = Study(
             commands=_CLASSIFIED_SCAN,
         ),
         Picture(
+            "predictions/*/scan",
+            "raypipe.studies.gray_scott.pictures.parts:confidence",
+            section="Confidence",
+            commands=_CLASSIFIED_SCAN,
+        ),
+        Picture(
+            "predictions/*/scan",
+            "raypipe.studies.gray_scott.pictures.parts:disagreement",
+            section="Disagreement",
+            commands=_CLASSIFIED_SCAN,
+        ),
+        Picture(
             "refined/*/first-*",
             "raypipe.studies.gray_scott.pictures.parts:refined",
             section="Refined phase diagram",

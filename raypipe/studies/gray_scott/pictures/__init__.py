@@ -8,16 +8,14 @@ from raypipe.studies.gray_scott.pictures.patterns import (
     montage_rows,
     pattern_gallery,
 )
-from raypipe.studies.gray_scott.pictures.phase import OUTSIDE, phase_diagram, phase_grid
+from raypipe.studies.gray_scott.pictures.phase import phase_lattice
 
 __all__ = [
     "MONTAGE_COLUMNS",
-    "OUTSIDE",
     "class_gallery",
     "draw_pattern",
     "montage",
     "montage_rows",
     "pattern_gallery",
-    "phase_diagram",
-    "phase_grid",
+    "phase_lattice",
 ]

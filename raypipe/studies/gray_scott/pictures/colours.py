@@ -1,7 +1,5 @@
 """Colours of the pattern classes, of the field u and of the saliency."""
 
-from matplotlib.colors import ListedColormap
-
 CLASS_COLOURS = {
     "alpha": "#2dc3b4",
     "beta": "#a50f3c",
@@ -28,8 +26,3 @@ FIELD_COLOURS = "YlGnBu_r"
 
 SALIENCY_COLOURS = "YlOrRd"
 """Colour map of the saliency, from 0 to 1."""
-
-
-def class_colour_map(names: tuple[str, ...] | list[str]) -> ListedColormap:
-    """Colours of the pattern classes `names`, in their order."""
-    return ListedColormap([CLASS_COLOURS[name] for name in names])

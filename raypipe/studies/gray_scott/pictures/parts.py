@@ -9,6 +9,7 @@ from raypipe import catalog
 from raypipe.errors import choice
 from raypipe.plot.classes import class_names, symbol
 from raypipe.plot.plane import refined_planes
+from raypipe.report import scan
 from raypipe.report.page import Cells, Heading, Missing, Part, Picture, Text
 from raypipe.studies.gray_scott import pictures, tables
 from raypipe.studies.gray_scott.pictures.colours import CLASS_COLOURS
@@ -19,24 +20,24 @@ HOMOGENEOUS = ("l", "h")
 
 def phase_diagram(predictions: xr.Dataset) -> Iterator[Part]:
     """The scan as a network classifies it."""
-    network, names = predictions.attrs["parameters"]["network"], class_names(predictions)
-    k, f, image = pictures.phase_grid(predictions)
     classified, points = predictions.sizes["sample"], len(tables.scan_simulations())
     thinned = f" Each point has the class of the nearest of {classified} patterns." if classified < points else ""
-    yield Heading(f"By {network}")
-    yield Picture(
-        f"phase-diagram-{network}",
-        pictures.phase_diagram(predictions),
-        f"The pattern at each kill rate k and feed rate f, as {network} classifies it.{thinned}",
-        Cells(
-            len(k),
-            [
-                "" if number == pictures.OUTSIDE else f"k = {k[column]:g}, f = {f[row]:g}: {symbol(names[number])}"
-                for row in reversed(range(len(f)))
-                for column, number in enumerate(image[row])
-            ],
-        ),
-    )
+    yield from scan.class_parts(_scan(predictions), thinned)
+
+
+def confidence(predictions: xr.Dataset) -> Iterator[Part]:
+    """How sure the network is of each pattern of the scan."""
+    yield from scan.confidence_parts(_scan(predictions))
+
+
+def disagreement(predictions: xr.Dataset, against: str = "") -> Iterator[Part]:
+    """Where the network names the scan otherwise than another, by default the first of those that have done so."""
+    yield from scan.disagreement_parts(_scan(predictions), against, CLASS_COLOURS)
+
+
+def _scan(predictions: xr.Dataset) -> scan.Scan:
+    colours = {name: CLASS_COLOURS[name] for name in class_names(predictions)}
+    return scan.Scan(predictions, pictures.phase_lattice(predictions), colours)
 
 
 def refined(refined: xr.Dataset) -> Iterator[Part]:
@@ -61,8 +62,8 @@ def montage(predictions: xr.Dataset, montage_class: str | None = None) -> Iterat
         choice("pattern class", montage_class, tables.PATTERN_CLASSES_SECOND)
     made_of = predictions.attrs["parameters"]
     network, source = made_of["network"], made_of["source"]
-    scan = catalog.open(source)
-    if not np.array_equal(predictions["seed"].values, scan["seed"].values):
+    fields = catalog.open(source)
+    if not np.array_equal(predictions["seed"].values, fields["seed"].values):
         yield Missing(
             f"The predictions of {network} are of another scan. Delete them and classify the scan again:",
             (f"raypipe classify_scan --network {network}",),
@@ -72,7 +73,9 @@ def montage(predictions: xr.Dataset, montage_class: str | None = None) -> Iterat
     called = np.array(names)[predictions["predicted"].values]
     patterned = [name for name in names if name not in HOMOGENEOUS]
     name = montage_class or max(patterned, key=lambda one: np.sum(called == one))
-    patterns = scan.isel(sample=np.flatnonzero(called == name)).sortby(["k", "f"])
+    members = np.flatnonzero(called == name)
+    members = members[np.lexsort([fields[rate].values[members] for rate in ("f", "k")])]
+    patterns = fields.isel(sample=members)
     count = patterns.sizes["sample"]
     yield Heading(f"Class {symbol(name)} by {network}")
     if not count:
@@ -90,6 +93,7 @@ def montage(predictions: xr.Dataset, montage_class: str | None = None) -> Iterat
                 for k, f, seed in zip(*(patterns[rate].values for rate in ("k", "f", "seed")), strict=True)
             ]
             + [""] * blank,
+            samples=[*members.tolist(), *[-1] * blank],
         ),
         palette=True,
     )

@@ -4,9 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
-import matplotlib
 import numpy as np
-from matplotlib.backends.registry import BackendFilter, backend_registry
 from matplotlib.figure import Figure
 
 from raypipe.errors import InputError
@@ -24,12 +22,6 @@ class Frame(Protocol):
     def time(self) -> float: ...  # noqa: D102
     @property
     def u(self) -> np.ndarray: ...  # noqa: D102
-
-
-def can_show() -> bool:
-    """Whether matplotlib can open a window here: there is a display and a toolkit to draw on it."""
-    interactive = backend_registry.list_builtin(BackendFilter.INTERACTIVE)
-    return matplotlib.get_backend().lower() in interactive
 
 
 def show(frames: Iterable[Frame], title: str) -> None:

@@ -1,0 +1,73 @@
+"""Evaluate trained networks of a study, and write a table: how each was trained, and how good it is.
+
+    python jobs/tabulate_networks.py --study gray_scott --output results/patterns.csv
+    python jobs/tabulate_networks.py --networks pattern-2d,seed-2/pattern-2d
+
+A row has the network, its series and seed, epochs and seconds, its accuracy on the splits that it was trained and
+validated on and on test, and its recall of each class there. What is not classified yet is classified first.
+"""
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from raypipe import catalog, study
+from raypipe.command import make_folder, run
+from raypipe.errors import InputError
+from raypipe.networks import artifact, inputs
+from raypipe.networks.classify import classify
+from raypipe.networks.evaluate import evaluate
+from raypipe.networks.ranking import overview, own_splits
+
+
+def main(
+    networks: Annotated[
+        str | None, typer.Option(help="Trained networks, separated by commas.  [default: all of the study]")
+    ] = None,
+    test: Annotated[str, typer.Option(help="Labelled data set that no network was trained on.")] = "test",
+    output: Annotated[Path, typer.Option(help="File for the table.")] = Path("results/networks.csv"),
+    workers: Annotated[
+        int | None, typer.Option(help="At most so many worker processes, one core each. [default: all cores]")
+    ] = None,
+) -> None:
+    """Write a table of trained networks, a row for each."""
+    if output.is_dir():
+        raise InputError(f"{output} is a folder; name the file to write, such as {output / 'networks.csv'}")
+    names = [artifact.at_hand(one.strip()) for one in networks.split(",")] if networks else _of_study()
+    make_folder(output.parent)
+    evaluations = {}
+    for name in dict.fromkeys(names):
+        trained = artifact.load(name)
+        train, validation = own_splits(trained)
+        found = {}
+        for column, split in {"train": train, "val": validation, "test": test}.items():
+            data = catalog.open(f"{trained.architecture.study}/{split}")
+            if others := sorted(set(inputs.class_names(data)) - set(trained.architecture.classes)):
+                logging.getLogger(__name__).warning(
+                    "no accuracy of %s on %s, which has %s too", name, split, ", ".join(others)
+                )
+                continue
+            found[column] = evaluate(catalog.open(classify(name, split, workers=workers)))
+        evaluations[name] = found
+    table = overview(list(evaluations), evaluations)
+    shown = [column for column in table if not str(column).startswith("recall_")]
+    print(table[shown].to_string(index=False, float_format="{:.4f}".format, formatters={"seconds": "{:.0f}".format}))
+    table.to_csv(output, index=False, float_format="%.6g")
+    print(output)
+
+
+def _of_study() -> list[str]:
+    of = study.chosen()
+    if of is None:
+        raise InputError(
+            f"no networks; name some with --networks, or all of a study with --study: {', '.join(study.built_in())}"
+        )
+    if not (found := [name for name in artifact.names() if artifact.load(name).architecture.study == of.name]):
+        raise InputError(f"no network of {of.name} is trained yet; {of.job('train_network')} --help tells how")
+    return found
+
+
+if __name__ == "__main__":
+    run(main)

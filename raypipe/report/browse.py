@@ -1,0 +1,196 @@
+"""A window on a classified scan: a click on a cell of a picture tells what is there, and draws it.
+
+The pictures are those that the study has of the scan, which the report shows too; there, cells tell where they are
+pointed at.
+"""
+
+import io
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from PIL import Image
+
+from raypipe import catalog, store, study
+from raypipe.errors import InputError
+from raypipe.plot.classes import class_names, symbol
+from raypipe.plot.confused import drawing
+from raypipe.plot.style import styled
+from raypipe.plot.window import can_show
+from raypipe.report import scan
+from raypipe.report.page import Cells, Picture
+from raypipe.report.pictures import of_data_set
+
+NEXT, BACK = "n", "b"
+"""Keys that turn the pages."""
+
+_SIZE = (13.0, 7.0)
+_WRAP = 44
+
+
+def browse(name: str, settings: Mapping[str, Any] | None = None) -> None:
+    """Open a window on the predictions `name` of a scan; returns when it is closed.
+
+    Args:
+        name: of the store, such as "predictions/small/scan".
+        settings: what to set for the study's pictures, see `study.Picture`; those that it is for come first.
+
+    Raises:
+        InputError: if there is no display, or no such predictions, or they are not of the scan that is there.
+    """
+    if name not in store.list_names():
+        network, _, split = name.removeprefix("predictions/").rpartition("/")
+        raise InputError(
+            f"there are no predictions {name}; make them with raypipe classify_scan --network {network} --split {split}"
+        )
+    predictions = catalog.open(name)
+    made = predictions.attrs["parameters"]
+    of = study.find(made["source"].partition("/")[0])
+    if not can_show():
+        raise InputError(
+            f"there is no display for a window; raypipe draw --study {of.name} writes the same pictures as files, and "
+            "in the page of raypipe report they tell what is where they are pointed at"
+        )
+    from matplotlib import pyplot
+
+    pages, samples = pages_of(of, name, settings or {}), catalog.open(made["source"])
+    browser = Browser(pyplot.figure(figsize=_SIZE), pages, predictions, samples, drawing(of.seen))
+    pyplot.show()
+    del browser  # its figure calls it as long as it lives
+
+
+def pages_of(of: study.Study, name: str, settings: Mapping[str, Any]) -> list[Picture]:
+    """The study's pictures of predictions whose cells are single samples; if there are none, the classes of the plane.
+
+    Raises:
+        InputError: if there is no such setting, or a picture cannot be drawn.
+    """
+    found = [page for page in of_data_set(of, name, settings) if page.cells and page.cells.samples]
+    return found or [part for part in scan.classes(catalog.open(name)) if isinstance(part, Picture) and part.cells]
+
+
+class Browser:
+    """A figure with a picture of a scan on the left, whose cells can be clicked, and one of its samples on the right.
+
+    Args:
+        figure: one that takes clicks: of pyplot.
+        pages: pictures whose cells have samples.
+        predictions: of the scan, by a network.
+        samples: the scan itself, in the same order.
+        draw: how one is drawn, see `study.Sample`.
+        tell: what is called with the text about a sample.
+    """
+
+    @styled
+    def __init__(
+        self,
+        figure: Figure,
+        pages: Sequence[Picture],
+        predictions: xr.Dataset,
+        samples: xr.Dataset,
+        draw: Callable[..., None],
+        tell: Callable[[str], object] = print,
+    ) -> None:
+        names = scan.parameters(predictions)
+        if not pages:
+            raise InputError("there is no picture of this scan whose cells could be clicked")
+        if samples.sizes["sample"] != predictions.sizes["sample"] or any(
+            not np.array_equal(samples[name].values, predictions[name].values) for name in names
+        ):
+            made = predictions.attrs["parameters"]
+            raise InputError(
+                f"the predictions of {made['network']} are of another scan than {made['source']}; delete them and "
+                f"classify the scan again: raypipe classify_scan --network {made['network']}"
+            )
+        self._figure, self._pages, self._number = figure, pages, 0
+        self._predictions, self._samples, self._names = predictions, samples, names
+        self._draw, self._tell, self._chosen = draw, tell, -1
+        self._sure = scan.shown_probability(predictions)[0].max(axis=1)
+        figure.set_layout_engine("none")
+        self._picture = figure.add_axes((0.0, 0.05, 0.66, 0.95))
+        self._sample = figure.add_axes((0.69, 0.3, 0.29, 0.6))
+        self._text = figure.text(0.69, 0.2, "Click on a cell.", va="top", fontsize=11)
+        self._page = figure.text(0.01, 0.015, "")
+        self._sample.set_axis_off()
+        figure.canvas.mpl_connect("button_press_event", self._clicked)
+        figure.canvas.mpl_connect("key_press_event", self._turned)
+        self._show()
+
+    @styled
+    def _show(self) -> None:
+        """Draw the page, and on it where the chosen sample is."""
+        page = self._pages[self._number]
+        image = Image.open(io.BytesIO(page.png))
+        self._picture.clear()
+        self._picture.set_axis_off()
+        self._picture.imshow(image, extent=(0, image.width, image.height, 0))
+        keys = f"   ({NEXT}: next, {BACK}: back)" if len(self._pages) > 1 else ""
+        self._page.set_text(f"{page.name}, {self._number + 1} of {len(self._pages)}{keys}")
+        self._mark()
+
+    def _mark(self) -> None:
+        for mark in self._picture.patches:
+            mark.remove()
+        cells, place = self._cells()
+        for cell in np.flatnonzero(np.asarray(cells.samples) == self._chosen) if self._chosen >= 0 else ():
+            row, column = divmod(int(cell), cells.columns)
+            corner = (place["left"] + column * place["width"], place["top"] + row * place["height"])
+            for colour, width in (("white", 4), ("black", 1.5)):
+                frame = Rectangle(corner, place["width"], place["height"], fill=False, color=colour, linewidth=width)
+                self._picture.add_patch(frame)
+        self._figure.canvas.draw_idle()
+
+    def _cells(self) -> tuple[Cells, dict[str, float]]:
+        """The cells of the page, and the first one's place and size, in dots of its image."""
+        page = self._pages[self._number]
+        assert page.cells
+        assert page.cells.samples
+        found, (width, height) = page.pointing(page.cells), Image.open(io.BytesIO(page.png)).size
+        return page.cells, {
+            "left": found["left"] * width,
+            "top": found["top"] * height,
+            "width": found["width"] * width / page.cells.columns,
+            "height": found["height"] * height * page.cells.columns / len(page.cells.samples),
+        }
+
+    def _clicked(self, event: Any) -> None:
+        toolbar = getattr(self._figure.canvas, "toolbar", None)
+        if event.inaxes is not self._picture or (toolbar is not None and toolbar.mode):
+            return  # where the toolbar is about to zoom, a click is its own
+        cells, place = self._cells()
+        column = int((event.xdata - place["left"]) // place["width"])
+        row = int((event.ydata - place["top"]) // place["height"])
+        cell = row * cells.columns + column
+        assert cells.samples
+        if 0 <= column < cells.columns and 0 <= cell < len(cells.samples) and cells.samples[cell] >= 0:
+            self._choose(cells.samples[cell])
+
+    @styled
+    def _choose(self, number: int) -> None:
+        self._chosen = number
+        said = self.said(number)
+        self._tell(said)
+        self._text.set_text(textwrap.fill(said, _WRAP))
+        self._sample.clear()
+        self._draw(self._sample, self._samples.isel(sample=number))
+        self._mark()
+
+    def said(self, number: int) -> str:
+        """Parameters, seed, class and probability of a sample."""
+        names = [*self._names, *(["seed"] if "seed" in self._samples.coords else [])]
+        values = [self._samples[name].values[number].item() for name in names]
+        at = ", ".join(
+            f"{name} = {one:g}" if isinstance(one, float) else f"{name} = {one}"
+            for name, one in zip(names, values, strict=True)
+        )
+        called = class_names(self._predictions)[int(self._predictions["predicted"].values[number])]
+        return f"{at}: {symbol(called)}, {self._sure[number]:.1%}"
+
+    def _turned(self, event: Any) -> None:
+        if step := {NEXT: 1, BACK: -1}.get(event.key, 0):
+            self._number = (self._number + step) % len(self._pages)
+            self._show()

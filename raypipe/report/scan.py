@@ -1,0 +1,235 @@
+"""A classified scan of any study: its classes, how sure the network is of them, and where it differs from another.
+
+Each is one line of a study that has a scan over two parameters:
+
+    Picture("predictions/*/scan", "raypipe.report.scan:classes")
+    Picture("predictions/*/scan", "raypipe.report.scan:confidence")
+    Picture("predictions/*/scan", "raypipe.report.scan:disagreement")
+
+`--set axes=B,A` chooses the axes where it is not the parameters in the order of their names, `--set against=small` the
+network that others are compared with.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from raypipe import catalog, store
+from raypipe.errors import InputError
+from raypipe.networks import calibration
+from raypipe.plot import plane
+from raypipe.plot.classes import class_names, colours, symbol
+from raypipe.plot.plane import Lattice
+from raypipe.report.page import Cells, Heading, Part, Picture, Table, Text
+
+_UNSURE = 0.6
+"""Probability of its class below which the caption counts a sample."""
+
+_NAMED = 5
+"""Pairs of classes that the caption names; the table has all."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A classified scan, its plane, and the colours of the network's classes by name, in the order of their numbers."""
+
+    predictions: xr.Dataset
+    plane: Lattice
+    colour_of: Mapping[str, str]
+
+    @property
+    def network(self) -> str:
+        """Name of the network."""
+        return str(self.predictions.attrs["parameters"]["network"])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return class_names(self.predictions)
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """(sample,) numbers of the classes."""
+        values: np.ndarray = self.predictions["predicted"].values
+        return values
+
+    def cells(self, text: Callable[[int], str]) -> Cells | None:
+        """What the cells say: their place and, of the number of their sample, a text; None if they are not equal."""
+        if self.plane.extent is None:
+            return None
+        (first, second), samples = self.plane.axes, self.plane.samples[::-1]
+        texts = [
+            "" if sample < 0 else f"{first} = {x:g}, {second} = {y:g}: {text(sample)}"
+            for y, row in zip(self.plane.y[::-1], samples.tolist(), strict=True)
+            for x, sample in zip(self.plane.x, row, strict=True)
+        ]
+        return Cells(len(self.plane.x), texts, self.plane.extent, samples.ravel().tolist())
+
+
+def scan_of(predictions: xr.Dataset, axes: str = "") -> Scan:
+    """The scan with the axes that are named, such as "A,B", or else its parameters in the order of their names.
+
+    Raises:
+        InputError: if it has no plane of two parameters.
+    """
+    chosen = axes.split(",") if axes else parameters(predictions)
+    names = class_names(predictions)
+    return Scan(predictions, plane.lattice(predictions, chosen), dict(zip(names, colours(len(names)), strict=True)))
+
+
+def parameters(predictions: xr.Dataset) -> list[str]:
+    """Names of the parameters that vary in the scan: what was given of its samples, and not computed."""
+    source, varying = predictions.attrs["parameters"]["source"], plane.parameters(predictions)
+    arrays = store.plan_of(source).arrays if source in store.list_names() else None
+    if arrays is None:
+        return varying
+    given = {name for name, array in arrays.items() if array.checksum}
+    return [name for name in varying if name in given]
+
+
+def classes(predictions: xr.Dataset, axes: str = "") -> Iterator[Part]:
+    """The classes over the plane of a scan."""
+    yield from class_parts(scan_of(predictions, axes))
+
+
+def confidence(predictions: xr.Dataset, axes: str = "") -> Iterator[Part]:
+    """How sure the network is over the plane of a scan."""
+    yield from confidence_parts(scan_of(predictions, axes))
+
+
+def disagreement(predictions: xr.Dataset, against: str = "", axes: str = "") -> Iterator[Part]:
+    """Where the network names the scan otherwise than another one, by default the first of those that have."""
+    yield from disagreement_parts(scan_of(predictions, axes), against, colours)
+
+
+def class_parts(scan: Scan, note: str = "") -> Iterator[Part]:
+    """The classes of a scan; `note` ends the caption."""
+    first, second = scan.plane.labels
+    yield Heading(f"By {scan.network}")
+    yield Picture(
+        f"phase-diagram-{scan.network}",
+        plane.class_plane(scan.plane, scan.predicted, scan.colour_of),
+        f"The class at each {_bare(first)} and {_bare(second)}, as {scan.network} classifies it.{note}",
+        scan.cells(lambda sample: symbol(scan.names[scan.predicted[sample]])),
+    )
+
+
+def confidence_parts(scan: Scan) -> Iterator[Part]:
+    """How sure the network is, by the probabilities as they are shown: calibrated, where there is a temperature."""
+    probability, temperature = shown_probability(scan.predictions)
+    sure = probability.max(axis=1)
+    calibrated = f", calibrated with T = {temperature:.2f}" if temperature else ""
+    yield Heading(f"Of {scan.network}")
+    yield Picture(
+        f"confidence-{scan.network}",
+        plane.entropy_plane(scan.plane, plane.normalised_entropy(probability), scan.predicted),
+        f"How unsure {scan.network} is: entropy of its {len(scan.names)} probabilities{calibrated}, as a share of that "
+        f"of equal ones. Lines are the borders of its classes. {np.sum(sure < _UNSURE)} of {len(sure)} samples have a "
+        f"class of less than {_UNSURE:.0%}.",
+        scan.cells(lambda sample: f"{symbol(scan.names[scan.predicted[sample]])}, {sure[sample]:.0%}"),
+    )
+
+
+def disagreement_parts(
+    scan: Scan, against: str, colour_of: Callable[[int], Sequence[str]] | Mapping[str, str]
+) -> Iterator[Part]:
+    """Where two networks name a scan otherwise.
+
+    Args:
+        scan: as one of them names it.
+        against: the other; by default the first, by name, of those that have classified the scan, to which all others
+            are compared.
+        colour_of: colours of the classes, by name or for so many of them.
+
+    Raises:
+        InputError: if the network `against` has not classified this scan.
+    """
+    others = _others(scan.predictions)
+    if against and against not in {scan.network, *others}:
+        raise InputError(
+            f"{against} has not classified {scan.predictions.attrs['parameters']['source']}; there: "
+            f"{', '.join(sorted({scan.network, *others}))}; do it with raypipe classify_scan --network {against}"
+        )
+    if not others:
+        yield Text(f"Only {scan.network} has classified this scan. Classify it with another network to see both.")
+        return
+    reference = against or min(scan.network, *others)
+    if reference == scan.network:
+        return
+    other = catalog.open(others[reference])
+    both = [class_names(other), scan.names]
+    if isinstance(colour_of, Mapping):
+        merged = {name: colour for name, colour in colour_of.items() if name in {*both[0], *both[1]}}
+    else:
+        union = list(dict.fromkeys([*both[0], *both[1]]))
+        merged = dict(zip(union, colour_of(len(union)), strict=True))
+    number = {name: place for place, name in enumerate(merged)}
+    first, second = (
+        np.array([number[name] for name in names])[said]
+        for names, said in zip(both, (other["predicted"].values, scan.predicted), strict=True)
+    )
+    cells = scan.plane.samples[scan.plane.samples >= 0]
+    called = [symbol(name) for name in merged]
+    pairs = Counter(
+        (called[one], called[two]) for one, two in zip(first[cells], second[cells], strict=True) if one != two
+    )
+    count = sum(pairs.values())
+    most = "; ".join(f"{one} and {two} {times}" for (one, two), times in pairs.most_common(_NAMED))
+    more = f"; {len(pairs) - _NAMED} other pairs {count - sum(n for _, n in pairs.most_common(_NAMED))}"
+    commonest = f" Most often {most}{more if len(pairs) > _NAMED else ''}." if pairs else ""
+
+    def said(sample: int) -> str:
+        if first[sample] == second[sample]:
+            return f"{called[first[sample]]} by both"
+        return f"{called[first[sample]]} by {reference}, {called[second[sample]]} by {scan.network}"
+
+    yield Heading(f"{reference} and {scan.network}")
+    yield Picture(
+        f"disagreement-{reference}-{scan.network}",
+        plane.differing_planes(scan.plane, (first, second), (reference, scan.network), merged),
+        f"{count} of {len(cells)} cells ({count / len(cells):.1%}) that {reference} and {scan.network} name otherwise."
+        f"{commonest} Grey lines are the borders of the classes.",
+        scan.cells(said),
+    )
+    if pairs:
+        rows = [(*pair, times, f"{times / len(cells):.2%}") for pair, times in pairs.most_common()]
+        yield Table((reference, scan.network, "cells", "share"), rows)
+
+
+def shown_probability(predictions: xr.Dataset) -> tuple[np.ndarray, float | None]:
+    """Probabilities (sample, class) as they are shown to people, and the temperature that calibrated them, if any."""
+    made, raw = predictions.attrs["parameters"], predictions["probability"].values
+    found = calibration.settled(made["network"], {})
+    if found is None or found.network != made.get("network_sha256"):
+        return raw, None
+    return calibration.calibrated(raw, found.temperature), found.temperature
+
+
+def _others(predictions: xr.Dataset) -> dict[str, str]:
+    """Complete predictions of the same scan by other networks, by their names."""
+    made = predictions.attrs["parameters"]
+    found = {}
+    for name in store.list_names():
+        parameters = store.plan_of(name).parameters if name.startswith("predictions/") else {}
+        if (
+            parameters.get("source") == made["source"]
+            and "control" not in parameters
+            and parameters["network"] != made["network"]
+            and not store.missing(name)
+            and _same_points(catalog.open(name), predictions)
+        ):
+            found[str(parameters["network"])] = name
+    return found
+
+
+def _same_points(one: xr.Dataset, other: xr.Dataset) -> bool:
+    names = [name for name in [*parameters(other), "seed"] if name in other.coords]
+    return all(name in one.coords and np.array_equal(one[name].values, other[name].values) for name in names)
+
+
+def _bare(label: str) -> str:
+    """An axis's label without its unit."""
+    return label.partition(" (")[0]
