@@ -22,7 +22,7 @@ from raypipe.studies.andi import diffusion
 from raypipe.studies.gray_scott import tables
 from raypipe.study import architecture
 
-OF_PATTERNS = ("patterns", "saliency", "phase-diagram", "refined-phase-diagram", "montage")
+OF_PATTERNS = ("patterns", "saliency", "phase-diagram", "refined-phase-diagram", "montage", "novelty")
 SECTIONS = ("summary", "evaluation", "relevance", *OF_PATTERNS, "networks", "provenance")
 
 
@@ -95,6 +95,7 @@ def test_a_section_without_data_says_which_job_makes_them(tmp_path):
         "phase-diagram": "raypipe classify_scan",
         "refined-phase-diagram": "raypipe refine_scan",
         "montage": "raypipe generate_scan",
+        "novelty": "raypipe find_novel --network pattern-2d",
         "patterns": "raypipe generate_patterns --split train",
         "networks": "raypipe train_network --network andi-study",
     }.items():

@@ -47,7 +47,7 @@ def confused_samples(
         examples: at most so many mistakes of a pair.
     """
     names, label, predicted = class_names(predictions), predictions["label"].values, predictions["predicted"].values
-    draw = _drawing(sample)
+    draw = drawing(sample)
     wide = len(sample.dims) == 2
     width, height = (2.0, 1.35) if wide else (1.45, 1.75)
     columns = min(examples, max(pair.count for pair in pairs)) + 2
@@ -88,7 +88,8 @@ def confused_samples(
     return figure
 
 
-def _drawing(sample: Sample) -> Callable[[Axes, xr.Dataset], None]:
+def drawing(sample: Sample) -> Callable[[Axes, xr.Dataset], None]:
+    """The function that draws one sample in axes: the study's, or else one that draws it as it is."""
     return sample.drawing or (lambda axes, one: _as_it_is(axes, one[sample.variable]))
 
 
