@@ -6,6 +6,7 @@ from typing import Any
 from raypipe import store, study
 from raypipe.errors import InputError
 from raypipe.networks import classify, explain
+from raypipe.novelty import find
 from raypipe.refine import rounds
 from raypipe.run.fill import fill, provenance
 from raypipe.store import Plan, Verification
@@ -28,6 +29,8 @@ MAKERS: dict[str, Callable[[str, Mapping[str, Any]], Plan]] = {
     "relevance": _explained,
     "saliency": _explained,
     "refined": rounds.planned,
+    "features": find.planned,
+    "novelty": find.planned,
 }
 """Who plans the stores of each product, the first part of a name, from the parameters that a store keeps."""
 

@@ -27,7 +27,7 @@ from raypipe.networks.architecture import Architecture
 from raypipe.networks.grid import Grid
 from raypipe.store import Plan
 
-RESERVED = ("predictions", "relevance", "saliency", "refined", "networks", "training")
+RESERVED = ("predictions", "relevance", "saliency", "refined", "features", "novelty", "networks", "training")
 """What no study may be called: first parts of the names of what is made of data sets."""
 
 

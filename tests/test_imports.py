@@ -21,10 +21,11 @@ MAY_IMPORT = {
     "run": {"errors", "modules", "store"},
     "networks": {"errors", "store", "catalog", "run", "study", "values"},
     "refine": {"errors", "store", "study", "values", "networks", "run"},
+    "novelty": {"errors", "store", "study", "values", "networks", "run"},
     "plot": {"errors", "store", "study", "values"},
     "report": {"errors", "store", "catalog", "study", "networks", "values", "plot"},
     "studies": {"errors", "store", "catalog", "study", "values", "networks", "plot", "report"},
-    "repair": {"errors", "store", "study", "run", "networks", "refine"},
+    "repair": {"errors", "store", "study", "run", "networks", "refine", "novelty"},
     "command": {"errors", "modules", "study"},
 }
 """Rooms, from the ground up, and those that each may import, beside the package's version, which all may.

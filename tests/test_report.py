@@ -35,6 +35,7 @@ OF_PATTERNS = (
     "disagreement",
     "refined-phase-diagram",
     "montage",
+    "novelty",
 )
 SECTIONS = ("summary", "evaluation", "relevance", *OF_PATTERNS, "networks", "provenance")
 
@@ -110,6 +111,7 @@ def test_a_section_without_data_says_which_job_makes_them(tmp_path):
         "disagreement": "raypipe classify_scan",
         "refined-phase-diagram": "raypipe refine_scan",
         "montage": "raypipe generate_scan",
+        "novelty": "raypipe find_novel --network pattern-2d",
         "patterns": "raypipe generate_patterns --split train",
         "networks": "raypipe train_network --network andi-study",
     }.items():

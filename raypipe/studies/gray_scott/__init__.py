@@ -20,6 +20,12 @@ _CLASSIFIED_SCAN = (
     "raypipe classify_scan --network pattern-2d-second",
 )
 
+_NOVEL = (
+    "raypipe generate_scan",
+    "raypipe train_network --network pattern-2d",
+    "raypipe find_novel --network pattern-2d",
+)
+
 
 def _training(architecture: Architecture) -> dict[str, Any]:
     """A way that takes less than two hours on one core, and the study's own.
@@ -107,6 +113,24 @@ STUDY = Study(
             "raypipe.studies.gray_scott.pictures.parts:montage",
             section="Montage",
             commands=_CLASSIFIED_SCAN,
+        ),
+        *(
+            Picture(f"novelty/*/{of}", f"raypipe.plot:{draw}", caption, section="Novelty", commands=_NOVEL)
+            for of, draw, caption in (
+                (
+                    "scan",
+                    "novelty_map",
+                    "Left how far patterns are from those that the network has learnt from, as a multiple of the "
+                    "distance from which on they are flagged; right the groups of those.",
+                ),
+                (
+                    "*",
+                    "most_novel",
+                    "The patterns that are farthest from those of the training, with their distance and "
+                    "the class that they are nearest to.",
+                ),
+                ("*", "novel_groups", "Groups of flagged patterns: from the farthest to the nearest of each."),
+            )
         ),
     ),
 )

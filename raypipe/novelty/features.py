@@ -1,0 +1,172 @@
+"""What a network's layers make of samples: network × data set → store `features/<network>/<split>`.
+
+Of every convolution the mean and the largest value of each channel over all places: some hundred numbers for a sample
+of any size. Of a network without convolutions the outputs of its dense layers but the last, and if it has none, what
+its last layer sees. Each layer's numbers are scaled to one length: how they relate to each other is what tells patterns
+apart; how large they are follows from the parameters more than from the pattern.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from raypipe import store, study
+from raypipe.errors import InputError, choice
+from raypipe.networks import artifact, inputs, keras_model
+from raypipe.networks.architecture import Architecture, Layer
+from raypipe.networks.classify import BATCH, FIELDS_BATCH
+from raypipe.store import Coordinate, Plan, Variable
+
+
+def plan(network: str, source_name: str, variants: int = 1, augmentation: str | None = None) -> Plan:
+    """Plan of the features of all samples of a data set that a network can see, of whatever classes.
+
+    The store has `features` (sample, variant, feature): of each sample as it is, and of `variants` - 1 random variants,
+    which follow from the sample's number. Its coordinates are those that the data set has for its samples.
+
+    Args:
+        network: name of a trained network.
+        source_name: the data set, such as "logistic/scan".
+        variants: of each sample, with itself.
+        augmentation: that of the study which makes them; None for its first.
+
+    Raises:
+        InputError: if the network is not trained, the data set is missing, empty or of samples that it cannot see, or
+            variants are asked for that the study cannot make.
+    """
+    architecture = artifact.load(network).architecture
+    of, source = study.find(architecture.study), store.open(source_name)
+    if problem := inputs.misfit(architecture, source):
+        raise InputError(
+            f"data set {source_name} {problem}: network {network} cannot see it; choose a network or a split that are "
+            f"made for each other, or delete {source_name} and make it again with {inputs.job(source_name)}"
+        )
+    if variants < 1:
+        raise InputError(f"{variants} variants of each sample; expected 1 or more")
+    if variants > 1:
+        if not of.augmentations:
+            raise InputError(
+                f"the study {of.name} has no augmentations to make variants with; ask for 1 of each sample"
+            )
+        augmentation = choice("augmentation", augmentation or next(iter(of.augmentations)), tuple(of.augmentations))
+    samples, size, shard = source.sizes["sample"], length(artifact.load(network)), max(1, of.seen.per_shard // variants)
+    split = source_name.partition("/")[2]
+    return Plan(
+        name=f"features/{network}/{split}" + (f"-{variants}-variants" if variants > 1 else ""),
+        samples=samples,
+        shard_samples=shard,
+        variables={
+            "features": Variable(
+                ("sample", "variant", "feature"),
+                (samples, variants, size),
+                "float32",
+                (shard, variants, size),
+                {"long_name": "what each layer makes of the sample, scaled to one length"},
+            )
+        },
+        coordinates=own_coordinates(source),
+        parameters={
+            "network": network,
+            "network_sha256": artifact.checksum(network),
+            "source": source_name,
+            "source_parameters": store.plan_of(source_name).parameters,
+            "variants": variants,
+            **({"augmentation": augmentation} if variants > 1 else {}),
+        },
+        compute="raypipe.novelty.features:features_of",
+        attributes={"title": f"Features by network {network} of {source_name}"},
+    )
+
+
+def own_coordinates(source: Any) -> dict[str, Coordinate]:
+    """The coordinates that an open data set has for its samples, as a plan takes them."""
+    return {
+        str(key): Coordinate(("sample",), values.values, values.attrs)
+        for key, values in source.coords.items()
+        if values.dims == ("sample",)
+    }
+
+
+def features_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
+    """Function for `fill`: `features` of the samples of a shard, read from the source.
+
+    `parameters` has `network`, `source`, `variants` and, if there are several, `augmentation`.
+    """
+    trained = artifact.load(parameters["network"])
+    architecture, source, variants = trained.architecture, store.open(parameters["source"]), parameters["variants"]
+    extract = extractor(trained)
+    augmented = study.find(architecture.study).augmentations.get(parameters.get("augmentation", ""))
+
+    def compute(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        numbers = rows["sample"]
+        shard = inputs.network_input(
+            architecture, inputs.values(architecture, source, slice(numbers[0], numbers[-1] + 1))
+        )
+        found = [extract(shard)]
+        if augmented:
+            generators = [np.random.default_rng(int(number)) for number in numbers]
+            for _ in range(1, variants):
+                pairs = zip(shard, generators, strict=True)
+                found.append(extract(np.concatenate([augmented(one[None], random) for one, random in pairs])))
+        features = np.stack(found, axis=1)
+        inputs.check_finite(f"features by network {trained.name}", features, numbers)
+        return {"features": features}
+
+    return compute
+
+
+def length(trained: artifact.Artifact) -> int:
+    """Number of features of a sample."""
+    layers, last = _layers(trained.architecture)
+    if not layers:
+        return int(trained.weights[f"{last}/0"].shape[0])
+    return sum(
+        2 * int(str(one.options["filters"])) if _is_convolution(one) else int(str(one.options["units"]))
+        for one in layers
+    )
+
+
+def extractor(trained: artifact.Artifact) -> Callable[[np.ndarray], np.ndarray]:
+    """A function from network inputs (n, *input_shape) to features (n, feature), float32.
+
+    Of L layers, each has the length 1 / √L, so that Euclidean distances between samples are from 0 to 2: the root mean
+    square over the layers of the distance between the directions.
+    """
+    import tensorflow as tf
+    from tensorflow import keras
+
+    model = keras_model.load(trained)
+    layers, last = _layers(trained.architecture)
+    seen = [model.get_layer(one.name).output for one in layers] or [model.get_layer(last).input]
+    probe = keras.Model(model.input, seen)
+
+    def features(values: Any) -> Any:
+        made = probe(values, training=False)
+        parts = []
+        for one in made if isinstance(made, list | tuple) else [made]:
+            if places := tuple(range(1, one.shape.rank - 1)):
+                one = tf.concat([tf.reduce_mean(one, places), tf.reduce_max(one, places)], axis=1)
+            parts.append(tf.math.l2_normalize(one, axis=1) / len(seen) ** 0.5)
+        return tf.concat(parts, axis=1)
+
+    shape = (None, *trained.architecture.input_shape)
+    forward = tf.function(features, input_signature=[tf.TensorSpec(shape, tf.float32)])
+    batch = BATCH if trained.architecture.is_sequence else FIELDS_BATCH
+
+    def extract(values: np.ndarray) -> np.ndarray:
+        return np.concatenate(
+            [forward(values[start : start + batch]).numpy() for start in range(0, len(values), batch)]
+        )
+
+    return extract
+
+
+def _is_convolution(layer: Layer) -> bool:
+    return layer.kind.startswith("Conv")
+
+
+def _layers(architecture: Architecture) -> tuple[list[Layer], str]:
+    """The layers whose outputs are features, and the name of the last layer with weights."""
+    *hidden, last = (one for one in architecture.layers if _is_convolution(one) or one.kind == "Dense")
+    return [one for one in hidden if _is_convolution(one)] or hidden, last.name

@@ -1,0 +1,314 @@
+"""Samples unlike those that a network was trained on: features → store `novelty/<network>/<split>`.
+
+Three stores of features go into it: of the samples that the network has learnt from, of samples that say how far from
+these familiar ones are, and of those that are asked about.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from sklearn import metrics
+from sklearn.neighbors import NearestNeighbors
+
+from raypipe import store, study
+from raypipe.errors import InputError, choice
+from raypipe.networks import artifact, inputs
+from raypipe.networks.architecture import Architecture
+from raypipe.novelty import features
+from raypipe.novelty.groups import grouped
+from raypipe.run.fill import fill
+from raypipe.store import Coordinate, Plan, Variable
+
+VARIANTS = 2
+"""Of each training sample, where the study can make such."""
+
+THRESHOLD = 0.99
+"""Novelty from which a sample is flagged."""
+
+BLOCK = 4096
+"""Samples whose distances are computed at once."""
+
+_OWN = {"novelty", "distance", "nearest", "flagged", "group", "class"}
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is looked for, and by which samples it is judged.
+
+    Attributes:
+        network: name of the trained network.
+        split: of its study, whose samples are asked about; they may be of classes that the network does not know.
+        reference: split that the network has learnt from; None is that of its training. Samples of classes that it
+            does not know do not count.
+        calibration: split of samples that it was not trained on, but of its classes; None is that of its validation.
+        variants: of each sample of the reference, with itself; None is VARIANTS where the study can make such.
+        augmentation: of the study, which makes them; None is its first.
+        threshold: novelty from which a sample is flagged.
+    """
+
+    network: str
+    split: str
+    reference: str | None = None
+    calibration: str | None = None
+    variants: int | None = None
+    augmentation: str | None = None
+    threshold: float = THRESHOLD
+
+    @cached_property
+    def architecture(self) -> Architecture:
+        """The network without its weights."""
+        return artifact.load(self.network).architecture
+
+    @cached_property
+    def of(self) -> study.Study:
+        """The study."""
+        return study.find(self.architecture.study)
+
+    @cached_property
+    def splits(self) -> tuple[str, str, str]:
+        """Of the reference, of the calibration, and what is asked about.
+
+        Raises:
+            InputError: if one is none of the study, has no labels where they are needed, or two of them are the same.
+        """
+        if self.split not in self.of.data_sets:
+            raise InputError(
+                f"split {self.split!r} with network {self.network}, which is of the study {self.of.name}; expected one "
+                f"of its splits: {', '.join(self.of.data_sets)}"
+            )
+        learnt = artifact.load(self.network).provenance.get("made_from", {}).get("data", {})
+        of_training = (learnt.get(key, {}).get("name", "").partition("/")[2] for key in ("train", "validation"))
+        reference, calibration = (
+            choice(f"{what} split", given or usual or own, self.of.labelled)
+            for what, given, usual, own in zip(
+                ("reference", "calibration"),
+                (self.reference, self.calibration),
+                of_training,
+                self.architecture.splits,
+                strict=True,
+            )
+        )
+        if reference == calibration:
+            raise InputError(
+                f"{reference} for reference and calibration: how far unknown samples of known classes are, those that "
+                "the network has learnt cannot tell; choose another --calibration"
+            )
+        return reference, calibration, self.split
+
+    @property
+    def feature_plans(self) -> tuple[Plan, Plan, Plan]:
+        """Plans of the three stores of features; see `features.plan` for the errors."""
+        reference, calibration, split = (f"{self.of.name}/{one}" for one in self.splits)
+        usual = VARIANTS if self.of.augmentations else 1
+        variants = usual if self.variants is None else self.variants
+        for name, role in ((reference, "reference"), (calibration, "calibration")):
+            if name not in store.list_names(name):
+                raise InputError(
+                    f"there is no data set {name!r}, which network {self.network} needs as {role}: make it with "
+                    f"{inputs.job(name)}, or name another with --{role}"
+                )
+        return (
+            features.plan(self.network, reference, variants, self.augmentation),
+            features.plan(self.network, calibration),
+            features.plan(self.network, split),
+        )
+
+    def plan(self) -> Plan:
+        """Plan of the result, one shard: `groups` needs all of it.
+
+        Raises:
+            InputError: if the threshold is out of reach, or the samples have a coordinate of a name that is needed.
+        """
+        familiar, known, asked = self.feature_plans
+        source = store.open(f"{self.of.name}/{self.split}")
+        if taken := sorted(_OWN & set(source.coords)):
+            raise InputError(f"{asked.parameters['source']} has a {taken[0]}, which is needed here; call it otherwise")
+        _, of_known = (_labels(self.architecture, one.parameters["source"]) for one in (familiar, known))
+        count = int(np.sum(of_known >= 0))
+        if not 0 < self.threshold <= count / (count + 1):
+            raise InputError(
+                f"a threshold of {self.threshold:g}: {count} samples of {known.parameters['source']} tell novelties "
+                f"from 0 to {count / (count + 1):.4g}; choose one of these, or a calibration with more samples"
+            )
+        described: dict[str, tuple[str, dict[str, Any]]] = {
+            "novelty": ("float64", {"long_name": "1 - share of calibration samples as far or farther", "units": "1"}),
+            "distance": ("float32", {"long_name": "distance from the training samples", "units": "1"}),
+            "nearest": ("int64", {"long_name": "class of the nearest training sample"}),
+            "flagged": ("int8", {"long_name": f"whether the novelty is {self.threshold:g} or more"}),
+            "group": ("int64", {"long_name": "group of flagged samples that are alike; -1 where there is none"}),
+        }
+        samples = asked.samples
+        return Plan(
+            name=f"novelty/{self.network}/{self.split}",
+            samples=samples,
+            shard_samples=samples,
+            variables={
+                name: Variable(("sample",), (samples,), dtype, (samples,), attributes)
+                for name, (dtype, attributes) in described.items()
+            },
+            coordinates={
+                **features.own_coordinates(source),
+                "class": Coordinate(("class",), list(self.architecture.classes), {"long_name": "name of the class"}),
+            },
+            parameters={
+                **asked.parameters,
+                "reference": familiar.parameters["source"],
+                "reference_features": familiar.name,
+                "calibration": known.parameters["source"],
+                "variants": familiar.parameters["variants"],
+                "augmentation": familiar.parameters.get("augmentation"),
+                "threshold": self.threshold,
+            },
+            compute="raypipe.novelty.find:found",
+            attributes={
+                "title": f"What is novel to network {self.network} in {asked.parameters['source']}",
+                "comment": "Of samples that are like those of the calibration, a share of 1 - n at most has a novelty "
+                "of n or more.",
+            },
+        )
+
+
+def find(of: Search, *, workers: int | None = None) -> str:
+    """Say how unlike what a network has learnt the samples of a split are, or complete what is there.
+
+    The store `novelty/<network>/<split>` has for each sample its `distance` from the nearest sample of the reference,
+    from 0 to 2, see `features.extractor`; `novelty`, from 0 to below 1, 1 - (1 + m) / (1 + n) if m of n samples of the
+    calibration are as far or farther; `nearest`, the class of that nearest sample; `flagged`, 1 from the
+    threshold on; and `group`, see `groups.grouped`. It has the coordinates of the split, and `class`, the names.
+
+    Args:
+        of: what is looked for.
+        workers: at most so many worker processes; by default as many as the cluster has room for.
+
+    Returns:
+        Name of the store.
+
+    Raises:
+        InputError: if the network is not trained, a data set is missing, empty, or of samples that it cannot see, the
+            threshold cannot be reached, or a store was made in another way.
+    """
+    planned = of.plan()
+    for one in of.feature_plans:
+        fill(one, workers=workers)
+    fill(planned, workers=workers)
+    return planned.name
+
+
+def planned(name: str, parameters: Mapping[str, Any]) -> Plan:
+    """Plan of a store that `find` made, from what it says that it was made with; for repairs."""
+    if name.startswith("features/"):
+        return features.plan(
+            parameters["network"], parameters["source"], parameters["variants"], parameters.get("augmentation")
+        )
+    splits = {key: parameters[key].partition("/")[2] for key in ("reference", "calibration")}
+    own = {key: parameters[key] for key in ("network", "variants", "augmentation", "threshold")}
+    return Search(split=parameters["source"].partition("/")[2], **splits, **own).plan()
+
+
+def found(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
+    """Function for `fill`: what `find` says of the samples, all at once.
+
+    `parameters` has `network`, `source`, `reference`, `reference_features`, `calibration` and `threshold`.
+    """
+    network = parameters["network"]
+    architecture = artifact.load(network).architecture
+
+    def features_of(source: str) -> np.ndarray:
+        return store.open(f"features/{network}/{source.partition('/')[2]}")["features"].values[:, 0]
+
+    def compute(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        label = _labels(architecture, parameters["reference"])
+        learnt = store.open(parameters["reference_features"])["features"].values[label >= 0]
+        learnt, label = learnt.reshape(-1, learnt.shape[2]), np.repeat(label[label >= 0], learnt.shape[1])
+        of_known = features_of(parameters["calibration"])[_labels(architecture, parameters["calibration"]) >= 0]
+        asked = features_of(parameters["source"])[rows["sample"]]
+        distance, place = nearest(asked, learnt)
+        novelty = novelty_of(distance, nearest(of_known, learnt)[0])
+        flagged = novelty >= parameters["threshold"]
+        group = np.full(len(asked), -1)
+        group[flagged] = grouped(asked[flagged])
+        return {"novelty": novelty, "distance": distance, "nearest": label[place], "flagged": flagged, "group": group}
+
+    return compute
+
+
+def nearest(features: np.ndarray, learnt: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distance of each sample (sample, feature) from the nearest of those that were learnt, and that one's number."""
+    index = NearestNeighbors(n_neighbors=1).fit(learnt.astype("float64"))
+    blocks = (features[start : start + BLOCK] for start in range(0, len(features), BLOCK))
+    found = [index.kneighbors(block.astype("float64")) for block in blocks]
+    distance, place = (np.concatenate(parts)[:, 0] for parts in zip(*found, strict=True))
+    return distance, place
+
+
+def novelty_of(distance: np.ndarray, of_calibration: np.ndarray) -> np.ndarray:
+    """Novelty of samples at these distances: 1 - (1 + those of the calibration as far or farther) / (1 + all of them).
+
+    It is one minus a conformal p-value: samples that come from where those of the calibration do have a novelty of n or
+    more with a probability of at most 1 - n.
+    """
+    ordered = np.sort(of_calibration)
+    nearer: np.ndarray = np.searchsorted(ordered, distance, side="left")
+    return nearer / (1 + len(ordered))
+
+
+@dataclass(frozen=True)
+class Detection:
+    """How well samples of classes that the network does not know are told from the others.
+
+    `area` is that under the receiver operating characteristic, the probability that a sample of an unknown class is
+    farther than one of a known class; `flagged` and `false` are the shares that are flagged of the `unknown` samples,
+    and of the `known`.
+    """
+
+    classes: tuple[str, ...]
+    unknown: int
+    known: int
+    area: float
+    flagged: float
+    false: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.unknown} samples of {', '.join(self.classes)}, which the network does not know, against "
+            f"{self.known} others: ROC-AUC {self.area:.3f}, flagged {self.flagged:.3f} and {self.false:.3f}"
+        )
+
+
+def detection(data: xr.Dataset) -> Detection | None:
+    """Of a store that `find` made; None if not both known and unknown classes are among its labels."""
+    if "label" not in data or not (names := inputs.class_names(data)):
+        return None
+    label = data["label"].values
+    known_names = {str(name) for name in data["class"].values}
+    known = np.array([*(name in known_names for name in names), False])[label] & (label >= 0)
+    unknown = (label >= 0) & ~known
+    if not known.any() or not unknown.any():
+        return None
+    flagged, asked = data["flagged"].values == 1, known | unknown
+    return Detection(
+        tuple(name for number, name in enumerate(names) if (label[unknown] == number).any()),
+        int(unknown.sum()),
+        int(known.sum()),
+        float(metrics.roc_auc_score(unknown[asked], data["distance"].values[asked])),
+        float(flagged[unknown].mean()),
+        float(flagged[known].mean()),
+    )
+
+
+def _labels(architecture: Architecture, name: str) -> np.ndarray:
+    """Labels of a data set in the network's order of classes, -1 where it does not know the class."""
+    data = store.open(name)
+    if "label" not in data:
+        raise InputError(f"{name} has no labels; reference and calibration need samples of known classes")
+    labels = inputs.labels_for(architecture, data)
+    if not (labels >= 0).any():
+        raise InputError(
+            f"{name} has no sample of a class of network {architecture.name}, which are "
+            f"{', '.join(architecture.classes)}; name another split"
+        )
+    return labels
