@@ -228,12 +228,8 @@ class Study:
 
 
 def _check_type(name: str, value: Any, usual: Any) -> None:
-    plain = type(usual) in (
-        bool,
-        int,
-        float,
-        str,
-    )  # of other values, such as sequences, the function knows what it takes
+    # What other values may be, such as sequences, the function knows.
+    plain = type(usual) in (bool, int, float, str)
     if plain and type(value) is not type(usual) and (type(value), type(usual)) != (int, float):
         raise InputError(f"{name} is {value!r}; expected a value like the usual one, {usual!r}")
 
