@@ -36,6 +36,7 @@ evaluate --network pattern-3d --output {output}/figures
 explain --network andi-study
 explain --network pattern-2d
 classify_scan --network pattern-2d-second
+find_novel --network pattern-2d --threshold 0.95
 report --output {output}/report
 """
 
