@@ -42,6 +42,10 @@ def main(
         str | None,
         typer.Option(help="For patterns: study, 600 epochs at a constant rate.  [default: a rate that falls]"),
     ] = None,
+    augmentation: Annotated[
+        str | None,
+        typer.Option(help="One of the study's, such as free or symmetric, or none.  [default: that of the recipe]"),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of first weights, order of samples, dropout and augmentation.")] = 1,
     series: Annotated[str, typer.Option(help="Keep this network apart, under this name.")] = "",
     cpus: Annotated[int, typer.Option(help="Cores; with more than one the last digits may vary.")] = 1,
@@ -55,6 +59,7 @@ def main(
         epochs=epochs,
         batch=batch,
         recipe=recipe,
+        augmentation=augmentation,
         seed=seed,
         train_split=train_split,
         validation_split=validation_split,

@@ -31,7 +31,7 @@ def run_epoch(run, train, validation):
 def test_how_the_studies_trained():
     andi, pattern = training(ANDI), training(architecture("pattern-2d"), recipe="study", seed=9)
     assert andi == Training("mean_squared_error", rate=0.001, batch=64, epochs=30)
-    assert pattern == Training("sparse_categorical_crossentropy", 0.001, batch=128, epochs=600, augmented=True, seed=9)
+    assert pattern == Training("sparse_categorical_crossentropy", 0.001, batch=128, epochs=600, augmented="free", seed=9)
     assert training(architecture("pattern-3d"), recipe="study", batch=16, seed=9) == replace(pattern, batch=16)
 
 
@@ -195,14 +195,14 @@ def test_a_warmup_is_a_share(warmup):
 
 
 @pytest.mark.parametrize(
-    ("name", "recipe", "function"),
+    ("name", "recipe", "augmentation", "function"),
     [
-        ("pattern-2d", "study", "augment"),
-        ("pattern-2d", None, "symmetric_or_free"),
-        ("pattern-3d", None, "symmetric_or_free"),
+        ("pattern-2d", "study", None, "free"),
+        ("pattern-2d", None, None, "symmetric_or_free"),
+        ("pattern-3d", None, "symmetric", "symmetric"),
     ],
 )
-def test_patterns_are_trained_on_variants(name, recipe, function, monkeypatch):
+def test_patterns_are_trained_on_variants(name, recipe, augmentation, function, monkeypatch):
     write_patterns("val", 15)
     network = architecture(name)
     samples = inputs.read(network, catalog.open("gray_scott/val"), "gray_scott/val")
@@ -212,7 +212,7 @@ def test_patterns_are_trained_on_variants(name, recipe, function, monkeypatch):
         f"raypipe.studies.gray_scott.augment.{function}",
         lambda patterns, random: seen.append(random.random()) or patterns,
     )
-    run = Fit(network, training(network, batch=8, recipe=recipe))
+    run = Fit(network, training(network, batch=8, recipe=recipe, augmentation=augmentation))
     few = Samples(samples.inputs[:3], samples.labels[:3])
     run_epoch(run, samples, few)
     run_epoch(run, few, few)

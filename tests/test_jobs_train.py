@@ -40,6 +40,11 @@ def no_ray(monkeypatch):
         ("train_network --network pattern-2d --epochs many", "valid integer"),
         ("train_network --network pattern-2d --recipe best", "unknown recipe 'best'; choose one of study"),
         ("train_network --network andi-study --recipe study", "for andi-study, which has but one; leave it out"),
+        (
+            "train_network --network pattern-2d --augmentation any",
+            "'any'; choose one of free, symmetric, symmetric_or_free, none",
+        ),
+        ("train_network --network andi-study --augmentation free", "unknown augmentation 'free'; choose one of none"),
         ("train_network", "Missing option '--network'"),
         ("train_grid --networks 123-2,12-2", "unknown network '12-2'"),
         ("train_grid --networks ,", "no network to train"),

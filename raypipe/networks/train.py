@@ -34,7 +34,7 @@ class Settings:
     """How networks are trained; what is None is as usual in the study, see `training.training`.
 
     `rate` is the learning rate, the highest if it changes. `recipe` is the name of another of the study's ways to
-    train, where it has several.
+    train, where it has several; `augmentation` one of the study's, or "none", instead of that which goes with it.
     `train_split` and `validation_split` are the data sets of the network's study; None is `Architecture.splits`. Of
     their samples, those of a class that the network does not have are left out.
     `samples` is how many of the training data set are used, as many of each class; None is all. `series` names a
@@ -49,6 +49,7 @@ class Settings:
     batch: int | None = None
     rate: float | None = None
     recipe: str | None = None
+    augmentation: str | None = None
     seed: int = 1
     train_split: str | None = None
     validation_split: str | None = None
@@ -140,6 +141,7 @@ def _training(architecture: Architecture, settings: Settings) -> Training:
         rate=settings.rate,
         seed=settings.seed,
         recipe=settings.recipe,
+        augmentation=settings.augmentation,
     )
 
 

@@ -62,21 +62,27 @@ def training(
     rate: float | None = None,
     seed: int = 1,
     recipe: str | None = None,
+    augmentation: str | None = None,
 ) -> Training:
     """How to train an architecture: as is usual in its study, but for what is given.
 
-    `recipe` is another of the ways that the study names; None is the usual one.
+    `recipe` is another of the ways that the study names, None the usual one; `augmentation` is one of the study's, or
+    "none", None that of the recipe.
 
     Raises:
-        InputError: if `epochs` or `batch` is below 1, `rate` not above 0, `seed` negative, or the study names no such
-            recipe.
+        InputError: if `epochs` or `batch` is below 1, `rate` not above 0, `seed` negative, or the study has no such
+            recipe or augmentation.
     """
-    arguments = dict(study.find(architecture.study).training(architecture))
+    of = study.find(architecture.study)
+    arguments = dict(of.training(architecture))
     recipes = arguments.pop("recipes", {})
     if recipe is not None:
         if not recipes:
             raise InputError(f"recipe {recipe!r} for {architecture.name}, which has but one; leave it out")
         arguments |= recipes[choice("recipe", recipe, tuple(recipes))]
+    if augmentation is not None:
+        chosen = choice("augmentation", augmentation, (*of.augmentations, "none"))
+        arguments["augmented"] = False if chosen == "none" else chosen
     usual = Training(**arguments, seed=seed)
     return replace(
         usual,

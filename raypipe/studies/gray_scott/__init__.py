@@ -40,7 +40,7 @@ def _training(architecture: Architecture) -> dict[str, Any]:
         "augmented": "symmetric_or_free",
         "decay": "cosine",
         "warmup": 0.05,
-        "recipes": {"study": {"batch": 128, "epochs": 600, "augmented": True, "decay": "none", "warmup": None}},
+        "recipes": {"study": {"batch": 128, "epochs": 600, "augmented": "free", "decay": "none", "warmup": None}},
     }
 
 
@@ -68,7 +68,7 @@ STUDY = Study(
     ),
     networks=networks.NETWORKS,
     training=_training,
-    augmentations={name: _augmentation(name) for name in ("augment", "symmetric", "symmetric_or_free")},
+    augmentations={name: _augmentation(name) for name in ("free", "symmetric", "symmetric_or_free")},
     pictures=(
         Picture(
             "train*",

@@ -44,11 +44,11 @@ def symmetric_or_free(patterns: np.ndarray, random: np.random.Generator) -> np.n
     exact = random.random(len(patterns)) < 0.5
     variants = np.empty_like(patterns)
     variants[exact] = symmetric(patterns[exact], random)
-    variants[~exact] = augment(patterns[~exact], random)
+    variants[~exact] = free(patterns[~exact], random)
     return variants
 
 
-def augment(patterns: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def free(patterns: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """A free variant of each pattern (sample, y, x, …), float32, as in the study; all its frames change alike.
 
     Any rotation and shift, flips of both axes, shear, zoom up to 20 % and intensity up to 5 %, all uniform; values
