@@ -31,7 +31,8 @@ def run_epoch(run, train, validation):
 def test_how_the_studies_trained():
     andi, pattern = training(ANDI), training(architecture("pattern-2d"), recipe="study", seed=9)
     assert andi == Training("mean_squared_error", rate=0.001, batch=64, epochs=30)
-    assert pattern == Training("sparse_categorical_crossentropy", 0.001, batch=128, epochs=600, augmented="free", seed=9)
+    expected = Training("sparse_categorical_crossentropy", 0.001, batch=128, epochs=600, augmented="free", seed=9)
+    assert pattern == expected
     assert training(architecture("pattern-3d"), recipe="study", batch=16, seed=9) == replace(pattern, batch=16)
 
 
