@@ -14,7 +14,7 @@ def write_trajectories(split: str, count: int, *, length: int = diffusion.TRAJEC
     label = np.arange(count) % len(diffusion.ANDI_MODELS)
     steps = random.standard_normal((count, length)) + label[:, None]
     steps[:, ::2] -= 2 * label[:, None]
-    _write(
+    write_labelled(
         f"andi/{split}",
         {"position": (("sample", "time"), np.cumsum(steps, axis=1) + 100.0)},
         label,
@@ -36,10 +36,11 @@ def write_patterns(
     frames = np.broadcast_to(stripes[:, None, :, None], (count, size, size, len(frame_times)))
     u = frames + np.array(frame_times) * 1e-6
     coordinates = {"frame": np.array(frame_times)}
-    _write(f"gray_scott/{split}", {"u": (("sample", "y", "x", "frame"), u)}, label, classes, coordinates, 0)
+    write_labelled(f"gray_scott/{split}", {"u": (("sample", "y", "x", "frame"), u)}, label, classes, coordinates, 0)
 
 
-def _write(name, variables, label, classes, coordinates, seed):
+def write_labelled(name, variables, label, classes, coordinates, seed):
+    """Any variables, by name their dimensions and values, in one shard with their labels."""
     count = len(label)
     flags = {"flag_values": list(range(len(classes))), "flag_meanings": " ".join(classes)}
     template = Template(
