@@ -187,6 +187,16 @@ class Study:
             raise InputError(f"the study {self.name} does not say what a network sees; give it a Sample")
         return self.sample
 
+    def augmentation(self, name: str | None = None) -> str:
+        """The name of one of its augmentations, without a name that of the first.
+
+        Raises:
+            InputError: if it has none of that name, or none at all.
+        """
+        if not self.augmentations:
+            raise InputError(f"the study {self.name} has no augmentations to vary samples by; do without")
+        return choice("augmentation", name or next(iter(self.augmentations)), tuple(self.augmentations))
+
     def plan(self, split: str, settings: Mapping[str, Any] | None = None) -> Plan:
         """The plan of one of its data sets.
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from raypipe import study
-from raypipe.errors import InputError, choice
 from raypipe.networks import keras_model
 from raypipe.networks.architecture import Architecture
 from raypipe.networks.inputs import Samples
@@ -138,10 +137,8 @@ def _augmentation(
     architecture: Architecture, name: bool | str
 ) -> Callable[[np.ndarray, np.random.Generator], np.ndarray]:
     """One of the study's ways to vary samples, by its name; True is the first."""
-    ways = study.find(architecture.study).augmentations
-    if not ways:
-        raise InputError(f"the study {architecture.study} has no augmentations; train without")
-    return ways[next(iter(ways)) if name is True else choice("augmentation", str(name), tuple(ways))]
+    of = study.find(architecture.study)
+    return of.augmentations[of.augmentation(None if name is True else str(name))]
 
 
 def _learner(model: Any, optimizer: Any, loss: Any) -> Any:

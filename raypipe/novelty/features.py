@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from raypipe import store, study
-from raypipe.errors import InputError, choice
+from raypipe.errors import InputError
 from raypipe.networks import artifact, inputs, keras_model
 from raypipe.networks.architecture import Architecture, Layer
 from raypipe.networks.classify import BATCH, FIELDS_BATCH
@@ -45,11 +45,7 @@ def plan(network: str, source_name: str, variants: int = 1, augmentation: str | 
     if variants < 1:
         raise InputError(f"{variants} variants of each sample; expected 1 or more")
     if variants > 1:
-        if not of.augmentations:
-            raise InputError(
-                f"the study {of.name} has no augmentations to make variants with; ask for 1 of each sample"
-            )
-        augmentation = choice("augmentation", augmentation or next(iter(of.augmentations)), tuple(of.augmentations))
+        augmentation = of.augmentation(augmentation)
     samples, size, shard = source.sizes["sample"], length(artifact.load(network)), max(1, of.seen.per_shard // variants)
     split = source_name.partition("/")[2]
     return Plan(

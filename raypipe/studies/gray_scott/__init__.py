@@ -37,10 +37,10 @@ def _training(architecture: Architecture) -> dict[str, Any]:
         "rate": 0.001,
         "batch": 16,
         "epochs": 100 if architecture.name == "pattern-2d-second" else 200,
-        "augmented": "symmetric_or_free",
+        "augmented": "free",
         "decay": "cosine",
         "warmup": 0.05,
-        "recipes": {"study": {"batch": 128, "epochs": 600, "augmented": "free", "decay": "none", "warmup": None}},
+        "recipes": {"study": {"batch": 128, "epochs": 600, "decay": "none", "warmup": None}},
     }
 
 
