@@ -14,7 +14,8 @@ from typing import Annotated
 import typer
 
 from raypipe import plot
-from raypipe.command import make_folder, run
+from raypipe.command import run
+from raypipe.errors import make_folder
 from raypipe.networks import artifact, checks, explain, faithfulness
 
 

@@ -18,7 +18,7 @@ import typer
 
 from raypipe import plot, study
 from raypipe.command import run
-from raypipe.errors import InputError
+from raypipe.errors import InputError, make_folder
 from raypipe.networks import grid_file
 from raypipe.networks.effects import effects, markdown, seed_deviation, variance_shares
 from raypipe.networks.grid_table import grid_networks, grid_table, join_grid_tables, read_grid_table
@@ -49,6 +49,7 @@ def main(
         chosen = list(named.trainings) if series is None else [one.strip() for one in series.split(",")]
         parts.append(grid_table(named.grid, grid_networks(named.grid, chosen)))
     networks = join_grid_tables(parts)
+    make_folder(output / "figures")
     found = effects(networks, named.grid)
     pictures = {
         "heat_map": plot.grid_heat_map(networks, named.grid),
@@ -60,7 +61,6 @@ def main(
         print(f"\nOne network with other seeds: standard deviation {100 * deviation:.2f} points of accuracy.")
     print()
     try:
-        (output / "figures").mkdir(parents=True, exist_ok=True)
         networks.to_csv(output / f"{named.name}.csv", index=False, float_format="%.6g")
         print(output / f"{named.name}.csv")
         for name, picture in pictures.items():

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from raypipe.command import call, run
+from raypipe.errors import make_folder
 
 PIPELINE = """
 generate_trajectories --split train --count 10000
@@ -45,6 +46,7 @@ def main(
     output: Annotated[Path, typer.Option(help="Folder for the figures and the report.")] = Path("demo"),
 ) -> None:
     """Run every stage of the pipeline in one Ray cluster; takes some minutes on two cores."""
+    make_folder(output)
     commands = PIPELINE.format(output=shlex.quote(str(output))).strip().splitlines()
     for number, line in enumerate(commands, start=1):
         job, *flags = shlex.split(line)

@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 
 from raypipe import study
-from raypipe.command import Settings, make_folder, run, values
-from raypipe.errors import InputError
+from raypipe.command import Settings, run, values
+from raypipe.errors import InputError, make_folder
 from raypipe.report.pictures import drawn
 
 

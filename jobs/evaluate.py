@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 
 from raypipe import catalog, plot, study
-from raypipe.command import make_folder, run
-from raypipe.errors import InputError
+from raypipe.command import run
+from raypipe.errors import InputError, make_folder
 from raypipe.networks import artifact, calibration
 from raypipe.networks.classify import classify, plan
 from raypipe.networks.evaluate import confused, evaluate, table

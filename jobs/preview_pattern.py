@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from raypipe.command import run
+from raypipe.errors import make_folder
 from raypipe.plot import window
 from raypipe.run.progress import progress
 from raypipe.studies.gray_scott import integrator
@@ -37,6 +38,8 @@ def main(
     frames = integrator.integrate(
         *integrator.initial_state(seed), f, k, diffusion_u=diffusion_u, frame_times=tuple(TIMES)
     )
+    if output is not None:
+        make_folder(output)
     title = f"f = {f:g}, k = {k:g}, $D_u$ = {diffusion_u:g}, seed {seed}"
     if output is None and window.can_show():
         preview.show(_counted(frames), title)

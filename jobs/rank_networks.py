@@ -14,8 +14,8 @@ from typing import Annotated
 import typer
 
 from raypipe import catalog, plot, study
-from raypipe.command import make_folder, run
-from raypipe.errors import InputError
+from raypipe.command import run
+from raypipe.errors import InputError, make_folder_of
 from raypipe.networks import artifact
 from raypipe.networks.classify import classify
 from raypipe.networks.evaluate import evaluate
@@ -39,9 +39,7 @@ def main(
     studies = {name: artifact.load(name).architecture.study for name in names}
     if len(set(studies.values())) > 1:
         raise InputError(f"the networks are of different studies, {studies}; expected networks of one")
-    if output.is_dir():
-        raise InputError(f"{output} is a folder; name the file to write, such as {output / 'andi_finalists.csv'}")
-    make_folder(output.parent)
+    make_folder_of(output)
     predictions = {name: catalog.open(classify(name, split, workers=workers)) for name in names}
     table = ranking(predictions, reference)
     of = study.find(studies[reference])

@@ -14,6 +14,7 @@ import typer
 
 from raypipe import report
 from raypipe.command import Settings, run, values
+from raypipe.errors import make_folder
 
 
 def main(
@@ -21,6 +22,7 @@ def main(
     settings: Settings = None,
 ) -> None:
     """Draw the report of everything in the stores."""
+    make_folder(output)
     print(report.build(output, values(settings)))
 
 

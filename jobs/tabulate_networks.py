@@ -14,8 +14,8 @@ from typing import Annotated
 import typer
 
 from raypipe import catalog, study
-from raypipe.command import make_folder, run
-from raypipe.errors import InputError
+from raypipe.command import run
+from raypipe.errors import InputError, make_folder_of
 from raypipe.networks import artifact, inputs
 from raypipe.networks.classify import classify
 from raypipe.networks.evaluate import evaluate
@@ -33,10 +33,8 @@ def main(
     ] = None,
 ) -> None:
     """Write a table of trained networks, a row for each."""
-    if output.is_dir():
-        raise InputError(f"{output} is a folder; name the file to write, such as {output / 'networks.csv'}")
     names = [artifact.at_hand(one.strip()) for one in networks.split(",")] if networks else _of_study()
-    make_folder(output.parent)
+    make_folder_of(output)
     evaluations = {}
     for name in dict.fromkeys(names):
         trained = artifact.load(name)

@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from raypipe import study
-from raypipe.errors import InputError, WorkError
+from raypipe.errors import InputError, LostError, WorkError
 
 JOBS = Path(__file__).parent / "jobs"
 """Folder of the jobs, one file each."""
@@ -99,23 +99,11 @@ def _with_study(main: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
-def make_folder(output: Path) -> None:
-    """Make the folder that a job's `--output` names, before the work begins.
-
-    Raises:
-        InputError: if it cannot be made.
-    """
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write into {output}: {error.strerror}; choose another --output") from error
-
-
 def run(main: Callable[..., Any], arguments: list[str] | None = None) -> NoReturn:
     """Call a job's `main` with flags, by default those of the command line, and exit.
 
-    Exit code 0 when done, 1 for an exception in a worker, whose traceback is shown, 2 for a user's mistake, 130 when
-    interrupted; any other error keeps its traceback.
+    Exit code 0 when done, 1 for an exception in a worker, whose traceback is shown, or workers that are lost again and
+    again, 2 for a user's mistake, 130 when interrupted, 143 when terminated; any other error keeps its traceback.
     """
     _end(lambda: call(main, arguments))
 
@@ -151,7 +139,7 @@ def _end(work: Callable[[], None]) -> NoReturn:
     except InputError as error:
         print("error: " + " ".join(str(error).split()), file=sys.stderr)
         sys.exit(2)
-    except WorkError as error:
+    except (WorkError, LostError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:

@@ -1,6 +1,7 @@
 """Errors that a user can mend, and those of a user's own code."""
 
 import re
+import tempfile
 import traceback
 from pathlib import Path
 from typing import TypeVar
@@ -30,6 +31,13 @@ class WorkError(RuntimeError):
 
     def __reduce__(self) -> tuple[type["WorkError"], tuple[str, str]]:
         return WorkError, (self.args[0], self.details)
+
+
+class LostError(RuntimeError):
+    """Workers were lost again and again, killed by what runs in them or by the system; the message is one line.
+
+    What is finished stays, and the same job continues it.
+    """
 
 
 def own_traceback(error: Exception) -> str:
@@ -80,3 +88,27 @@ def choice(what: str, found: Choice, allowed: tuple[Choice, ...] | list[Choice])
     if found not in allowed:
         raise InputError(f"unknown {what} {found!r}; choose one of {', '.join(str(one) for one in allowed)}")
     return found
+
+
+def make_folder(folder: Path, flag: str = "--output") -> None:
+    """Make the folder that a job's flag names, and see that it can be written into, before the work begins.
+
+    Raises:
+        InputError: if it cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise InputError(f"cannot write into {folder}: {error.strerror}; choose another {flag}") from error
+
+
+def make_folder_of(file: Path) -> None:
+    """The same for the file that a job's `--output` names.
+
+    Raises:
+        InputError: if it cannot be written, or is a folder.
+    """
+    if file.is_dir():
+        raise InputError(f"{file} is a folder; name the file to write, such as {file / 'table.csv'}")
+    make_folder(file.parent)

@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tiny_data import write_trajectories
 from tiny_networks import random_network
+from tiny_store import contents
 
 from raypipe import store
 from raypipe.studies.gray_scott import pattern_sets
@@ -54,6 +56,28 @@ def test_one_clear_line_and_nothing_written(mistake, store_root):
     assert said in line
     assert finished.stdout == ""
     assert not store_root.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("demo", "--output"),
+        ("report", "--output"),
+        ("draw", "--study", "gray_scott", "--output"),
+        ("preview_pattern", "--seed", "1", "--f", "0.03", "--k", "0.05", "--output"),
+        ("train_network", "--network", "123-2", "--tensorboard"),
+    ],
+)
+def test_what_cannot_be_written_into_is_found_before_the_work(arguments, store_root, tmp_path):
+    write_trajectories("train", 10)
+    write_trajectories("val", 10)
+    before = contents(store_root)
+    (tmp_path / "file").write_text("in the way")
+    finished = run(*arguments, str(tmp_path / "file/below"))
+    assert finished.returncode == 2, finished.stderr
+    line = finished.stderr.splitlines()[-1]
+    assert line == f"error: cannot write into {tmp_path}/file/below: Not a directory; choose another {arguments[-1]}"
+    assert contents(store_root) == before
 
 
 def test_a_missing_scan(store_root):

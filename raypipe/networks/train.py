@@ -6,15 +6,17 @@ last epoch. A network trained with other settings is never replaced.
 
 import json
 import logging
+import math
 import os
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from raypipe import catalog, study
-from raypipe.errors import InputError, choice
+from raypipe.errors import InputError, LostError, choice, make_folder
 from raypipe.networks import artifact, inputs
 from raypipe.networks.architecture import Architecture
 from raypipe.networks.training import Training, training
@@ -68,8 +70,9 @@ class Settings:
         for name in ("samples", "workers", "cpus_per_trial"):
             if (found := getattr(self, name)) is not None and found < 1:
                 raise InputError(f"{name} is {found}; expected 1 or more")
-        if self.gpus_per_trial < 0:
-            raise InputError(f"gpus_per_trial is {self.gpus_per_trial}; expected 0 or more")
+        gpus = self.gpus_per_trial
+        if not (0 <= gpus < 1 or (gpus < math.inf and gpus == int(gpus))):
+            raise InputError(f"gpus_per_trial is {gpus}; expected a fraction, or a whole number of 0 or more")
 
 
 def data_names(architecture: Architecture, settings: Settings | None = None) -> tuple[str, str]:
@@ -102,7 +105,7 @@ def train(architectures: Sequence[Architecture], settings: Settings, *others: Se
         InputError: if there is no network, a setting is out of range, a data set is missing or does not fit, or a
             network is already trained with other settings.
         WorkError: if a training raises an exception; the message names it, and what is finished stays.
-        RuntimeError: if a training's worker is lost again and again.
+        LostError: if a training's worker is lost again and again.
     """
     if not architectures:
         raise InputError("no network to train; name at least one")
@@ -129,6 +132,8 @@ def train(architectures: Sequence[Architecture], settings: Settings, *others: Se
     pending = {name: task for name, task in tasks.items() if not _is_trained(name, task[0], task[2])}
     logging.getLogger(__name__).info("%d of %d networks are already trained", len(tasks) - len(pending), len(tasks))
     if pending:
+        if settings.tensorboard and "://" not in settings.tensorboard:
+            make_folder(Path(settings.tensorboard), "--tensorboard")
         _tune(pending, settings)
     return list(tasks)
 
@@ -218,6 +223,8 @@ def _tune(planned: Mapping[str, _Planned], settings: Settings) -> None:
     for talkative in ("ray.tune.analysis.experiment_analysis", "ray.tune.tune"):
         logging.getLogger(talkative).setLevel(logging.ERROR)
     cluster.connect()
+    resources = {"CPU": settings.cpus_per_trial, "GPU": settings.gpus_per_trial}
+    cluster.require({name: amount for name, amount in resources.items() if amount}, "each training")
     from ray import tune
     from ray.tune.schedulers import ASHAScheduler
 
@@ -256,6 +263,9 @@ def _tune(planned: Mapping[str, _Planned], settings: Settings) -> None:
     missing = [task.name for task in tasks.values() if not artifact.exists(task.name)]
     if results.errors:
         cause = str(results.errors[0]).strip().splitlines()[-1]
-        raise RuntimeError(f"{results.num_errors} of {len(tasks)} networks failed, {', '.join(missing)}: {cause}")
+        raise LostError(
+            f"workers were lost {_RETRIES + 1} times in {results.num_errors} of {len(tasks)} trainings, perhaps for "
+            f"want of memory; the same command continues. Not trained: {', '.join(missing)}. Ray says: {cause}"
+        )
     if missing:
         raise KeyboardInterrupt  # Tune takes the signal for itself and returns

@@ -8,6 +8,9 @@ from raypipe import study
 from raypipe.errors import InputError, choice
 from raypipe.networks.architecture import Architecture
 
+MOST_SEED = 2**32 - 1
+"""The largest seed that NumPy's older generators take, which Keras seeds too."""
+
 
 @dataclass(frozen=True)
 class Training:
@@ -35,7 +38,9 @@ class Training:
         for name, least in {"batch": 1, "epochs": 1, "seed": 0}.items():
             if (found := getattr(self, name)) < least:
                 raise InputError(f"{name} is {found}; expected {least} or more")
-        if not self.rate > 0:
+        if self.seed > MOST_SEED:
+            raise InputError(f"seed is {self.seed}; expected 0 to {MOST_SEED}")
+        if not 0 < self.rate < math.inf:
             raise InputError(f"rate is {self.rate}; expected a learning rate above 0")
         if not 0 <= (self.warmup or 0) < 1:
             raise InputError(f"warmup is {self.warmup}; expected 0 or more and below 1, a share of all steps")

@@ -6,6 +6,7 @@ anew, by Tune after a lost worker or by the same command after a kill, continues
 
 import hashlib
 import json
+import logging
 import math
 import os
 import time
@@ -190,7 +191,11 @@ class Keeper(tune.Callback):
         name = trial.config["network"]
         if name in self.failed:
             return
-        self._tasks[name].keep()
+        try:
+            self._tasks[name].keep()
+        except InputError as error:  # Tune would end with tracebacks of its own, and leave the other trainings
+            self.failed[name] = error
+            return
         self._kept += 1
         self._left_out += self._tasks[name].training.epochs - self._epochs[name]
         self._bar.total = round(self._total - self._left_out)
@@ -203,9 +208,13 @@ class Keeper(tune.Callback):
     def _write(self, folder: str, result: dict[str, Any]) -> None:
         # A writer for each epoch: one per network, kept open, would be as many files and threads as networks.
         # Its file is named after the second, in which there may be several epochs.
-        with SummaryWriter(folder, filename_suffix=f".{result['epoch']:06d}") as writer:
-            for figure in (one for one in result if one in HISTORY or one.startswith("val_recall/")):
-                writer.add_scalar(figure, result[figure], result["epoch"])
+        try:
+            with SummaryWriter(folder, filename_suffix=f".{result['epoch']:06d}") as writer:
+                for figure in (one for one in result if one in HISTORY or one.startswith("val_recall/")):
+                    writer.add_scalar(figure, result[figure], result["epoch"])
+        except OSError as error:  # no reason to lose a training
+            logging.getLogger(__name__).warning("TensorBoard's files cannot be written any more: %s", error)
+            self._tensorboard = None
 
     def _show(self, epochs: float) -> None:
         name, accuracy = self._best

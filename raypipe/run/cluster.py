@@ -4,14 +4,18 @@ import contextlib
 import json
 import logging
 import os
+import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
 from raypipe import modules
+from raypipe.errors import InputError
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -37,6 +41,11 @@ _TOLD = b"Set ray log level from environment variable"
 _JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 """Where Ray puts what a job was submitted with."""
 
+ADDRESS_VARIABLE = "RAY_ADDRESS"
+
+_PATIENCE = 10.0
+"""Seconds that a cluster's head has to answer: it may be starting."""
+
 _sent: str | None = None
 """The study that the workers of this process's connection know."""
 
@@ -47,6 +56,9 @@ def connect() -> None:
     Workers import this package as it is here, whatever is installed in their environment. In a job submitted to a
     cluster, Ray has already placed the working directory on every node; elsewhere the folder of the chosen study's file
     is sent along, so that both ways of running are one.
+
+    Raises:
+        InputError: if RAY_ADDRESS names no cluster, or none that answers or takes this job.
     """
     if "ray" not in sys.modules:  # Ray reads these when it is imported; setting them later would contradict it
         for name, value in SETTINGS.items():
@@ -59,17 +71,19 @@ def connect() -> None:
         if _sent in (None, study):
             return
         ray.shutdown()
-    from ray._private.services import canonicalize_bootstrap_address
-
+    head = _head()
     # What is started here listens on loopback only; a cluster that is joined has addresses of its own.
-    address: dict[str, Any] = {}
-    if canonicalize_bootstrap_address(None) is None:  # type: ignore[arg-type]
-        address = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    address: dict[str, Any] = {} if head else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     options = {"runtime_env": _upload(), "logging_level": logging.WARNING, "log_to_driver": False, **address}
     with _without_line(_TOLD):
         try:
             ray.init(**options)
         except Exception as error:
+            if head:
+                raise InputError(
+                    f"cannot join the Ray cluster at {head}: {' '.join(str(error).split())[:300]}; it may have another "
+                    "token, another version of Ray, or be none"
+                ) from error
             # Ray gives its own processes 30 s, which the first start after an installation may take on a slow disk.
             if "timed out during startup" not in str(error):
                 raise
@@ -77,6 +91,84 @@ def connect() -> None:
             ray.shutdown()
             ray.init(**options)
     _sent = study
+
+
+def _head() -> str | None:
+    """Host and port of the head of the cluster to join, once it takes connections; None if Ray is to start here.
+
+    Ray itself would try for minutes.
+    """
+    from ray._private.services import canonicalize_bootstrap_address
+
+    given = os.environ.get(ADDRESS_VARIABLE)
+    whose = f"{ADDRESS_VARIABLE} is {given!r}" if given else "that is where Ray was started on this machine"
+    remedy = f"start one, or set {ADDRESS_VARIABLE} to host:port of a head, such as 10.0.0.5:6379, or to local: Ray"
+    remedy += " then starts here, for this job"
+    try:
+        head = canonicalize_bootstrap_address(None)  # type: ignore[arg-type]
+        if head is None:
+            return None
+        host, _, port = head.rpartition(":")
+        place = host.strip("[]"), int(port)
+    except (ValueError, OSError) as error:
+        raise InputError(f"{whose}, which names no Ray cluster; {remedy}") from error
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            socket.create_connection(place, timeout=_PATIENCE).close()
+            return head
+        except (OSError, OverflowError) as error:
+            if time.monotonic() > deadline or isinstance(error, OverflowError | socket.gaierror):
+                raise InputError(f"no Ray cluster answers at {head} ({error}; {whose}); {remedy}") from error
+        time.sleep(0.5)
+
+
+def require(needed: Mapping[str, float], of: str) -> None:
+    """Make sure that a node of the cluster can ever give a worker what it needs, or say that one is waited for.
+
+    Args:
+        needed: of one worker, by Ray's names of resources: "CPU", "GPU".
+        of: whose the worker is and how it is told otherwise, for the message.
+
+    Raises:
+        InputError: if no node has as much, and no autoscaler is there to bring one.
+    """
+    import ray
+
+    nodes = [one["Resources"] for one in ray.nodes() if one["Alive"]]
+    if any(all(node.get(name, 0) >= amount for name, amount in needed.items()) for node in nodes):
+        return
+    asked = _said(needed, needed)
+    there = "; ".join(sorted({_said(node, needed) for node in nodes}))
+    if not _grows():
+        raise InputError(f"{of} needs a node with {asked}; the nodes of the cluster have {there}: ask for less")
+    logging.getLogger(__name__).warning(
+        "%s needs a node with %s; there are nodes with %s: waiting for the autoscaler to bring one, if it can",
+        of,
+        asked,
+        there,
+    )
+
+
+def _grows() -> bool:
+    """Whether the cluster has an autoscaler: it knows nodes by types of its own, where Ray alone calls them node_…"""
+    import ray
+    from ray.experimental.internal_kv import _internal_kv_get
+
+    report = json.loads(_internal_kv_get("__autoscaling_status") or b"{}").get("autoscaler_report") or {}
+    types = [*(report.get("node_type_mapping") or {}).values()]
+    if not types:  # the autoscaler of Kubernetes keeps its state elsewhere
+        from ray.autoscaler.v2.sdk import get_cluster_status
+
+        status = get_cluster_status(ray.get_runtime_context().gcs_address)
+        if status.stats.autoscaler_version not in (None, "0"):
+            types = [node.ray_node_type_name for node in (*status.active_nodes, *status.idle_nodes)]
+    return any(not one.startswith("node_") for one in types)
+
+
+def _said(amounts: Mapping[str, float], names: Iterable[str]) -> str:
+    units = {"CPU": "cores", "GPU": "graphics processors"}
+    return ", ".join(f"{amounts.get(name, 0):g} {units.get(name, name)}" for name in names if name in units)
 
 
 def is_submitted() -> bool:
@@ -101,9 +193,29 @@ def _upload() -> dict[str, Any]:
         environments = [file.parent.name for file in folder.glob("*/pyvenv.cfg")]
         found["working_dir"] = str(folder)
         found["excludes"] += [f"/{name}/{part}" for name in environments for part in ("bin", "lib", "lib64", "share")]
+        _check_size(folder, found["excludes"])
     elif modules.STUDY_VARIABLE in _job()["runtime_env"].get("env_vars", {}):
         return found  # Ray sets it for workers too, and takes none twice
     return {**found, "env_vars": {modules.STUDY_VARIABLE: os.path.relpath(file.resolve(), folder)}}
+
+
+def _check_size(folder: Path, excludes: list[str]) -> None:
+    """Raise InputError if more would be sent than Ray takes, before it packs all of it."""
+    from ray._private.runtime_env import packaging
+
+    sizes: Counter[str] = Counter()
+
+    def add(path: Path) -> None:
+        if path.is_file():
+            sizes[path.relative_to(folder).parts[0]] += path.stat().st_size
+
+    packaging._dir_travel(folder, [packaging._get_excludes(folder, excludes)], add, include_gitignore=True)
+    if sizes.total() > packaging.GCS_STORAGE_MAX_SIZE:
+        largest = ", ".join(f"{name} {size / 1e6:.0f}" for name, size in sizes.most_common(3))
+        raise InputError(
+            f"the folder of the study, {folder}, holds {sizes.total() / 1e6:.0f} MB that would be sent to workers, of "
+            f"which {largest}; name what they do not need in {folder}/.rayignore, a line each, such as /data"
+        )
 
 
 def working_folder() -> Path | None:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from raypipe import modules, store
-from raypipe.errors import InputError, WorkError, own_traceback, plain
+from raypipe.errors import InputError, LostError, WorkError, own_traceback, plain
 from raypipe.run import cluster, environments
 from raypipe.run.progress import progress
 from raypipe.store import Plan, objects
@@ -106,7 +106,7 @@ def fill(plan: Plan, *, workers: int | None = None) -> None:
     Raises:
         InputError: if `workers` is not positive, the store was made with other parameters or cannot be written.
         WorkError: if the computation of a shard fails; the message names it, and what is finished stays.
-        RuntimeError: if workers are lost again and again at one shard.
+        LostError: if workers are lost again and again at one shard.
     """
     if workers is not None and workers < 1:
         raise InputError(f"{workers} workers; expected 1 or more")
@@ -122,6 +122,7 @@ def fill(plan: Plan, *, workers: int | None = None) -> None:
     if plan.environment:
         environments.warm(plan.environment)
     cluster.connect()
+    cluster.require({"CPU": 1}, f"each worker of {plan.name}")
     store.create(plan, provenance(plan))
     missing = store.missing(plan.name)
     done = plan.samples - sum(_length(plan, shard) for shard in missing)
@@ -215,7 +216,7 @@ def _run(plan: Plan, shards: list[int], workers: int | None) -> Iterator[int]:
     try:
         yield from _lengths(results.iter_rows())
     except ray.exceptions.RayError as error:
-        raise RuntimeError(
+        raise LostError(
             f"{plan.name}: workers were lost {RETRIES + 1} times at the same shard, perhaps for want of memory; "
             f"try fewer with --workers; what is finished stays. Ray says: {' '.join(str(error).split())[:500]}"
         ) from error
