@@ -4,6 +4,8 @@ import functools
 import importlib
 import inspect
 import logging
+import os
+import signal
 import sys
 import tomllib
 from collections.abc import Callable
@@ -14,11 +16,14 @@ import typer
 
 from raypipe import study
 from raypipe.errors import InputError, LostError, WorkError
+from raypipe.run import cluster
 
 JOBS = Path(__file__).parent / "jobs"
 """Folder of the jobs, one file each."""
 
 _INTERRUPTED = 130
+
+_CONTINUES = b"interrupted; run the same command again to continue\n"
 
 _PLAIN: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
 
@@ -134,15 +139,38 @@ def raypipe() -> NoReturn:
 
 def _end(work: Callable[[], None]) -> NoReturn:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    received: list[int] = []
+
+    def interrupt(number: int, frame: Any) -> NoReturn:  # noqa: ARG001
+        received.append(number)
+        if len(received) > 1:  # whoever asks again does not wait for Ray's farewell
+            os._exit(128 + received[0])
+        os.write(2, _CONTINUES)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        code = _code(work)
+        cluster.disconnect()
+    except KeyboardInterrupt:
+        if not received:
+            os.write(2, _CONTINUES)
+        code = 128 + (received or [signal.SIGINT])[0]
+        cluster.disconnect()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    sys.exit(code)
+
+
+def _code(work: Callable[[], None]) -> int:
+    """Exit code of work; what a user can mend is told in a line."""
     try:
         work()
     except InputError as error:
         print("error: " + " ".join(str(error).split()), file=sys.stderr)
-        sys.exit(2)
+        return 2
     except (WorkError, LostError) as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("interrupted; run the same command again to continue", file=sys.stderr)
-        sys.exit(_INTERRUPTED)
-    sys.exit(0)
+        return 1
+    return 0

@@ -1,3 +1,8 @@
+import signal
+import subprocess
+import sys
+import time
+
 import pytest
 
 from raypipe.command import call, run
@@ -24,11 +29,11 @@ def fine(number: int = 1) -> None:
         (fine, 0, ""),
     ],
 )
-def test_how_a_job_ends(main, code, said, capsys):
+def test_how_a_job_ends(main, code, said, capfd):
     with pytest.raises(SystemExit) as ended:
         run(main, [])
     assert ended.value.code == code
-    assert capsys.readouterr().err == said
+    assert capfd.readouterr().err == said
 
 
 def test_jobs_in_a_row_stop_at_an_interruption():
@@ -40,3 +45,43 @@ def test_jobs_in_a_row_stop_at_an_interruption():
 def test_flags_that_are_wrong(arguments):
     with pytest.raises(InputError):
         call(fine, arguments)
+
+
+WAITING = """
+import sys, time
+from raypipe.command import run
+def main() -> None:
+    try:
+        print("begun", flush=True)
+        time.sleep(60)
+    finally:
+        {farewell}
+run(main, [])
+"""
+
+
+def ended(farewell, *numbers):
+    """Exit code and standard error of a job that gets signals, half a second apart."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITING.format(farewell=farewell)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout.readline() == "begun\n"
+    for number in numbers:
+        process.send_signal(number)
+        time.sleep(0.5)
+    _, said = process.communicate(timeout=30)
+    return process.returncode, said
+
+
+@pytest.mark.parametrize(
+    ("farewell", "numbers", "code"),
+    [
+        ("pass", [signal.SIGINT], 130),
+        ("pass", [signal.SIGTERM], 143),
+        ("time.sleep(60)", [signal.SIGINT, signal.SIGINT], 130),
+        ("time.sleep(60)", [signal.SIGTERM, signal.SIGINT], 143),
+    ],
+)
+def test_signals_end_a_job_in_one_line(farewell, numbers, code):
+    assert ended(farewell, *numbers) == (code, "interrupted; run the same command again to continue\n")

@@ -9,7 +9,6 @@ import logging
 import math
 import os
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from raypipe.networks import artifact, inputs
 from raypipe.networks.architecture import Architecture
 from raypipe.networks.training import Training, training
 from raypipe.run import cluster
+from raypipe.run.scratch import scratch_folder
 from raypipe.store import objects
 
 _RETRIES = 3
@@ -213,12 +213,14 @@ def _tune(planned: Mapping[str, _Planned], settings: Settings) -> None:
         for name, count in zip(names, (settings.samples, None), strict=True)
     )
     # Tune would print tables of its own, write three logs per trial, miss them if it must not, tell how to resume by
-    # its own means, take workers out of the working directory, and refuse what has no accuracy yet, parts of an epoch.
+    # its own means, take workers out of the working directory, refuse what has no accuracy yet, parts of an epoch, and
+    # keep an interruption to itself.
     os.environ.update(
         RAY_AIR_NEW_OUTPUT="0",
         TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
         RAY_CHDIR_TO_TRIAL_DIR="0",
         TUNE_DISABLE_STRICT_METRIC_CHECKING="1",
+        TUNE_DISABLE_SIGINT_HANDLER="1",
     )
     for talkative in ("ray.tune.analysis.experiment_analysis", "ray.tune.tune"):
         logging.getLogger(talkative).setLevel(logging.ERROR)
@@ -239,7 +241,7 @@ def _tune(planned: Mapping[str, _Planned], settings: Settings) -> None:
     asha = ASHAScheduler("epoch", max_t=epochs, grace_period=max(1, epochs // 8), reduction_factor=3)
     keeper = trial.Keeper(tasks, f"training {names[0]}", settings.tensorboard)
     # Nothing of Tune's own records is needed afterwards: states and results are in the store.
-    with tempfile.TemporaryDirectory(prefix="raypipe-tune-") as records:
+    with scratch_folder("raypipe-tune-") as records:
         results = tune.Tuner(
             trainable,
             param_space={"network": tune.grid_search(list(tasks))},
@@ -251,7 +253,7 @@ def _tune(planned: Mapping[str, _Planned], settings: Settings) -> None:
                 reuse_actors=True,
             ),
             run_config=tune.RunConfig(
-                storage_path=records,
+                storage_path=str(records),
                 callbacks=[keeper],
                 failure_config=tune.FailureConfig(max_failures=_RETRIES),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
@@ -268,4 +270,4 @@ def _tune(planned: Mapping[str, _Planned], settings: Settings) -> None:
             f"want of memory; the same command continues. Not trained: {', '.join(missing)}. Ray says: {cause}"
         )
     if missing:
-        raise KeyboardInterrupt  # Tune takes the signal for itself and returns
+        raise LostError(f"Tune ended without {', '.join(missing)}; the same command continues")

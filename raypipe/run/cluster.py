@@ -4,9 +4,11 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -63,6 +65,8 @@ def connect() -> None:
     if "ray" not in sys.modules:  # Ray reads these when it is imported; setting them later would contradict it
         for name, value in SETTINGS.items():
             os.environ.setdefault(name, value)
+        if not sys.stderr.isatty():
+            os.environ.setdefault("RAY_COLOR_PREFIX", "0")
     import ray
 
     global _sent
@@ -75,7 +79,7 @@ def connect() -> None:
     # What is started here listens on loopback only; a cluster that is joined has addresses of its own.
     address: dict[str, Any] = {} if head else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     options = {"runtime_env": _upload(), "logging_level": logging.WARNING, "log_to_driver": False, **address}
-    with _without_line(_TOLD):
+    with _without_line(_TOLD), _handler_kept(signal.SIGTERM):
         try:
             ray.init(**options)
         except Exception as error:
@@ -91,6 +95,14 @@ def connect() -> None:
             ray.shutdown()
             ray.init(**options)
     _sent = study
+
+
+def disconnect() -> None:
+    """Leave the cluster that `connect` joined, or end that which it started."""
+    global _sent
+    if _sent is not None:
+        sys.modules["ray"].shutdown()
+        _sent = None
 
 
 def _head() -> str | None:
@@ -232,6 +244,17 @@ def _installed_studies() -> Iterator[str]:
     for name in sorted(names):
         if (found := util.find_spec(name)) and found.origin:
             yield str(Path(found.origin).parent if found.submodule_search_locations else found.origin)
+
+
+@contextlib.contextmanager
+def _handler_kept(number: signal.Signals) -> Iterator[None]:
+    """Whatever a signal does before, it does afterwards: Ray's own handler would end without a word."""
+    before = signal.getsignal(number)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread() and before is not None:
+            signal.signal(number, before)
 
 
 @contextlib.contextmanager

@@ -218,7 +218,7 @@ def _run(plan: Plan, shards: list[int], workers: int | None) -> Iterator[int]:
     except ray.exceptions.RayError as error:
         raise LostError(
             f"{plan.name}: workers were lost {RETRIES + 1} times at the same shard, perhaps for want of memory; "
-            f"try fewer with --workers; what is finished stays. Ray says: {' '.join(str(error).split())[:500]}"
+            f"try fewer with --workers; what is finished stays. Ray says: {' '.join(plain(str(error)).split())[:500]}"
         ) from error
 
 
