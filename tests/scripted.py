@@ -1,11 +1,14 @@
 """Work whose faults are scripted, for tests of how stores are filled; imported by workers."""
 
 import os
+import resource
+import time
 from pathlib import Path
 
 import numpy as np
 
 from raypipe.errors import InputError
+from raypipe.store import objects, shards
 
 
 def squares(parameters):
@@ -30,15 +33,83 @@ def failing(parameters):
     return compute
 
 
+def die_once(mark, number=9):
+    """Kill this process, unless there is the mark of an earlier death."""
+    if not Path(mark).exists():
+        Path(mark).touch()
+        os.kill(os.getpid(), number)
+        time.sleep(60)  # a signal that can be handled may come a little later
+
+
 def dying(parameters):
     """Squares, but the worker that first meets sample `at` is killed, as by a lost node."""
 
     def compute(rows):
-        mark = Path(parameters["mark"])
-        if rows["sample"][0] == parameters["at"] and not mark.exists():
-            mark.touch()
-            os.kill(os.getpid(), 9)
+        if rows["sample"][0] == parameters["at"]:
+            die_once(parameters["mark"], parameters.get("signal", 9))
         return squares(parameters)(rows)
+
+    return compute
+
+
+def dying_in_write(parameters):
+    """Squares, but a worker dies where it first writes a document whose path has `where` in it.
+
+    Half of the document is left in a file beside it, as obstore leaves it, which puts it in place when it is whole.
+    """
+
+    def compute(rows):
+        write = objects.put
+
+        def put(path, data):
+            if parameters["where"] in path and not Path(parameters["mark"]).exists():
+                place = Path(objects.root()) / f"{path}#1"
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(bytes(data)[: len(bytes(data)) // 2])
+                die_once(parameters["mark"])
+            write(path, data)
+
+        shards.objects.put = put
+        return squares(parameters)(rows)
+
+    return compute
+
+
+def greedy(parameters):
+    """Squares, but as long as `while_exists` is there, sample `at` wants more memory than the process may have."""
+
+    def compute(rows):
+        if rows["sample"][0] == parameters["at"] and Path(parameters["while_exists"]).exists():
+            resource.setrlimit(resource.RLIMIT_AS, (2**34, resource.getrlimit(resource.RLIMIT_AS)[1]))
+            np.ones(2**35, "uint8")
+        return squares(parameters)(rows)
+
+    return compute
+
+
+def waiting(parameters):
+    """Squares, but the shard that starts at sample `at` waits as long as there is the file `while_exists`."""
+
+    def compute(rows):
+        if rows["sample"][0] == parameters["at"]:
+            Path(parameters["mark"]).touch()
+            while Path(parameters["while_exists"]).exists():
+                time.sleep(0.05)
+        return squares(parameters)(rows)
+
+    return compute
+
+
+def dying_predictions(parameters):
+    """Predictions, but the worker that first meets sample `at` is killed."""
+    from raypipe.networks.classify import predictions_of  # isolated environments, which have other faults, lack it
+
+    predictions = predictions_of(parameters)
+
+    def compute(rows):
+        if rows["sample"][0] == parameters["at"]:
+            die_once(parameters["mark"])
+        return predictions(rows)
 
     return compute
 

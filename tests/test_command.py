@@ -53,7 +53,8 @@ from raypipe.command import run
 def main() -> None:
     try:
         print("begun", flush=True)
-        time.sleep(60)
+        for _ in range(600):
+            time.sleep(0.1)  # a signal just before a long one would not cut it short
     finally:
         {farewell}
 run(main, [])

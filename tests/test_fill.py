@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from raypipe import catalog, store
-from raypipe.errors import InputError
+from raypipe.errors import InputError, LostError
 from raypipe.run.fill import fill
 from raypipe.store import Coordinate, Plan, Variable
 
@@ -75,15 +75,8 @@ def test_a_users_mistake_found_by_a_worker_stays_one(tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_a_killed_worker_is_replaced(tmp_path):
-    mark = tmp_path / "mark"
-    fill(plan("scripted:dying", at=3, mark=str(mark)))
-    assert mark.exists()
-    np.testing.assert_array_equal(catalog.open("tests/squares").square, np.arange(10) ** 2)
-
-
 def test_what_always_kills_its_worker_ends_with_advice():
-    with pytest.raises(RuntimeError, match=r"workers were lost 4 times at the same shard.*--workers"):
+    with pytest.raises(LostError, match=r"workers were lost 4 times at the same shard.*--workers"):
         fill(plan("scripted:always_dying", at=0))
 
 

@@ -2,6 +2,7 @@ import contextlib
 import dataclasses
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 from tiny_data import write_patterns, write_trajectories
 
 from raypipe import catalog
-from raypipe.errors import InputError
+from raypipe.errors import InputError, WorkError
 from raypipe.networks import artifact, fit, inputs, trial
 from raypipe.networks.fit import HISTORY, Fit
 from raypipe.networks.train import Settings, data_names, summary, train
@@ -230,6 +231,70 @@ def test_a_long_epoch_tells_how_far_it_is(monkeypatch, tmp_path):
     assert len(list((tmp_path / "123-2").iterdir())) == 2, "figures of each epoch, once"
 
 
+@pytest.mark.parametrize(
+    ("fault", "message", "own"),
+    [
+        ("a layer absurdly large", "123-2: .*Error", True),
+        ("a full disk", "123-2: cannot write training/.*No space left", False),
+    ],
+)
+def test_an_exception_in_a_training_ends_it_at_once(fault, message, own, monkeypatch):
+    """It is told as a result, which is no reason for Tune to try again, as an exception would be."""
+    write_data()
+    network = TWO[0]
+    if fault == "a full disk":
+        monkeypatch.setattr(Task, "put_away", lambda *_: full())
+    else:
+        huge = tuple(
+            dataclasses.replace(layer, options={**layer.options, "units": 10**12})
+            if "units" in layer.options
+            else layer
+            for layer in network.layers
+        )
+        network = dataclasses.replace(network, layers=huge)
+    worker = object.__new__(NetworkTrial)  # without Tune, in this process
+    worker._tasks = {"123-2": Task(network, training(TWO[0], epochs=2), {}, "")}
+    worker._data = tuple(inputs.read(TWO[0], catalog.open(name), name) for name in data_names(TWO[0]))
+    worker.reset_config({"network": "123-2"})
+    told = worker.step()
+    assert told["done"]
+    keeper = Keeper(worker._tasks, "test", None)
+    keeper.setup()
+    keeper.on_trial_result(iteration=1, trials=[], trial=OneTrial, result=told)
+    keeper.on_trial_complete(iteration=1, trials=[], trial=OneTrial)
+    keeper.on_experiment_end(trials=[])
+    failed = keeper.failed["123-2"]
+    assert re.match(message, str(failed))
+    assert isinstance(failed, WorkError) == own
+    assert not artifact.exists("123-2")
+
+
+def full():
+    raise InputError("cannot write training/x: No space left on device; mend that")
+
+
+def test_a_network_that_cannot_be_kept_is_told_and_its_training_stays(monkeypatch):
+    keeper = Keeper({"123-2": Task(TWO[0], training(TWO[0], epochs=2), {}, "")}, "test", None)
+    keeper.setup()
+    monkeypatch.setattr(Task, "keep", lambda _: full())
+    keeper.on_trial_complete(iteration=1, trials=[], trial=OneTrial)
+    keeper.on_experiment_end(trials=[])
+    assert "No space left" in str(keeper.failed["123-2"])
+
+
+def test_figures_that_cannot_be_written_stop_no_training(tmp_path, caplog):
+    (tmp_path / "file").write_text("in the way")
+    keeper = Keeper({"123-2": Task(TWO[0], training(TWO[0], epochs=2), {}, "")}, "test", str(tmp_path / "file"))
+    keeper.setup()
+    for epoch in (1, 2):
+        result = {"val_accuracy": 0.5, "epoch": epoch}
+        keeper.on_trial_result(iteration=epoch, trials=[], trial=OneTrial, result=result)
+    keeper.on_experiment_end(trials=[])
+    assert [one.message for one in caplog.records] == [
+        f"TensorBoard's files cannot be written any more: [Errno 20] Not a directory: '{tmp_path}/file/123-2'"
+    ]
+
+
 def test_other_settings_have_another_checkpoint():
     plan = training(TWO[0])
     places = {
@@ -262,6 +327,10 @@ def test_names_of_data_sets():
         (["123-2"], {"samples": 0}, "samples is 0; expected 1 or more"),
         (["123-2"], {"workers": 0}, "workers is 0; expected 1 or more"),
         (["123-2"], {"gpus_per_trial": -1}, "gpus_per_trial is -1"),
+        (["123-2"], {"gpus_per_trial": float("nan")}, "gpus_per_trial is nan; expected a fraction"),
+        (["123-2"], {"gpus_per_trial": 1.5}, "gpus_per_trial is 1.5; expected a fraction"),
+        (["123-2"], {"seed": 2**32}, "seed is 4294967296; expected 0 to 4294967295"),
+        (["123-2"], {"rate": float("inf")}, "rate is inf"),
         (["123-2"], {"scheduler": "random"}, "unknown scheduler 'random'; choose one of fifo, asha"),
         (["123-2"], {"series": "../x"}, "series '../x'; expected letters"),
         (["123-2"], {}, "no data set 'andi/train'.*run raypipe generate_trajectories --split train"),

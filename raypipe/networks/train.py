@@ -71,7 +71,7 @@ class Settings:
             if (found := getattr(self, name)) is not None and found < 1:
                 raise InputError(f"{name} is {found}; expected 1 or more")
         gpus = self.gpus_per_trial
-        if not (0 <= gpus < 1 or (gpus < math.inf and gpus == int(gpus))):
+        if not 0 <= gpus < math.inf or (gpus > 1 and gpus != int(gpus)):
             raise InputError(f"gpus_per_trial is {gpus}; expected a fraction, or a whole number of 0 or more")
 
 

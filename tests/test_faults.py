@@ -1,0 +1,128 @@
+"""Whatever dies, fills up or is taken away: the finished store is the same, or a line says what to do and the next run
+completes it. docs/reliability.md tells of each."""
+
+import contextlib
+import signal
+import subprocess
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_fill import plan
+from test_train import wait_for
+from tiny_data import write_trajectories
+from tiny_networks import random_network
+
+from raypipe import catalog, store
+from raypipe.errors import InputError, WorkError
+from raypipe.networks import classify
+from raypipe.run.fill import fill
+from raypipe.study import architecture
+
+pytestmark = pytest.mark.usefixtures("ray_cluster")
+
+
+def check_squares(samples=10):
+    """The store is complete, sound and has the values."""
+    found = store.verify("tests/squares")
+    assert found.sound, str(found)
+    assert not found.missing
+    np.testing.assert_array_equal(catalog.open("tests/squares").square, np.arange(samples) ** 2)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_worker_killed_inside_a_computation_is_replaced(tmp_path, number):
+    mark = tmp_path / "mark"
+    fill(plan("scripted:dying", at=3, mark=str(mark), signal=int(number)))
+    assert mark.exists()
+    check_squares()
+
+
+@pytest.mark.parametrize("where", ["tests/squares.zarr/square/c/", "tests/squares.ledger/"])
+def test_a_worker_killed_while_it_writes_is_replaced(tmp_path, where):
+    """In the middle of a shard; between the shard and its line in the ledger."""
+    mark = tmp_path / "mark"
+    fill(plan("scripted:dying_in_write", where=where, mark=str(mark)))
+    assert mark.exists()
+    check_squares()
+
+
+def test_want_of_memory_in_a_process_is_told_and_the_next_run_completes(tmp_path):
+    trigger = tmp_path / "trigger"
+    trigger.touch()
+    greedy = plan("scripted:greedy", at=3, while_exists=str(trigger))
+    with pytest.raises(
+        WorkError, match=r"tests/squares, shard 1 \(samples 3 to 5\): .*MemoryError: Unable to allocate"
+    ):
+        fill(greedy)
+    trigger.unlink()
+    fill(greedy)
+    check_squares()
+
+
+@contextlib.contextmanager
+def small_disk(folder, megabytes):
+    """A file system of its own in a folder."""
+    folder.mkdir()
+    options = ["-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs"]
+    if subprocess.run(["mount", *options, folder], capture_output=True, check=False).returncode:
+        pytest.skip("a file system can be mounted by root only")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_disk_that_is_full_is_told_and_the_next_run_completes(tmp_path, monkeypatch):
+    disk = tmp_path / "disk"
+    with small_disk(disk, 1):
+        monkeypatch.setenv("RAYPIPE_STORE", str(disk / "store"))
+        large = plan("scripted:waiting", at=3, mark=str(tmp_path / "mark"), while_exists=str(tmp_path / "never"))
+        store.create(large, {})
+        with contextlib.suppress(OSError), open(disk / "in the way", "wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 4096)
+        with pytest.raises(InputError, match=r"cannot write tests/squares.*No space left on device.*mend that"):
+            fill(large)
+        (disk / "in the way").unlink()
+        fill(large)
+        check_squares()
+
+
+def test_a_store_that_becomes_read_only_is_told_and_the_next_run_completes(tmp_path, monkeypatch):
+    disk, mark, trigger = tmp_path / "disk", tmp_path / "mark", tmp_path / "trigger"
+    trigger.touch()
+    with small_disk(disk, 1):
+        monkeypatch.setenv("RAYPIPE_STORE", str(disk / "store"))
+        held = plan("scripted:waiting", at=3, mark=str(mark), while_exists=str(trigger))
+
+        def take_away():
+            wait_for(lambda: mark.exists() and len(store.finished("tests/squares")) == 3)
+            subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+            trigger.unlink()
+
+        taker = threading.Thread(target=take_away)
+        taker.start()
+        with pytest.raises(InputError, match=r"cannot write tests/squares.*Read-only file system.*mend that"):
+            fill(held)
+        taker.join()
+        subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+        assert store.missing("tests/squares") == [1]
+        fill(held)
+        check_squares()
+
+
+@pytest.mark.slow
+def test_a_classification_whose_worker_is_killed_is_the_same(tmp_path):
+    write_trajectories("test", 50)
+    random_network(architecture("123-2"))
+    whole = catalog.open(classify.classify("123-2", "test"))
+    planned = classify.plan_of(
+        "123-2", "andi/test", "predictions/killed/test", {"at": 0, "mark": str(tmp_path / "mark")}
+    )
+    fill(replace(planned, compute="scripted:dying_predictions"))
+    assert (tmp_path / "mark").exists()
+    again = catalog.open("predictions/killed/test")
+    np.testing.assert_array_equal(again.probability, whole.probability)
+    np.testing.assert_array_equal(again.predicted, whole.predicted)
