@@ -16,12 +16,13 @@ import typer
 
 from raypipe import study
 from raypipe.errors import InputError, LostError, WorkError
-from raypipe.run import cluster
 
 JOBS = Path(__file__).parent / "jobs"
 """Folder of the jobs, one file each."""
 
 _INTERRUPTED = 130
+
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 _CONTINUES = b"interrupted; run the same command again to continue\n"
 
@@ -148,18 +149,16 @@ def _end(work: Callable[[], None]) -> NoReturn:
         os.write(2, _CONTINUES)
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in _ENDING:
+        signal.signal(number, interrupt)
     try:
         code = _code(work)
-        cluster.disconnect()
     except KeyboardInterrupt:
         if not received:
             os.write(2, _CONTINUES)
         code = 128 + (received or [signal.SIGINT])[0]
-        cluster.disconnect()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    for number in _ENDING:  # Ray's farewell follows, at the interpreter's end
+        signal.signal(number, lambda *_: os._exit(code))
     sys.exit(code)
 
 

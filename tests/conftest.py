@@ -33,6 +33,15 @@ def store_root(tmp_path, monkeypatch):
     return root
 
 
+@pytest.fixture(autouse=True)
+def handlers_of_signals():
+    """Those of the tests' own process come back: a job that is run within it takes them until its end."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture(scope="session")
 def ray_cluster():
     """Ray on this machine, two cores, with token authentication; workers can import modules of tests/."""

@@ -97,14 +97,6 @@ def connect() -> None:
     _sent = study
 
 
-def disconnect() -> None:
-    """Leave the cluster that `connect` joined, or end that which it started."""
-    global _sent
-    if _sent is not None:
-        sys.modules["ray"].shutdown()
-        _sent = None
-
-
 def _head() -> str | None:
     """Host and port of the head of the cluster to join, once it takes connections; None if Ray is to start here.
 
