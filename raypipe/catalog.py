@@ -8,10 +8,10 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from raypipe import store
-from raypipe.errors import choice
+from raypipe.errors import InputError, choice
 
 if TYPE_CHECKING:
     import xarray
@@ -38,9 +38,21 @@ class Card(BaseModel):
 
 
 def cards() -> tuple[Card, ...]:
-    """All cards of data_catalog/, by name."""
-    files = sorted(DATA_CATALOG.glob("*/*.toml"))
-    return tuple(Card(**tomllib.loads(file.read_text(encoding="utf-8"))) for file in files)
+    """All cards of data_catalog/, by name.
+
+    Raises:
+        InputError: if a file there is none.
+    """
+    return tuple(_card(file) for file in sorted(DATA_CATALOG.glob("*/*.toml")))
+
+
+def _card(file: Path) -> Card:
+    try:
+        return Card(**tomllib.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:  # of TOML, text and pydantic
+        first = error.errors()[0] if isinstance(error, ValidationError) else None
+        reason = f"{first['loc'][0]}: {first['msg']}" if first else str(error)
+        raise InputError(f"{file} is no card of a data set: {reason}; mend it, or install raypipe again") from error
 
 
 def card(name: str) -> Card:

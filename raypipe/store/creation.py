@@ -6,12 +6,14 @@ metadata of the Zarr group come last and say that the template is complete.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from raypipe.errors import InputError
-from raypipe.store import objects
+from raypipe.store import bounds, objects
+from raypipe.store.bounds import is_sharded
 from raypipe.store.documents import (
     SEAL,
     StoredPlan,
@@ -72,6 +74,8 @@ def plan_of(name: str) -> StoredPlan:
 def group_of(name: str, plan: StoredPlan) -> dict[str, Any]:
     """The metadata of a store's Zarr group, consolidated, once they agree with their checksum and with the plan.
 
+    Whoever opens its arrays then opens none that Zarr does not understand or no memory holds.
+
     Raises:
         DamageError: if they do not.
     """
@@ -86,21 +90,32 @@ def group_of(name: str, plan: StoredPlan) -> dict[str, Any]:
         raise damage(name, path, "it does not agree with its checksum")
     try:
         problems = _contradictions(plan, document)
-    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        misfits = {array: bounds.misfit(metadata) for array, metadata in array_metadata(document).items()}
+    except Exception as error:
         raise damage(name, path, f"it is no consolidated metadata of Zarr 3: {error!r}") from error
     if problems:
         raise damage(name, path, f"it does not agree with the plan: {'; '.join(problems)}")
+    for array, misfit in misfits.items():
+        if misfit:
+            raise damage(name, path, f"{array} has {misfit}")
     return document
+
+
+@contextmanager
+def understood(name: str) -> Iterator[None]:
+    """Turn what Zarr or xarray says of the metadata of a store that it cannot open into one line."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # they and their codecs do not agree on what they raise
+        reason = f"it cannot be opened: {type(error).__name__}: {error}"
+        raise damage(name, group_path(name), reason) from error
 
 
 def array_metadata(group: Mapping[str, Any]) -> dict[str, Any]:
     """Zarr's metadata of each array of a group."""
     return group["consolidated_metadata"]["metadata"]
-
-
-def is_sharded(metadata: Mapping[str, Any]) -> bool:
-    """Whether an array is one that workers write, shard by shard."""
-    return metadata["codecs"][0]["name"] == "sharding_indexed"
 
 
 def _contradictions(plan: StoredPlan, group: Mapping[str, Any]) -> list[str]:
@@ -200,6 +215,7 @@ def create(template: Template, provenance: Mapping[str, Any]) -> None:
     """
     if begun(template):
         return
+    bounds.check_template(template)
     plan = template.plan(provenance, datetime.now(UTC).isoformat(timespec="seconds"))
     if not objects.create(plan_path(template.name), seal(plan)):
         if begun(template):  # another process was faster

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError, model_validator
 
 from raypipe.errors import DamageError
 from raypipe.store import objects
@@ -17,12 +17,16 @@ SEAL = "sha256"
 """Name of the checksum in a document: SHA-256 of everything else in it, as canonical JSON."""
 
 
+MOST_SHARDS = 10**7
+"""Of a store: what is done is held against what is planned shard by shard, in memory."""
+
+
 class Array(BaseModel):
     """What the plan says of an array: its shape, and for coordinates, which are known beforehand, their checksum."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    shape: list[int]
+    shape: list[NonNegativeInt]
     checksum: str | None = None
 
 
@@ -34,7 +38,7 @@ class StoredPlan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    samples: int
+    samples: NonNegativeInt
     shard_samples: int
     shards: int
     parameters: dict[str, Any]
@@ -46,6 +50,8 @@ class StoredPlan(BaseModel):
     def _shards_hold_the_samples(self) -> "StoredPlan":
         if self.shard_samples < 1 or self.shards != -(-self.samples // self.shard_samples):
             raise ValueError(f"{self.samples} samples in {self.shards} shards of {self.shard_samples}")
+        if self.shards > MOST_SHARDS:
+            raise ValueError(f"{self.shards} shards; there may be {MOST_SHARDS}")
         return self
 
 

@@ -187,10 +187,14 @@ def exists(path: str) -> bool:
 
 
 def paths(prefix: str = "") -> list[str]:
-    """Documents below a folder, sorted."""
+    """Documents below a folder, sorted.
+
+    Raises:
+        InputError: if it leads out of the root.
+    """
     try:
         with reaching(f"list {prefix}"):
-            found = obstore.list(_objects(), prefix=prefix or None)
+            found = obstore.list(_objects(), prefix=checked(prefix) if prefix else None)
             return sorted(entry["path"] for batch in found for entry in batch)
     except FileNotFoundError:
         return []

@@ -18,7 +18,8 @@ from zarr.storage import StorePath
 
 from raypipe.errors import InputError
 from raypipe.store import objects
-from raypipe.store.creation import array_metadata, finished, group_of, is_sharded, location, plan_of
+from raypipe.store.bounds import is_sharded
+from raypipe.store.creation import array_metadata, finished, group_of, location, plan_of, understood
 from raypipe.store.documents import StoredPlan, damage
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def _strict(name: str, plan: StoredPlan, shards: Iterable[int]) -> Iterator[Stri
     sharded = (array for array, metadata in array_metadata(group_of(name, plan)).items() if is_sharded(metadata))
     chunks = zarr.storage.ObjectStore(objects.object_store(location(name)), read_only=True)
     store = StrictStore(chunks, name, frozenset(sharded), frozenset(shards), lax=plan.arrays is None)
-    with zarr.config.set(_PIPELINE):
+    with zarr.config.set(_PIPELINE), understood(name):
         yield store
 
 

@@ -15,7 +15,8 @@ from zarr.core.buffer import default_buffer_prototype
 
 from raypipe.errors import InputError
 from raypipe.store import objects
-from raypipe.store.creation import array_metadata, finished, group_of, is_sharded
+from raypipe.store.bounds import is_sharded
+from raypipe.store.creation import array_metadata, finished, group_of, understood
 from raypipe.store.documents import Shard, line_path, read_line, read_plan, seal
 
 _REQUESTS = 16
@@ -75,7 +76,7 @@ def write_shard(
             )
         own = default_buffer_prototype().buffer.from_bytes(json.dumps(metadata[variable]).encode())
         memory: dict[str, Any] = {f"{variable}/zarr.json": own}
-        with zarr.config.set({"array.write_empty_chunks": True}):
+        with zarr.config.set({"array.write_empty_chunks": True}), understood(name):
             array: Any = zarr.open_array(zarr.storage.MemoryStore(memory), path=variable, mode="r+")
             if not np.can_cast(values.dtype, array.dtype, "same_kind"):
                 raise InputError(f"{variable} is of the data type {values.dtype}; expected {array.dtype}")

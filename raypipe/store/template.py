@@ -149,7 +149,7 @@ def zarr_objects(template: Template, plan: StoredPlan) -> dict[str, bytes]:
             shape=variable.shape,
             dtype=variable.dtype,
             chunks=variable.chunks,
-            shards=(template.shard_samples, *_covering(variable)),
+            shards=(template.shard_samples, *covering(variable)),
             compressors=compressors,
             fill_value=np.nan if np.dtype(variable.dtype).kind == "f" else -1,
             dimension_names=variable.dims,
@@ -184,7 +184,7 @@ def seal_group(document: Mapping[str, Any]) -> bytes:
     return json.dumps({**content, "attributes": {**attributes, SEAL: digest(content)}}, indent=2).encode()
 
 
-def _covering(variable: Variable) -> tuple[int, ...]:
+def covering(variable: Variable) -> tuple[int, ...]:
     """Extent of a shard along all dimensions but the first: the whole of each, in whole chunks."""
     return tuple(
         -(-length // chunk) * chunk for length, chunk in zip(variable.shape[1:], variable.chunks[1:], strict=True)

@@ -11,11 +11,11 @@ import zarr
 from raypipe import modules
 from raypipe.errors import DamageError, InputError
 from raypipe.store import objects
+from raypipe.store.bounds import is_sharded
 from raypipe.store.creation import (
     array_metadata,
     finished,
     group_of,
-    is_sharded,
     mark,
     plan_of,
     refuse_another,

@@ -1,0 +1,95 @@
+"""What an array may be: such as Zarr understands, raypipe makes, and memory holds. Nothing is allocated to find out."""
+
+import copy
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from zarr.core.metadata.v3 import ArrayV3Metadata
+
+from raypipe.errors import InputError
+from raypipe.store.documents import MOST_SHARDS
+from raypipe.store.template import Template, covering
+
+CHUNK_BYTES = 2**31 - 1
+"""The most that a chunk may hold, which is Blosc's own limit; a coordinate is one chunk."""
+
+SHARD_BYTES = 2**33
+"""The most that a shard may hold: whoever writes or verifies one has all of it in memory."""
+
+SHARD_CHUNKS = 2**24
+"""The most chunks in a shard: whoever reads one of them reads where all of them lie."""
+
+_NUMBERS = {"scale_factor", "add_offset", "_FillValue", "missing_value"}
+"""Attributes that xarray calculates with, but only when values are read."""
+
+
+def check_template(template: Template) -> None:
+    """Raise InputError if a template has more than could be read again."""
+    problems: dict[str, str | None] = {}
+    if template.shards > MOST_SHARDS:
+        problems["it"] = f"{template.shards} shards; there may be {MOST_SHARDS}"
+    for name, variable in template.variables.items():
+        shard = (template.shard_samples, *covering(variable))
+        problems[name] = _excess(np.dtype(variable.dtype).itemsize, variable.chunks, shard)
+    for name, coordinate in template.coordinates.items():
+        values = np.asarray(coordinate.values)
+        problems[name] = _excess(values.itemsize, values.shape)
+    for name, problem in problems.items():
+        if problem:
+            raise InputError(f"{template.name}: {name} has {problem}; plan smaller pieces, or several stores")
+
+
+def is_sharded(metadata: Mapping[str, Any]) -> bool:
+    """Whether an array is one that workers write, shard by shard."""
+    return metadata["codecs"][0]["name"] == "sharding_indexed"
+
+
+def misfit(metadata: Mapping[str, Any]) -> str | None:
+    """What is wrong with an array that has such metadata; None if it can be opened.
+
+    Raises:
+        Exception: of any kind, if they are no metadata of an array; Zarr and its codecs do not agree on one.
+    """
+    parsed = ArrayV3Metadata.from_dict(copy.deepcopy(dict(metadata)))
+    names = parsed.dimension_names
+    if not names or len(names) != len(parsed.shape) or not all(names) or len(set(names)) < len(names):
+        return f"{len(parsed.shape)} dimensions called {names}"
+    if parsed.storage_transformers:
+        return f"the storage transformers {parsed.storage_transformers}"
+    keys = metadata["chunk_key_encoding"]
+    if keys["name"] != "default" or keys.get("configuration", {}).get("separator", "/") != "/":
+        return f"the chunk key encoding {keys}"
+    numpy_type = parsed.data_type.to_native_dtype()
+    for key in _NUMBERS & set(parsed.attributes):
+        if numpy_type.kind not in "iuf" or not isinstance(parsed.attributes[key], int | float):
+            return f"the attribute {key} = {parsed.attributes[key]!r}"
+    # Texts of any length are objects: at least a pointer for each.
+    itemsize = np.dtype("O").itemsize if numpy_type.kind == "O" else max(numpy_type.itemsize, 1)
+    chunk = metadata["chunk_grid"]["configuration"]["chunk_shape"]
+    if not is_sharded(metadata):
+        return _excess(itemsize, chunk) or _excess(itemsize, parsed.shape)
+    own = metadata["codecs"][0]["configuration"]
+    if names[0] != "sample" or len(metadata["codecs"]) > 1 or "sharding_indexed" in json.dumps(own["codecs"]):
+        return "shards of another kind"
+    inner = own["chunk_shape"]
+    if any(part < 1 or whole % part for part, whole in zip(inner, chunk, strict=True)):
+        return f"shards of {chunk} in chunks of {inner}"
+    if any(part < length for part, length in zip(chunk[1:], parsed.shape[1:], strict=True)):
+        return f"shards of {chunk}, which do not hold whole samples"
+    return _excess(itemsize, inner, chunk)
+
+
+def _excess(itemsize: int, chunk: Sequence[int], shard: Sequence[int] | None = None) -> str | None:
+    """What is too large about an array of such chunks, in shards if it has them."""
+    if (size := itemsize * math.prod(chunk)) > CHUNK_BYTES:
+        return f"{size} bytes in a chunk; there may be {CHUNK_BYTES}"
+    if shard is None:
+        return None
+    if (size := itemsize * math.prod(shard)) > SHARD_BYTES:
+        return f"{size} bytes in a shard; there may be {SHARD_BYTES}"
+    if (chunks := math.prod(shard) // max(math.prod(chunk), 1)) > SHARD_CHUNKS:
+        return f"{chunks} chunks in a shard; there may be {SHARD_CHUNKS}"
+    return None
