@@ -48,8 +48,8 @@ def main(
         shown[one] = calibration.calibrated(raw, found.temperature) if found else raw
         kinds = {"as it is": raw} | ({f"with T = {found.temperature:.2f}": shown[one]} if found else {})
         reliability[one] = {kind: calibration.reliability(values, label) for kind, values in kinds.items()}
-    history = artifact.load(network).history  # of a network of others there is none
-    pictures = {"training": plot.training_history(history)} if history else {}
+    trained = artifact.load(network)  # of one of others there is no history
+    pictures = {"training": plot.training_history(trained.history)} if trained.epochs else {}
     for one, evaluation in evaluations.items():
         print(f"{network} on {one}\n{table(evaluation)}\n")
         names = [str(name) for name in evaluation["label"].values]

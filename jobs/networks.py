@@ -46,7 +46,7 @@ def _facts(one: Artifact) -> dict[str, object]:
         "study": one.architecture.study,
         "classes": len(one.architecture.classes),
         "parameters": one.parameters,
-        "epochs": len(one.history.get("loss", [])),
+        "epochs": one.epochs,
         "validation accuracy": one.metrics.get("val_accuracy", float("nan")),
     }
 

@@ -62,7 +62,14 @@ def _of_study() -> list[str]:
         raise InputError(
             f"no networks; name some with --networks, or all of a study with --study: {', '.join(study.built_in())}"
         )
-    if not (found := [name for name in artifact.names() if artifact.load(name).architecture.study == of.name]):
+    found = []
+    for name in artifact.names():
+        try:
+            if artifact.load(name).architecture.study == of.name:
+                found.append(name)
+        except InputError as error:
+            logging.getLogger(__name__).warning("left out is %s", error)
+    if not found:
         raise InputError(f"no network of {of.name} is trained yet; {of.job('train_network')} --help tells how")
     return found
 

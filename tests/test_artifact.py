@@ -8,7 +8,7 @@ import pytest
 import safetensors.numpy
 
 from raypipe.errors import InputError
-from raypipe.networks import artifact, keras_model
+from raypipe.networks import artifact, keras_model, ranking, train
 from raypipe.networks.architecture import weight_names
 from raypipe.networks.artifact import Artifact
 from raypipe.store import objects
@@ -120,6 +120,37 @@ def test_weights_that_are_not_those_of_a_trained_network(change, said):
     artifact.save(replace(sound, weights=change(sound.weights)))
     with pytest.raises(InputError, match=f"is not a trained network: {said}"):
         artifact.load("123-2")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"history": [0.5]}, "history: Input should be a valid dictionary"),
+        ({"history": {"loss": [0.5], "val_loss": [0.5, 0.4]}}, "its history has 1 and 2 epochs"),
+        ({"history": {"loss": None}}, "history.loss: Input should be a valid list"),
+        ({"metrics": {"val_accuracy": "good"}}, "metrics.val_accuracy: Input should be a valid number"),
+        ({"provenance": {"made_from": {"data": {}}}}, "provenance.made_from.data.train: Field required"),
+        ({"series": "../x"}, "series: String should match"),
+    ],
+)
+def test_documents_that_are_not_those_of_a_trained_network(change, said):
+    weights = small_artifact().weights
+    artifact.save(small_artifact())
+    _, documents = artifact.unpack(objects.get(artifact.path("123-2")), "test")
+    objects.put(artifact.path("123-2"), artifact.pack(weights, {**documents, **change}))
+    with pytest.raises(
+        InputError, match=f"^networks/123-2.safetensors is not a trained network: .*{said}.*; delete it"
+    ):
+        artifact.load("123-2")
+
+
+@pytest.mark.parametrize("history", [{}, {"loss": [], "val_accuracy": []}])
+def test_a_network_of_which_no_training_is_known(history):
+    artifact.save(replace(small_artifact(), history=history, metrics={}, provenance={}))
+    assert artifact.load("123-2").epochs == 0
+    facts = ranking.training_facts(artifact.load("123-2"))
+    assert np.isnan([facts[key] for key in ("epochs", "samples", "seconds", "val_accuracy")]).all()
+    assert "nan" in train.summary(["123-2"])
 
 
 def test_a_network_without_a_checksum_is_loaded_and_named(caplog):

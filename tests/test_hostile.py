@@ -4,18 +4,21 @@ import contextlib
 import copy
 import json
 import resource
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_artifact import small_artifact
 from tiny_store import contents, filled, template, write
 
 from raypipe import catalog, store
 from raypipe.errors import DamageError, InputError
-from raypipe.report import holdings
-from raypipe.store import Coordinate, Variable, documents
+from raypipe.networks import artifact, ranking
+from raypipe.report import holdings, sections
+from raypipe.report.page import Section, render
+from raypipe.store import Coordinate, Variable, documents, objects
 from raypipe.store.template import seal_group
 
 NAME = "tests/five"
@@ -222,6 +225,34 @@ def test_names_do_not_lead_out_of_the_root(prefix, tmp_path, monkeypatch):
             call(prefix)
     with pytest.raises(InputError, match="is not a name here"):
         store.create(template(prefix), {})
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_whatever_the_documents_of_an_artifact_say(tmp_path_factory, data):
+    sound = small_artifact()
+    known = {
+        "made_from": {
+            "data": {one: {"name": "andi/x", "samples": 3} for one in ("train", "validation")},
+            "training": {"seed": 1, "rate": 0.1},
+        },
+        "seconds": 1.5,
+    }
+    said = json.loads(json.dumps({**asdict(replace(sound, provenance=known, weights={}))}))
+    changes = data.draw(changed({key: value for key, value in said.items() if key != "weights"}))
+    with pytest.MonkeyPatch.context() as patch, little_memory():
+        patch.setenv("RAYPIPE_STORE", str(tmp_path_factory.mktemp("artifact")))
+        objects.put(artifact.path("123-2"), artifact.pack(sound.weights, changes))
+        assert "\n" not in said_by(lambda: artifact.load("123-2"))
+        read = holdings.Holdings.all()
+        assert len(read.networks) + len(read.damaged) == 1
+        assert not read.damaged or "networks/123-2.safetensors" in read.damaged["network 123-2"]
+        for section in (sections.summary, sections.evaluation, sections.networks, sections.provenance):
+            list(section(read))
+        for network in read.networks:
+            ranking.training_facts(network)
+            ranking.own_splits(network)
+            render("page", [Section("networks", "Networks", list(sections.networks(read)))], version="0")
 
 
 @pytest.mark.parametrize("content", ["", "name =", 'name = "x"', "\0", 'name = "x"\nmore = 1'])

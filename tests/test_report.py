@@ -14,9 +14,11 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 from tiny_networks import blank_weights
 from tiny_results import write
+from without_ray import job as job_of
 
 from jobs import report as job
 from raypipe import report, store
+from raypipe.command import run
 from raypipe.errors import InputError
 from raypipe.networks import artifact, calibration
 from raypipe.networks.artifact import Artifact
@@ -378,6 +380,71 @@ def test_accuracy_is_broken_down_by_the_strata_of_the_study(tmp_path):
     page = build(tmp_path)
     assert "by exponent and by noise" in "".join(page.pictures)
     assert (tmp_path / "report" / "strata-andi-study-test.png").exists()
+
+
+def truncate(path):
+    objects.put(path, objects.get(path)[:-20])
+
+
+def test_one_damaged_thing_does_not_stop_the_report_of_the_rest(tmp_path):
+    """A plan, an artifact, a shard of predictions and a group's metadata; each is told in its place."""
+    trained("andi-study")
+    trained("andi-residual")
+    truncate(artifact.path("andi-residual"))
+    said = tiny_results.predictions(diffusion.ANDI_MODELS, 10)
+    for split in ("test", "val", "train"):
+        write(f"predictions/andi-study/{split}", said)
+    truncate("predictions/andi-study/val.zarr/predicted/c/0")
+    truncate("predictions/andi-study/train.zarr/zarr.json")
+    for split in ("train", "val"):
+        write(f"gray_scott/{split}", tiny_results.saliency(20)[["u", "label"]].expand_dims(frame=[15000], axis=3))
+    truncate("gray_scott/train.ledger/plan.json")
+    page = build(tmp_path)
+    lines = {key: " ".join(text.split()) for key, text in page.sections.items()}
+    mending = "mend it with: raypipe verify --name {} --repair"
+    assert "network andi-residual is left out. networks/andi-residual.safetensors is damaged" in lines["summary"]
+    assert "gray_scott/train is left out." in lines["summary"]
+    assert mending.format("gray_scott/train") in lines["summary"]
+    for name in ("val", "train"):
+        assert f"predictions/andi-study/{name} is left out." in lines["evaluation"]
+        assert mending.format(f"predictions/andi-study/{name}") in lines["evaluation"]
+    assert "predictions/andi-study/train is left out." in lines["provenance"]
+    assert "andi-study test 10 0.900" in lines["evaluation"]
+    assert "andi-study 18" in lines["networks"]
+    assert (tmp_path / "report/confusion-andi-study-test.png").exists()
+
+
+def test_a_damaged_data_set_stops_no_picture_of_another(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("RAYPIPE_STUDY", "")
+    for split in ("train", "val"):
+        write(f"gray_scott/{split}", tiny_results.saliency(20)[["u", "label"]].expand_dims(frame=[15000], axis=3))
+    write("gray_scott/train2", tiny_results.saliency(20)[["u", "label"]].expand_dims(frame=[15000], axis=3))
+    truncate("gray_scott/train.zarr/u/c/0/0/0/0")
+    truncate("gray_scott/val.ledger/plan.json")
+    with pytest.raises(SystemExit) as end:
+        run(job_of("draw"), ["--study", "gray_scott", "--output", str(tmp_path)])
+    assert end.value.code == 2
+    said = capsys.readouterr()
+    assert said.out.split() == [str(tmp_path / "gray_scott-train2.png")]
+    (line,) = said.err.splitlines()
+    assert line.startswith("error: drawn is what is sound; not drawn: gray_scott/val: ")
+    assert "gray_scott/train.zarr/u/c/0/0/0/0 is damaged" in line
+
+
+def test_an_empty_history_does_not_stop_the_report(tmp_path):
+    write("andi/test", tiny_results.trajectories(10)[["position"]])
+    weights = blank_weights(architecture("andi-study"), 18_465)
+    for history in ({}, {"loss": []}, {"loss": [0.5]}):
+        artifact.save(Artifact(architecture("andi-study"), weights, history, metrics={}, provenance={}))
+        write_once("predictions/andi-study/test", tiny_results.predictions(diffusion.ANDI_MODELS, 10))
+        page = build(tmp_path)
+        assert "andi-study 18" in " ".join(page.sections["networks"].split())
+        assert any("Loss and accuracy" in caption for caption in page.pictures) == (history == {"loss": [0.5]})
+
+
+def write_once(name, dataset):
+    if name not in store.list_names():
+        write(name, dataset)
 
 
 def test_job_prints_the_path_of_the_page(tmp_path, capsys):

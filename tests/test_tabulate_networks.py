@@ -41,14 +41,16 @@ def table(tmp_path, flags):
     return pd.read_csv(tmp_path / "new" / "table.csv")
 
 
-def test_a_row_for_each_network_of_the_study(tmp_path, monkeypatch):
+def test_a_row_for_each_network_of_the_study(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("RAYPIPE_STUDY", "")
     for split in ("train", "val", "test", "train2", "val2"):
         tiny_data.write_patterns(split, 16)
     trained("pattern-2d", 2, "seed-2")
     trained("pattern-2d-second", 1)
     trained("123-2", 1)
+    objects.put(artifact.path("broken"), b"broken")
     found = table(tmp_path, "--study gray_scott")
+    assert "left out is networks/broken.safetensors is damaged" in caplog.text
     assert found[["network", "seed", "epochs", "seconds"]].to_numpy().tolist() == [
         ["pattern-2d-second", 1, 2, 12.5],
         ["pattern-2d", 2, 2, 12.5],

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import safetensors.numpy
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, model_validator
 
 from raypipe.errors import InputError
 from raypipe.networks.architecture import Architecture, weight_names
@@ -30,13 +30,51 @@ _SEAL = "sha256"
 _AGAIN = "delete it and give the command that trained it again, or take the file from where it came"
 
 
+class _Split(BaseModel):
+    name: str
+    samples: int
+
+
+class _Data(BaseModel):
+    train: _Split
+    validation: _Split
+
+
+class _MadeFrom(BaseModel):
+    data: _Data | None = None
+    training: dict[str, Any] = {}
+    imported: dict[str, Any] = {}
+
+
+class _Provenance(BaseModel):
+    seconds: float | None = None
+    made_from: _MadeFrom = _MadeFrom()
+
+
+class _Documents(BaseModel):
+    """What those of an artifact must be, as far as something here asks for it."""
+
+    history: dict[str, list[float]]
+    metrics: dict[str, float]
+    provenance: _Provenance
+    series: str = Field(default="", pattern=r"^[\w.-]*$")
+
+    @model_validator(mode="after")
+    def _history_has_one_value_per_epoch(self) -> "_Documents":
+        # Recalls may be of the last epochs only: they are younger than some checkpoints.
+        if len(lengths := {len(values) for name, values in self.history.items() if "/" not in name}) > 1:
+            raise ValueError(f"its history has {' and '.join(map(str, sorted(lengths)))} epochs")
+        return self
+
+
 @dataclass(frozen=True)
 class Artifact:
     """A trained network.
 
     `weights` maps "layer/0", "layer/1", … to arrays, per layer in the order of Keras's `layer.get_weights()`.
     `history` has one value per epoch of loss, accuracy, val_loss and val_accuracy; `metrics` the figures of the
-    network as it was kept. `provenance` says what made it: settings, data sets, seed, seconds, versions.
+    network as it was kept. `provenance` says what made it: settings, data sets, seed, seconds, versions. A network that
+    was not trained here may have nothing in any of them.
     `series` tells apart networks of one architecture; it may be empty.
     """
 
@@ -51,6 +89,11 @@ class Artifact:
     def name(self) -> str:
         """Name to load it by: "123-2", or "series/123-2"."""
         return artifact_name(self.architecture, self.series)
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs that it was trained, as far as is known: 0 of a network that was not trained here."""
+        return max(map(len, self.history.values()), default=0)
 
     @property
     def parameters(self) -> int:
@@ -138,8 +181,10 @@ def _checked(data: bytes, source: str) -> Artifact:
     weights, documents = unpack(data, source)
     try:
         architecture = _ARCHITECTURE.validate_python(documents.pop("architecture"))
+        _Documents.model_validate(documents)
         found = Artifact(architecture=architecture, weights=weights, **documents)
-    except (KeyError, TypeError, ValidationError) as error:
+        objects.checked(path(found.name))
+    except (InputError, KeyError, TypeError, ValidationError) as error:
         raise InputError(f"{source} is not a trained network: {_line(error)}; {_AGAIN}") from error
     if problem := _misfit(found):
         raise InputError(f"{source} is not a trained network: {problem}; {_AGAIN}")
@@ -232,5 +277,5 @@ def _short(found: list[str]) -> str:
 def _line(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        return ": ".join(part for part in (".".join(map(str, first["loc"])), first["msg"]) if part)
     return " ".join(str(error).split())

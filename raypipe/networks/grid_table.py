@@ -102,13 +102,14 @@ def _row(grid: Grid, trained: Artifact) -> dict[str, Any]:
             f"network {trained.name} has other layers, input or data sets than that of the grid; train the grid under "
             "another name, or leave it out"
         )
-    rate = trained.provenance["made_from"]["training"].get("rate")
+    training = trained.provenance.get("made_from", {}).get("training", {})
+    rate = training.get("rate")
     if grid.learning_rates and rate not in grid.learning_rates:
         rates = ", ".join(map(str, grid.learning_rates))
         raise InputError(
             f"network {trained.name} was trained with the learning rate {rate}; expected one of the grid, {rates}"
         )
-    member, training = grid.members[own.name], trained.provenance["made_from"]["training"]
+    member = grid.members[own.name]
     varied = {"kernel_size": member.kernel_size, "filters": member.filters, "learning_rate": rate}
     facts = {
         "word": member.word,
@@ -116,7 +117,7 @@ def _row(grid: Grid, trained: Artifact) -> dict[str, Any]:
         **{name: varied[name] for name in grid.factors},
         **training_facts(trained),
         **{f"recall_{name}": trained.metrics.get(f"val_recall/{name}", np.nan) for name in grid.classes},
-        "seed": training["seed"],
+        "seed": training.get("seed"),
         "series": trained.series,
     }
     return {name: facts[name] for name in columns(grid)}

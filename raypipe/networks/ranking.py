@@ -23,9 +23,9 @@ def training_facts(trained: Artifact) -> dict[str, Any]:
     return {
         "name": trained.name,
         "parameters": trained.parameters,
-        "epochs": len(trained.history["loss"]) if trained.history else np.nan,
+        "epochs": trained.epochs or np.nan,
         "samples": data["train"]["samples"] if data else np.nan,
-        "seconds": trained.provenance.get("seconds", np.nan),
+        "seconds": trained.provenance.get("seconds") or np.nan,
         "val_accuracy": trained.metrics.get("val_accuracy", np.nan),
     }
 

@@ -152,11 +152,11 @@ def _training(architecture: Architecture, settings: Settings) -> Training:
 
 def summary(names: Sequence[str]) -> str:
     """One line per trained network, the best first: validation accuracy, parameters, epochs, seconds."""
-    networks = sorted((artifact.load(name) for name in names), key=lambda one: -one.metrics["val_accuracy"])
+    networks = sorted((artifact.load(name) for name in names), key=lambda one: -one.metrics.get("val_accuracy", 0))
     lines = ["validation accuracy  parameters  epochs  seconds  network"]
     for one in networks:
-        accuracy, epochs, seconds = one.metrics["val_accuracy"], len(one.history["loss"]), one.provenance["seconds"]
-        lines.append(f"{accuracy:19.4f}  {one.parameters:10d}  {epochs:6d}  {seconds:7.1f}  {one.name}")
+        accuracy, seconds = one.metrics.get("val_accuracy", math.nan), one.provenance.get("seconds") or math.nan
+        lines.append(f"{accuracy:19.4f}  {one.parameters:10d}  {one.epochs:6d}  {seconds:7.1f}  {one.name}")
     return "\n".join(lines)
 
 
@@ -186,7 +186,7 @@ def _is_trained(name: str, architecture: Architecture, made_from: Mapping[str, A
     if not artifact.exists(name):
         return False
     found = artifact.load(name)
-    differences = _differences(found.provenance["made_from"], made_from)
+    differences = _differences(found.provenance.get("made_from"), made_from)
     if found.architecture != architecture:
         differences.append("its layers, input or data sets are others")
     if differences:

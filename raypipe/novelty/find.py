@@ -80,7 +80,7 @@ class Search:
                 f"split {self.split!r} with network {self.network}, which is of the study {self.of.name}; expected one "
                 f"of its splits: {', '.join(self.of.data_sets)}"
             )
-        learnt = artifact.load(self.network).provenance.get("made_from", {}).get("data", {})
+        learnt = artifact.load(self.network).provenance.get("made_from", {}).get("data") or {}
         of_training = (learnt.get(key, {}).get("name", "").partition("/")[2] for key in ("train", "validation"))
         reference, calibration = (
             choice(f"{what} split", given or usual or own, self.of.labelled)

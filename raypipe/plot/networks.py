@@ -57,18 +57,19 @@ def confusion_matrix(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
 def training_history(history: Mapping[str, Sequence[float]]) -> Figure:
     """Loss and accuracy over the epochs, of training and validation.
 
-    history: one value per epoch of `loss`, `accuracy`, `val_loss`, `val_accuracy`.
+    history: one value per epoch of `loss`, `accuracy`, `val_loss`, `val_accuracy`; what is not there is not drawn.
     """
     figure = new_figure(8.4, 2.9)
-    marker = "o" if len(history["loss"]) <= 40 else None
+    total = max(map(len, history.values()))
+    marker = "o" if total <= 40 else None
     for axes, quantity in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         for key, name, colour, line in (
             (quantity, "training", BLUE, "-"),
             (f"val_{quantity}", "validation", ORANGE, "--"),
         ):
-            epochs = np.arange(len(history[key])) + 1
-            axes.plot(epochs, history[key], line, color=colour, label=name, marker=marker, markersize=3.5)
-        axes.set(xlabel="epoch", ylabel=quantity, xlim=(0.5, len(history["loss"]) + 0.5))
+            values = history.get(key, [np.nan] * total)
+            axes.plot(np.arange(total) + 1, values, line, color=colour, label=name, marker=marker, markersize=3.5)
+        axes.set(xlabel="epoch", ylabel=quantity, xlim=(0.5, total + 0.5))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(color="#e5e5e5", linewidth=0.5)
         axes.set_axisbelow(True)

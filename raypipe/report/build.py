@@ -31,7 +31,7 @@ def build(output: Path, settings: Mapping[str, Any] | None = None) -> Path:
     """
     settings = settings or {}
     holdings = Holdings.all()
-    if not holdings.stores:
+    if not holdings.stores and not holdings.damaged:
         raise InputError(f"there are no data sets under {objects.root()}; make some, or set {objects.ROOT_VARIABLE}")
     studies = [of for name in holdings.studies if (of := known(name))]
     pictures.check(studies, settings)

@@ -1,11 +1,11 @@
 """What there is to report on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from raypipe import store
-from raypipe.errors import InputError
+from raypipe.errors import DamageError, InputError
 from raypipe.networks import artifact
 from raypipe.networks.artifact import Artifact
 from raypipe.study import RESERVED, Study, find
@@ -52,26 +52,44 @@ class Store:
         return f"{network} on {split}"
 
 
-def stores() -> list[Store]:
-    """All stores under the root, by name."""
-    plans = {name: store.plan_of(name) for name in store.list_names()}
-    return [
-        Store(name, plan.samples, plan.shards, len(store.finished(name)), plan.parameters)
-        for name, plan in plans.items()
-    ]
+def stores(damaged: dict[str, str] | None = None) -> list[Store]:
+    """All stores under the root, by name, but those of which the plan is damaged.
+
+    What is wrong with these, and what mends it, is put into `damaged` by their names, if that is given.
+    """
+    found = []
+    for name in store.list_names(damaged=True):
+        try:
+            plan = store.plan_of(name)
+        except DamageError as error:
+            if damaged is not None:
+                damaged[name] = str(error)
+        except InputError:
+            continue  # it is being made: of its template not all is there
+        else:
+            found.append(Store(name, plan.samples, plan.shards, len(store.finished(name)), plan.parameters))
+    return found
 
 
 @dataclass(frozen=True)
 class Holdings:
-    """Data sets and networks under the root of the stores."""
+    """Data sets and networks under the root of the stores; of what is damaged, by its name, what mends it."""
 
     stores: list[Store]
     networks: list[Artifact]
+    damaged: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def all(cls) -> "Holdings":
         """Everything that is there."""
-        return cls(stores(), [artifact.load(name) for name in artifact.names()])
+        damaged: dict[str, str] = {}
+        found, networks = stores(damaged), []
+        for name in artifact.names():
+            try:
+                networks.append(artifact.load(name))
+            except InputError as error:
+                damaged[f"network {name}"] = str(error)
+        return cls(found, networks, damaged)
 
     @property
     def complete(self) -> list[Store]:

@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from raypipe import catalog, study
-from raypipe.errors import InputError
+from raypipe.errors import DamageError, InputError
 from raypipe.report.holdings import Store, stores
 from raypipe.report.page import Heading, Missing, Part, Picture, Section, Text, distinct
 
@@ -26,18 +26,31 @@ def drawn(of: study.Study, settings: Settings | None = None) -> Iterator[Picture
         settings: what to set, see `study.Picture`.
 
     Raises:
-        InputError: if the study has no pictures, there is no such setting, or no complete data set for any of them.
+        InputError: if the study has no pictures, there is no such setting, or no complete data set for any of them; for
+            what is damaged, after all others.
     """
     if not of.pictures:
         raise InputError(f"the study {of.name} defines no pictures; give it some, see raypipe.study.Picture")
     check([of], settings or {})
-    there = stores()
+    lost: dict[str, str] = {}
+    there = stores(lost)
     pairs = [(picture, one) for picture in of.pictures for one in _matching(picture, of, there)]
     if not pairs:
         wanted = ", ".join(dict.fromkeys(picture.of for picture in of.pictures))
         raise InputError(f"no complete data set for the pictures of {of.name}, which are of {wanted}; make those first")
-    parts = (part for picture, one in pairs for part in _parts(picture, one, settings or {}))
-    yield from distinct(part for part in parts if isinstance(part, Picture))
+
+    def parts() -> Iterator[Picture]:
+        for picture, one in pairs:
+            try:
+                found = _parts(picture, one, settings or {})
+            except DamageError as error:
+                lost[one.name] = str(error)
+                continue
+            yield from (part for part in found if isinstance(part, Picture))
+
+    yield from distinct(parts())
+    if lost:
+        raise InputError(f"drawn is what is sound; not drawn: {'; '.join(f'{n}: {why}' for n, why in lost.items())}")
 
 
 def of_data_set(of: study.Study, name: str, settings: Settings | None = None) -> Iterator[Picture]:
@@ -71,7 +84,8 @@ def sections(of: study.Study, there: Iterable[Store], settings: Settings) -> Ite
             try:
                 parts += _parts(picture, one, settings)
             except Exception as error:
-                if isinstance(error, InputError) and _own(picture, settings):
+                mistake = isinstance(error, InputError) and not isinstance(error, DamageError)
+                if mistake and _own(picture, settings):
                     raise
                 reason = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
                 parts.append(Text(f"{one.name} could not be drawn. {reason.removeprefix('raypipe.errors.')}"))

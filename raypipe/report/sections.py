@@ -4,10 +4,11 @@ import json
 from collections.abc import Iterator
 
 from raypipe import catalog, plot
+from raypipe.errors import InputError
 from raypipe.networks.artifact import Artifact
 from raypipe.networks.evaluate import evaluate, strata_of
 from raypipe.report.holdings import Holdings, known
-from raypipe.report.page import Facts, Heading, Missing, Part, Picture, Table, Tiles
+from raypipe.report.page import Facts, Heading, Missing, Part, Picture, Table, Text, Tiles
 
 
 def summary(holdings: Holdings) -> Iterator[Part]:
@@ -30,17 +31,29 @@ def summary(holdings: Holdings) -> Iterator[Part]:
             for one in holdings.stores
         ],
     )
+    for name, reason in holdings.damaged.items():
+        yield _left_out(name, reason)
+
+
+def _left_out(name: str, reason: object) -> Text:
+    """In place of what is damaged."""
+    return Text(f"{name} is left out. {reason}")
 
 
 def evaluation(holdings: Holdings) -> Iterator[Part]:
     """Metrics, confusion matrices and training histories of the networks that were evaluated."""
-    found = {}
+    found, damaged = {}, []
     for one in holdings.complete:
         if one.product == "predictions" and not one.is_control:
-            predictions, of = catalog.open(one.name), known(one.study)
-            if "label" in predictions and (predictions["label"] >= 0).all():
-                network, _, split = one.name.removeprefix("predictions/").rpartition("/")
-                found[network, split] = evaluate(predictions, of.strata if of else ()), of
+            of = known(one.study)
+            try:
+                predictions = catalog.open(one.name)
+                if "label" in predictions and (predictions["label"] >= 0).all():
+                    network, _, split = one.name.removeprefix("predictions/").rpartition("/")
+                    found[network, split] = evaluate(predictions, of.strata if of else ()), of
+            except InputError as error:
+                damaged.append(_left_out(one.name, error))
+    yield from damaged
     if not found:
         there = [of for name in holdings.studies if (of := known(name)) and of.networks]
         commands = [of.job("evaluate", network=of.networks[0].name) for of in there]
@@ -67,7 +80,7 @@ def evaluation(holdings: Holdings) -> Iterator[Part]:
                 plot.accuracy_by_stratum({network: metrics}, of.notes if of else None),
                 f"Recall of each class and accuracy of {network} on {split}, by {' and by '.join(strata)}.",
             )
-    trained = {one.name: one for one in holdings.networks if one.history}
+    trained = {one.name: one for one in holdings.networks if one.epochs}
     for network in dict.fromkeys(network for network, _ in found if network in trained):
         yield Heading(f"Training of {network}")
         yield Picture(
@@ -98,7 +111,7 @@ def networks(holdings: Holdings) -> Iterator[Part]:
 
 def _accuracy(network: Artifact) -> float | None:
     """The last validation accuracy, of a network that was trained here."""
-    return network.history["val_accuracy"][-1] if network.history else None
+    return next(reversed(network.history.get("val_accuracy", [])), None)
 
 
 def _row(network: Artifact) -> tuple[str, int, int | None, float | None, int | None]:
@@ -106,7 +119,7 @@ def _row(network: Artifact) -> tuple[str, int, int | None, float | None, int | N
     return (
         network.name,
         network.parameters,
-        len(network.history["val_accuracy"]) if network.history else None,
+        network.epochs or None,
         _accuracy(network),
         None if seconds is None else round(seconds),
     )
@@ -116,10 +129,14 @@ def provenance(holdings: Holdings) -> Iterator[Part]:
     """What made each data set and each network."""
     yield Heading("Data sets")
     for one in holdings.complete:
-        dataset = catalog.open(one.name)
-        facts = dict(dataset.attrs)
-        if "seed" in dataset.coords:
-            facts["seeds"] = f"{dataset['seed'].values.min()} to {dataset['seed'].values.max()}"
+        try:
+            dataset = catalog.open(one.name)
+            facts = dict(dataset.attrs)
+            if "seed" in dataset.coords:
+                facts["seeds"] = f"{dataset['seed'].values.min()} to {dataset['seed'].values.max()}"
+        except InputError as error:
+            yield _left_out(one.name, error)
+            continue
         yield Facts(one.name, {key: _shown(value) for key, value in facts.items()})
     if holdings.networks:
         yield Heading("Networks")
