@@ -24,6 +24,22 @@ def make_bucket(name):
     urllib.request.urlopen(urllib.request.Request(url, method="PUT"), timeout=10).close()
 
 
+class Server:
+    """The process; it can be stopped, and started again with what it had."""
+
+    def __init__(self, command, log):
+        self._command, self._log = command, log
+        self.start()
+
+    def start(self):
+        with self._log.open("a") as log:
+            self.process = subprocess.Popen(self._command, stdout=log, stderr=log)
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
 @contextlib.contextmanager
 def serving(folder: Path):
     """Serve S3 from a folder; the environment variables by which obstore finds it are set meanwhile."""
@@ -40,11 +56,8 @@ def serving(folder: Path):
     settings |= {"s3.port.iceberg": 0, "s3.port.lance": 0, "master.telemetry": "false", **ports}
     flags = [f"-{name}={value}" for name, value in settings.items()]
     weed = Path(sys.executable).parent / "weed"
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [weed, "-logtostderr=true", "server", "-filer", "-s3", "-master.volumeSizeLimitMB=64", *flags],
-            stdout=log, stderr=log,
-        )  # fmt: skip
+    command = [weed, "-logtostderr=true", "server", "-filer", "-s3", "-master.volumeSizeLimitMB=64", *flags]
+    server = Server(command, folder / "log")
     endpoint = f"http://127.0.0.1:{ports['s3.port']}"
     try:
         with pytest.MonkeyPatch.context() as patch:
@@ -56,10 +69,9 @@ def serving(folder: Path):
                     make_bucket("raypipe")
                     break
                 except OSError:
-                    assert process.poll() is None, (folder / "log").read_text()[-3000:]
+                    assert server.process.poll() is None, (folder / "log").read_text()[-3000:]
                     assert time.monotonic() < deadline, (folder / "log").read_text()[-3000:]
                     time.sleep(0.2)
-            yield
+            yield server
     finally:
-        process.kill()
-        process.wait()
+        server.stop()

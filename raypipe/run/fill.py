@@ -126,7 +126,7 @@ def fill(plan: Plan, *, workers: int | None = None) -> None:
     store.create(plan, provenance(plan))
     missing = store.missing(plan.name)
     done = plan.samples - sum(_length(plan, shard) for shard in missing)
-    with progress(plan.samples, plan.name, done=done, unit="sample") as bar:
+    with objects.watched(), progress(plan.samples, plan.name, done=done, unit="sample") as bar:
         for samples in _run(plan, missing, workers):
             bar.update(samples)
     if store.missing(plan.name):
@@ -196,7 +196,8 @@ def _run(plan: Plan, shards: list[int], workers: int | None) -> Iterator[int]:
     runtime_env = environments.runtime_env(plan.environment)
     # A worker has one core: TensorFlow's threads would fight for those of the others.
     one_thread = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
-    runtime_env["env_vars"] = {objects.ROOT_VARIABLE: objects.root(), "TF_CPP_MIN_LOG_LEVEL": "2", **one_thread}
+    place = {objects.ROOT_VARIABLE: objects.root(), objects.WAIT_VARIABLE: str(objects.wait())}
+    runtime_env["env_vars"] = {**place, "TF_CPP_MIN_LOG_LEVEL": "2", **one_thread}
     with warnings.catch_warnings():
         # Limits of restarts have no named parameters yet where those without are deprecated.
         warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")

@@ -1,15 +1,23 @@
 """Small documents under the root of all stores, a folder or an object store, written whole or not at all.
 
-The root is taken from RAYPIPE_STORE: a path, by default ./store, or a URL such as s3://bucket/prefix.
+The root is taken from RAYPIPE_STORE: a path, by default ./store, or a URL such as s3://bucket/prefix. An object store
+that cannot be reached is waited for, RAYPIPE_STORE_WAIT seconds.
 """
 
+import contextlib
+import logging
+import math
 import os
 import re
+import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import obstore
@@ -17,8 +25,19 @@ import obstore.exceptions
 
 from raypipe.errors import InputError
 
+if TYPE_CHECKING:
+    from obstore.store import BackoffConfig, RetryConfig
+
 ROOT_VARIABLE = "RAYPIPE_STORE"
 DEFAULT_ROOT = "store"
+
+WAIT_VARIABLE = "RAYPIPE_STORE_WAIT"
+DEFAULT_WAIT = 240
+LONGEST_WAIT = 840
+"""Seconds for which an object store is waited for; S3 takes no request whose signature is older than 15 minutes."""
+
+_SILENT = 5.0
+"""Seconds of waiting until a line says so, which is then said once a minute at most."""
 
 SCHEMES = ("s3", "s3a", "gs", "az", "abfs", "abfss", "adl", "azure", "file")
 """Of the URLs below which stores can be kept."""
@@ -47,8 +66,10 @@ def _checked_url(given: str) -> str:
     """A URL without what may stand at its end.
 
     Raises:
-        InputError: if it is no URL of a bucket or folder: "s3://" alone would be a folder called "s3:".
+        InputError: if it is no URL of a bucket or folder: "s3://" alone would be a folder called "s3:"; if credentials
+            are in it.
     """
+    check_secrets(given)
     parts = urlsplit(given)
     place = parts.path.strip("/") if parts.scheme == "file" else parts.netloc
     known = parts.scheme in SCHEMES and given.startswith(f"{parts.scheme}://")
@@ -60,11 +81,85 @@ def _checked_url(given: str) -> str:
     return given.rstrip("/")
 
 
+def check_secrets(url: str) -> None:
+    """Raise InputError if a URL has a user and password, which would stand in logs; the message does not have them."""
+    scheme, _, rest = url.partition("://")
+    user, at, place = rest.partition("/")[0].rpartition("@")
+    # abfss://container@account is no user.
+    if at and (":" in user or scheme not in ("abfs", "abfss")):
+        raise InputError(
+            f"there are credentials in the URL {scheme}://…@{place}…, which would stand in logs and stores; give them in "
+            "the variables of their service, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        )
+
+
+def wait() -> float:
+    """Seconds for which an object store that cannot be reached is waited for.
+
+    Raises:
+        InputError: if the setting is no such number.
+    """
+    given = os.environ.get(WAIT_VARIABLE, "") or str(DEFAULT_WAIT)
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds <= LONGEST_WAIT:
+        raise InputError(f"{WAIT_VARIABLE} is {given!r}; expected seconds from 0 to {LONGEST_WAIT}")
+    return seconds
+
+
+_told = -math.inf
+
+
+def _tell() -> None:
+    """Say that an object store is waited for: once, however many requests do."""
+    global _told
+    if time.monotonic() - _told > 60:
+        _told = time.monotonic()
+        logging.getLogger(__name__).warning(
+            "%s does not answer; it is waited for, %g s at most (%s)", root(), wait(), WAIT_VARIABLE
+        )
+
+
+@contextmanager
+def _told_if_long() -> Iterator[None]:
+    """A line if it takes long."""
+    timer = threading.Timer(_SILENT, _tell)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextmanager
+def watched() -> Iterator[None]:
+    """Say meanwhile if an object store cannot be reached, while others write into it."""
+    if "://" not in root():
+        yield
+        return
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(_SILENT):
+            with contextlib.suppress(InputError):
+                exists(".watched")
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
 @contextmanager
 def reaching(what: str) -> Iterator[None]:
     """Turn what the operating system or an object store refuses into one line for the user."""
     try:
-        yield
+        with _told_if_long() if "://" in root() else contextlib.nullcontext():
+            yield
     except obstore.exceptions.AlreadyExistsError as error:
         raise FileExistsError(str(error)) from error
     except (OSError, obstore.exceptions.BaseError) as error:
@@ -80,7 +175,16 @@ def reaching(what: str) -> Iterator[None]:
 def object_store(location: str) -> obstore.store.ObjectStore:
     """The objects below a path, which is made, or below a URL."""
     if "://" in location:
-        return obstore.store.from_url(location)
+        check_secrets(location)
+        seconds = timedelta(seconds=wait())
+        # So many that time decides; a waiting run should notice within seconds that it can go on.
+        backoff: BackoffConfig = {
+            "init_backoff": timedelta(milliseconds=100),
+            "max_backoff": timedelta(seconds=5),
+            "base": 2,
+        }
+        retry: RetryConfig = {"max_retries": 10**6 if seconds else 0, "retry_timeout": seconds, "backoff": backoff}
+        return obstore.store.from_url(location, retry_config=None if location.startswith("file:") else retry)
     return obstore.store.LocalStore(location, mkdir=True)
 
 
@@ -162,6 +266,7 @@ def read_from(place: str) -> bytes:
     try:
         if "://" not in place:
             return Path(place).read_bytes()
+        check_secrets(place)
         folder, _, name = place.rpartition("/")
         return bytes(obstore.get(object_store(folder), name).bytes())
     except (OSError, obstore.exceptions.BaseError) as error:
