@@ -42,6 +42,26 @@ def write_scan(count: int) -> None:
     store.write_shard("gray_scott/scan", 0, slice(0, count), {"u": u}, seeds=None, seconds=0, attempt="test")
 
 
+def test_a_flipped_byte_in_the_source_is_one_line(here, store_root):
+    """Of data set, shard and the command that mends it; what a worker says reaches the user as it is."""
+    random_network(architecture("123-2"))
+    tiny_data.write_trajectories("test", 10)
+    chunk = store_root / "andi/test.zarr/position/c/0/0"
+    content = bytearray(chunk.read_bytes())
+    content[len(content) // 2] ^= 1
+    chunk.write_bytes(content)
+    plan = classify.plan("123-2", "test")
+    worker = fill.Worker(plan.name, json.dumps(dict(plan.parameters)), plan.compute, plan.per_sample)
+    store.create(plan, {})
+    said = worker(fill._row(plan, 0))
+    assert said["traceback"] == ""
+    assert "\n" not in said["error"]
+    assert said["error"].startswith("predictions/123-2/test, shard 0 (samples 0 to 9): ")
+    assert "andi/test.zarr/position/c/0/0 is damaged: " in said["error"]
+    assert said["error"].endswith("; mend it with: raypipe verify --name andi/test --repair")
+    assert store.missing(plan.name) == [0]
+
+
 def test_trajectories_in_shards_and_batches_are_as_in_one_piece(here, monkeypatch):
     andi = study.find("andi")
     smaller = replace(andi, sample=replace(andi.sample, per_shard=7))

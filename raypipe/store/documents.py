@@ -93,7 +93,7 @@ def mending(name: str) -> str:
 
 def damage(name: str, path: str, reason: str) -> DamageError:
     """The error that tells of damage to an object of a store."""
-    return DamageError(f"{objects.root()}/{path} is damaged: {' '.join(reason.split())}", mending(name))
+    return DamageError(f"{objects.root()}/{path} is damaged: {' '.join(reason.split()).rstrip('.')}", mending(name))
 
 
 def digest(document: Mapping[str, Any]) -> str:

@@ -88,8 +88,8 @@ def check_secrets(url: str) -> None:
     # abfss://container@account is no user.
     if at and (":" in user or scheme not in ("abfs", "abfss")):
         raise InputError(
-            f"there are credentials in the URL {scheme}://…@{place}…, which would stand in logs and stores; give them in "
-            "the variables of their service, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            f"there are credentials in the URL {scheme}://…@{place}…, which would stand in logs and stores; give them "
+            "in the variables of their service, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         )
 
 
