@@ -60,6 +60,7 @@ def test_damage_is_found_and_written_over(bucket):
     assert store.verify("tests/five").sound
 
 
+@pytest.mark.slow
 def test_a_server_that_is_stopped_for_ten_seconds_is_waited_for(server, bucket, caplog):
     """In the middle of reading, writing, listing and creating; one line tells of it."""
     filled(template())

@@ -14,7 +14,8 @@ from tiny_store import contents, filled, shard_values, template, write
 
 from raypipe import catalog, store
 from raypipe.errors import DamageError, InputError
-from raypipe.store import Coordinate, objects
+from raypipe.run import fill
+from raypipe.store import Coordinate, objects, shards
 
 
 @given(samples=st.integers(1, 500), shard_samples=st.integers(1, 60))
@@ -298,3 +299,31 @@ def test_names_that_lead_elsewhere_are_refused(name):
     for look in (catalog.open, store.verify, store.location, store.missing):
         with pytest.raises(InputError, match="is not a name here"):
             look(name)
+
+
+def test_names_are_found_without_listing_what_is_in_the_stores(monkeypatch, store_root):
+    """Which may be a hundred thousand objects of each."""
+    for name in ("tests/five", "tests/deep/er/five", "other"):
+        filled(template(name))
+    (store_root / "empty.zarr").mkdir()
+    (store_root / "tests/lost.ledger").mkdir()
+    (store_root / "tests/lost.ledger/000000.json").touch()
+    (store_root / "planned.ledger").mkdir()
+    (store_root / "planned.ledger/plan.json").touch()
+    with monkeypatch.context() as patch:
+        patch.delattr(objects, "paths")
+        assert store.list_names() == ["other", "tests/deep/er/five", "tests/five"]
+        assert store.list_names("tests/f") == ["tests/five"]
+    assert store.list_names(damaged=True) == ["other", "planned", "tests/deep/er/five", "tests/five", "tests/lost"]
+
+
+def test_of_a_continued_run_only_the_lines_of_before_are_read(monkeypatch):
+    filled(template())
+    read = []
+    line = shards.read_line
+    monkeypatch.setattr(shards, "read_line", lambda name, shard: read.append(shard) or line(name, shard))
+    fill._finish("tests/five", [1], {"another"})
+    assert read == [1]
+    assert store.open("tests/five").attrs["hosts"] == 2
+    fill._finish("tests/five", [0, 1, 2])
+    assert read == [1], "it is marked"

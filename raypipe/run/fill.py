@@ -8,9 +8,10 @@ the ledger, so running a plan again continues it, and the values do not depend o
 import json
 import logging
 import os
+import platform
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -74,8 +75,8 @@ class Worker:
                 which = f"sample {samples.start}"
             notes = "".join(f" {note}" for note in getattr(error, "__notes__", ()))
             message = plain(f"{self._name}, shard {shard['shard']} ({which}): {kind}{error}{notes}")
-            return {"samples": 0, "error": message, "traceback": own_traceback(error) if kind else ""}
-        return {"samples": samples.stop - samples.start, "error": "", "traceback": ""}
+            return {"samples": 0, "error": message, "traceback": own_traceback(error) if kind else "", "host": ""}
+        return {"samples": samples.stop - samples.start, "error": "", "traceback": "", "host": platform.node()}
 
 
 def _one_by_one(simulate: Callable[..., Mapping[str, Any]], constants: Mapping[str, Any]) -> Compute:
@@ -113,7 +114,7 @@ def fill(plan: Plan, *, workers: int | None = None) -> None:
     if store.begun(plan):  # refuses other parameters, before Ray is started
         _compare_code(plan)
         if not store.missing(plan.name):
-            _finish(plan.name)
+            _finish(plan.name, range(plan.shards))
             say = logging.getLogger(__name__).info
             say("%s: complete, %d samples in %s", plan.name, plan.samples, store.location(plan.name))
             return
@@ -126,15 +127,18 @@ def fill(plan: Plan, *, workers: int | None = None) -> None:
     store.create(plan, provenance(plan))
     missing = store.missing(plan.name)
     done = plan.samples - sum(_length(plan, shard) for shard in missing)
+    hosts: set[str] = set()
+    before = sorted(set(range(plan.shards)) - set(missing))
     with objects.watched(), progress(plan.samples, plan.name, done=done, unit="sample") as bar:
-        for samples in _run(plan, missing, workers):
+        for samples, host in _run(plan, missing, workers):
+            hosts.add(host)
             bar.update(samples)
     if store.missing(plan.name):
         raise InputError(
             f"{plan.name} has shards that no worker's result reached; workers and driver see different folders: "
             f"set {objects.ROOT_VARIABLE} to one that all nodes share"
         )
-    _finish(plan.name)
+    _finish(plan.name, before, hosts)
 
 
 def _compare_code(plan: Plan) -> None:
@@ -150,10 +154,15 @@ def _compare_code(plan: Plan) -> None:
         )
 
 
-def _finish(name: str) -> None:
-    """Say in the attributes of a store that it is complete, unless they do: a run may have ended just before."""
+def _finish(name: str, before: Sequence[int], hosts: Iterable[str] = ()) -> None:
+    """Say in the attributes of a store that it is complete, unless they do: a run may have ended just before.
+
+    Of the shards that were there before this run, the ledger says which hosts made them: an object for each, so that
+    those of this run, made on `hosts`, are not read.
+    """
     if not store.is_marked_complete(name):
-        store.mark(name, complete=True, hosts=len({line.host for line in store.ledger(name)}))
+        made_on = {line.host for line in store.ledger(name, before)} | set(hosts)
+        store.mark(name, complete=True, hosts=len(made_on))
 
 
 def _length(plan: Plan, shard: int) -> int:
@@ -179,8 +188,8 @@ def _row(plan: Plan, shard: int) -> dict[str, Any]:
     return {"shard": shard, "start": bounds.start, "stop": bounds.stop, "columns": json.dumps(columns)}
 
 
-def _run(plan: Plan, shards: list[int], workers: int | None) -> Iterator[int]:
-    """Yield the number of samples of each shard as it is finished."""
+def _run(plan: Plan, shards: list[int], workers: int | None) -> Iterator[tuple[int, str]]:
+    """Yield the number of samples of each shard as it is finished, and the host that made it."""
     import ray
     import ray.data
     import ray.exceptions
@@ -223,10 +232,10 @@ def _run(plan: Plan, shards: list[int], workers: int | None) -> Iterator[int]:
         ) from error
 
 
-def _lengths(results: Iterable[Mapping[str, Any]]) -> Iterator[int]:
+def _lengths(results: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, str]]:
     for result in results:
         if result["traceback"]:
             raise WorkError(result["error"], result["traceback"])
         if result["error"]:
             raise InputError(result["error"])
-        yield result["samples"]
+        yield result["samples"], result["host"]

@@ -7,6 +7,7 @@ metadata of the Zarr group come last and say that the template is complete.
 
 import re
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -28,6 +29,9 @@ from raypipe.store.documents import (
 )
 from raypipe.store.template import COMPLETE, INCOMPLETE, Template, seal_group, zarr_objects
 
+_REQUESTS = 16
+"""Stores that are looked for at once."""
+
 
 def list_names(prefix: str = "", *, damaged: bool = False) -> list[str]:
     """Names of the stores whose template is complete, sorted, such as `logistic/scan`.
@@ -35,13 +39,28 @@ def list_names(prefix: str = "", *, damaged: bool = False) -> list[str]:
     With `damaged`, also of those of which plan or metadata are missing.
     """
     folder, _, _ = prefix.rpartition("/")
-    found = set(objects.paths(folder))
+    names = {name for name in _names(folder) if name.startswith(prefix)}
+    with ThreadPoolExecutor(_REQUESTS) as pool:
+        known = pool.map(lambda name: _is_there(name, damaged=damaged), names)
+        return sorted(name for name, there in zip(names, known, strict=True) if there)
+
+
+def _names(folder: str) -> Iterator[str]:
+    """Names of the stores below a folder; what is in them, a great many objects, is not listed."""
+    for path in objects.folders(folder):
+        stem, dot, ending = path.rpartition(".")
+        if dot and ending in ("zarr", "ledger"):
+            yield stem
+        else:
+            yield from _names(path)
+
+
+def _is_there(name: str, *, damaged: bool) -> bool:
+    """Whether plan and metadata are there or, where it may be damaged, anything of it."""
+    known = [objects.exists(path) for path in (plan_path(name), group_path(name))]
     if damaged:
-        names = {match[1] for path in found if (match := re.match(r"(.+?)\.(?:zarr|ledger)/", path))}
-    else:
-        planned = {path.removesuffix(".ledger/plan.json") for path in found if path.endswith(".ledger/plan.json")}
-        names = {name for name in planned if group_path(name) in found}
-    return sorted(name for name in names if name.startswith(prefix))
+        return any(known) or bool(objects.paths(f"{name}.ledger") or objects.paths(f"{name}.zarr"))
+    return all(known)
 
 
 def location(name: str) -> str:

@@ -291,6 +291,20 @@ def exists(path: str) -> bool:
     return True
 
 
+def folders(prefix: str = "") -> list[str]:
+    """Paths of the folders in a folder, sorted, without what is in them.
+
+    Raises:
+        InputError: if it leads out of the root.
+    """
+    try:
+        with reaching(f"list {prefix}"):
+            found = obstore.list_with_delimiter(_objects(), prefix=checked(prefix) if prefix else None)
+            return sorted(found["common_prefixes"])
+    except FileNotFoundError:
+        return []
+
+
 def paths(prefix: str = "") -> list[str]:
     """Documents below a folder, sorted.
 
