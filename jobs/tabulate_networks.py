@@ -62,14 +62,7 @@ def _of_study() -> list[str]:
         raise InputError(
             f"no networks; name some with --networks, or all of a study with --study: {', '.join(study.built_in())}"
         )
-    found = []
-    for name in artifact.names():
-        try:
-            if artifact.load(name).architecture.study == of.name:
-                found.append(name)
-        except InputError as error:
-            logging.getLogger(__name__).warning("left out is %s", error)
-    if not found:
+    if not (found := [one.name for one in artifact.sound() if one.architecture.study == of.name]):
         raise InputError(f"no network of {of.name} is trained yet; {of.job('train_network')} --help tells how")
     return found
 

@@ -13,10 +13,8 @@ from raypipe.study import architecture
 def save(name, accuracy, *, series="", seed=1, epochs=8, samples=20000):
     """A trained network without weights to speak of."""
     metrics = {"val_accuracy": accuracy, **{f"val_recall/{model}": accuracy for model in diffusion.ANDI_MODELS}}
-    provenance = {
-        "made_from": {"training": {"seed": seed}, "data": {"train": {"samples": samples}}},
-        "seconds": 12.5,
-    }
+    data = {"train": {"name": "andi/train", "samples": samples}, "validation": {"name": "andi/val", "samples": 1000}}
+    provenance = {"made_from": {"training": {"seed": seed}, "data": data}, "seconds": 12.5}
     history = {"loss": [0.1] * epochs}
     network = Artifact(architecture(name), blank_weights(architecture(name), 7), history, metrics, provenance, series)
     artifact.save(network)

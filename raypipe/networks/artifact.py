@@ -32,7 +32,7 @@ _AGAIN = "delete it and give the command that trained it again, or take the file
 
 class _Split(BaseModel):
     name: str
-    samples: int
+    samples: int | None = None
 
 
 class _Data(BaseModel):
@@ -143,6 +143,20 @@ def names() -> list[str]:
     """Names of all trained networks, sorted."""
     found = (file.removeprefix("networks/") for file in objects.paths("networks"))
     return sorted(file.removesuffix(ENDING) for file in found if file.endswith(ENDING))
+
+
+def sound(damaged: dict[str, str] | None = None) -> list[Artifact]:
+    """All trained networks that can be read, by name; what is wrong with others is put into `damaged`, or logged."""
+    found = []
+    for name in names():
+        try:
+            found.append(load(name))
+        except InputError as error:
+            if damaged is None:
+                logging.getLogger(__name__).warning("left out is %s", error)
+            else:
+                damaged[name] = str(error)
+    return found
 
 
 def save(artifact: Artifact) -> None:

@@ -24,7 +24,7 @@ def training_facts(trained: Artifact) -> dict[str, Any]:
         "name": trained.name,
         "parameters": trained.parameters,
         "epochs": trained.epochs or np.nan,
-        "samples": data["train"]["samples"] if data else np.nan,
+        "samples": (data["train"].get("samples") if data else None) or np.nan,
         "seconds": trained.provenance.get("seconds") or np.nan,
         "val_accuracy": trained.metrics.get("val_accuracy", np.nan),
     }

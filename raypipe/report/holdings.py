@@ -83,13 +83,9 @@ class Holdings:
     def all(cls) -> "Holdings":
         """Everything that is there."""
         damaged: dict[str, str] = {}
-        found, networks = stores(damaged), []
-        for name in artifact.names():
-            try:
-                networks.append(artifact.load(name))
-            except InputError as error:
-                damaged[f"network {name}"] = str(error)
-        return cls(found, networks, damaged)
+        damaged_networks: dict[str, str] = {}
+        found, networks = stores(damaged), artifact.sound(damaged_networks)
+        return cls(found, networks, damaged | {f"network {name}": why for name, why in damaged_networks.items()})
 
     @property
     def complete(self) -> list[Store]:
