@@ -75,6 +75,7 @@ def connect() -> None:
         if _sent in (None, study):
             return
         ray.shutdown()
+    logging.getLogger("ray").setLevel(logging.WARNING)  # as ray.init sets it, for what is called before
     head = _head()
     # What is started here listens on loopback only; a cluster that is joined has addresses of its own.
     address: dict[str, Any] = {} if head else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
