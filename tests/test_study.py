@@ -230,6 +230,7 @@ def test_other_code_is_told(caplog, folder, monkeypatch):
     store.create(plan, fill.provenance(plan))
     monkeypatch.setattr(fill, "_run", lambda *_: iter([]))
     monkeypatch.setattr(fill.cluster, "connect", lambda: None)
+    monkeypatch.setattr(fill.cluster, "require", lambda *_: None)  # which asks the cluster that is not there
     caplog.set_level(logging.WARNING)
     with pytest.raises(InputError, match="no worker's result reached"):
         fill.fill(plan)
