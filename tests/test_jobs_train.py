@@ -42,9 +42,9 @@ def no_ray(monkeypatch):
         ("train_network --network andi-study --recipe study", "for andi-study, which has but one; leave it out"),
         (
             "train_network --network pattern-2d --augmentation any",
-            "'any'; choose one of free, symmetric, symmetric_or_free",
+            "'any'; choose one of free, symmetric, symmetric_or_free, none",
         ),
-        ("train_network --network andi-study --augmentation free", "the study andi has no augmentations"),
+        ("train_network --network andi-study --augmentation free", "unknown augmentation 'free'; choose one of none"),
         ("train_network", "Missing option '--network'"),
         ("train_grid --networks 123-2,12-2", "unknown network '12-2'"),
         ("train_grid --networks ,", "no network to train"),

@@ -86,7 +86,8 @@ def training(
             raise InputError(f"recipe {recipe!r} for {architecture.name}, which has but one; leave it out")
         arguments |= recipes[choice("recipe", recipe, tuple(recipes))]
     if augmentation is not None:
-        arguments["augmented"] = augmentation != "none" and of.augmentation(augmentation)
+        chosen = choice("augmentation", augmentation, (*of.augmentations, "none"))
+        arguments["augmented"] = False if chosen == "none" else chosen
     usual = Training(**arguments, seed=seed)
     return replace(
         usual,
