@@ -10,16 +10,16 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from scipy.special import entr, logsumexp, softmax
 from sklearn.covariance import LedoitWolf
 from sklearn.metrics import roc_auc_score
 
 from raypipe import catalog
 from raypipe.networks import artifact, inputs, keras_model
+from raypipe.networks.classify import FIELDS_BATCH
 from raypipe.novelty.features import extractor
 from raypipe.novelty.find import nearest
 from raypipe.studies.gray_scott import augment, tables
-
-BATCH = 32
 
 
 def outputs_of(trained: artifact.Artifact, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -30,8 +30,8 @@ def outputs_of(trained: artifact.Artifact, values: np.ndarray) -> tuple[np.ndarr
     last = [layer for layer in model.layers if layer.weights][-1]
     probe = keras.Model(model.input, [model.output, last.input])
     parts = [
-        [part.numpy() for part in probe(values[start : start + BATCH], training=False)]
-        for start in range(0, len(values), BATCH)
+        [part.numpy() for part in probe(values[start : start + FIELDS_BATCH], training=False)]
+        for start in range(0, len(values), FIELDS_BATCH)
     ]
     outputs, seen = (np.concatenate(part).astype("float64") for part in zip(*parts, strict=True))
     return outputs, seen
@@ -57,14 +57,12 @@ def main(network: Annotated[str, typer.Option(help="Of 15 classes.")] = "pattern
     elsewhere = ~known | [(k, f) not in points for k, f in zip(asked["k"].values, asked["f"].values, strict=True)]
 
     outputs, seen = outputs_of(trained, values)
-    highest = outputs.max(axis=1, keepdims=True)
-    probability = np.exp(outputs - highest) / np.exp(outputs - highest).sum(axis=1, keepdims=True)
     extract = extractor(trained)
     variants = [augment.free(train.inputs[[i]], np.random.default_rng(i)) for i in range(len(train.labels))]
     learnt = np.concatenate([extract(train.inputs), extract(np.concatenate(variants))])
     scores = {
-        "energy": -highest[:, 0] - np.log(np.exp(outputs - highest).sum(axis=1)),
-        "entropy": -(probability * np.log(probability + 1e-30)).sum(axis=1),
+        "energy": -logsumexp(outputs, axis=1),
+        "entropy": entr(softmax(outputs, axis=1)).sum(axis=1),
         "mahalanobis": mahalanobis(seen, outputs_of(trained, train.inputs)[1], train.labels),
         "distance": nearest(extract(values), learnt)[0],
     }
