@@ -8,10 +8,10 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from raypipe import store
-from raypipe.errors import InputError, choice
+from raypipe.errors import InputError, choice, one_line
 
 if TYPE_CHECKING:
     import xarray
@@ -50,9 +50,9 @@ def _card(file: Path) -> Card:
     try:
         return Card(**tomllib.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:  # of TOML, text and pydantic
-        first = error.errors()[0] if isinstance(error, ValidationError) else None
-        reason = f"{first['loc'][0]}: {first['msg']}" if first else str(error)
-        raise InputError(f"{file} is no card of a data set: {reason}; mend it, or install raypipe again") from error
+        raise InputError(
+            f"{file} is no card of a data set: {one_line(error)}; mend it, or install raypipe again"
+        ) from error
 
 
 def card(name: str) -> Card:

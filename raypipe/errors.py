@@ -6,6 +6,8 @@ import traceback
 from pathlib import Path
 from typing import TypeVar
 
+from pydantic import ValidationError
+
 Choice = TypeVar("Choice")
 
 
@@ -77,6 +79,15 @@ class DamageError(InputError):
 
     def __reduce__(self) -> tuple[type["DamageError"], tuple[str, str]]:
         return DamageError, (self.found, str(self).removeprefix(f"{self.found}; "))
+
+
+def one_line(error: Exception, whole: str = "") -> str:
+    """What an error says, in one line; of what does not validate the first place and fault, `whole` if that is all."""
+    if not isinstance(error, ValidationError):
+        return " ".join(str(error).split())
+    first = error.errors()[0]
+    place = ".".join(map(str, first["loc"])) or whole
+    return f"{place}: {first['msg']}" if place else first["msg"]
 
 
 def choice(what: str, found: Choice, allowed: tuple[Choice, ...] | list[Choice]) -> Choice:

@@ -16,7 +16,7 @@ import numpy as np
 import safetensors.numpy
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, model_validator
 
-from raypipe.errors import InputError
+from raypipe.errors import InputError, one_line
 from raypipe.networks.architecture import Architecture, weight_names
 from raypipe.store import objects
 
@@ -199,7 +199,7 @@ def _checked(data: bytes, source: str) -> Artifact:
         found = Artifact(architecture=architecture, weights=weights, **documents)
         objects.checked(path(found.name))
     except (InputError, KeyError, TypeError, ValidationError) as error:
-        raise InputError(f"{source} is not a trained network: {_line(error)}; {_AGAIN}") from error
+        raise InputError(f"{source} is not a trained network: {one_line(error)}; {_AGAIN}") from error
     if problem := _misfit(found):
         raise InputError(f"{source} is not a trained network: {problem}; {_AGAIN}")
     return found
@@ -214,7 +214,7 @@ def made(architecture: Mapping[str, Any], weights: dict[str, np.ndarray], source
     try:
         found = Artifact(_ARCHITECTURE.validate_python(architecture), weights, {}, {}, {})
     except ValidationError as error:
-        raise InputError(f"{source} cannot be a network here: {_line(error)}") from error
+        raise InputError(f"{source} cannot be a network here: {one_line(error)}") from error
     if problem := _misfit(found):
         raise InputError(f"{source} cannot be a network here: {problem}")
     return found
@@ -265,7 +265,7 @@ def unpack(data: bytes, source: str) -> tuple[dict[str, np.ndarray], dict[str, A
         documents = json.loads(header["__metadata__"][_METADATA])
         given = documents.pop(_SEAL, None)
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{source} is damaged: {_line(error)}; {_AGAIN}") from error
+        raise InputError(f"{source} is damaged: {one_line(error)}; {_AGAIN}") from error
     if given is None:
         logging.getLogger(__name__).warning("%s has no checksum: whether it is damaged cannot be told", source)
     elif given != _digest(arrays, documents):
@@ -286,10 +286,3 @@ def _short(found: list[str]) -> str:
     """A few names and how many more there are."""
     more = f", … ({len(found)} in all)" if len(found) > _FEW else ""
     return ", ".join(found[:_FEW]) + more or "none"
-
-
-def _line(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        return ": ".join(part for part in (".".join(map(str, first["loc"])), first["msg"]) if part)
-    return " ".join(str(error).split())

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError, model_validator
 
-from raypipe.errors import DamageError
+from raypipe.errors import DamageError, one_line
 from raypipe.store import objects
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -137,9 +137,7 @@ def _read(name: str, path: str, model: type[Model]) -> tuple[Model, bool]:
     try:
         return model.model_validate(content), given is not None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise damage(name, path, f"{where or Path(path).name}: {first['msg']}") from error
+        raise damage(name, path, one_line(error, Path(path).name)) from error
 
 
 def parse(name: str, path: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
@@ -297,12 +297,7 @@ def folders(prefix: str = "") -> list[str]:
     Raises:
         InputError: if it leads out of the root.
     """
-    try:
-        with reaching(f"list {prefix}"):
-            found = obstore.list_with_delimiter(_objects(), prefix=checked(prefix) if prefix else None)
-            return sorted(found["common_prefixes"])
-    except FileNotFoundError:
-        return []
+    return _listed(prefix, lambda below: obstore.list_with_delimiter(_objects(), prefix=below)["common_prefixes"])
 
 
 def paths(prefix: str = "") -> list[str]:
@@ -311,9 +306,15 @@ def paths(prefix: str = "") -> list[str]:
     Raises:
         InputError: if it leads out of the root.
     """
+    return _listed(
+        prefix, lambda below: (entry["path"] for batch in obstore.list(_objects(), prefix=below) for entry in batch)
+    )
+
+
+def _listed(prefix: str, found: Callable[[str | None], Iterable[str]]) -> list[str]:
+    """What is found below a folder, sorted; nothing if that is not there."""
     try:
         with reaching(f"list {prefix}"):
-            found = obstore.list(_objects(), prefix=checked(prefix) if prefix else None)
-            return sorted(entry["path"] for batch in found for entry in batch)
+            return sorted(found(checked(prefix) if prefix else None))
     except FileNotFoundError:
         return []
