@@ -46,6 +46,10 @@ def main(
         str | None,
         typer.Option(help="One of the study's, such as free or symmetric, or none.  [default: that of the recipe]"),
     ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(help="bfloat16 is faster where the processor has instructions for it.  [default: float32]"),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of first weights, order of samples, dropout and augmentation.")] = 1,
     series: Annotated[str, typer.Option(help="Keep this network apart, under this name.")] = "",
     cpus: Annotated[int, typer.Option(help="Cores; with more than one the last digits may vary.")] = 1,
@@ -60,6 +64,7 @@ def main(
         batch=batch,
         recipe=recipe,
         augmentation=augmentation,
+        precision=precision,
         seed=seed,
         train_split=train_split,
         validation_split=validation_split,

@@ -221,3 +221,30 @@ def test_patterns_are_trained_on_variants(name, recipe, augmentation, function, 
     run_epoch(run, few, few)
     assert len(set(seen)) == 3, "each call of each epoch has its own random numbers"
     assert np.isfinite(run.history["val_loss"]).all()
+
+
+def test_training_in_bfloat16_ends_with_weights_of_float32():
+    write_patterns("val", 15)
+    network = architecture("pattern-2d")
+    samples = inputs.read(network, catalog.open("gray_scott/val"), "gray_scott/val")
+    run = Fit(network, training(network, epochs=1, batch=8, precision="bfloat16"))
+    policies = {layer.name: layer.dtype_policy.name for layer in run._model.layers if layer.weights}
+    assert policies.pop("batchnormalization_1") == policies.pop(network.layers[-1].name) == "float32"
+    assert set(policies.values()) == {"mixed_bfloat16"}
+    run_epoch(run, samples, samples)
+    weights = fit.weights_of(run.state())
+    assert {str(array.dtype) for array in weights.values()} == {"float32"}
+    exact = keras_model.build(network)
+    keras_model.set_weights(exact, weights)
+    expected = exact.predict_on_batch(samples.inputs)
+    found = run._model.predict_on_batch(samples.inputs)
+    # A number of bfloat16 has eight binary digits.
+    assert 0 < abs(found - expected).max() < 0.05 * abs(expected).max()
+
+
+def test_precisions():
+    network = architecture("pattern-2d")
+    assert training(network, precision="float32") == training(network)
+    assert training(network, precision="bfloat16").document()["precision"] == "bfloat16"
+    with pytest.raises(InputError, match="unknown precision 'float16'; choose one of float32, bfloat16"):
+        training(network, precision="float16")

@@ -40,7 +40,7 @@ class Fit:
         self._training = training
         self._augment = _augmentation(architecture, training.augmented) if training.augmented else None
         self._classes = architecture.classes
-        self._model = keras_model.build(architecture)
+        self._model = keras_model.build(architecture, bfloat16=training.precision == "bfloat16")
         losses = {
             "mean_squared_error": keras.losses.MeanSquaredError(),
             "sparse_categorical_crossentropy": keras.losses.SparseCategoricalCrossentropy(

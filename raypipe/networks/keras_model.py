@@ -9,11 +9,12 @@ from raypipe.networks.architecture import Architecture
 from raypipe.networks.artifact import Artifact
 
 
-def build(architecture: Architecture) -> Any:
+def build(architecture: Architecture, *, bfloat16: bool = False) -> Any:
     """A `keras.Model` of the architecture with fresh weights.
 
     Its input is (batch, *input_shape), float32; its output (batch, classes), logits or probabilities, see
     `Architecture.returns_logits`. Layers have the names of the architecture; convolutions do not pad.
+    With `bfloat16` all layers but the last and normalisations calculate in that precision; weights are float32.
     """
     # Keras 3 or Keras 2, whichever belongs to the installed TensorFlow.
     from tensorflow import keras
@@ -21,8 +22,11 @@ def build(architecture: Architecture) -> Any:
     inputs = last = keras.Input(architecture.input_shape, name="input")
     outputs = {"input": inputs}
     for layer in architecture.layers:
+        exact = not bfloat16 or layer.kind == "BatchNormalization" or layer is architecture.layers[-1]
         sources = [outputs[name] for name in layer.sources] or [last]
-        apply = getattr(keras.layers, layer.kind)(name=layer.name, **layer.options)
+        apply = getattr(keras.layers, layer.kind)(
+            name=layer.name, dtype="float32" if exact else "mixed_bfloat16", **layer.options
+        )
         last = outputs[layer.name] = apply(sources if len(sources) > 1 else sources[0])
     return keras.Model(inputs, last, name=architecture.name)
 

@@ -37,6 +37,7 @@ class Settings:
 
     `rate` is the learning rate, the highest if it changes. `recipe` is the name of another of the study's ways to
     train, where it has several; `augmentation` one of the study's, or "none", instead of that which goes with it.
+    `precision` is float32 or bfloat16.
     `train_split` and `validation_split` are the data sets of the network's study; None is `Architecture.splits`. Of
     their samples, those of a class that the network does not have are left out.
     `samples` is how many of the training data set are used, as many of each class; None is all. `series` names a
@@ -52,6 +53,7 @@ class Settings:
     rate: float | None = None
     recipe: str | None = None
     augmentation: str | None = None
+    precision: str | None = None
     seed: int = 1
     train_split: str | None = None
     validation_split: str | None = None
@@ -147,6 +149,7 @@ def _training(architecture: Architecture, settings: Settings) -> Training:
         seed=settings.seed,
         recipe=settings.recipe,
         augmentation=settings.augmentation,
+        precision=settings.precision,
     )
 
 

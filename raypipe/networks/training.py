@@ -12,6 +12,10 @@ MOST_SEED = 2**32 - 1
 """The largest seed that NumPy's older generators take, which Keras seeds too."""
 
 
+PRECISIONS = ("float32", "bfloat16")
+"""In which networks can be trained, the usual one first."""
+
+
 @dataclass(frozen=True)
 class Training:
     """How a network is trained; with the data, everything that its weights depend on.
@@ -22,7 +26,8 @@ class Training:
     samples per step. `augmented` is whether each sample is seen in another random variant every epoch: by the study's
     augmentation of that name, if True by its first. `seed` is that of the first weights, of the
     order of samples, of dropout and of the variants. With one processor the same training gives the same weights, bit
-    for bit.
+    for bit. `precision` is that of the arithmetic of all layers but the last and
+    normalisations, None for float32; weights are float32.
     """
 
     loss: Literal["mean_squared_error", "sparse_categorical_crossentropy"]
@@ -33,6 +38,7 @@ class Training:
     seed: int = 1
     decay: Literal["none", "cosine"] = "none"
     warmup: float | None = None
+    precision: Literal["bfloat16"] | None = None
 
     def __post_init__(self) -> None:
         for name, least in {"batch": 1, "epochs": 1, "seed": 0}.items():
@@ -68,15 +74,16 @@ def training(
     seed: int = 1,
     recipe: str | None = None,
     augmentation: str | None = None,
+    precision: str | None = None,
 ) -> Training:
     """How to train an architecture: as is usual in its study, but for what is given.
 
     `recipe` is another of the ways that the study names, None the usual one; `augmentation` is one of the study's, or
-    "none", None that of the recipe.
+    "none", None that of the recipe; `precision` is float32, as None, or bfloat16.
 
     Raises:
-        InputError: if `epochs` or `batch` is below 1, `rate` not above 0, `seed` negative, or the study has no such
-            recipe or augmentation.
+        InputError: if `epochs` or `batch` is below 1, `rate` not above 0, `seed` negative, there is no such precision,
+            or the study has no such recipe or augmentation.
     """
     of = study.find(architecture.study)
     arguments = dict(of.training(architecture))
@@ -88,6 +95,8 @@ def training(
     if augmentation is not None:
         chosen = choice("augmentation", augmentation, (*of.augmentations, "none"))
         arguments["augmented"] = False if chosen == "none" else chosen
+    if precision is not None and choice("precision", precision, PRECISIONS) != PRECISIONS[0]:
+        arguments["precision"] = precision
     usual = Training(**arguments, seed=seed)
     return replace(
         usual,

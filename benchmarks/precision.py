@@ -1,0 +1,48 @@
+"""Time of an epoch of a pattern network in bfloat16 and in float32, in turns, on one core.
+
+python benchmarks/precision.py
+"""
+
+import os
+import time
+from statistics import median
+from typing import Annotated
+
+os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1", TF_CPP_MIN_LOG_LEVEL="2")
+
+import numpy as np
+import typer
+
+from raypipe.networks.fit import Fit
+from raypipe.networks.inputs import Samples
+from raypipe.networks.training import PRECISIONS, training
+from raypipe.study import architecture
+
+
+def main(
+    network: Annotated[str, typer.Option(help="Of the Gray-Scott study.")] = "pattern-2d-second",
+    patterns: Annotated[int, typer.Option()] = 160,
+    repeat: Annotated[int, typer.Option()] = 7,
+) -> None:
+    """Prints the median seconds of an epoch with its augmentation, and their ratio."""
+    of = architecture(network)
+    random = np.random.default_rng(1)
+    labels = random.integers(0, len(of.classes), patterns)
+    train = Samples(random.random((patterns, *of.input_shape), np.float32), labels)
+    few = Samples(train.inputs[:1], labels[:1])
+    runs = {precision: Fit(of, training(of, precision=precision)) for precision in PRECISIONS}
+    seconds: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
+    for _ in range(repeat + 1):
+        for precision, run in runs.items():
+            began = time.perf_counter()
+            for _ in run.epoch_in_parts(train, few):
+                pass
+            seconds[precision].append(time.perf_counter() - began)
+    medians = {precision: median(times[1:]) for precision, times in seconds.items()}  # the first compiles
+    for precision, time_taken in medians.items():
+        print(f"{precision:10} {1000 * time_taken / patterns:7.2f} ms per pattern")
+    print(f"speedup={medians['float32'] / medians['bfloat16']:.2f}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
