@@ -2,7 +2,6 @@
 
     python jobs/train_network.py --network andi-study
     python jobs/train_network.py --network pattern-2d --cpus 2
-    python jobs/train_network.py --network pattern-2d --recipe study
 
 Needs the data sets for training and validation of its study: andi/train and andi/val, gray_scott/train and
 gray_scott/val. Unless told otherwise, andi-residual learns from andi/train-challenge and val-challenge,
@@ -19,9 +18,7 @@ from raypipe.study import architecture
 
 
 def main(
-    network: Annotated[
-        str, typer.Option(help="andi-study, andi-residual, pattern-2d, pattern-2d-second, pattern-3d, or as 123-2.")
-    ],
+    network: Annotated[str, typer.Option(help="andi-study, andi-residual, pattern-2d, pattern-3d, … or as 123-2.")],
     train_split: Annotated[
         str | None,
         typer.Option(help="Train on this data set of the study, on the classes of the network.  [default: its own]"),

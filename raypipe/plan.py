@@ -1,6 +1,7 @@
 """Plans of simulations: one call of a function for each point of parameter space, seeds and all."""
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,11 @@ SHARD_BYTES = 2**25
 
 RESERVED = {"sample", "label", "class", "predicted", "probability", "origin"}
 """Names of what is kept beside the parameters of a sample."""
+
+_AXIS = "expected a number, a list such as 0.03,0.04, or a range: 0.03:0.05:0.001 by steps, 0.03:0.05:21p by points"
+
+_MOST_VALUES = 10**6
+"""Along one axis; more are a mistake, and would fill the memory before anybody notices."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,68 @@ def product(**axes: Any) -> dict[str, np.ndarray]:
     """All combinations of the values of each axis, the last one varying fastest: one-dimensional arrays by name."""
     grid = np.meshgrid(*(np.atleast_1d(np.asarray(values)) for values in axes.values()), indexing="ij")
     return {name: values.ravel() for name, values in zip(axes, grid, strict=True)}
+
+
+def axis(name: str, given: Any) -> np.ndarray:
+    """The values of an axis: float64, one-dimensional, different from each other.
+
+    Args:
+        name: of the parameter, for messages.
+        given: a number, a sequence of numbers, or a text: "0.05", "0.03,0.04", "first:last:step", or "first:last:Np"
+            with N points. Both ends belong to a range; its step has to lead from one to the other.
+
+    Raises:
+        InputError: if it is none of these, a range is reversed or empty, or values are not finite or twice the same.
+    """
+    found = _range(name, given) if isinstance(given, str) and ":" in given else _list(name, given)
+    if not found.size or not np.isfinite(found).all():
+        raise InputError(f"{name} is {given!r}; expected finite numbers")
+    if len(np.unique(found)) < len(found):
+        raise InputError(f"{name} is {given!r}, in which values are the same; expected each once")
+    return found
+
+
+def _list(name: str, given: Any) -> np.ndarray:
+    parts: Sequence[Any] = given.split(",") if isinstance(given, str) else np.atleast_1d(given).tolist()
+    return np.array([_number(name, part, given) for part in parts])
+
+
+def _number(name: str, part: Any, given: Any) -> float:
+    try:
+        return float(part)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} is {given!r}; {_AXIS}") from error
+
+
+def _range(name: str, given: str) -> np.ndarray:
+    parts = given.split(":")
+    if len(parts) != 3:
+        raise InputError(f"{name} is {given!r}; {_AXIS}")
+    first, last = (_number(name, part, given) for part in parts[:2])
+    if not (math.isfinite(first) and math.isfinite(last) and first < last):
+        raise InputError(f"{name} is {given!r}, from {first:g} to {last:g}; expected the smaller of two numbers first")
+    points = _points(name, given, first, last, parts[2])
+    if points > _MOST_VALUES:
+        raise InputError(f"{name} is {given!r}, which are {points} points; expected {_MOST_VALUES} at most")
+    # Without the digits that come of adding up: 0.03 + 3 · 0.001 is to be 0.033.
+    return np.round(np.linspace(first, last, points), 12)
+
+
+def _points(name: str, given: str, first: float, last: float, spacing: str) -> int:
+    if spacing.endswith("p"):
+        if not spacing[:-1].isdecimal() or int(spacing[:-1]) < 2:
+            raise InputError(f"{name} is {given!r}; expected two points or more, such as 0.03:0.05:21p")
+        return int(spacing[:-1])
+    step = _number(name, spacing, given)
+    if not 0 < step <= (last - first) * (1 + 1e-9):
+        raise InputError(f"{name} is {given!r}; expected a step above 0 that fits into the range")
+    steps = (last - first) / step
+    if abs(steps - round(steps)) > 1e-6 * max(1.0, steps):
+        nearest = first + round(steps) * step
+        raise InputError(
+            f"{name} is {given!r}; steps of {step:g} from {first:g} do not lead to {last:g}; the nearest is {nearest:g}"
+        )
+    return round(steps) + 1
 
 
 def simulations(

@@ -40,7 +40,7 @@ def _plan(name: str, parameters: Mapping[str, Any]) -> Plan:
     if first in MAKERS:
         return MAKERS[first](name, parameters)
     of = study.find(first)
-    return of.plan(split, {name: parameters[name] for name in of.settings(split)})
+    return of.plan(split, {name: parameters[name] for name in of.settings(split) if name in parameters})
 
 
 def plan_of(name: str) -> Plan:

@@ -9,6 +9,7 @@ import inspect
 import os
 import pkgutil
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -38,7 +39,8 @@ class DataSet:
     Attributes:
         plan: the plan that it is made by, or a function that makes the plan. The function's arguments, all of which
             have defaults, are what can be set when the data set is made: `--set name=value`. The name of the plan is
-            that of the study and the split, and what is set is among its parameters; both need not be given.
+            that of the study and the split, and what is set, unless it is None, is among its parameters; both need not
+            be given. A set made under a name of the user's, such as "scan-zoom" for "scan", is planned by the same.
         labelled: whether networks can learn from it.
         card: what the data set is and whom to cite, for those who open it.
     """
@@ -187,6 +189,22 @@ class Study:
             raise InputError(f"the study {self.name} does not say what a network sees; give it a Sample")
         return self.sample
 
+    def declared(self, split: str) -> str | None:
+        """Which of its data sets a split is, or is one of under a name of the user's: "scan" for "scan-zoom"."""
+        if split in self.data_sets:
+            return split
+        return max((one for one in self.data_sets if re.fullmatch(f"{one}-.+", split)), key=len, default=None)
+
+    def check(self, split: str, what: str = "split", *, labelled: bool = False) -> str:
+        """A split of the study, if it is one; `labelled` asks for one that networks can learn from.
+
+        Raises:
+            InputError: if it is none.
+        """
+        among, declared = self.labelled if labelled else tuple(self.data_sets), self.declared(split)
+        choice(what, declared if declared in among else split, among)
+        return split
+
     def augmentation(self, name: str | None = None) -> str:
         """The name of one of its augmentations, without a name that of the first.
 
@@ -213,15 +231,19 @@ class Study:
                 possible = ", ".join(usual) or "none"
                 raise InputError(f"{name} is no setting of {self.name}/{split}; possible: {possible}")
             _check_type(name, value, usual[name])
-        made, card = self.data_sets[split].plan, self.data_sets[split].card
         bound = {**usual, **(settings or {})}
+        made = self._data_set(split).plan
         plan = made if isinstance(made, Plan) else made(**bound)
+        card = self.data_sets[split].card if split in self.data_sets else None
         return replace(
             plan,
             name=f"{self.name}/{split}",
-            parameters={**bound, **plan.parameters},
+            parameters={**{name: value for name, value in bound.items() if value is not None}, **plan.parameters},
             attributes={**(card.attributes() if card else {"command": self.command(split, bound)}), **plan.attributes},
         )
+
+    def _data_set(self, split: str) -> DataSet:
+        return self.data_sets[str(self.declared(self.check(split)))]
 
     def settings(self, split: str) -> dict[str, Any]:
         """What can be set of a data set when it is made, with the usual values.
@@ -229,15 +251,16 @@ class Study:
         Raises:
             InputError: if there is no such split.
         """
-        plan = self.data_sets[choice("split", split, tuple(self.data_sets))].plan
+        plan = self._data_set(split).plan
         return {} if isinstance(plan, Plan) else {k: v.default for k, v in inspect.signature(plan).parameters.items()}
 
     def command(self, split: str, settings: Mapping[str, Any] | None = None) -> str:
         """The command that makes one of its data sets, with what is set other than usual."""
-        if card := self.data_sets[split].card:
+        if split in self.data_sets and (card := self.data_sets[split].card):
             return card.command
         usual = self.settings(split) if settings else {}
-        own = [f" --set {name}={value}" for name, value in (settings or {}).items() if value != usual[name]]
+        given = (f"{name}={value}" for name, value in (settings or {}).items() if value != usual[name])
+        own = [f" --set {shlex.quote(one)}" for one in given]
         return f"raypipe generate --study {_flag(self)} --split {split}{''.join(own)}"
 
     def job(self, name: str, **flags: str) -> str:

@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "novelty": {"errors", "store", "study", "values", "networks", "run"},
     "plot": {"errors", "store", "study", "values"},
     "report": {"errors", "store", "catalog", "study", "networks", "values", "plot"},
-    "studies": {"errors", "store", "catalog", "study", "values", "networks", "plot", "report"},
+    "studies": {"errors", "plan", "store", "catalog", "study", "values", "networks", "plot", "report"},
     "repair": {"errors", "store", "study", "run", "networks", "refine", "novelty"},
     "command": {"errors", "modules", "study"},
 }

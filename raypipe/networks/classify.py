@@ -51,7 +51,7 @@ def plan(network: str, split: str) -> Plan:
     """Plan of what `classify` makes; the errors are the same."""
     architecture = artifact.load(network).architecture
     of = study.find(architecture.study)
-    if split not in of.data_sets:
+    if of.declared(split) is None:
         raise InputError(
             f"split {split!r} with network {network}, which is of the study {architecture.study}; "
             f"expected one of its splits: {', '.join(of.data_sets)}"

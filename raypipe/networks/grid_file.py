@@ -135,7 +135,7 @@ def _seen_by(network: Architecture) -> dict[str, Any]:
 def _seen_of(of: Study, keys: _File) -> dict[str, Any]:
     """Input and classes of networks that see all of a sample: its frames, if it ends with them, as channels."""
     sample = of.seen
-    name = f"{of.name}/{choice('training split', keys.train_split or 'train', of.labelled)}"
+    name = f"{of.name}/{of.check(keys.train_split or 'train', 'training split', labelled=True)}"
     try:
         data = catalog.open(name)
     except InputError as error:

@@ -86,9 +86,10 @@ def data_names(architecture: Architecture, settings: Settings | None = None) -> 
     train, validation = architecture.splits
     if settings:
         train, validation = settings.train_split or train, settings.validation_split or validation
-    labelled = study.find(architecture.study).labelled
-    train, validation = choice("training split", train, labelled), choice("validation split", validation, labelled)
-    return f"{architecture.study}/{train}", f"{architecture.study}/{validation}"
+    of = study.find(architecture.study)
+    train = of.check(train, "training split", labelled=True)
+    validation = of.check(validation, "validation split", labelled=True)
+    return f"{of.name}/{train}", f"{of.name}/{validation}"
 
 
 def train(architectures: Sequence[Architecture], settings: Settings, *others: Settings) -> list[str]:

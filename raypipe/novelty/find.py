@@ -15,7 +15,7 @@ from sklearn import metrics
 from sklearn.neighbors import NearestNeighbors
 
 from raypipe import store, study
-from raypipe.errors import InputError, choice
+from raypipe.errors import InputError
 from raypipe.networks import artifact, inputs
 from raypipe.networks.architecture import Architecture
 from raypipe.novelty import features
@@ -75,7 +75,7 @@ class Search:
         Raises:
             InputError: if one is none of the study, has no labels where they are needed, or two of them are the same.
         """
-        if self.split not in self.of.data_sets:
+        if self.of.declared(self.split) is None:
             raise InputError(
                 f"split {self.split!r} with network {self.network}, which is of the study {self.of.name}; expected one "
                 f"of its splits: {', '.join(self.of.data_sets)}"
@@ -83,7 +83,7 @@ class Search:
         learnt = artifact.load(self.network).provenance.get("made_from", {}).get("data") or {}
         of_training = (learnt.get(key, {}).get("name", "").partition("/")[2] for key in ("train", "validation"))
         reference, calibration = (
-            choice(f"{what} split", given or usual or own, self.of.labelled)
+            self.of.check(given or usual or own, f"{what} split", labelled=True)
             for what, given, usual, own in zip(
                 ("reference", "calibration"),
                 (self.reference, self.calibration),

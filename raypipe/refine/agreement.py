@@ -51,7 +51,7 @@ def agreement(of: Refinement, against: str, count: int) -> Iterator[Agreement]:
 def _whole(of: Refinement, against: str) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of the cells that a classified scan has in the plane, and (cell, class) probabilities there."""
     named, _, split = against.partition("/")
-    if named != of.of.name or split not in of.of.data_sets:
+    if named != of.of.name or of.of.declared(split) is None:
         raise InputError(f"{against} is no data set of the study {of.of.name}; choose {of.scan.name}")
     predictions = f"predictions/{of.network}/{split}"
     if predictions not in store.list_names(predictions):

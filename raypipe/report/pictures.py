@@ -1,6 +1,7 @@
 """The pictures that a study defines, drawn of the data sets that are there."""
 
 import fnmatch
+import re
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -115,8 +116,14 @@ def _matching(picture: study.Picture, of: study.Study, there: Iterable[Store]) -
         if one.complete
         and not one.is_control
         and one.study == of.name
-        and fnmatch.fnmatchcase(one.name.removeprefix(f"{of.name}/"), picture.of)
+        and fnmatch.fnmatchcase(_declared(one.name.removeprefix(f"{of.name}/"), of), picture.of)
     ]
+
+
+def _declared(name: str, of: study.Study) -> str:
+    """A name that ends with a split of the user's, such as predictions/small/scan-zoom, with that of the study."""
+    before, slash, split = name.rpartition("/")
+    return before + slash + (of.declared(split) or split)
 
 
 def _own(picture: study.Picture, settings: Settings) -> Settings:
@@ -136,7 +143,7 @@ def _parts(picture: study.Picture, of: Store, settings: Settings) -> list[Part]:
         if not isinstance(part, Part):
             raise InputError(f"draw gave a part {part!r}; expected parts of raypipe.report.page")
         if isinstance(part, Picture):
-            part = replace(part, name=part.name.replace("/", "-"))
+            part = replace(part, name=re.sub("[/ ]", "-", part.name))
             part.png  # noqa: B018
         parts.append(part)
     return parts

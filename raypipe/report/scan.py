@@ -23,6 +23,7 @@ from raypipe.networks import calibration
 from raypipe.plot import plane
 from raypipe.plot.classes import class_names, colours, symbol
 from raypipe.plot.plane import Lattice
+from raypipe.report.holdings import known
 from raypipe.report.page import Cells, Heading, Part, Picture, Table, Text
 
 _UNSURE = 0.6
@@ -46,6 +47,11 @@ class Scan:
         return str(self.predictions.attrs["parameters"]["network"])
 
     @property
+    def title(self) -> str:
+        """What a reader knows it by, see `title`."""
+        return title(self.predictions)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Names of the classes."""
         return class_names(self.predictions)
@@ -67,6 +73,15 @@ class Scan:
             for x, sample in zip(self.plane.x, row, strict=True)
         ]
         return Cells(len(self.plane.x), texts, self.plane.extent, samples.ravel().tolist())
+
+
+def title(predictions: xr.Dataset) -> str:
+    """The network, and the scan if it is one that the user gave a name: "small", "small on scan-zoom"."""
+    made = predictions.attrs["parameters"]
+    of, _, split = made["source"].partition("/")
+    study = known(of)
+    own = study is not None and study.declared(split) != split
+    return f"{made['network']} on {split}" if own else str(made["network"])
 
 
 def scan_of(predictions: xr.Dataset, axes: str = "") -> Scan:
@@ -108,9 +123,9 @@ def disagreement(predictions: xr.Dataset, against: str = "", axes: str = "") -> 
 def class_parts(scan: Scan, note: str = "") -> Iterator[Part]:
     """The classes of a scan; `note` ends the caption."""
     first, second = scan.plane.labels
-    yield Heading(f"By {scan.network}")
+    yield Heading(f"By {scan.title}")
     yield Picture(
-        f"phase-diagram-{scan.network}",
+        f"phase-diagram-{scan.title}",
         plane.class_plane(scan.plane, scan.predicted, scan.colour_of),
         f"The class at each {_bare(first)} and {_bare(second)}, as {scan.network} classifies it.{note}",
         scan.cells(lambda sample: symbol(scan.names[scan.predicted[sample]])),
@@ -122,9 +137,9 @@ def confidence_parts(scan: Scan) -> Iterator[Part]:
     probability, temperature = shown_probability(scan.predictions)
     sure = probability.max(axis=1)
     calibrated = f", calibrated with T = {temperature:.2f}" if temperature else ""
-    yield Heading(f"Of {scan.network}")
+    yield Heading(f"Of {scan.title}")
     yield Picture(
-        f"confidence-{scan.network}",
+        f"confidence-{scan.title}",
         plane.entropy_plane(scan.plane, plane.normalised_entropy(probability), scan.predicted),
         f"How unsure {scan.network} is: entropy of its {len(scan.names)} probabilities{calibrated}, as a share of that "
         f"of equal ones. Lines are the borders of its classes. {np.sum(sure < _UNSURE)} of {len(sure)} samples have a "
@@ -186,9 +201,9 @@ def disagreement_parts(
             return f"{called[first[sample]]} by both"
         return f"{called[first[sample]]} by {reference}, {called[second[sample]]} by {scan.network}"
 
-    yield Heading(f"{reference} and {scan.network}")
+    yield Heading(f"{reference} and {scan.title}")
     yield Picture(
-        f"disagreement-{reference}-{scan.network}",
+        f"disagreement-{reference}-{scan.title}",
         plane.differing_planes(scan.plane, (first, second), (reference, scan.network), merged),
         f"{count} of {len(cells)} cells ({count / len(cells):.1%}) that {reference} and {scan.network} name otherwise."
         f"{commonest} Grey lines are the borders of the classes.",

@@ -11,7 +11,7 @@ import numpy as np
 
 from raypipe import catalog
 from raypipe.networks.architecture import Architecture
-from raypipe.studies.gray_scott import networks, pattern_sets, tables
+from raypipe.studies.gray_scott import networks, own_scan, pattern_sets, tables
 from raypipe.study import DataSet, Picture, Sample, Study
 
 _CLASSIFIED_SCAN = (
@@ -61,7 +61,7 @@ STUDY = Study(
             split: DataSet(partial(pattern_sets.patterns, split), card=catalog.card(f"gray_scott/{split}"))
             for split in tables.PATTERN_TABLES
         },
-        "scan": DataSet(pattern_sets.scan, labelled=False, card=catalog.card("gray_scott/scan")),
+        "scan": DataSet(own_scan.scan, labelled=False, card=catalog.card("gray_scott/scan")),
     },
     sample=Sample(
         "u", ("sample", "y", "x", "frame"), per_shard=128, draw="raypipe.studies.gray_scott.pictures:draw_pattern"

@@ -148,8 +148,7 @@ def integrate(
     Raises:
         InputError: at the call, if an argument is not as said here; at a frame, if the fields have diverged.
     """
-    _check_equation(f, k, diffusion_u, diffusion_v, time_step)
-    steps = _steps_to(frame_times, time_step)
+    steps = checked_steps(f, k, diffusion_u, diffusion_v, time_step, frame_times)
     if dtype not in DATA_TYPES:
         raise InputError(f"dtype is {dtype!r}; expected one of {', '.join(DATA_TYPES)}; choose one of them")
     if u.shape != v.shape or u.ndim != 2 or u.shape[0] != u.shape[1] or u.shape[0] < 2:
@@ -179,6 +178,18 @@ def _frames(stepper: "Stepper", steps: list[int], times: Sequence[float], early_
         if not (np.isfinite(frame.u).all() and np.isfinite(frame.v).all()):
             raise InputError(f"the fields have diverged before t = {time}; expected finite ones; shorten the time step")
         yield frame
+
+
+def checked_steps(
+    f: float, k: float, diffusion_u: float, diffusion_v: float, time_step: float, frame_times: Sequence[float]
+) -> list[int]:
+    """The number of steps to each frame.
+
+    Raises:
+        InputError: if `integrate` takes no such settings.
+    """
+    _check_equation(f, k, diffusion_u, diffusion_v, time_step)
+    return _steps_to(frame_times, time_step)
 
 
 def _check_equation(f: float, k: float, diffusion_u: float, diffusion_v: float, time_step: float) -> None:

@@ -1,12 +1,13 @@
 """Plans of the data sets of patterns."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from raypipe.errors import choice
 from raypipe.store import Coordinate, Plan, Variable, label_attributes
-from raypipe.studies.gray_scott import integrator, tables
+from raypipe.studies.gray_scott import integrator, starts, tables
 
 Rows = dict[str, np.ndarray]
 
@@ -16,6 +17,17 @@ need for each shard is small beside it."""
 
 _CONCENTRATION = {"units": "1", "long_name": "concentration of the substrate"}
 _STEPS = {"long_name": "time steps computed: fewer than 60000 where a step changed nothing and the rest was known"}
+_POINTS = {
+    "k": {"long_name": "kill rate", "units": "1"},
+    "f": {"long_name": "feed rate", "units": "1"},
+    "diffusion_u": {"long_name": "diffusion coefficient of u", "units": "1"},
+    "diffusion_v": {"long_name": "diffusion coefficient of v", "units": "1"},
+    "seed": {"long_name": "seed of the initial state"},
+}
+_UNKNOWN = {"long_name": "class, not known"}
+
+USUAL = {"diffusion_u": 0.2, "diffusion_v": 0.1, "size": 128, "time_step": 0.25}
+"""The study's settings of a simulation."""
 
 
 def patterns(split: str, per_class: int | None = None, dtype: str = "float64") -> Plan:
@@ -29,14 +41,9 @@ def patterns(split: str, per_class: int | None = None, dtype: str = "float64") -
     Raises:
         InputError: if the split, the number per class or the data type is not possible.
     """
-    return _simulations(
-        f"gray_scott/{split}",
-        tables.pattern_simulations(split, per_class),
-        tables.PATTERN_FRAME_TIMES,
-        dtype,
-        {"per_class": per_class},
-        label_attributes(tables.pattern_classes(split)),
-    )
+    points = _columns(tables.pattern_simulations(split, per_class))
+    settings = {"frame_times": list(tables.PATTERN_FRAME_TIMES), "dtype": dtype, "per_class": per_class}
+    return planned(f"gray_scott/{split}", points, settings, label_attributes(tables.pattern_classes(split)))
 
 
 def scan(every: int = 1, dtype: str = "float64") -> Plan:
@@ -49,72 +56,74 @@ def scan(every: int = 1, dtype: str = "float64") -> Plan:
     Raises:
         InputError: if `every` or the data type is not possible.
     """
-    return _simulations(
-        "gray_scott/scan",
-        tables.scan_simulations(every),
-        tables.FRAME_TIMES_2D,
-        dtype,
-        {"every": every},
-        {"long_name": "class, not known"},
-    )
+    settings = {"frame_times": list(tables.FRAME_TIMES_2D), "dtype": dtype, "every": every}
+    return planned("gray_scott/scan", _columns(tables.scan_simulations(every)), settings)
 
 
-def _simulations(
-    name: str,
-    simulations: tables.Simulations,
-    times: tuple[int, ...],
-    dtype: str,
-    subset: dict[str, int | None],
-    label: dict[str, Any],
+def _columns(simulations: tables.Simulations) -> Rows:
+    return {name: getattr(simulations, name) for name in ("k", "f", "seed", "label")}
+
+
+def planned(
+    name: str, points: Mapping[str, np.ndarray], settings: Mapping[str, Any], label: Mapping[str, Any] = _UNKNOWN
 ) -> Plan:
-    choice("dtype", dtype, integrator.DATA_TYPES)
-    samples, size = len(simulations), 128
+    """Plan of simulations that store u.
+
+    Args:
+        name: of the store.
+        points: by name, one value for each simulation: k, f, seed, label, and whatever of the settings varies.
+        settings: what is the same for all: frame_times, dtype, and of `USUAL` what is not as usual; others are only
+            kept with the data.
+        label: attributes of the label.
+
+    Raises:
+        InputError: if there is no such data type.
+    """
+    settings = {**{key: value for key, value in USUAL.items() if key not in points}, **settings}
+    choice("dtype", settings["dtype"], integrator.DATA_TYPES)
+    samples, size, times = len(points["seed"]), settings["size"], settings["frame_times"]
+    shard = max(1, PATTERNS_PER_SHARD * USUAL["size"] ** 2 // size**2)
+    described = {**_POINTS, "label": label}
     return Plan(
         name=name,
         samples=samples,
-        shard_samples=PATTERNS_PER_SHARD,
+        shard_samples=shard,
         variables={
             "u": Variable(
                 ("sample", "y", "x", "frame"),
                 (samples, size, size, len(times)),
-                dtype,
+                settings["dtype"],
                 (1, size, size, len(times)),
                 _CONCENTRATION,
             ),
-            "steps": Variable(("sample",), (samples,), "int64", (PATTERNS_PER_SHARD,), _STEPS),
+            "steps": Variable(("sample",), (samples,), "int64", (shard,), _STEPS),
         },
         coordinates={
-            "k": Coordinate(("sample",), simulations.k, {"long_name": "kill rate", "units": "1"}),
-            "f": Coordinate(("sample",), simulations.f, {"long_name": "feed rate", "units": "1"}),
-            "seed": Coordinate(("sample",), simulations.seed, {"long_name": "seed of the initial state"}),
-            "label": Coordinate(("sample",), simulations.label, label),
+            **{key: Coordinate(("sample",), values, described[key]) for key, values in points.items()},
             "frame": Coordinate(("frame",), np.array(times), {"long_name": "time", "units": "1"}),
         },
-        parameters={
-            "diffusion_u": 0.2,
-            "diffusion_v": 0.1,
-            "size": size,
-            "time_step": 0.25,
-            "frame_times": list(times),
-            "dtype": dtype,
-            **subset,
-        },
+        parameters=settings,
         compute="raypipe.studies.gray_scott.pattern_sets:simulated_patterns",
-        columns=("k", "f", "seed"),
+        columns=tuple(key for key in points if key != "label"),
     )
 
 
 def simulated_patterns(parameters: dict[str, Any]) -> Any:
-    """Compute shards of `u` and `steps` for given `seed`, `f` and `k`."""
-    settings = {key: parameters[key] for key in ("diffusion_u", "diffusion_v", "time_step", "frame_times", "dtype")}
+    """Compute shards of `u` and `steps` for given `seed`, `f`, `k`, and whatever else varies."""
+    names = ("diffusion_u", "diffusion_v", "time_step", "frame_times", "dtype")
+    settings = {key: parameters[key] for key in names if key in parameters}
+    size, start = parameters["size"], parameters.get("start", "study")
 
     def compute(rows: Rows) -> Rows:
-        size, seeds = parameters["size"], rows["seed"].tolist()
-        u = np.empty((len(seeds), size, size, len(parameters["frame_times"])), parameters["dtype"])
-        steps = np.empty(len(seeds), "int64")
-        for number, (seed, f, k) in enumerate(zip(seeds, rows["f"].tolist(), rows["k"].tolist(), strict=True)):
-            state = integrator.initial_state(seed, size)
-            for place, frame in enumerate(integrator.integrate(*state, f, k, **settings)):
+        columns = {key: values.tolist() for key, values in rows.items() if key != "sample"}
+        samples = len(rows["sample"])
+        u = np.empty((samples, size, size, len(parameters["frame_times"])), parameters["dtype"])
+        steps = np.empty(samples, "int64")
+        for number in range(samples):
+            point = {key: values[number] for key, values in columns.items()}
+            seed, f, k = (point.pop(key) for key in ("seed", "f", "k"))
+            state = starts.state(start, seed, size, f, k)
+            for place, frame in enumerate(integrator.integrate(*state, f, k, **{**settings, **point})):
                 u[number, ..., place] = frame.u
             steps[number] = frame.steps
         return {"u": u, "steps": steps}

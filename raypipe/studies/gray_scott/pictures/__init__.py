@@ -8,12 +8,13 @@ from raypipe.studies.gray_scott.pictures.patterns import (
     montage_rows,
     pattern_gallery,
 )
-from raypipe.studies.gray_scott.pictures.phase import phase_lattice
+from raypipe.studies.gray_scott.pictures.phase import is_own, phase_lattice
 
 __all__ = [
     "MONTAGE_COLUMNS",
     "class_gallery",
     "draw_pattern",
+    "is_own",
     "montage",
     "montage_rows",
     "pattern_gallery",

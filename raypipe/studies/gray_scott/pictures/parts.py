@@ -21,7 +21,8 @@ HOMOGENEOUS = ("l", "h")
 def phase_diagram(predictions: xr.Dataset) -> Iterator[Part]:
     """The scan as a network classifies it."""
     classified, points = predictions.sizes["sample"], len(tables.scan_simulations())
-    thinned = f" Each point has the class of the nearest of {classified} patterns." if classified < points else ""
+    nearest = classified < points and not pictures.is_own(predictions)
+    thinned = f" Each point has the class of the nearest of {classified} patterns." if nearest else ""
     yield from scan.class_parts(_scan(predictions), thinned)
 
 
@@ -77,13 +78,14 @@ def montage(predictions: xr.Dataset, montage_class: str | None = None) -> Iterat
     members = members[np.lexsort([fields[rate].values[members] for rate in ("f", "k")])]
     patterns = fields.isel(sample=members)
     count = patterns.sizes["sample"]
-    yield Heading(f"Class {symbol(name)} by {network}")
+    title = scan.title(predictions)
+    yield Heading(f"Class {symbol(name)} by {title}")
     if not count:
         yield Text(f"{network} finds no pattern of this class in the scan.")
         return
     blank = pictures.MONTAGE_COLUMNS * pictures.montage_rows(count) - count
     yield Picture(
-        f"montage-{network}-{name}",
+        f"montage-{title}-{name}",
         pictures.montage(patterns),
         f"All {count} patterns of the scan that {network} classifies as {symbol(name)}: the field u at the end.",
         Cells(

@@ -1,22 +1,39 @@
 """The scan as an image: which of its simulations stands for which kill rate k and feed rate f."""
 
+from dataclasses import replace
+
 import numpy as np
 import xarray as xr
 from scipy.spatial import KDTree
 
-from raypipe.plot.plane import Lattice
+from raypipe.plot.plane import Lattice, lattice
+from raypipe.report.scan import parameters
 from raypipe.studies.gray_scott import tables
+
+_ORDER = ("k", "f", "diffusion_u", "diffusion_v")
+"""In which parameters become axes, the horizontal one first."""
 
 LIMITS = (0.02, 0.08, 0.0, 0.12)
 """Of k and f in the study's phase diagrams."""
+
+_LABELS = ("kill rate k (per unit of time)", "feed rate f (per unit of time)")
+
+
+def is_own(predictions: xr.Dataset) -> bool:
+    """Whether the predictions are of a scan of one's own, not of the study's."""
+    return "k" in predictions.attrs.get("parameters", {}).get("source_parameters", {})
 
 
 def phase_lattice(predictions: xr.Dataset) -> Lattice:
     """The plane of the full scan, 87 values of k and 95 of f, with the samples of `predictions`, which has `k` and `f`.
 
     Every point of the full scan has the nearest sample, counted in steps of the scan, so that a thinned scan fills the
-    plane too.
+    plane too. A scan of one's own has its own points alone, in the plane of the parameters that it varies.
     """
+    if is_own(predictions):
+        varying = sorted(parameters(predictions), key=_ORDER.index)
+        plane = lattice(predictions, varying)
+        return replace(plane, labels=_LABELS) if plane.axes == ("k", "f") else plane
     k, f = tables.scan_axes()
     steps = np.array([(k[-1] - k[0]) / (len(k) - 1), (f[-1] - f[0]) / (len(f) - 1)])
     scan = tables.scan_simulations()
@@ -24,5 +41,4 @@ def phase_lattice(predictions: xr.Dataset) -> Lattice:
     _, nearest = classified.query(np.column_stack([scan.k, scan.f]) / steps)
     samples = np.full((len(f), len(k)), -1)
     samples[np.searchsorted(f, scan.f), np.searchsorted(k, scan.k)] = nearest
-    labels = ("kill rate k (per unit of time)", "feed rate f (per unit of time)")
-    return Lattice(("k", "f"), k, f, samples, labels, LIMITS)
+    return Lattice(("k", "f"), k, f, samples, _LABELS, LIMITS)
