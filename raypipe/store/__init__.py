@@ -18,6 +18,7 @@ from raypipe.store.creation import (
 )
 from raypipe.store.documents import Shard, StoredPlan
 from raypipe.store.reading import arrays, open
+from raypipe.store.removal import remove
 from raypipe.store.shards import checksum, ledger, write_shard
 from raypipe.store.template import Coordinate, Plan, Template, Variable, label_attributes
 from raypipe.store.verification import Verification, mend, stored_parameters, verify
@@ -45,6 +46,7 @@ __all__ = [
     "missing",
     "open",
     "plan_of",
+    "remove",
     "stored_parameters",
     "verify",
     "write_shard",

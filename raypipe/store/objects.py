@@ -9,6 +9,7 @@ import logging
 import math
 import os
 import re
+import shutil
 import threading
 import time
 import uuid
@@ -275,10 +276,31 @@ def read_from(place: str) -> bytes:
         raise InputError(f"cannot read {place}: {found}; name a file or URL that can be read") from error
 
 
-def delete(path: str) -> None:
-    """Remove a document that is there."""
-    with reaching(f"delete {path}"):
-        obstore.delete(*_object(path))
+def delete(*paths: str) -> None:
+    """Remove documents that are there."""
+    if paths:
+        with reaching(f"delete {paths[0]}"):
+            obstore.delete(_objects(), [checked(path) for path in paths])
+
+
+def delete_folder(prefix: str) -> None:
+    """Remove a folder and whatever is in it, also what is only half written; nothing if it is not there."""
+    if "://" in root():
+        delete(*paths(prefix))
+        return
+    with reaching(f"delete {prefix}"), contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(Path(root()) / checked(prefix))
+
+
+def size(path: str) -> int:
+    """Bytes of a document, or of all below a folder."""
+    try:
+        with reaching(f"list {path}"):
+            found = obstore.list(_objects(), prefix=checked(path))
+            below = sum(entry["size"] for batch in found for entry in batch)
+            return below or obstore.head(*_object(path))["size"]
+    except FileNotFoundError:
+        return 0
 
 
 def exists(path: str) -> bool:

@@ -1,0 +1,37 @@
+"""Remove a data set, or what a network made of one, with its ledger.
+
+    python jobs/remove.py gray_scott/scan-zoom
+    python jobs/remove.py predictions/pattern-2d/scan-zoom --yes
+
+It shows what there is and what was made from it, which stays, and asks.
+"""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from raypipe import store
+from raypipe.command import run
+from raypipe.errors import InputError
+from raypipe.report.status import made_from, size
+
+
+def main(
+    name: Annotated[str, typer.Argument(help="As raypipe status lists it.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove a store; nothing brings it back but the job that made it."""
+    print(f"{name}: {store.plan_of(name).samples} samples, {size(name) / 1e6:.1f} MB, in {store.location(name)}")
+    for other in made_from(name):
+        print(f"{other} was made from it, and stays")
+    if not yes:
+        if not sys.stdin.isatty():
+            raise InputError(f"{name} is not removed without being asked for at a terminal; say --yes")
+        if not typer.confirm("Remove it?"):
+            return
+    store.remove(name)
+
+
+if __name__ == "__main__":
+    run(main)

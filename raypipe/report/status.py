@@ -1,0 +1,120 @@
+"""What is under the root: stores, networks and trainings, how far each is, how large, and what it came of."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from raypipe import store
+from raypipe.errors import InputError
+from raypipe.networks import artifact
+from raypipe.networks.artifact import Artifact
+from raypipe.report.holdings import Store, known, stores
+from raypipe.store import objects
+
+
+@dataclass(frozen=True)
+class Status:
+    """A store, a network, or a training that has not ended.
+
+    Attributes:
+        name: of it.
+        kind: data, network, training, or what it is of a network, such as predictions.
+        state: complete, "3 of 10 shards", "12 epochs", or damaged.
+        samples: of a store.
+        size: in bytes, as it lies there.
+        seconds: of a processor core, or of a training, that it took so far; None where that is not known.
+        created: when it was begun, or a network ended; ISO 8601.
+        of: the command that makes a data set, or what it was made from.
+    """
+
+    name: str
+    kind: str
+    state: str
+    samples: int | None = None
+    size: int = 0
+    seconds: float | None = None
+    created: str = ""
+    of: str = ""
+
+
+def status() -> Iterator[Status]:
+    """All there is, by kind and name; of what is damaged only that it is."""
+    damaged: dict[str, str] = {}
+    for one in stores(damaged):
+        yield _store(one)
+    yield from _networks(damaged)
+    yield from _trainings(damaged)
+    for name, why in damaged.items():
+        logging.getLogger(__name__).warning("%s", why)
+        yield Status(name, "", "damaged", of="raypipe verify tells more")
+
+
+def size(name: str) -> int:
+    """Bytes of a store."""
+    return objects.size(f"{name}.zarr") + objects.size(f"{name}.ledger")
+
+
+def made_from(name: str) -> list[str]:
+    """Names of the stores that were made from one, and of the networks that were trained on it."""
+    made = [
+        one.name for one in stores() if name in (one.parameters.get("source"), one.parameters.get("refined.source"))
+    ]
+    learnt = [one for one in artifact.sound() if name in _learnt_from(one)]
+    return made + [f"network {one.name}" for one in learnt]
+
+
+def _learnt_from(network: Artifact) -> list[str]:
+    data = network.provenance.get("made_from", {}).get("data") or {}
+    return [data[key]["name"] for key in ("train", "validation") if key in data]
+
+
+def _store(one: Store) -> Status:
+    lines = store.ledger(one.name)
+    return Status(
+        name=one.name,
+        kind=one.product or "data",
+        state="complete" if one.complete else f"{one.finished} of {one.shards} shards",
+        samples=one.samples,
+        size=size(one.name),
+        seconds=sum(line.seconds for line in lines),
+        created=store.plan_of(one.name).created,
+        of=_origin(one),
+    )
+
+
+def _origin(one: Store) -> str:
+    if one.product:
+        prefix = "refined." if one.product == "refined" else ""
+        made = [one.parameters.get(prefix + key) for key in ("network", "source")]
+        return " on ".join(str(part) for part in made if part)
+    of, (_, _, split) = known(one.study), one.name.partition("/")
+    if of is None or of.declared(split) is None:
+        return ""
+    settings = {name: one.parameters[name] for name in of.settings(split) if name in one.parameters}
+    return of.command(split, settings)
+
+
+def _networks(damaged: dict[str, str]) -> Iterator[Status]:
+    for network in artifact.sound(damaged):
+        yield Status(
+            name=network.name,
+            kind="network",
+            state="complete",
+            size=objects.size(artifact.path(network.name)),
+            seconds=network.provenance.get("seconds"),
+            created=network.provenance.get("created", ""),
+            of=", ".join(_learnt_from(network)),
+        )
+
+
+def _trainings(damaged: dict[str, str]) -> Iterator[Status]:
+    for path in objects.paths("training"):
+        try:
+            _, documents = artifact.unpack(objects.get(path), path)
+        except InputError as error:
+            damaged[path] = str(error)
+            continue
+        epochs, seconds = len(documents["history"]["loss"]), documents["seconds"]
+        yield Status(
+            path.removesuffix(artifact.ENDING), "training", f"{epochs} epochs", None, objects.size(path), seconds
+        )

@@ -1,0 +1,117 @@
+"""What there is under the root, and removing of it."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_fill import plan
+from tiny_data import write_patterns
+from tiny_networks import random_network
+from without_ray import fill_here, job
+
+from raypipe import command, store
+from raypipe.errors import InputError
+from raypipe.networks import classify
+from raypipe.report.status import made_from, size, status
+from raypipe.store import objects
+from raypipe.study import architecture
+
+PREDICTIONS = "predictions/pattern-2d/val"
+
+
+@pytest.fixture
+def classified(monkeypatch):
+    monkeypatch.setattr(classify, "fill", fill_here)
+    write_patterns("val", 15)
+    random_network(architecture("pattern-2d"))
+    classify.classify("pattern-2d", "val")
+
+
+def test_status(classified, store_root, capsys):
+    store.create(plan("scripted:squares"), {})
+    (store_root / "training" / "mine").mkdir(parents=True)
+    (store_root / "training" / "mine" / "broken-0.safetensors").write_bytes(b"{}")
+    found = {one.name: one for one in status()}
+    assert {name: (one.kind, one.state, one.samples) for name, one in found.items()} == {
+        "gray_scott/val": ("data", "complete", 15),
+        "tests/squares": ("data", "0 of 4 shards", 10),
+        PREDICTIONS: ("predictions", "complete", 15),
+        "pattern-2d": ("network", "complete", None),
+        "training/mine/broken-0.safetensors": ("", "damaged", None),
+    }
+    assert found[PREDICTIONS].of == "pattern-2d on gray_scott/val"
+    assert found["gray_scott/val"].of == "raypipe generate_patterns --split val"
+    files = [*store_root.glob("gray_scott/val.*/**/*")]
+    assert found["gray_scott/val"].size == sum(file.stat().st_size for file in files if file.is_file())
+    job("status")(as_json=True)
+    listed = json.loads(capsys.readouterr().out)
+    assert [one["name"] for one in listed] == list(found)
+    job("status")()
+    assert "0 of 4 shards" in capsys.readouterr().out
+
+
+def test_status_of_nothing(store_root, capsys):
+    job("status")()
+    assert f"there is nothing in {store_root} yet" in capsys.readouterr().out
+    assert not store_root.exists()
+
+
+def remove(*flags):
+    """The exit code of the job."""
+    with pytest.raises(SystemExit) as ended:
+        command.run(job("remove"), list(flags))
+    return ended.value.code
+
+
+def test_removing(classified, store_root, capsys):
+    assert made_from("gray_scott/val") == [PREDICTIONS]
+    assert remove("gray_scott/val") == 2
+    said = capsys.readouterr()
+    assert f"gray_scott/val: 15 samples, {size('gray_scott/val') / 1e6:.1f} MB" in said.out
+    assert f"{PREDICTIONS} was made from it, and stays" in said.out
+    assert "is not removed without being asked for at a terminal; say --yes" in said.err
+    assert remove("gray_scott/val", "--yes") == 0
+    assert store.list_names() == [PREDICTIONS]
+    assert not [*store_root.glob("gray_scott/*")]
+    assert remove("gray_scott/val", "--yes") == 2
+    assert "there is no data set 'gray_scott/val'" in capsys.readouterr().err
+    with pytest.raises(InputError, match="is not a name here"):
+        store.remove("../elsewhere")
+
+
+@given(left=st.integers(1, 8))
+def test_what_is_half_removed_is_never_whole(tmp_path_factory, left):
+    """What a removal that was cut off has left is incomplete or damaged, and goes the second time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAYPIPE_STORE", str(tmp_path_factory.mktemp("root")))
+        fill_here(plan("scripted:squares"))
+        gone = _until_cut_off(left)
+        if not gone and store.list_names("tests/squares", damaged=True):
+            with pytest.raises(InputError):
+                store.open("tests/squares")
+            store.remove("tests/squares")
+        assert not store.list_names("tests/squares", damaged=True)
+        fill_here(plan("scripted:squares"))
+        np.testing.assert_array_equal(store.open("tests/squares").square, np.arange(10) ** 2)
+
+
+def _until_cut_off(left):
+    """Remove a store until so many objects have been deleted; whether that was to the end."""
+    delete, deleted = objects.delete, []
+
+    def cut(*paths):
+        for path in paths:
+            if len(deleted) == left:
+                raise KeyboardInterrupt
+            deleted.append(path)
+            delete(path)
+
+    with pytest.MonkeyPatch.context() as inner:
+        inner.setattr(objects, "delete", cut)
+        try:
+            store.remove("tests/squares")
+        except KeyboardInterrupt:
+            return False
+    return True
