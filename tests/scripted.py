@@ -87,6 +87,20 @@ def greedy(parameters):
     return compute
 
 
+def hungry(parameters):
+    """Squares, but as long as `while_exists` is there, sample `at` takes memory until it has `most` bytes."""
+
+    def compute(rows):
+        if rows["sample"][0] == parameters["at"] and Path(parameters["while_exists"]).exists():
+            held = []
+            for _ in range(parameters["most"] // 10**8):
+                held.append(np.ones(10**8, "uint8"))
+                time.sleep(0.05)
+        return squares(parameters)(rows)
+
+    return compute
+
+
 def waiting(parameters):
     """Squares, but the shard that starts at sample `at` waits as long as there is the file `while_exists`."""
 

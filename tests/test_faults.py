@@ -2,10 +2,13 @@
 completes it. docs/reliability.md tells of each."""
 
 import contextlib
+import os
 import signal
 import subprocess
+import sys
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,6 +62,68 @@ def test_want_of_memory_in_a_process_is_told_and_the_next_run_completes(tmp_path
     trigger.unlink()
     fill(greedy)
     check_squares()
+
+
+_DRIVER = """
+import os, ray
+from test_fill import plan
+from raypipe.run.fill import fill
+
+ray.init(log_to_driver=False, runtime_env={{"env_vars": {{"PYTHONPATH": os.environ["PYTHONPATH"]}}}}, **{where!r})
+fill(plan(**{of!r}))
+"""
+
+
+def driver(where, of, **settings):
+    """Another process that fills the squares, on the cluster that `where` names."""
+    environment = {**os.environ, **settings, "PYTHONPATH": str(Path(__file__).parent)}
+    command = [sys.executable, "-c", _DRIVER.format(where=where, of=of)]
+    return subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.slow
+def test_want_of_memory_on_a_node_is_told_and_the_next_run_completes(tmp_path):
+    """Ray kills the worker that takes most, where 1.5 GB more are in use than when the node began."""
+    trigger = tmp_path / "trigger"
+    trigger.touch()
+    lines = [line.split() for line in Path("/proc/meminfo").read_text().splitlines()]
+    kilobytes = {line[0].rstrip(":"): int(line[1]) for line in lines}
+    threshold = 1 - (kilobytes["MemAvailable"] - 1.5e6) / kilobytes["MemTotal"]
+    settings = {"RAY_memory_usage_threshold": f"{threshold:.3f}", "RAY_memory_monitor_refresh_ms": "100"}
+    local = {"address": "local", "num_cpus": 2, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    of = {"compute": "scripted:hungry", "at": 3, "most": 6 * 10**9, "while_exists": str(trigger)}
+    _, said = driver(local, of, **settings).communicate()
+    assert "tests/squares: workers were lost 4 times at the same shard, perhaps for want of memory" in said
+    assert "killed due to the node running low on memory" in said
+    assert 1 in store.missing("tests/squares")
+    trigger.unlink()
+    fill(plan(**of))
+    check_squares()
+
+
+def test_a_driver_that_is_killed_is_continued(tmp_path, store_root):
+    """Killed while a shard is under way and others are finished: these are not made again."""
+    import ray
+
+    trigger, mark, calls = tmp_path / "trigger", tmp_path / "mark", tmp_path / "calls"
+    calls.mkdir()
+    trigger.touch()
+    of = {"at": 9, "mark": str(mark), "while_exists": str(trigger), "calls": str(calls), "compute": "scripted:waiting"}
+    process = driver({"address": ray.get_runtime_context().gcs_address}, of)
+    try:
+        wait_for(lambda: mark.exists() and len(store.finished("tests/squares")) == 3)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        trigger.unlink()
+    with pytest.raises(InputError, match="has 3 of 4 shards"):
+        catalog.open("tests/squares")
+    made = {path.name.partition("-")[0] for path in calls.iterdir()}
+    before = {path: path.stat().st_mtime_ns for path in store_root.glob("tests/squares.ledger/00000[012].json")}
+    fill(plan(**of))
+    check_squares()
+    assert made >= {"0", "3", "6"}
+    assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
 @contextlib.contextmanager

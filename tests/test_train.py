@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from scripted_training import DyingTask
 from tiny_data import write_patterns, write_trajectories
 
 from raypipe import catalog
@@ -111,6 +112,20 @@ def test_a_killed_grid_is_continued(trained, store_root, monkeypatch):
     assert whole.provenance["made_from"] == continued.provenance["made_from"]
     for name, array in whole.weights.items():
         np.testing.assert_array_equal(continued.weights[name], array, err_msg="bit for bit")
+
+
+def test_trainings_whose_workers_are_killed_are_the_same(trained, store_root, monkeypatch):
+    monkeypatch.setattr(trial, "Task", DyingTask)
+    write_data()
+    assert train(TWO, SETTINGS) == ["123-2", "132-2"]
+    assert {path.name for path in store_root.glob("died-*")} == {"died-123-2", "died-132-2"}
+    again = [artifact.load(name) for name in ("123-2", "132-2")]
+    monkeypatch.setenv("RAYPIPE_STORE", str(trained[0]))
+    for killed in again:
+        whole = artifact.load(killed.name)
+        assert killed.history == whole.history
+        for name, array in whole.weights.items():
+            np.testing.assert_array_equal(killed.weights[name], array, err_msg=f"{killed.name} {name}")
 
 
 def patterns_whole_and_cut(root):
