@@ -125,6 +125,7 @@ def simulations(
     per_shard: int | None = None,
     environment: str | None = None,
     title: str = "",
+    grows: Sequence[str] = (),
 ) -> Plan:
     """Plan of a data set that a function simulates, one sample for each point.
 
@@ -142,6 +143,8 @@ def simulations(
             32 MiB, but at most a 64th of all, so that there is work for many workers.
         environment: lock file, beside the study's, of the packages that `simulate` needs instead of the cluster's.
         title: what the data are, in one line.
+        grows: settings of the data set, see `study.DataSet`, that say only how many points there are: with more, which
+            come behind, a store is extended. Give `per_shard` too, so that it does not depend on how many.
 
     Raises:
         InputError: if `simulate` cannot be imported or takes other arguments, the points are none or not of equal
@@ -195,6 +198,7 @@ def simulations(
         per_sample=tuple(fixed),
         columns=tuple(points),
         environment=environment,
+        grows=tuple(grows),
     )
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from raypipe.errors import InputError
-from raypipe.store import bounds, objects
+from raypipe.store import bounds, extension, objects
 from raypipe.store.bounds import is_sharded
 from raypipe.store.documents import (
     SEAL,
@@ -170,7 +170,7 @@ def missing(name: str) -> list[int]:
 
 
 def begun(template: Template) -> bool:
-    """Whether the template is there and complete, made from the same plan.
+    """Whether the template is there and complete, made from the same plan, not from one that is to be extended.
 
     Raises:
         InputError: if the store was made from another plan; if its plan is missing, so that what was computed cannot be
@@ -186,7 +186,11 @@ def begun(template: Template) -> bool:
             raise lost.with_remedy(remedy)
         return False
     there = read_plan(name)
+    if extension.fits(there, template):
+        return False
     refuse_another(there, template)
+    if template.grows and extension.is_behind(name, there):
+        return False
     if objects.exists(group_path(name)):
         group_of(name, there)
         return True
@@ -223,7 +227,7 @@ def _differences(found: StoredPlan, wanted: StoredPlan) -> str:
 
 
 def create(template: Template, provenance: Mapping[str, Any]) -> None:
-    """Write the template of a store, or find it already there.
+    """Write the template of a store, or find it already there; a store that can grow into it is extended.
 
     `provenance` joins the attributes of the Zarr group when it is made: versions, hosts.
 
@@ -235,15 +239,21 @@ def create(template: Template, provenance: Mapping[str, Any]) -> None:
     if begun(template):
         return
     bounds.check_template(template)
+    name = template.name
     plan = template.plan(provenance, datetime.now(UTC).isoformat(timespec="seconds"))
-    if not objects.create(plan_path(template.name), seal(plan)):
+    if not objects.create(plan_path(name), seal(plan)):
         if begun(template):  # another process was faster
             return
-        plan = read_plan(template.name)
+        plan = read_plan(name)
+        if extension.fits(plan, template):
+            plan = extension.extend(template, plan)
     *others, (last, metadata) = zarr_objects(template, plan).items()
     for path, data in others:
-        objects.put(f"{template.name}.zarr/{path}", data)
-    objects.create(f"{template.name}.zarr/{last}", metadata)
+        objects.put(f"{name}.zarr/{path}", data)
+    if extension.is_behind(name, plan):
+        objects.put(f"{name}.zarr/{last}", metadata)
+    else:
+        objects.create(f"{name}.zarr/{last}", metadata)
 
 
 def rewrite(template: Template, provenance: Mapping[str, Any], created: str) -> None:

@@ -46,7 +46,9 @@ class Coordinate:
 class Template:
     """What a store will hold: `samples` samples in shards of `shard_samples`.
 
-    `parameters` are JSON values, everything that the data depend on: a store is continued only with equal ones.
+    `parameters` are JSON values, everything that the data depend on: a store is continued only with equal ones. Those
+    that `grows` names say only how many samples there are: with others a store is extended, if samples, coordinates and
+    size of shards of what it has are those of the template.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Template:
     coordinates: Mapping[str, Coordinate]
     parameters: Mapping[str, Any]
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    grows: tuple[str, ...] = ()
 
     @property
     def shards(self) -> int:

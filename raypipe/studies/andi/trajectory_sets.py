@@ -52,4 +52,5 @@ def trajectories(split: str, trajectories: int | None = None) -> Plan:
         compute=f"raypipe.studies.andi.trajectories:{'challenge' if planned.label is None else 'recipe'}",
         columns=("seed",) if planned.label is None else ("seed", "label"),
         environment="andi",
+        grows=("trajectories",),
     )

@@ -1,6 +1,7 @@
 """The plan of a scan: the study's fine one, or one over a window, or in parameters, of one's own."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def scan(
     points = _points(sides, 1 if seeds is None else seeds)
     fixed = {name: float(values[0]) for name, values in sides.items() if len(values) == 1 and name not in ("k", "f")}
     points = {name: values for name, values in points.items() if name not in fixed}
-    return pattern_sets.planned("gray_scott/scan", points, settings | fixed)
+    return replace(pattern_sets.planned("gray_scott/scan", points, settings | fixed), grows=("seeds",))
 
 
 def _settings(size: int | None, time_step: float | None, frame_times: Axis | None, start: str | None) -> dict[str, Any]:

@@ -1,0 +1,61 @@
+"""Making a store longer: more samples of the same kind behind those that are there, which stay."""
+
+import numpy as np
+
+from raypipe.store import objects
+from raypipe.store.documents import StoredPlan, group_path, line_path, parse, plan_path, seal
+from raypipe.store.template import Template, values_checksum
+
+
+def fits(there: StoredPlan, template: Template) -> bool:
+    """Whether a store's plan is the beginning of a template: the same, but for fewer samples and what says how many."""
+    wanted = template.plan({}, there.created)
+    different = {
+        name
+        for name in {*there.parameters, *wanted.parameters}
+        if there.parameters.get(name) != wanted.parameters.get(name)
+    }
+    return (
+        bool(template.grows)
+        and there.samples < template.samples
+        and there.shard_samples == template.shard_samples
+        and different <= set(template.grows)
+        and _begins_with(template, there)
+    )
+
+
+def _begins_with(template: Template, there: StoredPlan) -> bool:
+    """Whether the arrays are the same as far as the samples go that are there."""
+    if there.arrays is None or set(there.arrays) != {*template.variables, *template.coordinates}:
+        return False
+    shapes = all(
+        [there.samples, *variable.shape[1:]] == there.arrays[name].shape
+        for name, variable in template.variables.items()
+    )
+    return shapes and all(
+        there.arrays[name].checksum
+        == values_checksum(np.asarray(one.values)[: there.samples if one.dims[0] == "sample" else None])
+        for name, one in template.coordinates.items()
+    )
+
+
+def extend(template: Template, there: StoredPlan) -> StoredPlan:
+    """Give a store the plan of a template that it fits; its arrays and coordinates are still to be written.
+
+    A last shard that was shorter than the others is to be made again.
+    """
+    name, whole = template.name, there.samples // there.shard_samples
+    if whole < there.shards and objects.exists(line_path(name, whole)):
+        objects.delete(line_path(name, whole))
+    plan = template.plan(there.provenance or {}, there.created)
+    objects.put(plan_path(name), seal(plan))
+    return plan
+
+
+def is_behind(name: str, plan: StoredPlan) -> bool:
+    """Whether the metadata of a store's Zarr group are of fewer samples than its plan: it is being extended."""
+    if not objects.exists(group_path(name)):
+        return False
+    attributes = parse(name, group_path(name)).get("attributes")
+    samples = attributes.get("samples") if isinstance(attributes, dict) else None
+    return isinstance(samples, int) and samples < plan.samples

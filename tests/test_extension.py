@@ -1,0 +1,132 @@
+"""Stores that are made longer: what is there stays, and the whole is what it would have been at once."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_fill import plan
+from without_ray import fill_here
+
+from raypipe import catalog, store
+from raypipe.errors import InputError
+from raypipe.store import extension, objects
+from raypipe.studies.andi import trajectory_sets
+from raypipe.studies.gray_scott import STUDY
+
+NAME = "tests/squares"
+
+
+def squares(samples, calls=None, **others):
+    of = plan("scripted:squares", samples, count=samples, **others, **({"calls": str(calls)} if calls else {}))
+    return replace(of, grows=("count",))
+
+
+def check(samples):
+    found = store.verify(NAME)
+    assert found.sound, str(found)
+    assert not found.missing
+    np.testing.assert_array_equal(store.open(NAME).square, np.arange(samples) ** 2)
+
+
+def known(name=NAME):
+    """What a store says of itself, but for when and where it was made."""
+    document = store.plan_of(name)
+    lines = [(line.shard, line.start, line.stop, line.checksum, line.seeds) for line in store.ledger(name)]
+    return document.samples, document.shards, document.parameters, document.arrays, lines
+
+
+def test_what_is_there_stays_and_the_rest_is_made(tmp_path, store_root, monkeypatch):
+    calls = tmp_path / "calls"
+    calls.mkdir()
+    fill_here(squares(10, calls))
+    lines = {path: path.stat().st_mtime_ns for path in sorted(store_root.glob(f"{NAME}.ledger/0*.json"))[:3]}
+    store.mark(NAME, complete=True)
+    fill_here(squares(25, calls))
+    check(25)
+    assert lines == {path: path.stat().st_mtime_ns for path in lines}
+    starts = sorted(int(path.name.partition("-")[0]) for path in calls.iterdir())
+    assert starts == [0, 3, 6, 9, 12, 15, 18, 21, 24]
+    extended = known()
+    monkeypatch.setenv("RAYPIPE_STORE", str(tmp_path / "at-once"))
+    fill_here(squares(25, calls))
+    assert known() == extended
+
+
+def test_a_store_of_whole_shards_keeps_all_of_them(store_root):
+    fill_here(squares(9))
+    before = {path: path.stat().st_mtime_ns for path in store_root.glob(f"{NAME}.zarr/square/c/*")}
+    store.create(squares(12), {})
+    assert store.missing(NAME) == [3]
+    with pytest.raises(InputError, match="has 3 of 4 shards"):
+        store.open(NAME)
+    fill_here(squares(12))
+    check(12)
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+@given(old=st.integers(1, 20), more=st.integers(1, 20), puts=st.integers(0, 12))
+def test_an_extension_that_is_cut_off_is_continued(tmp_path_factory, old, more, puts):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAYPIPE_STORE", str(tmp_path_factory.mktemp("root")))
+        fill_here(squares(old))
+        put, done = objects.put, []
+
+        def cut(path, data):
+            if len(done) == puts:
+                raise KeyboardInterrupt
+            done.append(path)
+            put(path, data)
+
+        patch.setattr(objects, "put", cut)
+        try:
+            store.create(squares(old + more), {})
+        except KeyboardInterrupt:
+            pass
+        finally:
+            patch.setattr(objects, "put", put)
+        fill_here(squares(old + more))
+        check(old + more)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        (squares(9), "count is 10 there and 9 here"),
+        (squares(25, offset=1), "count is 10 there and 25 here; offset is None there and 1 here"),
+        (replace(squares(25), grows=()), "count is 10 there and 25 here"),
+        (replace(squares(25), shard_samples=5), "count is 10 there and 25 here"),
+        (
+            replace(squares(25), coordinates={"seed": replace(squares(25).coordinates["seed"], values=np.arange(25))}),
+            "count is 10 there and 25 here",
+        ),
+    ],
+)
+def test_anything_else_is_refused(wanted, message):
+    fill_here(squares(10))
+    before = known()
+    with pytest.raises(InputError, match=f"was made with other parameters: {message}"):
+        store.create(wanted, {})
+    assert known() == before
+    check(10)
+
+
+def test_a_scan_gets_more_seeds(tmp_path, monkeypatch):
+    of = {"k": "0.05,0.06", "f": 0.03, "size": 64, "frame_times": [10, 20]}
+    fill_here(STUDY.plan("scan-own", of))
+    first = catalog.open("gray_scott/scan-own").u.values
+    fill_here(STUDY.plan("scan-own", {**of, "seeds": 3}))
+    extended = catalog.open("gray_scott/scan-own").u.values
+    np.testing.assert_array_equal(extended[:2], first)
+    monkeypatch.setenv("RAYPIPE_STORE", str(tmp_path / "at-once"))
+    fill_here(STUDY.plan("scan-own", {**of, "seeds": 3}))
+    np.testing.assert_array_equal(catalog.open("gray_scott/scan-own").u.values, extended)
+
+
+@pytest.mark.parametrize("split", ["train", "test", "train-challenge"])
+def test_trajectories_can_be_more(split):
+    there = trajectory_sets.trajectories(split, 5500).plan({}, "")
+    assert extension.fits(there, trajectory_sets.trajectories(split, 1_000_000))
+    assert not extension.fits(there, trajectory_sets.trajectories(split, 5500))
+    assert not extension.fits(there, trajectory_sets.trajectories(split, 1000))
