@@ -2,10 +2,12 @@
 
     RAYPIPE_STORE=demo/store python jobs/demo.py --output demo
 
-Each line below is a job that can be given alone. Run again, the demo finds its work done and only draws.
+Each line below is a job that can be given alone. Small networks are trained here; the scan is classified by the one
+that comes along, trained at full size. Run again, the demo finds its work done and only draws.
 """
 
 import importlib
+import os
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -22,24 +24,24 @@ generate_trajectories --split test --count 2000
 generate_patterns --split train --per-class 12
 generate_patterns --split val --per-class 4
 generate_patterns --split test --per-class 8
-generate_patterns --split train2 --per-class 12
-generate_patterns --split val2 --per-class 4
 generate_scan --every 8
 train_grid --networks 123-4,132-4,123-16,132-16,123123-10,132132-10 --samples 5000 --epochs 3
 train_network --network andi-study --epochs 10
 train_network --network pattern-2d --epochs 40 --batch 16 --cpus 2
-train_network --network pattern-2d-second --epochs 40 --batch 16 --cpus 2
-train_network --network pattern-3d --epochs 25 --batch 16 --cpus 2
 evaluate --network andi-study --output {output}/figures
 evaluate --network pattern-2d --output {output}/figures
-evaluate --network pattern-2d-second --split val2 --output {output}/figures
-evaluate --network pattern-3d --output {output}/figures
+evaluate --network {networks}/pattern-2d-second.safetensors --output {output}/figures
+evaluate --network {networks}/pattern-3d.safetensors --output {output}/figures
 explain --network andi-study
 explain --network pattern-2d
-classify_scan --network pattern-2d-second
+classify_scan --network {networks}/pattern-2d-second.safetensors --against pattern-2d
 find_novel --network pattern-2d --threshold 0.95
 report --output {output}/report
 """
+
+
+NETWORKS = Path(__file__).resolve().parent.parent / "results" / "networks"
+"""The networks that come along."""
 
 
 def main(
@@ -47,7 +49,8 @@ def main(
 ) -> None:
     """Run every stage of the pipeline in one Ray cluster; takes some minutes on two cores."""
     make_folder(output)
-    commands = PIPELINE.format(output=shlex.quote(str(output))).strip().splitlines()
+    networks = shlex.quote(os.path.relpath(NETWORKS))
+    commands = PIPELINE.format(output=shlex.quote(str(output)), networks=networks).strip().splitlines()
     for number, line in enumerate(commands, start=1):
         job, *flags = shlex.split(line)
         print(f"\n[{number} of {len(commands)}] python jobs/{shlex.join([f'{job}.py', *flags])}", flush=True)

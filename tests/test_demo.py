@@ -20,7 +20,7 @@ def demo(monkeypatch):
 
 
 def test_every_line_is_a_job_with_its_flags(demo):
-    for line in demo.PIPELINE.format(output="demo").strip().splitlines():
+    for line in demo.PIPELINE.format(output="demo", networks="results/networks").strip().splitlines():
         job, *flags = shlex.split(line)
         application = typer.Typer()
         application.command()(importlib.import_module(job).main)
@@ -45,5 +45,7 @@ def test_every_job_that_makes_data_is_shown(demo):
         "refine_scan",
         "browse_scan",
         "tabulate_networks",
+        "status",
+        "remove",
     }
     assert shown == {path.stem for path in JOBS.glob("*.py")} - make_none
