@@ -78,12 +78,18 @@ def test_every_size_and_setting_agrees_with_the_reference(size, dtype):
     np.testing.assert_allclose(frame.v, expected_v, rtol=0, atol=tolerance)
 
 
-@pytest.mark.parametrize("size", [*range(2, 13), 16, 48, 128])
-def test_two_steps_per_pass_change_no_bit(size):
+@pytest.mark.parametrize(
+    ("size", "depth"),
+    [(size, 2) for size in (*range(2, 13), 16, 48, 128)]
+    + [(size, depth) for depth in (4, 6, 8) for size in (70, 72, 96)],
+)
+def test_several_steps_per_pass_change_no_bit(size, depth, monkeypatch):
+    monkeypatch.setattr(kernel, "DEEP_SIZE", size if depth > 2 else 10**6)
+    monkeypatch.setattr(kernel, "DEPTH", depth)
     u, v = np.random.default_rng(size).random((2, size, size))
     together, one_by_one = (kernel.Stepper(u, v, 0.03, 0.06, 0.2, 0.1, 0.25) for _ in range(2))
-    together.advance(7)
-    for _ in range(7):
+    together.advance(2 * depth + 3 + depth // 4)
+    for _ in range(2 * depth + 3 + depth // 4):
         one_by_one.advance(1)
     np.testing.assert_array_equal(together.u, one_by_one.u)
     np.testing.assert_array_equal(together.v, one_by_one.v)

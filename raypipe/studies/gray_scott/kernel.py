@@ -15,9 +15,10 @@ Neighbouring columns share an addition, and no multiply-add is needed, of which 
 additions and multiply-adds together. The fields are kept times √Δt, which leaves the reaction term u v² without a
 factor. A step of both fields takes 9 additions and 7 multiplications or multiply-adds per cell.
 
-Two steps per pass. Both fields fit into the second cache, not into the first, and what passes between the two took
-longer than the arithmetic. So a second step follows the first two columns behind, reads what that has made while
-it is still in the first cache, and puts its result where the fields were: half as long a time per step.
+Several steps per pass. Both fields fit into the second cache, not into the first, and what passes between the two
+took longer than the arithmetic. So a second step follows the first two columns behind, reads what that has made while
+it is still in the first cache, and puts its result where the fields were: half as long a time per step. Where the fields
+do not fit into the second cache either, eight steps follow each other so.
 
 Vectors. numba has no vector type and its compiler does not find this form by itself: `Vector` and the functions on it
 say it explicitly. LLVM splits a vector on processors whose registers are shorter. Every operation, the fused
@@ -46,6 +47,13 @@ VECTOR_BYTES = 64
 ALIGNMENT = 4096
 """Of each field in memory: no vector straddles two cache lines, and with fields at other offsets from each other in
 their pages, up to a tenth of the speed was lost."""
+
+PLACES = 10
+"""Columns that are kept of each step of a pass but the last."""
+
+DEEP_SIZE = 512
+DEPTH = 8
+"""Steps of one pass over fields of at least this size, which do not fit into the second cache; of smaller ones two."""
 
 SOURCE = 1e-30
 """What keeps v √Δt above the denormal numbers, per step."""
@@ -96,7 +104,9 @@ class Stepper:
         return self._bits() == before
 
     def _advance(self, steps: int) -> None:
-        _step_fields(*self._now, *self._spare, self._coefficients, steps)
+        size = len(self._now[0])
+        depth = DEPTH if size >= DEEP_SIZE else 2
+        _step_fields(*self._now, *self._spare, self._coefficients, steps, depth)
         if steps % 2:
             self._now, self._spare = self._spare, self._now
 
@@ -326,26 +336,47 @@ def step_once(fields, target, coefficients):
 
 
 @njit(forceinline=True)
-def step_twice(fields, between, coefficients):
-    """Two steps of all columns, an even number of at least 4, in one pass: `fields` become their own successors.
+def step_many(fields, between, coefficients, depth):
+    """`depth` steps of all columns in one pass: `fields` become their own successors.
 
-    The second step follows the first two columns behind. What the first has made is in `between`: the columns that the
-    second still needs at its end, 0 to 3, and the last six, for which these places are used in turn.
+    The columns are an even number of at least 4, the steps at least 2. Each step begins two columns further right than
+    the one before, and follows it by that: its last columns are the first. What a step but the last has made is in
+    `between`, `PLACES` columns for each: the first four, which the next step needs at its end, and the last six.
     """
     columns = len(fields[0])
-    for first in range(0, columns + 4, 2):
-        if first < columns:
-            step_columns(fields, around(first, columns), between, (_place(first), _place(first + 1)), coefficients)
-        if first >= 4:
-            second = first - 2 if first - 2 < columns else 0
-            west, here, beside, east = around(second, columns)
-            made = _place(west), _place(here), _place(beside), _place(east)
-            step_columns(between, made, fields, (here, beside), coefficients)
+    for tick in range(0, columns + 4 * (depth - 1), 2):
+        if tick < columns:
+            target = _place(tick, columns), _place(tick + 1, columns)
+            step_columns(fields, around(tick, columns), between, target, coefficients)
+        for step in range(1, depth - 1):
+            done = tick - 4 * step
+            if 0 <= done < columns:
+                target = step * PLACES + _place(done, columns), step * PLACES + _place(done + 1, columns)
+                step_columns(between, _made(step, done, columns), between, target, coefficients)
+        done = tick - 4 * (depth - 1)
+        if done >= 0:
+            column = (done + 2 * (depth - 1)) % columns
+            made = _made(depth - 1, done, columns)
+            step_columns(between, made, fields, (column, column + 1), coefficients)
 
 
 @njit(forceinline=True)
-def _place(column):
-    return column if column < 4 else 4 + (column - 4) % 6
+def _made(step, done, columns):
+    """Where the step before has put the four columns that a step needs for the next two, after `done` of its own."""
+    before = (step - 1) * PLACES
+    return (
+        before + _place(done + 1, columns),
+        before + _place(done + 2, columns),
+        before + _place(done + 3, columns),
+        before + _place(done + 4, columns),
+    )
+
+
+@njit(forceinline=True)
+def _place(number, columns):
+    """Where a step puts a column, counted from the first that it makes."""
+    number = number if number < columns else number - columns
+    return number if number < 4 else 4 + (number - 4) % 6
 
 
 def _compiled(function: Callable) -> Callable:
@@ -357,7 +388,7 @@ def _compiled(function: Callable) -> Callable:
 
 
 @_compiled
-def _step_fields(u, v, u_next, v_next, coefficients, steps):
+def _step_fields(u, v, u_next, v_next, coefficients, steps, depth):
     """Make `steps` steps from (u, v); the last is in (u, v) if their number is even, else in (u_next, v_next)."""
     like = load(u, 0, 0)
     filled = (
@@ -370,8 +401,10 @@ def _step_fields(u, v, u_next, v_next, coefficients, steps):
     )
     fields, spare = (u, v), (u_next, v_next)
     if len(u) % 2 == 0 and len(u) >= 4:
-        for _ in range(steps // 2):
-            step_twice(fields, spare, filled)
+        for _ in range(steps // depth):
+            step_many(fields, spare, filled, depth)
+        for _ in range(steps % depth // 2):
+            step_many(fields, spare, filled, 2)
         if steps % 2:
             step_once(fields, spare, filled)
     else:
