@@ -17,8 +17,8 @@ factor. A step of both fields takes 9 additions and 7 multiplications or multipl
 
 Several steps per pass. Both fields fit into the second cache, not into the first, and what passes between the two
 took longer than the arithmetic. So a second step follows the first two columns behind, reads what that has made while
-it is still in the first cache, and puts its result where the fields were: half as long a time per step. Where the fields
-do not fit into the second cache either, eight steps follow each other so.
+it is still in the first cache, and puts its result where the fields were: half as long a time per step. Where the
+fields do not fit into the second cache either, eight steps follow each other so.
 
 Vectors. numba has no vector type and its compiler does not find this form by itself: `Vector` and the functions on it
 say it explicitly. LLVM splits a vector on processors whose registers are shorter. Every operation, the fused
