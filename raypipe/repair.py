@@ -9,7 +9,7 @@ from raypipe.networks import classify, explain
 from raypipe.novelty import find
 from raypipe.refine import rounds
 from raypipe.run.fill import fill, provenance
-from raypipe.store import Plan, Verification
+from raypipe.store import Plan, Verification, owner
 
 
 def _classified(name: str, parameters: Mapping[str, Any]) -> Plan:
@@ -68,9 +68,10 @@ def repair(found: Verification, plan: Plan | None = None) -> None:
         plan: of the store; by default that of the job that makes stores of this name.
 
     Raises:
-        InputError: if there is no plan, or the store was made from another one.
+        InputError: if there is no plan, or the store was made from another one, or is being made by another job.
         RuntimeError: if a shard fails.
     """
     plan = plan or plan_of(found.name)
-    store.mend(plan, provenance(plan), found)
-    fill(plan)
+    with owner.held(plan.name) as own:
+        store.mend(plan, provenance(plan), found)
+        fill(plan, own=own)

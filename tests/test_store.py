@@ -245,7 +245,7 @@ def test_a_root_that_cannot_be_written_is_one_clear_line(tmp_path, monkeypatch):
         store.create(template(), {})
     assert "\n" not in str(caught.value)
     with pytest.raises(InputError):
-        objects.check_writable()
+        objects.create("tests/once.json", b"")
 
 
 @pytest.mark.parametrize("given", ["", "store", "./store"])

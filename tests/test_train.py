@@ -22,7 +22,7 @@ from raypipe.networks.fit import HISTORY, Fit
 from raypipe.networks.train import Settings, data_names, summary, train
 from raypipe.networks.training import training
 from raypipe.networks.trial import Keeper, NetworkTrial, Task
-from raypipe.store import objects
+from raypipe.store import objects, owner
 from raypipe.studies.andi.diffusion import ANDI_MODELS
 from raypipe.studies.andi.networks import GRID
 from raypipe.study import architecture
@@ -192,6 +192,22 @@ def test_what_is_trained_is_left_alone(trained, monkeypatch):
         with pytest.raises(InputError, match=f"123-2 is already trained.*{difference}.*delete .*123-2.safetensors"):
             train(TWO, dataclasses.replace(SETTINGS, **other))
     assert files(trained[0]) == kept
+
+
+def test_a_network_that_another_job_trains_is_refused(monkeypatch):
+    write_data()
+    monkeypatch.setattr("raypipe.run.cluster.connect", lambda: pytest.fail("refused before that"))
+    with owner.held("networks/132-2"), pytest.raises(InputError, match="networks/132-2 is being made by process"):
+        train(TWO, SETTINGS)
+    assert owner.alive("networks/123-2") is None, "given back"
+
+
+def test_networks_that_another_job_has_just_trained_are_left_alone(monkeypatch):
+    write_data()
+    known = iter([False, False, True, True])
+    monkeypatch.setattr("raypipe.networks.train._is_trained", lambda *_: next(known))
+    monkeypatch.setattr("raypipe.networks.train._tune", lambda *_: pytest.fail("nothing is to be done"))
+    assert train(TWO, SETTINGS) == ["123-2", "132-2"]
 
 
 def test_a_network_that_is_cut_short_is_kept(store_root, tmp_path):

@@ -246,7 +246,7 @@ def test_a_repair_makes_again_just_what_is_damaged(what, sound_store, monkeypatc
     DAMAGES[what](sound_store)
     made = []
 
-    def fill_here(plan):
+    def fill_here(plan, own):
         store.create(plan, {})
         for shard in store.missing(plan.name):
             made.append(shard)

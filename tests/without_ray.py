@@ -7,9 +7,10 @@ from pathlib import Path
 
 from raypipe import store
 from raypipe.run import fill
+from raypipe.store import owner
 
 
-def fill_here(plan: fill.Plan, *, workers: int | None = None) -> None:
+def fill_here(plan: fill.Plan, *, workers: int | None = None, own: owner.Ownership | None = None) -> None:
     """Do what `fill.fill` does, with the same worker, here."""
     store.create(plan, {})
     missing = store.missing(plan.name)

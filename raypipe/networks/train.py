@@ -4,6 +4,7 @@ Running the same command again continues: what is trained is not trained again, 
 last epoch. A network trained with other settings is never replaced.
 """
 
+import contextlib
 import json
 import logging
 import math
@@ -21,7 +22,7 @@ from raypipe.networks.architecture import Architecture
 from raypipe.networks.training import Training, training
 from raypipe.run import cluster
 from raypipe.run.scratch import scratch_folder
-from raypipe.store import objects
+from raypipe.store import objects, owner
 
 _RETRIES = 3
 """How often a trial is started again after its worker was lost."""
@@ -106,7 +107,7 @@ def train(architectures: Sequence[Architecture], settings: Settings, *others: Se
 
     Raises:
         InputError: if there is no network, a setting is out of range, a data set is missing or does not fit, or a
-            network is already trained with other settings.
+            network is already trained with other settings or being trained by another job.
         WorkError: if a training raises an exception; the message names it, and what is finished stays.
         LostError: if a training's worker is lost again and again.
     """
@@ -137,7 +138,13 @@ def train(architectures: Sequence[Architecture], settings: Settings, *others: Se
     if pending:
         if settings.tensorboard and "://" not in settings.tensorboard:
             make_folder(Path(settings.tensorboard), "--tensorboard")
-        _tune(pending, settings)
+        with contextlib.ExitStack() as owned:
+            for name in pending:
+                owned.enter_context(owner.held(f"networks/{name}"))
+            # Until then another job may have trained them.
+            pending = {name: task for name, task in pending.items() if not _is_trained(name, task[0], task[2])}
+            if pending:
+                _tune(pending, settings)
     return list(tasks)
 
 

@@ -5,6 +5,7 @@ gives elasticity, retries of lost workers and back-pressure. Each worker writes 
 the ledger, so running a plan again continues it, and the values do not depend on who computed what when.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -22,7 +23,7 @@ from raypipe import modules, store
 from raypipe.errors import InputError, LostError, WorkError, own_traceback, plain
 from raypipe.run import cluster, environments
 from raypipe.run.progress import progress
-from raypipe.store import Plan, objects
+from raypipe.store import Plan, objects, owner
 
 Rows = dict[str, np.ndarray]
 Compute = Callable[[Rows], Mapping[str, np.ndarray]]
@@ -97,15 +98,17 @@ def _one_by_one(simulate: Callable[..., Mapping[str, Any]], constants: Mapping[s
     return compute
 
 
-def fill(plan: Plan, *, workers: int | None = None) -> None:
+def fill(plan: Plan, *, workers: int | None = None, own: owner.Ownership | None = None) -> None:
     """Make a store, or complete it: afterwards every shard is in its ledger.
 
     Args:
         plan: what to compute.
         workers: at most so many worker processes, one core each; by default as many as the cluster has room for.
+        own: of the store, if the caller holds it.
 
     Raises:
-        InputError: if `workers` is not positive, the store was made with other parameters or cannot be written.
+        InputError: if `workers` is not positive, the store was made with other parameters, is being made by another job
+            or cannot be written.
         WorkError: if the computation of a shard fails; the message names it, and what is finished stays.
         LostError: if workers are lost again and again at one shard.
     """
@@ -118,8 +121,12 @@ def fill(plan: Plan, *, workers: int | None = None) -> None:
             say = logging.getLogger(__name__).info
             say("%s: complete, %d samples in %s", plan.name, plan.samples, store.location(plan.name))
             return
-    else:
-        objects.check_writable()  # before Ray is started
+    with owner.held(plan.name) if own is None else contextlib.nullcontext(own) as held:
+        _complete(plan, workers, held)
+
+
+def _complete(plan: Plan, workers: int | None, own: owner.Ownership) -> None:
+    """Compute what is missing of a store that this process owns."""
     if plan.environment:
         environments.warm(plan.environment)
     cluster.connect()
@@ -130,9 +137,10 @@ def fill(plan: Plan, *, workers: int | None = None) -> None:
     hosts: set[str] = set()
     before = sorted(set(range(plan.shards)) - set(missing))
     with objects.watched(), progress(plan.samples, plan.name, done=done, unit="sample") as bar:
-        for samples, host in _run(plan, missing, workers):
+        for samples, host in _run(plan, missing, workers) if missing else ():
             hosts.add(host)
             bar.update(samples)
+            own.check()
     if store.missing(plan.name):
         raise InputError(
             f"{plan.name} has shards that no worker's result reached; workers and driver see different folders: "

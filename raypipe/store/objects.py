@@ -231,11 +231,21 @@ def create(path: str, data: bytes) -> bool:
     return True
 
 
-def check_writable() -> None:
-    """Raise InputError unless documents can be written under the root."""
-    probe = f".writable-{uuid.uuid4()}"
+def age(path: str) -> float | None:
+    """Seconds since a document was written, held against one written now: the clock of this host may be another.
+
+    None if there is none.
+    """
+    probe = f".now-{uuid.uuid4()}"
     put(probe, b"")
-    delete(probe)
+    try:
+        with reaching(f"look for {path}"):
+            written, now = (obstore.head(*_object(one))["last_modified"] for one in (path, probe))
+    except FileNotFoundError:
+        return None
+    finally:
+        delete(probe)
+    return (now - written).total_seconds()
 
 
 def find(path: str) -> bytes | None:
@@ -277,9 +287,9 @@ def read_from(place: str) -> bytes:
 
 
 def delete(*paths: str) -> None:
-    """Remove documents that are there."""
+    """Remove documents, if they are there."""
     if paths:
-        with reaching(f"delete {paths[0]}"):
+        with contextlib.suppress(FileNotFoundError), reaching(f"delete {paths[0]}"):
             obstore.delete(_objects(), [checked(path) for path in paths])
 
 
@@ -320,6 +330,17 @@ def folders(prefix: str = "") -> list[str]:
         InputError: if it leads out of the root.
     """
     return _listed(prefix, lambda below: obstore.list_with_delimiter(_objects(), prefix=below)["common_prefixes"])
+
+
+def files(prefix: str = "") -> list[str]:
+    """Documents in a folder, sorted, without those in folders of it.
+
+    Raises:
+        InputError: if it leads out of the root.
+    """
+    return _listed(
+        prefix, lambda below: (one["path"] for one in obstore.list_with_delimiter(_objects(), prefix=below)["objects"])
+    )
 
 
 def paths(prefix: str = "") -> list[str]:
