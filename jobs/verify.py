@@ -1,7 +1,7 @@
 """Verify data sets and trained networks: is what is stored what was written? Make again what is not.
 
     python jobs/verify.py
-    python jobs/verify.py --name andi/test --repair
+    python jobs/verify.py andi/test --repair
 
 Reads everything. A repair makes just the damaged parts again, as the job that made the data set did; all else stays.
 """
@@ -20,7 +20,7 @@ from raypipe.run.progress import progress
 
 def main(
     name: Annotated[
-        str | None, typer.Option(help="Data set, such as andi/test.  [default: all, and all trained networks]")
+        str | None, typer.Argument(help="Data set, such as andi/test.  [default: all, and all trained networks]")
     ] = None,
     mend: Annotated[bool, typer.Option("--repair", help="Make damaged and missing parts of data sets again.")] = False,
 ) -> None:
@@ -43,7 +43,7 @@ def _settled(name: str, mend: bool) -> bool:
     print(f"{name}: {'sound' if found.sound else 'damaged'}{', not complete' if found.missing else ''}")
     if text := str(found):
         print("  " + text.replace("\n", "\n  "))
-    if mend and (found.missing or not found.sound):
+    if mend and found.mendable:
         repair(found)
         print(f"{name}: made again")
     return found.sound or mend

@@ -1,5 +1,6 @@
 """Making again what is damaged in a store, and just that, by the plan that the job which made it has."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -40,7 +41,11 @@ def _plan(name: str, parameters: Mapping[str, Any]) -> Plan:
     if first in MAKERS:
         return MAKERS[first](name, parameters)
     of = study.find(first)
-    return of.plan(split, {name: parameters[name] for name in of.settings(split) if name in parameters})
+    plan = of.plan(split, {name: parameters[name] for name in of.settings(split) if name in parameters})
+    planned = json.loads(json.dumps(dict(plan.parameters)))
+    if others := [name for name in {*parameters, *planned} if parameters.get(name) != planned.get(name)]:
+        raise InputError(f"{', '.join(sorted(others))} would be others")
+    return plan
 
 
 def plan_of(name: str) -> Plan:

@@ -58,7 +58,7 @@ def test_a_flipped_byte_in_the_source_is_one_line(here, store_root):
     assert "\n" not in said["error"]
     assert said["error"].startswith("predictions/123-2/test, shard 0 (samples 0 to 9): ")
     assert "andi/test.zarr/position/c/0/0 is damaged: " in said["error"]
-    assert said["error"].endswith("; mend it with: raypipe verify --name andi/test --repair")
+    assert said["error"].endswith("; mend it with: raypipe verify andi/test --repair")
     assert store.missing(plan.name) == [0]
 
 

@@ -47,15 +47,15 @@ def test_a_missing_shard_is_told_by_name_and_made_again_through_ray(store_root, 
     random_network(architecture("pattern-2d"))
     with pytest.raises(AssertionError, match=r"u/c/0/0/0/0 is damaged: it is missing; mend it with: ") as told:
         job("evaluate")(network="pattern-2d", split="val", output=store_root / "figures")
-    assert "raypipe verify --name gray_scott/val --repair" in str(told.value)
+    assert "raypipe verify gray_scott/val --repair" in str(told.value)
 
-    assert verify("--name", PATTERNS) == 1
+    assert verify(PATTERNS) == 1
     assert "gray_scott/val: damaged" in capsys.readouterr().out
-    assert verify("--name", PATTERNS, "--repair") == 0
+    assert verify(PATTERNS, "--repair") == 0
     out = capsys.readouterr().out
     assert "gray_scott/val: damaged" in out
     assert "gray_scott/val: made again" in out
-    assert verify("--name", PATTERNS) == 0
+    assert verify(PATTERNS) == 0
     assert "gray_scott/val: sound" in capsys.readouterr().out
     after = contents(store_root)
     same = [path for path in before if "ledger" not in str(path)]
@@ -76,8 +76,8 @@ def test_everything_is_verified_and_what_is_derived_is_made_again(here, store_ro
     (store_root / f"{name}.ledger/plan.json").unlink()
     assert verify() == 1
     assert f"{name}: damaged" in capsys.readouterr().out
-    assert verify("--name", name, "--repair") == 0
-    assert verify("--name", name) == 0
+    assert verify(name, "--repair") == 0
+    assert verify(name) == 0
     after = contents(store_root)
     assert {path: data for path, data in after.items() if path.suffix != ".json"} == {
         path: data for path, data in before.items() if path.suffix != ".json"
@@ -120,5 +120,5 @@ def test_what_no_job_makes_is_said(here, store_root):
 
 
 def test_a_data_set_that_is_not_there(capsys):
-    assert verify("--name", "andi/test") == 2
+    assert verify("andi/test") == 2
     assert capsys.readouterr().err.startswith("error: there is no data set 'andi/test'")

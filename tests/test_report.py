@@ -401,7 +401,7 @@ def test_one_damaged_thing_does_not_stop_the_report_of_the_rest(tmp_path):
     truncate("gray_scott/train.ledger/plan.json")
     page = build(tmp_path)
     lines = {key: " ".join(text.split()) for key, text in page.sections.items()}
-    mending = "mend it with: raypipe verify --name {} --repair"
+    mending = "mend it with: raypipe verify {} --repair"
     assert "network andi-residual is left out. networks/andi-residual.safetensors is damaged" in lines["summary"]
     assert "gray_scott/train is left out." in lines["summary"]
     assert mending.format("gray_scott/train") in lines["summary"]

@@ -88,7 +88,7 @@ def group_path(name: str) -> str:
 
 def mending(name: str) -> str:
     """What mends a damaged store."""
-    return f"mend it with: raypipe verify --name {name} --repair"
+    return f"mend it with: raypipe verify {name} --repair"
 
 
 def damage(name: str, path: str, reason: str) -> DamageError:

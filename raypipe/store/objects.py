@@ -302,6 +302,26 @@ def delete_folder(prefix: str) -> None:
         shutil.rmtree(Path(root()) / checked(prefix))
 
 
+def everything(prefix: str) -> list[str]:
+    """Paths of all below a folder, sorted: on a disk also of what is half written, which `paths` does not list."""
+    if "://" in root():
+        return paths(prefix)
+    top = Path(root())
+    with reaching(f"list {prefix}"):
+        below = (top / checked(prefix)).rglob("*")
+        return sorted(one.relative_to(top).as_posix() for one in below if not one.is_dir())
+
+
+def delete_files(found: Iterable[str]) -> None:
+    """Remove what `everything` has found."""
+    if "://" in root():
+        delete(*found)
+        return
+    for path in found:
+        with reaching(f"delete {path}"):
+            Path(root(), path).unlink(missing_ok=True)
+
+
 def size(path: str) -> int:
     """Bytes of a document, or of all below a folder."""
     try:

@@ -127,6 +127,11 @@ def alive(name: str) -> Owner | None:
     return next((one for number, one in _marks(name).items() if _lives(one, _path(name, number))), None)
 
 
+def is_own(one: Owner) -> bool:
+    """Whether a mark is this process's."""
+    return one.token in _held
+
+
 def _take(name: str, owner: Owner) -> int:
     """The number with which this process has come to own a name."""
     while True:

@@ -10,7 +10,7 @@ import zarr
 
 from raypipe import modules
 from raypipe.errors import DamageError, InputError
-from raypipe.store import objects
+from raypipe.store import objects, owner, strays
 from raypipe.store.bounds import is_sharded
 from raypipe.store.creation import (
     array_metadata,
@@ -48,7 +48,9 @@ class Verification:
         documents: damage to what the store knows of itself, one line each: plan, metadata, coordinates.
         shards: damaged shards, each with what is wrong.
         surplus: lines of the ledger for shards that the plan does not have.
-        missing: number of shards that are not made yet, which is no damage.
+        missing: shards that are not made yet, which is no damage.
+        strays: paths of what a killed write has left, or of chunks that the plan does not have: no damage.
+        foreign: paths of what else is there, which nobody touches.
         unchecked: what could not be checked, one line each.
     """
 
@@ -56,7 +58,9 @@ class Verification:
     documents: list[str] = field(default_factory=list)
     shards: dict[int, str] = field(default_factory=dict)
     surplus: list[int] = field(default_factory=list)
-    missing: int = 0
+    missing: list[int] = field(default_factory=list)
+    strays: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
     unchecked: list[str] = field(default_factory=list)
 
     @property
@@ -64,12 +68,28 @@ class Verification:
         """Whether no damage was found."""
         return not (self.documents or self.shards or self.surplus)
 
+    @property
+    def mendable(self) -> bool:
+        """Whether a repair would find something to do."""
+        return bool(self.missing or self.strays or not self.sound)
+
     def __str__(self) -> str:
         lines = [*self.documents]
         lines += [f"shard {shard}: {reason}" for shard, reason in self.shards.items()]
         lines += [f"the ledger has a line for shard {shard}, which the plan does not have" for shard in self.surplus]
-        lines += [f"{self.missing} shards are not made yet"] if self.missing else []
+        if self.missing:
+            lines.append(f"{len(self.missing)} shards are not made yet: {_ranges(self.missing)}")
+        lines += [f"{path} is left of a write that did not end, or is none of the plan's" for path in self.strays]
+        lines += [f"{path} is none of raypipe's" for path in self.foreign]
         return "\n".join([*lines, *(f"not checked: {one}" for one in self.unchecked)])
+
+
+def _ranges(numbers: list[int]) -> str:
+    """Ascending numbers, those in a row as their first and last: "3-7, 12"."""
+    known = set(numbers)
+    starts = [one for one in numbers if one - 1 not in known]
+    ends = [one for one in numbers if one + 1 not in known]
+    return ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True))
 
 
 def verify(name: str, *, repair: bool = False, each: Callable[[], object] = lambda: None) -> Verification:
@@ -88,7 +108,7 @@ def verify(name: str, *, repair: bool = False, each: Callable[[], object] = lamb
         RuntimeError: if making it again fails.
     """
     found = _inspect(name, each)
-    if repair and (found.missing or not found.sound):
+    if repair and found.mendable:
         modules.function(REPAIR)(found)
     return found
 
@@ -112,6 +132,11 @@ def _inspect(name: str, each: Callable[[], object]) -> Verification:
         found.unchecked.append("plan, metadata and coordinates: they were made before these had checksums")
     _check_arrays(found, plan, group)
     _check_shards(found, plan, group, each)
+    at_work = owner.alive(name)
+    if at_work is None or owner.is_own(at_work):
+        found.strays, found.foreign = strays.find(name, group)
+    else:
+        found.unchecked.append(f"what writes have left: {at_work} writes there now")
     return found
 
 
@@ -140,7 +165,7 @@ def _check_arrays(found: Verification, plan: StoredPlan, group: Mapping[str, Any
 
 def _check_shards(found: Verification, plan: StoredPlan, group: Mapping[str, Any], each: Callable[[], object]) -> None:
     """Each line of the ledger against the plan, and the values of its shard against the line."""
-    found.missing = len(set(range(plan.shards)) - set(finished(found.name)))
+    found.missing = sorted(set(range(plan.shards)) - set(finished(found.name)))
     sharded = [name for name, metadata in array_metadata(group).items() if is_sharded(metadata)]
     opened = {name: array for name, array in arrays(found.name).items() if name in sharded}
     for shard in finished(found.name):
@@ -205,6 +230,7 @@ def mend(template: Template, provenance: Mapping[str, Any], found: Verification)
     mark(name, complete=False)
     for shard in (*found.shards, *found.surplus):
         objects.delete(line_path(name, shard))
+    objects.delete_files(found.strays)
 
 
 def _origin(template: Template, provenance: Mapping[str, Any]) -> tuple[dict[str, Any], str]:

@@ -86,7 +86,8 @@ def scan(
     """
     own = {"diffusion_v": diffusion_v, "diffusion_u": diffusion_u, "k": k, "f": f}
     others = {"seeds": seeds, "size": size, "time_step": time_step, "frame_times": frame_times, "start": start}
-    if not (given := [name for name, value in {**own, **others}.items() if value is not None]):
+    usual = {**pattern_sets.USUAL, "frame_times": list(tables.FRAME_TIMES_2D), "start": "study"}
+    if not (given := [name for name, value in {**own, **others}.items() if value not in (None, usual.get(name))]):
         return pattern_sets.scan(every, dtype)
     if k is None or f is None or every != 1:
         raise InputError(

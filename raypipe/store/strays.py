@@ -1,0 +1,52 @@
+"""What lies in the folders of a store and belongs to nothing there.
+
+A write that is killed leaves a file `path#1` beside its place, though not in object stores; and there may be chunks
+that the plan does not have. Whatever else there is someone has put there: it is told, and left alone.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from raypipe.store import objects
+from raypipe.store.creation import array_metadata
+from raypipe.store.documents import group_path, line_path, plan_path
+
+_CHUNK = re.compile(r"c(/(0|[1-9][0-9]*))*")
+
+
+def find(name: str, group: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Paths of what is left over in a store that has such metadata, and of what is none of raypipe's.
+
+    Lines of the ledger for shards that the plan does not have are neither: they claim something.
+    """
+    arrays = array_metadata(group)
+    left, foreign = [], []
+    for path in (*objects.everything(f"{name}.ledger"), *objects.everything(f"{name}.zarr")):
+        place = re.sub(r"#[0-9]+$", "", path)
+        array, _, key = place.removeprefix(f"{name}.zarr/").partition("/")
+        if _belongs(name, place, arrays):
+            left += [path] if path != place else []
+        elif array in arrays and _CHUNK.fullmatch(key):
+            left.append(path)
+        else:
+            foreign.append(path)
+    return left, foreign
+
+
+def _belongs(name: str, place: str, arrays: Mapping[str, Any]) -> bool:
+    """Whether an object of a store has this path."""
+    if line := re.fullmatch(rf"{re.escape(name)}\.ledger/([0-9]+)\.json", place):
+        return place == line_path(name, int(line[1]))
+    array, _, key = place.removeprefix(f"{name}.zarr/").partition("/")
+    if array not in arrays:
+        return place in (plan_path(name), group_path(name))
+    return key == "zarr.json" or (_CHUNK.fullmatch(key) is not None and _is_planned(key, arrays[array]))
+
+
+def _is_planned(chunk: str, metadata: Mapping[str, Any]) -> bool:
+    """Whether an array has a chunk, or a shard, of this key."""
+    extents = metadata["chunk_grid"]["configuration"]["chunk_shape"]
+    counts = [-(-length // extent) for length, extent in zip(metadata["shape"], extents, strict=True)]
+    index = [int(one) for one in chunk.split("/")[1:]]
+    return len(index) == len(counts) and all(one < count for one, count in zip(index, counts, strict=True))
