@@ -16,6 +16,7 @@ import typer
 
 from raypipe import study
 from raypipe.errors import InputError, LostError, WorkError
+from raypipe.modules import FAIL_FAST_VARIABLE
 
 JOBS = Path(__file__).parent / "jobs"
 """Folder of the jobs, one file each."""
@@ -35,6 +36,10 @@ _STUDY = Annotated[
     typer.Option(
         "--study", help="A study of yours: the file that defines it, or the name of an installed one.  [default: none]"
     ),
+]
+
+_FAIL_FAST = Annotated[
+    bool, typer.Option("--fail-fast", help="Stop at the first shard that fails, instead of at the end.")
 ]
 
 
@@ -66,7 +71,8 @@ def _setting(given: str, flag: str) -> tuple[str, Any]:
 def call(main: Callable[..., Any], arguments: list[str] | None = None) -> None:
     """Call a job's `main` with flags, by default those of the command line.
 
-    Every job has one flag more than its `main`: `--study`, which makes a study known to all that follows.
+    Every job has one flag more than its `main`: `--study`, which makes a study known to all that follows; those that
+    compute shards, which have workers, have `--fail-fast` too.
 
     Raises:
         InputError: for a user's mistake, in the flags or found by the job.
@@ -93,15 +99,23 @@ def _invoke(command: Any, arguments: list[str] | None) -> None:
 
 def _with_study(main: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(main)
-    def called(*, study_of_flag: str | None, **flags: Any) -> Any:
+    def called(*, study_of_flag: str | None, fail_fast_flag: bool = False, **flags: Any) -> Any:
         if study_of_flag is not None:
             study.choose(study_of_flag)
+        if fail_fast_flag:
+            os.environ[FAIL_FAST_VARIABLE] = "1"
         return main(**flags)
 
     signature = inspect.signature(main)
-    flag = inspect.Parameter("study_of_flag", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_STUDY)
-    called.__signature__ = signature.replace(parameters=[*signature.parameters.values(), flag])  # type: ignore[attr-defined]
-    called.__annotations__ = {**main.__annotations__, "study_of_flag": _STUDY}
+    own: dict[str, tuple[Any, Any]] = {"study_of_flag": (None, _STUDY)}
+    if "workers" in signature.parameters:  # it computes shards
+        own["fail_fast_flag"] = (False, _FAIL_FAST)
+    further = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, (default, annotation) in own.items()
+    ]
+    called.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *further])  # type: ignore[attr-defined]
+    called.__annotations__ = {**main.__annotations__, **{name: annotation for name, (_, annotation) in own.items()}}
     return called
 
 

@@ -11,6 +11,9 @@ from typing import Any
 
 from raypipe.errors import InputError
 
+FAIL_FAST_VARIABLE = "RAYPIPE_FAIL_FAST"
+"""Whether a job stops at the first shard that fails; any text but none says so."""
+
 STUDY_VARIABLE = "RAYPIPE_STUDY"
 """Environment variable that names a study or its file, as the flag --study does; it is set for workers too."""
 

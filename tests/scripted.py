@@ -41,6 +41,18 @@ def die_once(mark, number=9):
         time.sleep(60)  # a signal that can be handled may come a little later
 
 
+def picky(parameters):
+    """Squares, but for the second and the third shard, which raise; these last, so that others have succeeded."""
+
+    def compute(rows):
+        if rows["sample"][0] in (3, 6):
+            time.sleep(1)
+            raise ValueError("odd")
+        return squares(parameters)(rows)
+
+    return compute
+
+
 def dying(parameters):
     """Squares, but the worker that first meets sample `at` is killed, as by a lost node."""
 

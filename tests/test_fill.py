@@ -2,9 +2,10 @@ import json
 
 import numpy as np
 import pytest
+import xarray
 
 from raypipe import catalog, store
-from raypipe.errors import InputError, LostError
+from raypipe.errors import InputError, LostError, WorkError
 from raypipe.run.fill import fill
 from raypipe.store import Coordinate, Plan, Variable
 
@@ -65,6 +66,54 @@ def test_a_failing_shard_is_named_and_the_rest_continues(tmp_path):
     np.testing.assert_array_equal(catalog.open("tests/squares").square, np.arange(10) ** 2)
     per_shard = [sum(path.name.startswith(f"{start}-") for path in calls.iterdir()) for start in (0, 3, 6, 9)]
     assert all(per_shard[shard] == 1 for shard in done)
+
+
+def test_other_shards_are_finished_and_failures_are_kept_until_they_are_made(tmp_path):
+    trigger = tmp_path / "trigger"
+    trigger.touch()
+    broken = plan("scripted:failing", at=3, while_exists=str(trigger), error="ZeroDivisionError")
+    for attempt in (1, 2):
+        with pytest.raises(
+            WorkError, match=r"shard 1 \(samples 3 to 5\): ZeroDivisionError.*tries again what is missing"
+        ):
+            fill(broken)
+        assert store.finished("tests/squares") == [0, 2, 3]
+        assert store.failed("tests/squares") == [1]
+        kept = store.failure("tests/squares", 1)
+        assert (kept.shard, kept.attempts) == (1, attempt)
+        assert "samples 3 to 5" in kept.error
+        assert 'raise {"InputError": InputError' in kept.traceback
+    attributes = xarray.open_zarr(store.location("tests/squares")).attrs
+    assert attributes["status"].startswith("incomplete: 3 of 4 shards; ")
+    found = store.verify("tests/squares")
+    assert (found.missing, found.strays, found.foreign) == ([1], [], [])
+    trigger.unlink()
+    fill(broken)
+    assert not store.failed("tests/squares")
+    assert store.verify("tests/squares").sound
+
+
+def test_the_first_failure_ends_it_where_asked(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAYPIPE_FAIL_FAST", "1")
+    with pytest.raises(WorkError, match=r"shard 0 .*: KeyError: 'at'; the same command tries again what is missing"):
+        fill(plan("scripted:failing"), workers=1)
+    assert len(store.failed("tests/squares")) < 4
+
+
+def test_where_nothing_succeeds_not_everything_is_tried():
+    with pytest.raises(
+        WorkError, match=r"all of the first 8 shards failed \((\d+, ){7}\d+\); .*The first: .*KeyError: 'at'"
+    ):
+        fill(plan("scripted:failing", samples=300), workers=1)
+    assert 8 <= len(store.failed("tests/squares")) < 100
+
+
+def test_several_failures_are_told_in_one_line():
+    with pytest.raises(
+        WorkError, match=r"tests/squares: 2 of 4 shards failed \(1, 2\); .*The first: .*ValueError: odd"
+    ):
+        fill(plan("scripted:picky"))
+    assert store.finished("tests/squares") == [0, 3]
 
 
 def test_a_users_mistake_found_by_a_worker_stays_one(tmp_path):

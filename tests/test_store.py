@@ -146,7 +146,7 @@ def test_every_chunk_has_a_checksum_and_is_there(store_root):
 def test_the_group_says_whether_it_is_complete(store_root):
     plan = template()
     store.create(plan, {})
-    assert xarray.open_zarr(store.location(plan.name)).attrs["status"].startswith("incomplete: shards that are not")
+    assert xarray.open_zarr(store.location(plan.name)).attrs["status"].startswith("incomplete: 0 of ")
     for shard in range(plan.shards):
         write(plan, shard)
     assert not store.is_marked_complete(plan.name)

@@ -19,7 +19,7 @@ class Status:
     Attributes:
         name: of it.
         kind: data, network, training, or what it is of a network, such as predictions.
-        state: complete, "3 of 10 shards", "12 epochs", or damaged.
+        state: complete, "3 of 10 shards, 1 failed", "12 epochs", or damaged.
         samples: of a store.
         size: in bytes, as it lies there.
         seconds: of a processor core, or of a training, that it took so far; None where that is not known.
@@ -73,13 +73,20 @@ def _store(one: Store) -> Status:
     return Status(
         name=one.name,
         kind=one.product or "data",
-        state="complete" if one.complete else f"{one.finished} of {one.shards} shards",
+        state=_state(one),
         samples=one.samples,
         size=size(one.name),
         seconds=sum(line.seconds for line in lines),
         created=store.plan_of(one.name).created,
         of=_origin(one),
     )
+
+
+def _state(one: Store) -> str:
+    if one.complete:
+        return "complete"
+    failed = len(store.failed(one.name))
+    return f"{one.finished} of {one.shards} shards" + (f", {failed} failed" if failed else "")
 
 
 def _origin(one: Store) -> str:

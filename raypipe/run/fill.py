@@ -21,6 +21,7 @@ import numpy as np
 
 from raypipe import modules, store
 from raypipe.errors import InputError, LostError, WorkError, own_traceback, plain
+from raypipe.modules import FAIL_FAST_VARIABLE
 from raypipe.run import cluster, environments
 from raypipe.run.progress import progress
 from raypipe.store import Plan, objects, owner
@@ -30,6 +31,15 @@ Compute = Callable[[Rows], Mapping[str, np.ndarray]]
 
 RETRIES = 3
 """How often a lost worker is replaced at one shard."""
+
+HOPELESS = 8
+"""If so many shards fail and none has succeeded, the others are not tried."""
+
+TOLD_SECONDS = 60.0
+"""How often a store says how far it is."""
+
+_NAMED = 20
+"""Shards that failed of which the message has the numbers; the ledger has all."""
 
 MOST_BLOCKS = 1000
 """Ray Data's driver keeps some 8 kB for each block, so that very many shards share these."""
@@ -69,15 +79,24 @@ class Worker:
                 seconds=time.perf_counter() - began,
                 attempt=self._attempt,
             )
-        except Exception as error:  # as a string: environments do not share the classes that an error may hold
-            kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
-            which = f"samples {samples.start} to {samples.stop - 1}"
-            if samples.stop - samples.start == 1:
-                which = f"sample {samples.start}"
-            notes = "".join(f" {note}" for note in getattr(error, "__notes__", ()))
-            message = plain(f"{self._name}, shard {shard['shard']} ({which}): {kind}{error}{notes}")
-            return {"samples": 0, "error": message, "traceback": own_traceback(error) if kind else "", "host": ""}
-        return {"samples": samples.stop - samples.start, "error": "", "traceback": "", "host": platform.node()}
+        except Exception as error:
+            return self._failed(int(shard["shard"]), samples, error)
+        made = {"samples": samples.stop - samples.start, "host": platform.node()}
+        return {"shard": int(shard["shard"]), "error": "", "traceback": "", **made}
+
+    def _failed(self, shard: int, samples: slice, error: Exception) -> dict[str, Any]:
+        """What became of a shard, as strings: environments do not share the classes that an error may hold."""
+        kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+        which = f"samples {samples.start} to {samples.stop - 1}"
+        if samples.stop - samples.start == 1:
+            which = f"sample {samples.start}"
+        notes = "".join(f" {note}" for note in getattr(error, "__notes__", ()))
+        message = plain(f"{self._name}, shard {shard} ({which}): {kind}{error}{notes}")
+        traceback = own_traceback(error) if kind else ""
+        if kind:
+            with contextlib.suppress(InputError):  # of a store that cannot be written others tell
+                store.record_failure(self._name, shard, message, traceback)
+        return {"shard": shard, "error": message, "traceback": traceback, "samples": 0, "host": ""}
 
 
 def _one_by_one(simulate: Callable[..., Mapping[str, Any]], constants: Mapping[str, Any]) -> Compute:
@@ -109,7 +128,8 @@ def fill(plan: Plan, *, workers: int | None = None, own: owner.Ownership | None 
     Raises:
         InputError: if `workers` is not positive, the store was made with other parameters, is being made by another job
             or cannot be written.
-        WorkError: if the computation of a shard fails; the message names it, and what is finished stays.
+        WorkError: if the computation of shards raises exceptions: at the end, when all others are finished, or at the
+            first if FAIL_FAST_VARIABLE is set, or if none succeeds. They are in the ledger, see `store.failure`.
         LostError: if workers are lost again and again at one shard.
     """
     if workers is not None and workers < 1:
@@ -135,18 +155,67 @@ def _complete(plan: Plan, workers: int | None, own: owner.Ownership) -> None:
     missing = store.missing(plan.name)
     done = plan.samples - sum(_length(plan, shard) for shard in missing)
     hosts: set[str] = set()
+    failures: list[Mapping[str, Any]] = []
     before = sorted(set(range(plan.shards)) - set(missing))
-    with objects.watched(), progress(plan.samples, plan.name, done=done, unit="sample") as bar:
-        for samples, host in _run(plan, missing, workers) if missing else ():
-            hosts.add(host)
-            bar.update(samples)
+    failed_before = set(store.failed(plan.name))
+    with (
+        objects.watched(),
+        progress(plan.samples, plan.name, done=done, unit="sample") as bar,
+        _told_how_far(plan, len(before)) as told,
+    ):
+        for result in _run(plan, missing, workers) if missing else ():
             own.check()
+            if result["error"]:
+                failures.append(result)
+                if os.environ.get(FAIL_FAST_VARIABLE) or (len(failures) == HOPELESS and not hosts):
+                    break
+                continue
+            hosts.add(result["host"])
+            bar.update(result["samples"])
+            if result["shard"] in failed_before:
+                store.forget_failure(plan.name, result["shard"])
+            told(1)
+    if failures:
+        raise _failure(plan, failures, hopeless=not hosts)
     if store.missing(plan.name):
         raise InputError(
             f"{plan.name} has shards that no worker's result reached; workers and driver see different folders: "
             f"set {objects.ROOT_VARIABLE} to one that all nodes share"
         )
     _finish(plan.name, before, hosts)
+
+
+@contextlib.contextmanager
+def _told_how_far(plan: Plan, done: int) -> Iterator[Callable[[int], None]]:
+    """Say in the attributes of a store, now and then and at the end, how many of its shards are there."""
+    last = time.monotonic()
+
+    def told(shards: int) -> None:
+        nonlocal done, last
+        done += shards
+        if time.monotonic() - last > TOLD_SECONDS:
+            last = time.monotonic()
+            store.mark(plan.name, complete=False, done=done)
+
+    try:
+        yield told
+    finally:
+        with contextlib.suppress(InputError):  # told by what has ended the run
+            store.mark(plan.name, complete=False, done=done)
+
+
+def _failure(plan: Plan, failures: Sequence[Mapping[str, Any]], *, hopeless: bool) -> WorkError:
+    """The exceptions of shards as one error, with the traceback of the first."""
+    first, count = failures[0], len(failures)
+    left = "; the same command tries again what is missing"
+    if count == 1:
+        return WorkError(f"{first['error']}{left}", first["traceback"])
+    numbers = ", ".join(str(one) for one in sorted(one["shard"] for one in failures)[:_NAMED])
+    what = f"all of the first {count}" if hopeless else f"{count} of {plan.shards}"
+    more = ", …" if count > _NAMED else ""
+    return WorkError(
+        f"{plan.name}: {what} shards failed ({numbers}{more}){left}. The first: {first['error']}", first["traceback"]
+    )
 
 
 def _compare_code(plan: Plan) -> None:
@@ -196,8 +265,8 @@ def _row(plan: Plan, shard: int) -> dict[str, Any]:
     return {"shard": shard, "start": bounds.start, "stop": bounds.stop, "columns": json.dumps(columns)}
 
 
-def _run(plan: Plan, shards: list[int], workers: int | None) -> Iterator[tuple[int, str]]:
-    """Yield the number of samples of each shard as it is finished, and the host that made it."""
+def _run(plan: Plan, shards: list[int], workers: int | None) -> Iterator[Mapping[str, Any]]:
+    """Yield what became of each shard, as `Worker` returns it; a user's mistake is raised."""
     import ray
     import ray.data
     import ray.exceptions
@@ -232,18 +301,12 @@ def _run(plan: Plan, shards: list[int], workers: int | None) -> Iterator[tuple[i
             max_task_retries=RETRIES,
         )
     try:
-        yield from _lengths(results.iter_rows())
+        for result in results.iter_rows():
+            if result["error"] and not result["traceback"]:
+                raise InputError(result["error"])
+            yield result
     except ray.exceptions.RayError as error:
         raise LostError(
             f"{plan.name}: workers were lost {RETRIES + 1} times at the same shard, perhaps for want of memory; "
             f"try fewer with --workers; what is finished stays. Ray says: {' '.join(plain(str(error)).split())[:500]}"
         ) from error
-
-
-def _lengths(results: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, str]]:
-    for result in results:
-        if result["traceback"]:
-            raise WorkError(result["error"], result["traceback"])
-        if result["error"]:
-            raise InputError(result["error"])
-        yield result["samples"], result["host"]

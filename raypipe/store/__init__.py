@@ -17,6 +17,7 @@ from raypipe.store.creation import (
     plan_of,
 )
 from raypipe.store.documents import Shard, StoredPlan
+from raypipe.store.failures import failed, failure, forget_failure, record_failure
 from raypipe.store.reading import arrays, open
 from raypipe.store.removal import remove
 from raypipe.store.shards import checksum, ledger, write_shard
@@ -35,7 +36,10 @@ __all__ = [
     "begun",
     "checksum",
     "create",
+    "failed",
+    "failure",
     "finished",
+    "forget_failure",
     "is_marked_complete",
     "label_attributes",
     "ledger",
@@ -46,6 +50,7 @@ __all__ = [
     "missing",
     "open",
     "plan_of",
+    "record_failure",
     "remove",
     "stored_parameters",
     "verify",

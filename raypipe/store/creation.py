@@ -27,7 +27,7 @@ from raypipe.store.documents import (
     read_plan,
     seal,
 )
-from raypipe.store.template import COMPLETE, INCOMPLETE, Template, seal_group, zarr_objects
+from raypipe.store.template import COMPLETE, Template, incomplete, seal_group, zarr_objects
 
 _REQUESTS = 16
 """Stores that are looked for at once."""
@@ -264,10 +264,13 @@ def rewrite(template: Template, provenance: Mapping[str, Any], created: str) -> 
         objects.put(f"{template.name}.zarr/{path}", data)
 
 
-def mark(name: str, *, complete: bool, **attributes: Any) -> None:
-    """Say in the attributes of a store whether it is complete, and what is known since."""
-    group = group_of(name, read_plan(name))
-    group["attributes"] |= {"status": COMPLETE if complete else INCOMPLETE, **attributes}
+def mark(name: str, *, complete: bool, done: int | None = None, **attributes: Any) -> None:
+    """Say in the attributes of a store whether it is complete, or how many shards are done, and what is known since."""
+    plan = read_plan(name)
+    group = group_of(name, plan)
+    if not complete and done is None:
+        done = len(finished(name))
+    group["attributes"] |= {"status": COMPLETE if complete else incomplete(done or 0, plan.shards), **attributes}
     objects.put(group_path(name), seal_group(group))
 
 

@@ -128,6 +128,15 @@ def read_line(name: str, shard: int) -> Shard:
     return _read(name, line_path(name, shard), Shard)[0]
 
 
+def read_document(name: str, path: str, model: type[Model]) -> Model:
+    """A document of a store that is there.
+
+    Raises:
+        DamageError: if it is not what was written.
+    """
+    return _read(name, path, model)[0]
+
+
 def _read(name: str, path: str, model: type[Model]) -> tuple[Model, bool]:
     """A document, and whether it has a checksum."""
     content = parse(name, path)

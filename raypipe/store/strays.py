@@ -11,6 +11,7 @@ from typing import Any
 from raypipe.store import objects
 from raypipe.store.creation import array_metadata
 from raypipe.store.documents import group_path, line_path, plan_path
+from raypipe.store.failures import failure_path
 
 _CHUNK = re.compile(r"c(/(0|[1-9][0-9]*))*")
 
@@ -36,8 +37,8 @@ def find(name: str, group: Mapping[str, Any]) -> tuple[list[str], list[str]]:
 
 def _belongs(name: str, place: str, arrays: Mapping[str, Any]) -> bool:
     """Whether an object of a store has this path."""
-    if line := re.fullmatch(rf"{re.escape(name)}\.ledger/([0-9]+)\.json", place):
-        return place == line_path(name, int(line[1]))
+    if line := re.fullmatch(rf"{re.escape(name)}\.ledger/(failed-)?([0-9]+)\.json", place):
+        return place in (line_path(name, int(line[2])), failure_path(name, int(line[2])))
     array, _, key = place.removeprefix(f"{name}.zarr/").partition("/")
     if array not in arrays:
         return place in (plan_path(name), group_path(name))

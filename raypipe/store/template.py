@@ -14,9 +14,13 @@ import zarr.storage
 
 from raypipe.store.documents import SEAL, Array, StoredPlan, digest
 
-INCOMPLETE = "incomplete: shards that are not in the ledger read as NaN, or as -1 where values are integers"
 COMPLETE = "complete"
-"""What the attribute `status` of a store says to those who open it with other tools."""
+"""What the attribute `status` of a store says to those who open it with other tools, once all of it is there."""
+
+
+def incomplete(done: int, shards: int) -> str:
+    """What it says before."""
+    return f"incomplete: {done} of {shards} shards; the others read as NaN, or as -1 where values are integers"
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,7 @@ def zarr_objects(template: Template, plan: StoredPlan) -> dict[str, bytes]:
         attributes={
             "Conventions": "CF-1.11",
             **template.attributes,
-            "status": INCOMPLETE,
+            "status": incomplete(0, plan.shards),
             "parameters": plan.parameters,
             "samples": plan.samples,
             "date_created": plan.created,

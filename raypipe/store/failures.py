@@ -1,0 +1,66 @@
+"""Shards whose computation raised an exception: kept beside the lines of the ledger until they are made."""
+
+import platform
+import re
+from datetime import UTC, datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from raypipe.errors import InputError
+from raypipe.store import objects
+from raypipe.store.documents import read_document, seal
+
+
+class Failure(BaseModel):
+    """What became of a shard: the error in one line, its traceback, and how often it was tried in all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    shard: int
+    error: str
+    traceback: str
+    attempts: int
+    host: str
+    written: str
+
+
+def failure_path(name: str, shard: int) -> str:
+    """Path of a shard's failure in the ledger."""
+    return f"{name}.ledger/failed-{shard:06d}.json"
+
+
+def failed(name: str) -> list[int]:
+    """Shards that raised an exception and have not been made since, ascending."""
+    found = (re.fullmatch(r".*/failed-([0-9]{6,})\.json", path) for path in objects.paths(f"{name}.ledger"))
+    return sorted(int(one[1]) for one in found if one)
+
+
+def failure(name: str, shard: int) -> Failure:
+    """What became of a shard that failed.
+
+    Raises:
+        DamageError: if it is not what was written.
+    """
+    return read_document(name, failure_path(name, shard), Failure)
+
+
+def record_failure(name: str, shard: int, error: str, traceback: str) -> None:
+    """Keep what became of a shard, and how often that was."""
+    try:
+        attempts = failure(name, shard).attempts
+    except InputError:  # there is none, or it is damaged: it is written anew
+        attempts = 0
+    one = Failure(
+        shard=shard,
+        error=error,
+        traceback=traceback,
+        attempts=attempts + 1,
+        host=platform.node(),
+        written=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    objects.put(failure_path(name, shard), seal(one))
+
+
+def forget_failure(name: str, shard: int) -> None:
+    """A shard was made after all."""
+    objects.delete(failure_path(name, shard))
