@@ -36,6 +36,7 @@ class Output:
         shape: of the array, known beforehand.
         dtype: name of NumPy's data type.
         units, long_name: for those who open the data set.
+        valid_range: lowest and highest possible value; a shard with another one, or with NaN, is not written.
     """
 
     dims: tuple[str, ...] = ()
@@ -43,6 +44,7 @@ class Output:
     dtype: str = "float64"
     units: str = "1"
     long_name: str = ""
+    valid_range: tuple[float, float] | None = None
 
 
 def product(**axes: Any) -> dict[str, np.ndarray]:
@@ -178,7 +180,7 @@ def simulations(
                 (samples, *one.shape),
                 one.dtype,
                 (1 if one.shape else shard, *one.shape),
-                {"units": one.units, **({"long_name": one.long_name} if one.long_name else {})},
+                _attributes(one),
             )
             for name, one in outputs.items()
         },
@@ -200,6 +202,14 @@ def simulations(
         environment=environment,
         grows=tuple(grows),
     )
+
+
+def _attributes(of: Output) -> dict[str, Any]:
+    return {
+        "units": of.units,
+        **({"long_name": of.long_name} if of.long_name else {}),
+        **({"valid_range": list(of.valid_range)} if of.valid_range else {}),
+    }
 
 
 def _check_arguments(simulate: Simulate, given: set[str]) -> None:

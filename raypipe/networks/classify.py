@@ -79,9 +79,15 @@ def plan_of(network: str, source_name: str, name: str, parameters: Mapping[str, 
                 (samples, classes),
                 "float32",
                 (shard, classes),
-                {"long_name": "probability of the class", "units": "1"},
+                {"long_name": "probability of the class", "units": "1", "valid_range": [0, 1]},
             ),
-            "predicted": Variable(("sample",), (samples,), "int64", (shard,), {"long_name": "most probable class"}),
+            "predicted": Variable(
+                ("sample",),
+                (samples,),
+                "int64",
+                (shard,),
+                {"long_name": "most probable class", "valid_range": [0, classes - 1]},
+            ),
         },
         coordinates={
             **{

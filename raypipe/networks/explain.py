@@ -7,6 +7,7 @@ start from a store of predictions.
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -17,7 +18,7 @@ from raypipe.networks import artifact, inputs, propagation, saliency
 from raypipe.networks.architecture import Architecture
 from raypipe.networks.relevance import CONTROLS, METHODS, OPAQUE, settings_of
 from raypipe.run.fill import fill
-from raypipe.store import Coordinate, Plan, Variable
+from raypipe.store import Coordinate, Plan, Variable, finite
 
 SALIENCY = "saliency"
 """What maps of fields are called, and the gradient among them; those of sequences are called "relevance"."""
@@ -260,14 +261,18 @@ def _variables(
     """Variables of the store and the samples of its shards."""
     product = "relevance" if architecture.is_sequence else SALIENCY
     shard, shape = SHARD_SAMPLES[product], architecture.input_shape
-    described: dict[str, tuple[tuple[str, ...], str, dict[str, str]]]
+    described: dict[str, tuple[tuple[str, ...], str, dict[str, Any]]]
     # Of fields the maps are over the plane: what comes after it, such as frames, are channels.
     dims = tuple(map(str, seen.dims if architecture.is_sequence else seen.dims[:3]))
     variable = str(seen.name)
     own = {key: value for key, value in seen.attrs.items() if key in ("long_name", "units")}
     if product == SALIENCY:
         described = {
-            "saliency": (dims, "float32", {"long_name": "saliency, scaled to [0, 1]", "units": "1"}),
+            "saliency": (
+                dims,
+                "float32",
+                {"long_name": "saliency, scaled to [0, 1]", "units": "1", "valid_range": [0, 1]},
+            ),
             variable: (dims, "float32", own),
         }
         if method in saliency.WITH_SCORE:
@@ -300,5 +305,5 @@ def _variables(
     variables = {}
     for name, (own_dims, dtype, attributes) in described.items():
         extent = shape[: len(own_dims) - 1]
-        variables[name] = Variable(own_dims, (samples, *extent), dtype, (shard, *extent), attributes)
+        variables[name] = Variable(own_dims, (samples, *extent), dtype, (shard, *extent), finite(dtype) | attributes)
     return variables, shard

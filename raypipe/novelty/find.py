@@ -134,11 +134,28 @@ class Search:
                 f"a threshold of {self.threshold:g}: {count} samples of {known.parameters['source']} tell novelties "
                 f"from 0 to {count / (count + 1):.4g}; choose one of these, or a calibration with more samples"
             )
+        classes = len(self.architecture.classes)
         described: dict[str, tuple[str, dict[str, Any]]] = {
-            "novelty": ("float64", {"long_name": "1 - share of calibration samples as far or farther", "units": "1"}),
-            "distance": ("float32", {"long_name": "distance from the training samples", "units": "1"}),
-            "nearest": ("int64", {"long_name": "class of the nearest training sample"}),
-            "flagged": ("int8", {"long_name": f"whether the novelty is {self.threshold:g} or more"}),
+            "novelty": (
+                "float64",
+                {
+                    "long_name": "1 - share of calibration samples as far or farther",
+                    "units": "1",
+                    "valid_range": [0, 1],
+                },
+            ),
+            "distance": (
+                "float32",
+                {"long_name": "distance from the training samples", "units": "1", "valid_range": [0, 2]},
+            ),
+            "nearest": (
+                "int64",
+                {"long_name": "class of the nearest training sample", "valid_range": [0, classes - 1]},
+            ),
+            "flagged": (
+                "int8",
+                {"long_name": f"whether the novelty is {self.threshold:g} or more", "valid_range": [0, 1]},
+            ),
             "group": ("int64", {"long_name": "group of flagged samples that are alike; -1 where there is none"}),
         }
         samples = asked.samples

@@ -175,9 +175,10 @@ class Refinement:
         every = np.arange(cells)
         meanings = {"flag_values": [0, 1], "flag_meanings": "interpolated simulated"}
         shard = min(cells, SHARD_CELLS)
+        classes = artifact.load(self.network).architecture.classes
         variables: dict[str, tuple[str, dict[str, Any]]] = {
-            "predicted": ("int64", {"long_name": "most probable class"}),
-            "confidence": ("float32", {"long_name": "probability of this class", "units": "1"}),
+            "predicted": ("int64", {"long_name": "most probable class", "valid_range": [0, len(classes) - 1]}),
+            "confidence": ("float32", {"long_name": "probability of this class", "units": "1", "valid_range": [0, 1]}),
             "simulated": ("int8", {"long_name": "whether the class is a simulation's or its neighbours'", **meanings}),
             "round": ("int64", {"long_name": "round in which it was simulated, -1 if it was not"}),
         }
@@ -197,7 +198,7 @@ class Refinement:
                 **self._places(every),
                 "class": Coordinate(
                     ("class",),
-                    list(artifact.load(self.network).architecture.classes),
+                    list(classes),
                     {"long_name": "name of the class"},
                 ),
             },

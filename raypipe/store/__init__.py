@@ -22,6 +22,7 @@ from raypipe.store.reading import arrays, open
 from raypipe.store.removal import remove
 from raypipe.store.shards import checksum, ledger, write_shard
 from raypipe.store.template import Coordinate, Plan, Template, Variable, label_attributes
+from raypipe.store.values import finite
 from raypipe.store.verification import Verification, mend, stored_parameters, verify
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "failed",
     "failure",
     "finished",
+    "finite",
     "forget_failure",
     "is_marked_complete",
     "label_attributes",

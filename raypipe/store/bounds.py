@@ -10,7 +10,8 @@ import numpy as np
 from zarr.core.metadata.v3 import ArrayV3Metadata
 
 from raypipe.errors import InputError
-from raypipe.store.documents import MOST_SHARDS
+from raypipe.store import values
+from raypipe.store.documents import MOST_BYTES, MOST_SHARDS
 from raypipe.store.template import Template, covering
 
 CHUNK_BYTES = 2**31 - 1
@@ -31,12 +32,16 @@ def check_template(template: Template) -> None:
     problems: dict[str, str | None] = {}
     if template.shards > MOST_SHARDS:
         problems["it"] = f"{template.shards} shards; there may be {MOST_SHARDS}"
+    if (size := len(json.dumps(dict(template.parameters), indent=4))) > MOST_BYTES // 2:
+        problems["the document of its parameters"] = f"{size} bytes as JSON; there may be {MOST_BYTES // 2}"
     for name, variable in template.variables.items():
         shard = (template.shard_samples, *covering(variable))
-        problems[name] = _excess(np.dtype(variable.dtype).itemsize, variable.chunks, shard)
+        problems[name] = values.misfit(variable.attributes) or _excess(
+            np.dtype(variable.dtype).itemsize, variable.chunks, shard
+        )
     for name, coordinate in template.coordinates.items():
-        values = np.asarray(coordinate.values)
-        problems[name] = _excess(values.itemsize, values.shape)
+        known = np.asarray(coordinate.values)
+        problems[name] = _excess(known.itemsize, known.shape)
     for name, problem in problems.items():
         if problem:
             raise InputError(f"{template.name}: {name} has {problem}; plan smaller pieces, or several stores")
@@ -66,6 +71,8 @@ def misfit(metadata: Mapping[str, Any]) -> str | None:
     for key in _NUMBERS & set(parsed.attributes):
         if numpy_type.kind not in "iuf" or not isinstance(parsed.attributes[key], int | float):
             return f"the attribute {key} = {parsed.attributes[key]!r}"
+    if problem := values.misfit(parsed.attributes):
+        return problem
     # Texts of any length are objects: at least a pointer for each.
     itemsize = np.dtype("O").itemsize if numpy_type.kind == "O" else max(numpy_type.itemsize, 1)
     chunk = metadata["chunk_grid"]["configuration"]["chunk_shape"]

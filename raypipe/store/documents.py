@@ -21,6 +21,10 @@ MOST_SHARDS = 10**7
 """Of a store: what is done is held against what is planned shard by shard, in memory."""
 
 
+MOST_BYTES = 2**26
+"""Of a document: a plan may list the samples that it was made of, but is no place for data."""
+
+
 class Array(BaseModel):
     """What the plan says of an array: its shape, and for coordinates, which are known beforehand, their checksum."""
 
@@ -153,9 +157,13 @@ def parse(name: str, path: str) -> dict[str, Any]:
     """A JSON object of a store, unchecked.
 
     Raises:
-        DamageError: if it is missing, or none.
+        DamageError: if it is missing, none, or larger than MOST_BYTES, and then it is not read.
     """
-    if (data := objects.find(path)) is None:
+    try:
+        data = objects.find(path, MOST_BYTES)
+    except OverflowError as error:
+        raise damage(name, path, str(error)) from error
+    if data is None:
         raise damage(name, path, "it is missing")
     try:
         content = json.loads(data)

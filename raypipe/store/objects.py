@@ -248,11 +248,18 @@ def age(path: str) -> float | None:
     return (now - written).total_seconds()
 
 
-def find(path: str) -> bytes | None:
-    """Read a small document under the root; None if there is none."""
+def find(path: str, most: float = math.inf) -> bytes | None:
+    """Read a small document under the root; None if there is none.
+
+    Raises:
+        OverflowError: if it has more than `most` bytes, before it is read.
+    """
     try:
         with reaching(f"read {path}"):
-            return bytes(obstore.get(*_object(path)).bytes())
+            found = obstore.get(*_object(path))
+            if found.meta["size"] > most:
+                raise OverflowError(f"it has {found.meta['size']} bytes; there may be {most}")
+            return bytes(found.bytes())
     except FileNotFoundError:
         return None
 

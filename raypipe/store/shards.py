@@ -18,6 +18,7 @@ from raypipe.store import objects
 from raypipe.store.bounds import is_sharded
 from raypipe.store.creation import array_metadata, finished, group_of, understood
 from raypipe.store.documents import Shard, line_path, read_line, read_plan, seal
+from raypipe.store.values import fault
 
 _REQUESTS = 32
 """Lines of the ledger that are read at once: an object store takes some 30 ms for each."""
@@ -57,7 +58,8 @@ def write_shard(
 
     Raises:
         InputError: if the arrays are not the store's variables, or one has another shape than the shard or values that
-            its data type cannot hold; or the store cannot be written, or its plan or metadata are damaged.
+            its data type or attributes do not allow; or the store cannot be written, or its plan or metadata are
+            damaged.
     """
     metadata = {
         variable: one for variable, one in array_metadata(group_of(name, read_plan(name))).items() if is_sharded(one)
@@ -81,6 +83,8 @@ def write_shard(
             if not np.can_cast(values.dtype, array.dtype, "same_kind"):
                 raise InputError(f"{variable} is of the data type {values.dtype}; expected {array.dtype}")
             stored[variable] = np.ascontiguousarray(values, dtype=array.dtype)
+            if wrong := fault(stored[variable], metadata[variable]["attributes"], samples.start):
+                raise InputError(f"{variable} of {wrong}: nothing is written; mend what computes it")
             array[samples] = stored[variable]
         encoded |= {path: chunk for path, chunk in memory.items() if chunk is not own}
     for path, chunk in encoded.items():

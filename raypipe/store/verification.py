@@ -34,6 +34,7 @@ from raypipe.store.documents import (
 from raypipe.store.reading import arrays
 from raypipe.store.shards import checksum
 from raypipe.store.template import Template, values_checksum
+from raypipe.store.values import fault
 
 REPAIR = "raypipe.repair:repair"
 """What makes damaged parts again: it needs Ray, of which a store knows nothing, and is looked up only then."""
@@ -189,8 +190,12 @@ def _problem(name: str, shard: int, plan: StoredPlan, opened: Mapping[str, zarr.
                 f"it is the line of shard {line.shard}, samples {line.start} to {line.stop - 1}, not of shard {shard}, "
                 f"samples {samples.start} to {samples.stop - 1}",
             )
-        if checksum({name: np.asarray(array[samples]) for name, array in opened.items()}) != line.checksum:
+        found = {variable: np.asarray(array[samples]) for variable, array in opened.items()}
+        if checksum(found) != line.checksum:
             return "its values are not those that were written"
+        for variable, array in opened.items():
+            if wrong := fault(found[variable], array.attrs.asdict(), samples.start):
+                return f"{variable} of {wrong}"
     except DamageError as error:
         return error.found
     return None

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from raypipe.store import Coordinate, Plan, Variable, label_attributes
+from raypipe.store import Coordinate, Plan, Variable, finite, label_attributes
 from raypipe.studies.andi import diffusion
 
 TRAJECTORIES_PER_SHARD = 1000
@@ -25,15 +25,19 @@ def trajectories(split: str, trajectories: int | None = None) -> Plan:
     count = USUAL_COUNTS.get(split, 10_000) if trajectories is None else trajectories
     planned = diffusion.trajectories(split, count)
     per_sample: dict[str, dict[str, Any]] = {
-        "exponent": {"long_name": "anomalous exponent", "units": "1"},
-        "noise": {"long_name": "standard deviation of the localisation noise", "units": "1"},
+        "exponent": {"long_name": "anomalous exponent", "units": "1", "valid_range": [0.05, 2]},
+        "noise": {
+            "long_name": "standard deviation of the localisation noise",
+            "units": "1",
+            "valid_range": [min(diffusion.NOISE_LEVELS), max(diffusion.NOISE_LEVELS)],
+        },
     }
     label = label_attributes(diffusion.ANDI_MODELS)
     shard = min(TRAJECTORIES_PER_SHARD, count)
     variables = {
         "position": Variable(
             ("sample", "time"), (count, diffusion.TRAJECTORY_LENGTH), "float64", (shard, diffusion.TRAJECTORY_LENGTH),
-            {"long_name": "position", "units": "1"},
+            {"long_name": "position", "units": "1", **finite("float64")},
         ),
         **{name: Variable(("sample",), (count,), "float64", (shard,), meaning) for name, meaning in per_sample.items()},
     }  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from raypipe.errors import choice
-from raypipe.store import Coordinate, Plan, Variable, label_attributes
+from raypipe.store import Coordinate, Plan, Variable, finite, label_attributes
 from raypipe.studies.gray_scott import integrator, starts, tables
 
 Rows = dict[str, np.ndarray]
@@ -28,6 +28,8 @@ _UNKNOWN = {"long_name": "class, not known"}
 
 USUAL = {"diffusion_u": 0.2, "diffusion_v": 0.1, "size": 128, "time_step": 0.25}
 """The study's settings of a simulation."""
+
+_MIXING = {"start": "study", **{key: value for key, value in USUAL.items() if key != "size"}}
 
 
 def patterns(split: str, per_class: int | None = None, dtype: str = "float64") -> Plan:
@@ -94,7 +96,7 @@ def planned(
                 (samples, size, size, len(times)),
                 settings["dtype"],
                 (1, size, size, len(times)),
-                _CONCENTRATION,
+                _concentration(settings),
             ),
             "steps": Variable(("sample",), (samples,), "int64", (shard,), _STEPS),
         },
@@ -106,6 +108,12 @@ def planned(
         compute="raypipe.studies.gray_scott.pattern_sets:simulated_patterns",
         columns=tuple(key for key in points if key != "label"),
     )
+
+
+def _concentration(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes of u: from 0 to 1 with the study's settings, with which a step mixes what is there, else finite."""
+    usual = all({"start": "study", **settings}.get(key) == value for key, value in _MIXING.items())
+    return {**_CONCENTRATION, **({"valid_range": [0, 1]} if usual else finite(settings["dtype"]))}
 
 
 def simulated_patterns(parameters: dict[str, Any]) -> Any:

@@ -1,0 +1,59 @@
+"""What values the attributes of an array allow, in the words of the CF conventions: `valid_range` and `flag_values`."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+_ROUNDING = 64
+"""By how many units in the last place of the range's larger end floating-point values may miss it."""
+
+
+def finite(dtype: str) -> dict[str, Any]:
+    """Attributes of floating-point values of which none is NaN or infinite."""
+    largest = float(np.finfo(dtype).max)
+    return {"valid_range": [-largest, largest]}
+
+
+def misfit(attributes: Mapping[str, Any]) -> str | None:
+    """What is wrong with the attributes themselves; None if values can be held against them."""
+    for key in ("valid_range", "flag_values"):
+        found = attributes.get(key, [0, 0])
+        known = isinstance(found, list | tuple) and all(
+            isinstance(one, int | float) and math.isfinite(one) for one in found
+        )
+        if not known or (key == "valid_range" and (len(found) != 2 or found[0] > found[1])):
+            return f"the attribute {key} = {found!r}"
+    return None
+
+
+def fault(values: np.ndarray, attributes: Mapping[str, Any], start: int) -> str | None:
+    """The first value of some samples, numbered from `start`, that the attributes of their array do not allow.
+
+    None if there is none. NaN and infinity lie in no range; without a range anything is allowed.
+    """
+    if not values.size:
+        return None
+    if (flags := attributes.get("flag_values")) is not None:
+        return _first(values, ~np.isin(values, flags), start, f"one of {', '.join(map(str, flags))}")
+    if (found := attributes.get("valid_range")) is None:
+        return None
+    low, high = map(float, found)
+    slack = 0.0
+    if values.dtype.kind == "f":
+        slack = _ROUNDING * float(np.finfo(values.dtype).eps) * max(abs(low), abs(high))
+    least, most = float(values.min()), float(values.max())
+    if math.isfinite(least) and math.isfinite(most) and low - slack <= least and most <= high + slack:
+        return None
+    wide = values.astype("float64")
+    inside = np.isfinite(wide) & (low - slack <= wide) & (wide <= high + slack)
+    any_number = high >= float(np.finfo("float32").max)
+    return _first(values, ~inside, start, "a finite number" if any_number else f"from {low:g} to {high:g}")
+
+
+def _first(values: np.ndarray, wrong: np.ndarray, start: int, expected: str) -> str | None:
+    if not wrong.any():
+        return None
+    place = np.unravel_index(int(wrong.argmax()), wrong.shape)
+    return f"sample {start + int(place[0])} is {values[place]}, expected {expected}"
