@@ -95,9 +95,11 @@ def test_other_shards_are_finished_and_failures_are_kept_until_they_are_made(tmp
 
 def test_the_first_failure_ends_it_where_asked(tmp_path, monkeypatch):
     monkeypatch.setenv("RAYPIPE_FAIL_FAST", "1")
-    with pytest.raises(WorkError, match=r"shard 0 .*: KeyError: 'at'; the same command tries again what is missing"):
-        fill(plan("scripted:failing"), workers=1)
-    assert len(store.failed("tests/squares")) < 4
+    alone = r"^tests/squares, shard \d+ \(samples \d+ to \d+\): KeyError: 'at'; the same command tries again what is"
+    with pytest.raises(WorkError, match=alone):
+        fill(plan("scripted:failing", samples=300), workers=1)
+    # What a worker had been given by then may have failed too.
+    assert 1 <= len(store.failed("tests/squares")) < 100
 
 
 def test_where_nothing_succeeds_not_everything_is_tried():
