@@ -21,7 +21,6 @@ scaling and noise for the whole array. (`challenge_theory_dataset` makes half as
 
 import json
 import os
-import shlex
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -51,7 +50,7 @@ Process = subprocess.Popen[str]
 def plain_package(processes: int) -> Iterator[list[Process]]:
     """Processes in the environment `andi` that have imported the package and wait for requests."""
     environments.warm("andi")
-    isolated = shlex.split(environments.runtime_env("andi")["py_executable"])
+    isolated = environments.command(environments.lock("andi"), *environments.QUIET)
     command = [*isolated, "python", str(BENCHMARKS / "andi_package.py")]
     checkout = BENCHMARKS.parent
     started = [

@@ -41,7 +41,7 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(folder: Path):
+def serving(folder: Path, address: str = "127.0.0.1"):
     """Serve S3 from a folder; the environment variables by which obstore finds it are set meanwhile."""
     # SeaweedFS serves gRPC on a port that is 10000 more, unless told.
     names = ["master.port", "master.port.grpc", "volume.port", "volume.port.grpc"]
@@ -52,13 +52,13 @@ def serving(folder: Path):
     config = folder / "s3.json"
     config.write_text(json.dumps({"identities": [{"name": "tests", "credentials": credentials, "actions": actions}]}))
     (folder / "data").mkdir()
-    settings = {"dir": folder / "data", "ip": "127.0.0.1", "ip.bind": "127.0.0.1", "s3.config": config}
-    settings |= {"s3.port.iceberg": 0, "s3.port.lance": 0, "master.telemetry": "false", **ports}
+    settings = {"dir": folder / "data", "ip": address, "ip.bind": address, "s3.config": config}
+    settings |= {"s3.port.iceberg": 0, "s3.port.lance": 0, "volume.max": 100, "master.telemetry": "false", **ports}
     flags = [f"-{name}={value}" for name, value in settings.items()]
     weed = Path(sys.executable).parent / "weed"
     command = [weed, "-logtostderr=true", "server", "-filer", "-s3", "-master.volumeSizeLimitMB=64", *flags]
     server = Server(command, folder / "log")
-    endpoint = f"http://127.0.0.1:{ports['s3.port']}"
+    endpoint = f"http://{address}:{ports['s3.port']}"
     try:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in {**KEYS, "AWS_ENDPOINT": endpoint, "AWS_ALLOW_HTTP": "true"}.items():

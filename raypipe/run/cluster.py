@@ -35,6 +35,10 @@ SETTINGS = {
     "RAY_OVERRIDE_RUNTIME_ENV_DEFAULT_EXCLUDES": "",
     # Ray's C++ core reports as an error that Ray Data's pool keeps its arguments in the object store, as it must.
     "RAY_BACKEND_LOG_LEVEL": "fatal",
+    # A host that is lost is unreachable before Ray takes it for dead, after a minute at most. What ran there is tried
+    # again three times meanwhile: not within that minute.
+    "RAY_task_actor_unavailable_retry_delay_base_ms": "30000",
+    "RAY_task_actor_unavailable_retry_max_delay_ms": "30000",
 }
 
 _TOLD = b"Set ray log level from environment variable"

@@ -30,6 +30,9 @@ ISOLATED = tuple(sorted(file.stem for file in LOCKS.glob("*.txt") if file.stem !
 RECORDED_PACKAGES = ("numpy", "scipy", "numba", "tensorflow", "keras", "zarr", "ray")
 """Packages whose versions are kept with what they made, beside those that an isolated environment was made for."""
 
+QUIET = ("--offline", "--quiet")
+"""How uv is to run workers: `warm` has fetched everything, and none should wait for, or fail without, a network."""
+
 
 def lock(name: str) -> Path:
     """Lock file of an isolated environment: one of raypipe's by name, or a file, relative to that of the chosen study.
@@ -51,8 +54,8 @@ def lock(name: str) -> Path:
     return file
 
 
-def _executable(file: str | Path, *options: str) -> list[str]:
-    # The interpreter and uv of the driver: nodes of a cluster are set up alike, and Ray wants one Python version.
+def command(file: str | Path, *options: str) -> list[str]:
+    """What runs Python in the environment of a lock file on this node, by this Python and the uv that belongs to it."""
     isolation = ["run", "--isolated", "--no-project", "--python", sys.executable]
     return [sys.executable, "-m", "uv", *isolation, "--with-requirements", str(file), *options]
 
@@ -65,12 +68,15 @@ def runtime_env(name: str | None) -> dict[str, Any]:
     """
     if name in (None, "cluster"):
         return {}
-    # Relative, where a copy of the file is in the working directory of workers; else where it is on this node, whose
-    # installation is that of all.
+    # raypipe's own are found by name, since each node has its copy of this package; of others, relative, where a copy
+    # of the file is in the working directory of workers; else where it is on this node.
     file, folder = lock(str(name)).resolve(), cluster.working_folder()
     seen = file.relative_to(folder) if folder and file.is_relative_to(folder) else file
-    # Offline: `warm` has fetched everything, and no worker should wait for, or fail without, a network.
-    return {"py_executable": shlex.join(_executable(seen, "--offline", "--quiet"))}
+    which = str(name) if name in ISOLATED else shlex.quote(str(seen))
+    # Ray's agent on the node has bash run this, and adds the file of Ray that makes a process a worker: from there
+    # follows the node's own Python, which may lie elsewhere than the driver's.
+    script = f'exec "${{0%/lib*/python*}}/bin/python" -m raypipe.run.enter {which} "$0" "$@"'
+    return {"py_executable": shlex.join(["bash", "-c", script])}
 
 
 def versions(name: str | None, packages: tuple[str, ...]) -> dict[str, str]:
@@ -116,10 +122,10 @@ def warm(name: str) -> None:
         InputError: if the environment cannot be made.
     """
     file, check = lock(name), ["python", "-c", "pass"]
-    if not subprocess.run([*_executable(file, "--offline", "--quiet"), *check], capture_output=True).returncode:
+    if not subprocess.run([*command(file, *QUIET), *check], capture_output=True).returncode:
         return
     logging.getLogger(__name__).info("making the environment %s, which takes a minute once", name)
-    if subprocess.run([*_executable(file, "--compile-bytecode"), *check]).returncode:
+    if subprocess.run([*command(file, "--compile-bytecode"), *check]).returncode:
         raise InputError(
             f"the environment {name!r} could not be made from {file}; see uv's message above, check the network, and "
             "try again"
