@@ -1,6 +1,7 @@
 """cluster.yaml is valid by Ray's own schema and by the checks that `ray up` makes first."""
 
 import json
+import re
 from importlib.resources import files
 from pathlib import Path
 
@@ -39,3 +40,18 @@ def test_nodes_run_the_versions_of_the_lock_with_authentication(cluster):
     starts = cluster["head_start_ray_commands"] + cluster["worker_start_ray_commands"]
     assert all("RAY_AUTH_MODE=token" in command for command in starts if "ray start" in command)
     assert any("make setup" in command for command in cluster["setup_commands"])
+
+
+def test_of_the_checkout_the_nodes_get_what_the_image_of_kubernetes_gets(cluster):
+    mounts = {place: source for place, source in cluster["file_mounts"].items() if not source.startswith("~")}
+    assert all(place == f"/home/ray/raypipe/{source}" for place, source in mounts.items())
+    copied = re.findall(r"^COPY --chown=\S+ (.+) \S+$", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
+    assert sorted(mounts.values()) == sorted(" ".join(copied).split())
+
+
+def test_strangers_are_kept_out_and_workers_go(cluster):
+    assert cluster["file_mounts"]["/home/ray/.ray/auth_token"] == "~/.ray/auth_token"
+    (head,) = [command for command in cluster["head_start_ray_commands"] if "--head" in command]
+    assert "--dashboard-host=127.0.0.1" in head
+    assert cluster["idle_timeout_minutes"] == 5
+    assert cluster["available_node_types"]["worker"]["min_workers"] == 0

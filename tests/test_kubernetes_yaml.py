@@ -1,50 +1,82 @@
-"""kubernetes.yaml is a RayJob as KubeRay takes it: versions of the lock, a token, and gone when it is done."""
+"""kubernetes.yaml is valid by the schema of KubeRay's RayJob, and says of token, versions and store what it must."""
 
 import copy
+import re
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
-from rayjob_schema import RAYJOB
 
 ROOT = Path(__file__).parent.parent
+SCHEMA = yaml.safe_load((ROOT / "tests/rayjob_schema.yaml").read_text())
 
 
 @pytest.fixture
 def job():
-    return yaml.safe_load((ROOT / "kubernetes.yaml").read_text())
+    # As Kubernetes gets it: what is named twice in the file is two things.
+    return copy.deepcopy(yaml.safe_load((ROOT / "kubernetes.yaml").read_text()))
+
+
+def containers(job):
+    cluster = job["spec"]["rayClusterSpec"]
+    groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+    return [one for group in groups for one in group["template"]["spec"]["containers"]]
 
 
 def test_valid_by_the_schema(job):
-    jsonschema.validate(job, RAYJOB)
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.validate(job, SCHEMA)
 
 
 @pytest.mark.parametrize(
-    "damage",
+    ("path", "value"),
     [
-        lambda spec: spec.update(entryPoint="typo"),
-        lambda spec: spec["rayClusterSpec"]["workerGroupSpecs"][0].update(maxReplicas="eight"),
-        lambda spec: spec["rayClusterSpec"]["headGroupSpec"].pop("template"),
-        lambda spec: spec["rayClusterSpec"]["headGroupSpec"]["rayStartParams"].update({"num-cpus": 0}),
-        lambda spec: spec["rayClusterSpec"]["authOptions"].update(mode="tokens"),
+        ("spec/rayClusterSpec/authOptions/mode", "none"),
+        ("spec/rayClusterSpec/rayVersion", 2.60),
+        ("spec/rayClusterSpec/headGroupSpec/rayStartParams/num-cpus", 0),
+        ("spec/ttlSecondsAfterFinish", 600),
+        ("spec/rayClusterSpec/autoscalerOptions/idleTimeoutSeconds", "5m"),
     ],
 )
-def test_the_schema_is_one_that_refuses(job, damage):
-    damaged = copy.deepcopy(job)
-    damage(damaged["spec"])
+def test_the_schema_is_one_that_refuses(job, path, value):
+    *parents, last = path.split("/")
+    inner = job
+    for name in parents:
+        inner = inner[name]
+    inner[last] = value
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(damaged, RAYJOB)
+        jsonschema.validate(job, SCHEMA)
 
 
-def test_a_token_and_the_version_of_the_lock(job):
+def test_the_version_is_that_of_the_lock_and_of_the_image(job):
+    version = job["spec"]["rayClusterSpec"]["rayVersion"]
+    assert f"\nray=={version} " in (ROOT / "raypipe/run/envs/cluster.txt").read_text()
+    assert f"FROM rayproject/ray:{version}-py311-cpu\n" in (ROOT / "Dockerfile").read_text()
+
+
+def test_strangers_are_kept_out_and_nothing_is_left_on(job):
     cluster = job["spec"]["rayClusterSpec"]
-    assert cluster["authOptions"] == {"mode": "token"}
-    assert f"\nray=={cluster['rayVersion']} " in (ROOT / "raypipe/run/envs/cluster.txt").read_text()
+    assert cluster["authOptions"] == {"mode": "token", "secretName": "raypipe-token"}
+    assert cluster["enableInTreeAutoscaling"]
+    assert all(group["minReplicas"] == 0 for group in cluster["workerGroupSpecs"])
+    assert job["spec"]["shutdownAfterJobFinishes"]
+    assert "serviceType" not in cluster["headGroupSpec"], "the head's service is reached from inside only"
 
 
-def test_it_goes_when_it_is_done(job):
-    assert job["spec"]["shutdownAfterJobFinishes"] is True
-    (workers,) = job["spec"]["rayClusterSpec"]["workerGroupSpecs"]
-    assert workers["minReplicas"] == 0
-    assert job["spec"]["rayClusterSpec"]["enableInTreeAutoscaling"] is True
+def test_every_pod_knows_the_store_and_takes_no_more_than_it_asks_for(job):
+    for container in containers(job):
+        assert "RAYPIPE_STORE" in [one["name"] for one in container["env"]]
+        assert container["envFrom"]
+        assert container["resources"]["requests"] == container["resources"]["limits"]
+
+
+def test_the_entrypoint_is_a_job(job):
+    name = re.fullmatch(r"raypipe (\w+)", job["spec"]["entrypoint"])[1]
+    assert (ROOT / f"jobs/{name}.py").is_file()
+
+
+def test_what_the_image_is_made_of_is_there():
+    sources = re.findall(r"^COPY --chown=\S+ (.+) \S+$", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
+    assert sources
+    assert all((ROOT / one).exists() for line in sources for one in line.split())
