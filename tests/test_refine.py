@@ -37,7 +37,7 @@ def own(monkeypatch):
     parabola.save_network()
 
 
-def fill_marked(plan, *, workers=None):
+def fill_marked(plan, *, workers=None, own=None):
     fill_here(plan)
     store.mark(plan.name, complete=True)
 

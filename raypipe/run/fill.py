@@ -176,7 +176,7 @@ def _complete(plan: Plan, workers: int | None, own: owner.Ownership) -> None:
                 store.forget_failure(plan.name, result["shard"])
             told(1)
     if failures:
-        raise _failure(plan, failures, hopeless=not hosts)
+        raise _failure(plan, failures, hopeless=not hosts and len(failures) < len(missing))
     if store.missing(plan.name):
         raise InputError(
             f"{plan.name} has shards that no worker's result reached; workers and driver see different folders: "
