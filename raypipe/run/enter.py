@@ -1,4 +1,4 @@
-"""Enter an isolated environment on the node of a worker: `python -m raypipe.run.enter andi worker.py …`."""
+"""Enter an isolated environment on the node of a worker: `python -m raypipe.run.enter explain worker.py …`."""
 
 import os
 import sys
