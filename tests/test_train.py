@@ -16,7 +16,7 @@ from scripted_training import DyingTask
 from tiny_data import write_patterns, write_trajectories
 
 from raypipe import catalog
-from raypipe.errors import InputError, WorkError
+from raypipe.errors import DamageError, InputError, WorkError
 from raypipe.networks import artifact, fit, inputs, trial
 from raypipe.networks.fit import HISTORY, Fit
 from raypipe.networks.train import Settings, data_names, summary, train
@@ -192,6 +192,20 @@ def test_what_is_trained_is_left_alone(trained, monkeypatch):
         with pytest.raises(InputError, match=f"123-2 is already trained.*{difference}.*delete .*123-2.safetensors"):
             train(TWO, dataclasses.replace(SETTINGS, **other))
     assert files(trained[0]) == kept
+
+
+def test_a_damaged_shard_of_the_training_data_is_named_before_anything_is_trained(store_root, monkeypatch):
+    write_data()
+    chunk = store_root / "andi/train.zarr/position/c/0/0"
+    content = bytearray(chunk.read_bytes())
+    content[len(content) // 2] ^= 1
+    chunk.write_bytes(content)
+    monkeypatch.setattr("raypipe.run.cluster.connect", lambda: pytest.fail("told before that"))
+    with pytest.raises(
+        DamageError, match=r"andi/train\.zarr/position/c/0/0 is damaged: .*raypipe verify andi/train --repair$"
+    ):
+        train(TWO, SETTINGS)
+    assert objects.files("networks") == []
 
 
 def test_a_network_that_another_job_trains_is_refused(monkeypatch):

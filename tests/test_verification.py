@@ -164,6 +164,22 @@ def test_a_line_that_is_a_copy_of_anothers(sound_store):
     assert "it is the line of shard 0, samples 0 to 1, not of shard 1, samples 2 to 3" in found.shards[1]
 
 
+def test_a_line_of_another_name_counts_for_nothing(sound_store):
+    (sound_store / "five.ledger/000001.json").rename(sound_store / "five.ledger/0000001.json")
+    found = store.verify(NAME)
+    assert found.missing == [1]
+    assert found.foreign == [f"{NAME}.ledger/0000001.json"]
+
+
+def test_a_shard_that_is_another_arrays_chunk(sound_store):
+    """Which ends with a checksum of itself, and is as long as the index of a shard: it points beyond its end."""
+    shutil.copy(sound_store / "five.zarr/frame/c/0", sound_store / "five.zarr/u/c/2/0")
+    said = r"u/c/2/0 is damaged: its index points to byte \d+, and it has 36; mend it with: raypipe verify"
+    with pytest.raises(DamageError, match=said):
+        store.open(NAME).u.load()
+    assert list(store.verify(NAME).shards) == [2]
+
+
 def test_a_line_for_a_shard_that_is_none(sound_store):
     shutil.copy(sound_store / "five.ledger/000000.json", sound_store / "five.ledger/000007.json")
     assert store.verify(NAME).surplus == [7]

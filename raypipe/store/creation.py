@@ -21,6 +21,7 @@ from raypipe.store.documents import (
     damage,
     digest,
     group_path,
+    line_path,
     mending,
     parse,
     plan_path,
@@ -161,7 +162,7 @@ def _contradictions(plan: StoredPlan, group: Mapping[str, Any]) -> list[str]:
 def finished(name: str) -> list[int]:
     """Shards in the ledger, ascending."""
     found = (re.fullmatch(r".*/([0-9]{6,})\.json", path) for path in objects.paths(f"{objects.checked(name)}.ledger"))
-    return sorted(int(line[1]) for line in found if line)
+    return sorted(int(line[1]) for line in found if line and line[0] == line_path(name, int(line[1])))
 
 
 def missing(name: str) -> list[int]:

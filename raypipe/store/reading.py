@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import zarr
 import zarr.registry
 import zarr.storage
-from zarr.abc.store import ByteRequest
+from zarr.abc.store import ByteRequest, RangeByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.core.codec_pipeline import BatchedCodecPipeline
 from zarr.storage import StorePath
@@ -66,10 +66,18 @@ class StrictStore(zarr.storage.WrapperStore[_Objects]):
                 return None
         else:
             lax = self._lax
-        with objects.reaching(f"read {self.name}.zarr/{key}"):
-            found = await super().get(key, prototype, byte_range)
+        path = f"{self.name}.zarr/{key}"
+        try:
+            with objects.reaching(f"read {path}"):
+                found = await super().get(key, prototype, byte_range)
+        except InputError as error:
+            # The index of a shard, which has its own checksum, may be another's.
+            if not isinstance(byte_range, RangeByteRequest) or byte_range.start < objects.size(path):
+                raise
+            reason = f"its index points to byte {byte_range.start}, and it has {objects.size(path)}"
+            raise damage(self.name, path, reason) from error
         if is_chunk and not lax and (found is None or not len(found)):
-            raise damage(self.name, f"{self.name}.zarr/{key}", "it is missing" if found is None else "it is empty")
+            raise damage(self.name, path, "it is missing" if found is None else "it is empty")
         return found
 
 
