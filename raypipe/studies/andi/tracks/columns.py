@@ -1,0 +1,123 @@
+"""Which columns of a table are what: track, frame and positions, by the names that programs give them."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from raypipe.errors import InputError
+
+AXES = ("x", "y", "z")
+ROLES = ("track", "frame", *AXES)
+
+ONE_TRACK = "none"
+"""Given as the column of tracks: the whole file is a single one."""
+
+_PLACES = ("position", "pos", "coordinate", "coord", "centroid")
+
+_NAMES = {
+    "track": (
+        "track id",
+        "trackid",
+        "track",
+        "particle",
+        "particle id",
+        "trajectory",
+        "trajectory id",
+        "traj idx",
+        "traj id",
+        "traj",
+        "track number",
+        "track no",
+        "molecule",
+        "molecule id",
+        "trace",
+        "trace id",
+        "tid",
+        "id",
+    ),
+    "frame": (
+        "frame",
+        "frame number",
+        "frame no",
+        "frame idx",
+        "frame index",
+        "frames",
+        "image number",
+        "time point",
+        "timepoint",
+        "slice",
+        "position t",
+        "t",
+        "time",
+        "timestamp",
+    ),
+} | {
+    axis: (axis, *(name for word in _PLACES for name in (f"{word} {axis}", f"{axis} {word}")), f"{axis}c")
+    for axis in AXES
+}
+"""Names of the field, as `_plain` makes them, the surest first: TrackMate, trackpy, MOSAIC, u-track, the challenges."""
+
+_UNITS = {"um", "μm", "nm", "mm", "px", "pix", "pixel", "pixels", "micron", "microns", "s", "sec", "ms", "seconds"}
+
+
+def _plain(name: str) -> str:
+    """A name without case, brackets, punctuation and a unit at its end."""
+    name = re.sub(r"\([^)]*\)|\[[^]]*\]", " ", unicodedata.normalize("NFKC", name).casefold())
+    words = re.split(r"[\W_]+", name)
+    words = [word for word in words if word]
+    if len(words) > 1 and words[-1] in _UNITS:
+        words.pop()
+    return " ".join(words)
+
+
+def recognise(names: Sequence[str], given: dict[str, str], where: str) -> dict[str, str | None]:
+    """The column of each role, of `track`, `frame`, `x` and of `y` and `z` where there are such.
+
+    `given` says it for some roles, and goes before what is recognised; `where` names the file in messages. The column
+    of tracks is None if it is given as ONE_TRACK.
+
+    Raises:
+        InputError: if a column that is needed is not found, or two could be meant; the message lists what there is.
+    """
+    found: dict[str, str | None] = {}
+    plain = {name: _plain(name) for name in names}
+    there = ", ".join(name for name in names if name.strip()) or "none"
+    for role in ROLES:
+        if role in given:
+            if given[role] not in names and not (role == "track" and given[role] == ONE_TRACK):
+                raise InputError(f"{where} has no column {given[role]!r}; its columns are {there}")
+            found[role] = given[role] if given[role] in names else None
+            continue
+        for known in _NAMES[role]:
+            of_it = [name for name in names if plain[name] == known and name not in given.values()]
+            if len(of_it) > 1:
+                raise InputError(f"{where}: {role} may be {' or '.join(of_it)}; say which by --columns {role}=…")
+            if of_it:
+                found[role] = of_it[0]
+                break
+    if missing := [role for role in ("track", "frame", "x") if role not in found]:
+        one = f", or --columns track={ONE_TRACK} if the file is a single track" if "track" in missing else ""
+        raise InputError(
+            f"{where}: no column is known as {' or '.join(missing)}; its columns are {there}; "
+            f"say which by --columns {','.join(f'{role}=…' for role in missing)}{one}"
+        )
+    if "z" in found and "y" not in found:
+        del found["z"]
+    return found
+
+
+def parse(text: str | None) -> dict[str, str]:
+    """Columns by role, from `track=TRACK_ID,frame=FRAME,x=POSITION_X`.
+
+    Raises:
+        InputError: if a part is no such pair, or names no role.
+    """
+    given: dict[str, str] = {}
+    for part in (text or "").split(","):
+        role, equals, name = part.partition("=")
+        if not text:
+            break
+        if not equals or not name or role.strip() not in ROLES:
+            raise InputError(f"--columns has {part!r}; expected such as track=TRACK_ID,frame=FRAME,x=X,y=Y")
+        given[role.strip()] = name
+    return given

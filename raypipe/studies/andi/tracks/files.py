@@ -1,0 +1,154 @@
+"""Points of tracks from files: tables of any program, TrackMate's XML, MATLAB arrays, the AnDi challenges' texts.
+
+A file is opened as a `Source`, which says how it was understood and gives its points in pieces, so that a file may be
+larger than memory where its format allows it (CSV and the like, Parquet).
+"""
+
+import codecs
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet
+
+from raypipe.errors import InputError
+from raypipe.studies.andi.tracks import formats
+from raypipe.studies.andi.tracks.columns import AXES, recognise
+
+_PIECE = 2**20
+"""Rows of a table that are read at once."""
+
+_UNLINKED = {"", "none", "nan", "na", "null"}
+"""What programs write in the place of a track's name for a point that belongs to none; as numbers, less than 0."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file of tracks, understood.
+
+    Attributes:
+        layout: what it was taken for, in words.
+        pieces: its points in pieces, tables with `track` (text, missing where a point belongs to none), `frame` and
+            the positions, of x, y and z those that there are; float64, NaN where there is no number.
+    """
+
+    layout: str
+    pieces: Callable[[], Iterator[pd.DataFrame]]
+
+
+def open_tracks(path: Path, columns: dict[str, str] | None = None) -> Source:
+    """Open a file of tracks; `columns` are those that the user names, by role.
+
+    Raises:
+        InputError: if it is empty, of a kind that is not known, or its columns are not.
+    """
+    given = columns or {}
+    try:
+        head = _head(path)
+        suffix = path.suffix.lower()
+        if suffix in (".parquet", ".pq") or head.startswith(b"PAR1"):
+            return _parquet(path, given)
+        if suffix == ".mat" or head.startswith(b"MATLAB"):
+            return _whole("MATLAB array", lambda: formats.matlab(path, given))
+        if head.lstrip(codecs.BOM_UTF8).lstrip().startswith(b"<"):
+            return _whole("TrackMate XML", lambda: formats.trackmate(path))
+        return _text(path, head, given)
+    except (OSError, UnicodeError, pyarrow.ArrowInvalid, pd.errors.ParserError) as error:
+        raise InputError(f"{path} cannot be read as tracks: {' '.join(str(error).split())}") from error
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        head = file.read(2**16)
+    if not head.strip():
+        raise InputError(f"{path} is empty; expected a table of tracks")
+    return head
+
+
+def _whole(layout: str, read: Callable[[], tuple[str, pd.DataFrame]]) -> Source:
+    said, table = read()
+    return Source(f"{layout}: {said}", lambda: iter([table]))
+
+
+def _parquet(path: Path, given: dict[str, str]) -> Source:
+    file = pyarrow.parquet.ParquetFile(path)
+    found = recognise(file.schema_arrow.names, given, str(path))
+
+    def pieces() -> Iterator[pd.DataFrame]:
+        names = [name for name in found.values() if name]
+        for batch in pyarrow.parquet.ParquetFile(path).iter_batches(_PIECE, columns=names):
+            yield _canonical(batch.to_pandas(), found)
+
+    return Source(f"Parquet: {_shown(found)}", pieces)
+
+
+def _text(path: Path, head: bytes, given: dict[str, str]) -> Source:
+    encoding = _encoding(head)
+    lines = codecs.getincrementaldecoder(encoding)("replace").decode(head).splitlines()
+    first = lines[0]
+    if formats.is_challenge(first):
+        return _whole("AnDi challenge, dimension;positions", lambda: formats.challenge(path))
+    separator = next((mark for mark in "\t;," if mark in first), r"\s+")
+    decimal = "," if separator != "," and any("," in line for line in lines[1:]) else "."
+    options: dict[str, Any] = {"sep": separator, "decimal": decimal, "encoding": encoding, "index_col": False}
+    sample = pd.read_csv(path, **options, nrows=8, dtype=str)
+    found = recognise(list(sample.columns), given, str(path))
+    units = _rows_of_units(sample[[name for axis in AXES if (name := found.get(axis))]])
+
+    def pieces() -> Iterator[pd.DataFrame]:
+        names = list(dict.fromkeys(name for name in found.values() if name))
+        types: Any = {found["track"]: str} if found["track"] else None
+        with pd.read_csv(
+            path, **options, usecols=names, dtype=types, skiprows=range(1, 1 + units), chunksize=_PIECE
+        ) as parts:
+            for part in parts:
+                yield _canonical(part, found)
+
+    kind = {"\t": "table with tabulators", ";": "table with ;", ",": "CSV"}.get(separator, "table with spaces")
+    more = [f"decimal {decimal}"] if decimal != "." else []
+    more += [encoding] if encoding not in ("utf-8", "utf-8-sig") else []
+    return Source(f"{', '.join([kind, *more])}: {_shown(found)}", pieces)
+
+
+def _encoding(head: bytes) -> str:
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if head.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8"
+
+
+def _rows_of_units(positions: pd.DataFrame) -> int:
+    """How many rows follow the names that are names and units again, as TrackMate writes three."""
+    numbers = positions.apply(pd.to_numeric, errors="coerce").notna().any(axis=1).to_numpy()
+    return int(numbers.argmax()) if numbers.any() else 0
+
+
+def _shown(found: dict[str, str | None]) -> str:
+    return ", ".join(f"{role} = {name if name is not None else 'all one'}" for role, name in found.items())
+
+
+def _canonical(table: pd.DataFrame, found: dict[str, str | None]) -> pd.DataFrame:
+    """The columns by their roles, as `Source.pieces` has them."""
+    numbers = {
+        role: pd.to_numeric(table[name], errors="coerce").astype("float64")
+        for role, name in found.items()
+        if role != "track" and name is not None
+    }
+    track = found["track"]
+    names = track_names(table[track]) if track is not None else pd.Series("1", index=table.index, dtype="str")
+    return pd.DataFrame({"track": names, **numbers})
+
+
+def track_names(column: pd.Series) -> pd.Series:
+    """Names of tracks as text, 7.0 as 7; missing where a point belongs to no track."""
+    text = column.astype("str").str.strip().str.replace(r"^(-?\d+)\.0*$", r"\1", regex=True)
+    unlinked = column.isna() | text.str.casefold().isin(_UNLINKED) | text.str.fullmatch(r"-\d+")
+    return text.mask(unlinked, np.nan)

@@ -1,0 +1,193 @@
+"""Tracks put in order: sorted by frame, without what cannot be used, gaps treated, with a word for what was done."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from raypipe.studies.andi.tracks.columns import AXES
+
+GAPS = ("interpolate", "split", "refuse")
+"""What may be done with frames that a track lacks, the usual way first."""
+
+FEWEST, MOST = 10, 1000
+"""Points of a track, so many at least and at most, that the networks have learnt."""
+
+_OFF_FRAME = 0.2
+"""How far, as a share of the step between frames, a time may be from a frame."""
+
+_LEFT = {"track": "str", "points": "int64", "why": "str"}
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """Tracks in one number of dimensions, ready to be looked at.
+
+    Attributes:
+        table: a row per track: `track`, `part` (from 1 where a track was split at gaps, else 0), `first_frame`,
+            `points` (with those interpolated), `interpolated`, and of the whole track `doubled` (frames in which it had
+            several positions) and `unread` (points without a number).
+        positions: of all tracks one after the other, shape (points, dimensions), float64, as the file has them.
+    """
+
+    table: pd.DataFrame
+    positions: np.ndarray
+
+    @property
+    def starts(self) -> np.ndarray:
+        """Where each track begins in `positions`, and where the last ends; int64, one more than tracks."""
+        return np.concatenate([[0], np.cumsum(self.table["points"])]).astype("int64")
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """What became of points.
+
+    Attributes:
+        tracks: those that can be used, by the number of their dimensions.
+        left: a row per track that was left out: `track`, `points`, `why`.
+        unlinked: points that belong to no track.
+    """
+
+    tracks: dict[int, Tracks]
+    left: pd.DataFrame
+    unlinked: int
+
+
+def frame_step(points: pd.DataFrame) -> float:
+    """What lies between one frame and the next: the commonest difference within tracks; 1 if nothing tells.
+
+    A column of times, or of each second frame, is so understood.
+    """
+    by_frame = points.dropna(subset=["track", "frame"]).sort_values(["track", "frame"], kind="stable")
+    steps = by_frame["frame"].diff()[by_frame["track"].eq(by_frame["track"].shift())]
+    commonest = steps[steps > 0].round(9).mode()
+    return float(commonest.iloc[0]) if len(commonest) else 1.0
+
+
+def axes_used(points: pd.DataFrame) -> tuple[str, ...]:
+    """The axes along which anything moves: a z that is the same everywhere is no axis."""
+    there = [axis for axis in AXES if axis in points]
+    return tuple([axis for axis in there if points[axis].nunique() > 1] or there[:1])
+
+
+def order(points: pd.DataFrame, step: float, axes: Sequence[str], gaps: str = GAPS[0]) -> Ordered:
+    """Put whole tracks in order, of points as `Source.pieces` gives them.
+
+    - Points without a track are counted and left out.
+    - A point without a number on one of its track's axes is taken for missing. An axis on which a track has no number
+      at all is none of its axes.
+    - Points of one frame at one place are one. A frame in which a track has several positions is taken for missing, as
+      which of them it was cannot be known; so a track that splits ends where it does.
+    - Frames missing between the first and the last are a gap: positions are interpolated linearly, or the track is
+      split there, or left out, as `gaps` says.
+    - Left out are tracks, and parts of such, of fewer than FEWEST points, those that do not move, those that miss more
+      frames than they have, and those whose frames are no multiples of the step.
+
+    `step` is `frame_step` of the file, `axes` its `axes_used`.
+    """
+    linked = points.dropna(subset=["track"])
+    tracks: dict[int, Tracks] = {}
+    left = [pd.DataFrame(columns=list(_LEFT)).astype(_LEFT)]
+    numbers = linked[list(axes)].notna().groupby(linked["track"], sort=False).any()
+    for kind, of_kind in numbers.groupby(list(axes), sort=False):
+        own = [axis for axis, has in zip(axes, tuple(kind), strict=True) if has]
+        members = linked[linked["track"].isin(of_kind.index)]
+        if own:
+            made, out = _ordered(members, own, step, gaps)
+            tracks[len(own)] = _joined(tracks[len(own)], made) if len(own) in tracks else made
+        else:
+            sizes = members.groupby("track", sort=False).size()
+            out = pd.DataFrame({"track": sizes.index, "points": sizes.to_numpy(), "why": "no point has a number"})
+        left.append(out)
+    usable = {dimension: made for dimension, made in sorted(tracks.items()) if len(made.table)}
+    return Ordered(usable, pd.concat(left, ignore_index=True), len(points) - len(linked))
+
+
+def _joined(one: Tracks, other: Tracks) -> Tracks:
+    table = pd.concat([one.table, other.table], ignore_index=True)
+    return Tracks(table, np.concatenate([one.positions, other.positions]))
+
+
+def _ordered(points: pd.DataFrame, axes: list[str], step: float, gaps: str) -> tuple[Tracks, pd.DataFrame]:
+    """Tracks that have numbers on the same axes, and what was left out of them."""
+    code, names = pd.factorize(points["track"])
+
+    def count(codes: pd.Series) -> np.ndarray:
+        return np.bincount(codes, minlength=len(names))
+
+    at = points[["frame", *axes]].assign(code=code).sort_values(["code", "frame"], kind="stable")
+    size = {"points": count(at["code"])}
+    sound = np.isfinite(at[["frame", *axes]].to_numpy()).all(axis=1)
+    size["unread"], at = count(at["code"][~sound]), at.loc[sound]
+    number = (at["frame"] - at.groupby("code")["frame"].transform("first")) / step
+    at = at.assign(number=number.round())
+    off = count(at["code"][(number - at["number"]).abs() > _OFF_FRAME]) > 0
+    at = at.drop_duplicates(["code", "number", *axes])
+    several = at.duplicated(["code", "number"], keep=False)
+    size["doubled"] = count(at[several].drop_duplicates(["code", "number"])["code"])
+    at = at.loc[~several]
+    at = at.assign(missing=at.groupby("code")["number"].diff().sub(1).fillna(0))
+    missing = np.bincount(at["code"], at["missing"], minlength=len(names))
+    left = count(at["code"])
+    reasons = {
+        f"its frames are no multiples of {step:g}": off,
+        f"fewer than {FEWEST} points": left < FEWEST,
+        "does not move": ~_moves(at, axes, len(names)),
+        "frames are missing": (missing > 0) & (gaps == "refuse"),
+        "more frames are missing than there are": (missing > left) & (gaps == "interpolate"),
+    }
+    why = np.select(list(reasons.values()), list(reasons), "").astype(object)
+    out = pd.DataFrame({"track": names, "points": size["points"], "why": why})[why != ""]
+
+    at = at[(why == "")[at["code"]]]
+    tracks = _filled(at, axes, split=gaps == "split")
+    for what in ("doubled", "unread"):
+        tracks.table[what] = size[what][tracks.table["code"]]
+    tracks.table["track"] = np.asarray(names, object)[tracks.table.pop("code")]
+    return _without_short(tracks, out)
+
+
+def _moves(at: pd.DataFrame, axes: list[str], tracks: int) -> np.ndarray:
+    of_track = at.groupby("code")[axes]
+    moves = (of_track.max() > of_track.min()).any(axis=1)
+    return moves.reindex(range(tracks), fill_value=False).to_numpy()
+
+
+def _filled(at: pd.DataFrame, axes: list[str], *, split: bool) -> Tracks:
+    """Tracks without gaps: split there, or filled by interpolation."""
+    jumps = (at["missing"] > 0).cumsum() if split else pd.Series(0, index=at.index)
+    at = at.assign(part=jumps - jumps.groupby(at["code"]).transform("first"))
+    pieces = at.groupby(["code", "part"], as_index=False).agg(
+        first=("number", "first"), last=("number", "last"), first_frame=("frame", "first"), there=("number", "size")
+    )
+    points = (pieces["last"] - pieces["first"] + 1).astype("int64")
+    starts = points.cumsum() - points
+    # One line of all tracks' frames: within a track they follow each other, and no two share one.
+    place = np.repeat((starts - pieces["first"]).to_numpy(), pieces["there"]) + at["number"].to_numpy()
+    line = np.arange(points.sum())
+    positions = [np.interp(line, place, at[axis].to_numpy()) for axis in axes] if len(line) else [line] * len(axes)
+    whole = pieces.groupby("code")["part"].transform("size") == 1
+    table = pd.DataFrame(
+        {
+            "code": pieces["code"],
+            "part": (pieces["part"] + 1).mask(whole, 0),
+            "first_frame": pieces["first_frame"],
+            "points": points,
+            "interpolated": points - pieces["there"],
+        }
+    )
+    return Tracks(table, np.stack(positions, axis=1))
+
+
+def _without_short(tracks: Tracks, left: pd.DataFrame) -> tuple[Tracks, pd.DataFrame]:
+    """Without the parts that splitting made too short, which join what is left out."""
+    table, short = tracks.table, np.asarray(tracks.table["points"] < FEWEST)
+    parts = table[short]
+    out = pd.DataFrame({"track": parts["track"] + " part " + parts["part"].astype("str"), "points": parts["points"]})
+    kept = np.repeat(~short, table["points"])
+    return (
+        Tracks(table[~short].reset_index(drop=True), tracks.positions[kept]),
+        pd.concat([left, out.assign(why=f"a part of fewer than {FEWEST} points")]),
+    )

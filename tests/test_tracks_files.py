@@ -1,0 +1,312 @@
+"""Files of tracks as people have them, and what becomes of their points."""
+
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.io
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from raypipe.errors import InputError
+from raypipe.studies.andi.tracks.columns import parse, recognise
+from raypipe.studies.andi.tracks.files import open_tracks
+from raypipe.studies.andi.tracks.order import FEWEST, GAPS, axes_used, frame_step, order
+
+STEPS = 40
+
+
+def walk(seed=1, points=STEPS, dimensions=2):
+    return np.random.default_rng(seed).normal(size=(points, dimensions)).cumsum(axis=0)
+
+
+def table(tracks=3, points=STEPS, **more):
+    """Tracks 0, 1, … in the layout of trackpy."""
+    parts = []
+    for track in range(tracks):
+        x, y = walk(track, points).T
+        parts.append(pd.DataFrame({"particle": track, "frame": np.arange(points), "x": x, "y": y, **more}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def read(path, gaps=GAPS[0], **columns):
+    points = pd.concat(open_tracks(path, columns).pieces())
+    return order(points, frame_step(points), axes_used(points), gaps)
+
+
+def the_walks(ordered, dimension=2):
+    tracks = ordered.tracks[dimension]
+    return {
+        name: tracks.positions[first:last]
+        for name, first, last in zip(tracks.table["track"], tracks.starts[:-1], tracks.starts[1:], strict=True)
+    }
+
+
+def is_the_table(ordered, tracks=3, points=STEPS):
+    walks = the_walks(ordered)
+    assert list(walks) == [str(track) for track in range(tracks)]
+    for track, positions in enumerate(walks.values()):
+        np.testing.assert_allclose(positions, walk(track, points), rtol=1e-12)
+    assert ordered.left.empty
+    assert not ordered.unlinked
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda data, path: data.to_csv(path, index=False),
+        lambda data, path: data.to_csv(path),
+        lambda data, path: data.to_csv(path, index=False, sep="\t"),
+        lambda data, path: data.to_csv(path, index=False, sep=" "),
+        lambda data, path: data.to_csv(path, index=False, sep=";", decimal=","),
+        lambda data, path: data.to_csv(path, index=False, encoding="utf-8-sig"),
+        lambda data, path: data.to_csv(path, index=False, encoding="utf-16"),
+        lambda data, path: data.astype({"particle": "float64"}).to_csv(path, index=False),
+        lambda data, path: data.to_parquet(path),
+        lambda data, path: data.assign(frame=data["frame"] * 0.033).to_csv(path, index=False),
+        lambda data, path: data.assign(frame=data["frame"] * 5 + 100).to_csv(path, index=False),
+        lambda data, path: data.sample(frac=1, random_state=1).sort_values("particle", kind="stable").to_csv(path),
+        lambda data, path: data.assign(z=0.0).to_csv(path, index=False),
+        lambda data, path: (
+            data.rename(columns={"particle": "Track N°", "x": "X [µm]", "y": "Y (µm)"})
+            .rename(columns={"Track N°": "Trajectory", "frame": "Frame"})
+            .to_csv(path, index=False, encoding="cp1252")
+        ),
+        lambda data, path: data.rename(
+            columns={"particle": "TRACK_ID", "x": "POSITION_X", "y": "POSITION_Y", "frame": "FRAME"}
+        ).to_csv(path, index=False),
+    ],
+)
+def test_tables_in_many_forms_give_the_same_tracks(tmp_path, write):
+    write(table(), tmp_path / "tracks.csv")
+    is_the_table(read(tmp_path / "tracks.csv"))
+
+
+def test_rows_of_units_below_the_names(tmp_path):
+    lines = table().to_csv(index=False).splitlines()
+    (tmp_path / "spots.csv").write_text("\n".join([lines[0], "Track ID,Frame,X,Y", ",,(µm),(µm)", *lines[1:]]))
+    is_the_table(read(tmp_path / "spots.csv"))
+
+
+def test_trackmate_exports(tmp_path):
+    particles = "".join(
+        "<particle>"
+        + "".join(f'<detection t="{t}" x="{x}" y="{y}" z="0.0"/>' for t, (x, y) in enumerate(walk(track)))
+        + "</particle>"
+        for track in range(3)
+    )
+    (tmp_path / "tracks.xml").write_text(f'<?xml version="1.0"?><Tracks spaceUnits="µm">{particles}</Tracks>')
+    is_the_table(read(tmp_path / "tracks.xml"))
+    assert "µm" in open_tracks(tmp_path / "tracks.xml").layout
+
+
+def test_trackmate_files_have_spots_edges_and_what_is_not_linked(tmp_path):
+    spots, tracks = "", ""
+    for track in range(3):
+        ids = [1000 * track + t for t in range(STEPS)]
+        for number, t, (x, y) in zip(ids, range(STEPS), walk(track), strict=True):
+            spots += f'<Spot ID="{number}" FRAME="{t}" POSITION_X="{x}" POSITION_Y="{y}" POSITION_Z="0.0"/>'
+        edges = "".join(f'<Edge SPOT_SOURCE_ID="{a}" SPOT_TARGET_ID="{b}"/>' for a, b in pairwise(ids))
+        tracks += f'<Track TRACK_ID="{track}">{edges}</Track>'
+    spots += '<Spot ID="9999" FRAME="3" POSITION_X="1" POSITION_Y="1" POSITION_Z="0.0"/>'
+    (tmp_path / "model.xml").write_text(
+        f'<TrackMate><Model spatialunits="µm"><AllSpots>{spots}</AllSpots><AllTracks>{tracks}</AllTracks></Model>'
+        "</TrackMate>"
+    )
+    ordered = read(tmp_path / "model.xml")
+    assert ordered.unlinked == 1
+    assert [str(track) for track in range(3)] == sorted(the_walks(ordered))
+    np.testing.assert_allclose(the_walks(ordered)["1"], walk(1))
+
+
+@pytest.mark.parametrize(
+    "names", [["x", "y", "particle"], ["x", "y", "frame", "particle"], ["x", "y", "z", "frame", "particle"]]
+)
+def test_matlab_arrays(tmp_path, names):
+    scipy.io.savemat(
+        tmp_path / "tr.mat", {"tr": table(z=0.0).assign(particle=lambda data: data.particle + 1)[names].to_numpy()}
+    )
+    walks = the_walks(read(tmp_path / "tr.mat"))
+    assert list(walks) == ["1", "2", "3"]
+    np.testing.assert_allclose(walks["3"], walk(2))
+
+
+def test_matlab_arrays_of_the_newer_kind(tmp_path):
+    import h5py
+
+    with h5py.File(tmp_path / "tr.mat", "w", userblock_size=512) as file:
+        file["tr"] = table()[["x", "y", "frame", "particle"]].to_numpy().T
+    with (tmp_path / "tr.mat").open("r+b") as file:
+        header = b"MATLAB 7.3 MAT-file".ljust(116) + b"\0" * 8 + b"\x00\x02IM"
+        file.write(header)
+    is_the_table(read(tmp_path / "tr.mat"))
+
+
+def test_the_first_challenges_lines(tmp_path):
+    lines = [[1, *walk(0, 12, 1).T.ravel()], [2, *walk(1, 20, 2).T.ravel()], [3, *walk(2, 15, 3).T.ravel()]]
+    (tmp_path / "task1.txt").write_text("\n".join(";".join(str(float(v)) for v in line) for line in lines) + "\n")
+    ordered = read(tmp_path / "task1.txt")
+    for dimension, (seed, points) in {1: (0, 12), 2: (1, 20), 3: (2, 15)}.items():
+        assert list(the_walks(ordered, dimension)) == [str(dimension - 1)]
+        np.testing.assert_allclose(the_walks(ordered, dimension)[str(seed)], walk(seed, points, dimension))
+
+
+def test_points_of_no_track_are_counted(tmp_path):
+    data = table().astype({"particle": "object"})
+    data.loc[len(data)] = [None, 3, 1.0, 1.0]
+    data.loc[len(data)] = ["None", 3, 1.0, 1.0]
+    data.loc[len(data)] = ["-1", 3, 1.0, 1.0]
+    data.to_csv(tmp_path / "tracks.csv", index=False)
+    assert read(tmp_path / "tracks.csv").unlinked == 3
+
+
+def write_with(tmp_path, change):
+    data = table(1)
+    change(data).to_csv(tmp_path / "tracks.csv", index=False)
+    return tmp_path / "tracks.csv"
+
+
+def test_gaps_are_interpolated_split_or_refused(tmp_path):
+    path = write_with(tmp_path, lambda data: data.drop([15, 16, 17]))
+    (positions,) = the_walks(read(path)).values()
+    np.testing.assert_allclose(np.delete(positions, [15, 16, 17], axis=0), np.delete(walk(0), [15, 16, 17], axis=0))
+    np.testing.assert_allclose(np.diff(positions[14:19], axis=0), [(walk(0)[18] - walk(0)[14]) / 4] * 4)
+    assert read(path).tracks[2].table["interpolated"].tolist() == [3]
+
+    split = read(path, "split").tracks[2]
+    assert split.table[["part", "first_frame", "points"]].to_numpy().tolist() == [[1, 0, 15], [2, 18, 22]]
+    np.testing.assert_allclose(split.positions, np.delete(walk(0), [15, 16, 17], axis=0))
+
+    refused = read(path, "refuse")
+    assert refused.tracks == {}
+    assert refused.left.to_numpy().tolist() == [["0", 37, "frames are missing"]]
+
+
+def test_parts_that_are_too_short_are_told(tmp_path):
+    ordered = read(write_with(tmp_path, lambda data: data.drop([5])), "split")
+    assert ordered.tracks[2].table["points"].tolist() == [34]
+    assert ordered.left.to_numpy().tolist() == [["0 part 1", 5, f"a part of fewer than {FEWEST} points"]]
+
+
+def test_points_twice_are_one_and_several_positions_in_a_frame_are_none(tmp_path):
+    twice = write_with(tmp_path, lambda data: pd.concat([data, data.iloc[[5]]]))
+    is_the_table(read(twice), tracks=1)
+    other = write_with(tmp_path, lambda data: pd.concat([data, data.iloc[[5]].assign(x=100.0)]))
+    row = read(other).tracks[2].table.iloc[0]
+    assert (row["points"], row["interpolated"], row["doubled"]) == (40, 1, 1)
+
+
+def test_a_track_ends_where_it_splits(tmp_path):
+    path = write_with(tmp_path, lambda data: pd.concat([data, data.iloc[20:].assign(x=data["x"] + 5)]))
+    row = read(path).tracks[2].table.iloc[0]
+    assert (row["points"], row["interpolated"], row["doubled"]) == (20, 0, 20)
+
+
+@pytest.mark.parametrize("value", ["lost", "", "nan", "inf"])
+def test_what_is_no_number_is_missing(tmp_path, value):
+    path = write_with(
+        tmp_path, lambda data: data.astype({"x": "object"}).assign(x=lambda d: d["x"].where(d.index != 7, value))
+    )
+    row = read(path).tracks[2].table.iloc[0]
+    assert (row["points"], row["interpolated"], row["unread"]) == (40, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda data: data.iloc[:9], "fewer than 10 points"),
+        (lambda data: data.assign(x=3.0, y=4.0), "does not move"),
+        (lambda data: data.assign(x=np.nan, y=np.nan), "no point has a number"),
+        (
+            lambda data: data.assign(frame=data["frame"].where(data["frame"] < 39, 39.5)),
+            "its frames are no multiples of 1",
+        ),
+        (
+            lambda data: data.assign(frame=data["frame"].where(data["frame"] < 39, 10**9)),
+            "more frames are missing than there are",
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_left_out_with_a_word(tmp_path, change, why):
+    ordered = read(write_with(tmp_path, change))
+    assert ordered.tracks == {}
+    assert ordered.left["why"].tolist() == [why]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_rows_in_any_order_and_tracks_in_any_blocks_give_the_same(data):
+    points = table(4, 15).rename(columns={"particle": "track"}).astype({"track": "str"})
+    lacking = data.draw(st.lists(st.integers(0, len(points) - 1), max_size=12, unique=True))
+    points = points.drop(lacking)
+    gaps = data.draw(st.sampled_from(GAPS))
+    whole = order(points, 1, ("x", "y"), gaps)
+    shuffled = order(points.sample(frac=1, random_state=data.draw(st.integers(0, 99))), 1, ("x", "y"), gaps)
+    alone = [order(part, 1, ("x", "y"), gaps) for _, part in points.groupby("track")]
+    expected = {} if not whole.tracks else keyed(whole)
+    assert keyed(shuffled) == expected
+    assert {key: value for one in alone for key, value in keyed(one).items()} == expected
+    assert sorted(map(tuple, shuffled.left.to_numpy())) == sorted(map(tuple, whole.left.to_numpy()))
+
+
+def keyed(ordered):
+    found = {}
+    for tracks in ordered.tracks.values():
+        for i, row in enumerate(tracks.table.itertuples()):
+            found[row.track, row.part] = tracks.positions[tracks.starts[i] : tracks.starts[i + 1]].tolist()
+    return found
+
+
+def test_columns_are_recognised_by_what_programs_call_them():
+    assert recognise(["", "TRACK_ID", "POSITION_X", "POSITION_Y", "POSITION_T", "FRAME"], {}, "it") == {
+        "track": "TRACK_ID",
+        "frame": "FRAME",
+        "x": "POSITION_X",
+        "y": "POSITION_Y",
+    }
+    assert recognise(["id", "t (s)", "x [nm]", "y [nm]", "z [nm]"], {}, "it")["frame"] == "t (s)"
+    assert recognise(["a", "frame", "x"], parse("track=a"), "it")["track"] == "a"
+    assert recognise(["frame", "x"], parse("track=none"), "it")["track"] is None
+
+
+@pytest.mark.parametrize(
+    ("names", "given", "message"),
+    [
+        (["particle", "frame", "pos_a"], "", "no column is known as x; its columns are particle, frame, pos_a"),
+        (["frame", "x"], "", "--columns track=none if the file is a single track"),
+        (["particle", "frame", "x [px]", "x [nm]"], "", r"x may be x \[px\] or x \[nm\]"),
+        (["particle", "frame", "x"], "x=X", "has no column 'X'"),
+        (["particle", "frame", "x"], "which=X", "--columns has 'which=X'"),
+        (["particle", "frame", "x"], "x", "--columns has 'x'"),
+    ],
+)
+def test_columns_that_are_not_known_are_asked_for(names, given, message):
+    with pytest.raises(InputError, match=message):
+        recognise(names, parse(given), "it")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"  \n", "is empty"),
+        (b"<Tracks>", "damaged XML"),
+        (b"<html></html>", "XML of html"),
+        (b"<Tracks></Tracks>", "has no tracks"),
+        (b"2.0;0.0;0.1;0.2;0.3;0.4\n", "may have been cut short"),
+        (b"1.0;0.0;0.1\nword\n", "line 2 is not"),
+        (b"PAR1 and no more", "cannot be read"),
+        (b"MATLAB 5.0 MAT-file and no more", "cannot be read|no MATLAB file"),
+        (b"\x00\x01\x02\x03", "no column is known"),
+    ],
+)
+def test_what_is_no_file_of_tracks_is_refused(tmp_path, content, message):
+    (tmp_path / "tracks").write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        open_tracks(tmp_path / "tracks")
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(InputError, match="cannot be read as tracks"):
+        open_tracks(tmp_path / "none.csv")
