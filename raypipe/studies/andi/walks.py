@@ -1,0 +1,187 @@
+"""Walks of the five models of the AnDi challenge, as displacements, by compiled code, in one to three dimensions.
+
+The models are those of Muñoz-Gil et al., Nat. Commun. 12, 6253 (2021), and their distributions those of the package
+andi-datasets: what starts at time 0 and how times become whole steps is the package's.
+
+A walk of T positions has T − 1 displacements; functions fill `out`, shape (dimensions, T − 1), and draw from `state`.
+"""
+
+import math
+
+import numba
+import numpy as np
+import scipy.fft
+
+from raypipe.studies.andi.draws import below, normal, uniform
+
+ATTM, CTRW, FBM, LW, SBM = range(5)
+"""Indices in `diffusion.ANDI_MODELS`."""
+
+_SPEED = 10.0
+"""The largest speed of a Lévy walk, which is uniform from 0."""
+
+
+@numba.njit(cache=True, nogil=True)
+def _in_any_direction(state: np.ndarray, length: float, out: np.ndarray, at: int) -> None:
+    """A step in three dimensions: of a length, in a direction that is uniform on the sphere."""
+    x, y, z = normal(state), normal(state), normal(state)
+    scale = length / math.sqrt(x * x + y * y + z * z)
+    out[0, at], out[1, at], out[2, at] = x * scale, y * scale, z * scale
+
+
+@numba.njit(cache=True, nogil=True)
+def _brownian(state: np.ndarray, deviation: float, out: np.ndarray, first: int, last: int) -> None:
+    """Steps of the package's walks: normal along each axis, but in three dimensions of a normal length."""
+    if out.shape[0] == 3:
+        for at in range(first, last):
+            _in_any_direction(state, deviation * normal(state), out, at)
+        return
+    for axis in range(out.shape[0]):
+        steps = out[axis]
+        for at in range(first, last):
+            steps[at] = deviation * normal(state)
+
+
+@numba.njit(cache=True, nogil=True)
+def _around_one_place(out: np.ndarray, first: int, last: int) -> None:
+    """From steps to those between places that each step leads to from where the first of them began."""
+    for axis in range(out.shape[0]):
+        steps = out[axis]
+        for at in range(last - 1, first, -1):
+            steps[at] -= steps[at - 1]
+
+
+@numba.njit(cache=True, nogil=True)
+def attm(state: np.ndarray, exponent: float, as_package: bool, out: np.ndarray) -> None:
+    """Annealed transient time motion, regime 1: a diffusivity D is kept for a time D^(−γ); 0 < α ≤ 1.
+
+    P(D) ~ D^(σ − 1), σ uniform from 0.03 to 3.3 where σ ≤ γ ≤ σ + 1, γ = σ/α. D is drawn as u^(1/σ) with u from 0.01
+    to 0.9, so that it stays off 0 and 1. In three dimensions the package adds each step to the place where the present
+    diffusivity began, and not to the last; so does this, if `as_package`.
+    """
+    sigma = 0.0
+    while True:
+        sigma = 3 * (0.01 + 1.09 * uniform(state))
+        if sigma / exponent <= sigma + 1:
+            break
+    steps, total = 0, out.shape[1]
+    while steps < total:
+        log = math.log(0.9 - 0.89 * uniform(state))
+        # D^(−γ) is u^(−1/α).
+        last = int(min(steps + math.exp(-log / exponent), total))
+        _brownian(state, math.sqrt(2.0) * math.exp(log / (2 * sigma)), out, steps, last)
+        if as_package and out.shape[0] == 3:
+            _around_one_place(out, steps, last)
+        steps = last
+
+
+@numba.njit(cache=True, nogil=True)
+def ctrw(state: np.ndarray, exponent: float, out: np.ndarray) -> None:
+    """Continuous-time random walk: normal jumps after waiting times of density ~ t^(−1 − α), t ≥ 1; 0 < α ≤ 1."""
+    out[:] = 0.0
+    time, total = 0.0, out.shape[1]
+    while True:
+        time += math.exp(-math.log(1 - uniform(state)) / exponent)
+        if time >= total + 1:
+            return
+        _brownian(state, 1.0, out, int(time) - 1, int(time))
+
+
+@numba.njit(cache=True, nogil=True)
+def lw(state: np.ndarray, exponent: float, out: np.ndarray) -> None:
+    """Lévy walk: flights of one speed and of durations of density ~ t^(−1 − σ), t ≥ 1, σ = 3 − α; 1 ≤ α ≤ 2.
+
+    Of α = 2 each walk has a σ of its own, uniform from 0 to 1. The first step of the first flight is before position 0.
+    """
+    dimensions, total = out.shape
+    sigma = uniform(state) if exponent == 2 else 3 - exponent
+    speed = _SPEED * uniform(state)
+    at = -1
+    while at < total:
+        duration = math.exp(-math.log(1 - uniform(state)) / sigma)
+        last = total if duration > total + 1 else min(at + int(duration), total)
+        x = y = z = 0.0
+        if dimensions == 3:
+            x, y, z = normal(state), normal(state), normal(state)
+            norm = speed / math.sqrt(x * x + y * y + z * z)
+            x, y, z = x * norm, y * norm, z * norm
+        elif dimensions == 2:
+            angle = 2 * math.pi * uniform(state)
+            x, y = speed * math.cos(angle), speed * math.sin(angle)
+        else:
+            x = speed if below(state, 2) else -speed
+        out[0, max(at, 0) : last] = x
+        if dimensions > 1:
+            out[1, max(at, 0) : last] = y
+        if dimensions > 2:
+            out[2, max(at, 0) : last] = z
+        at = last
+
+
+def sbm_deviations(exponent: float, displacements: int) -> np.ndarray:
+    """Standard deviations of the steps of scaled Brownian motion: of the variances (t + 1)^α − t^α, from t = 1 on.
+
+    Args:
+        exponent: α, above 0 and up to 2.
+        displacements: how many are wanted.
+
+    Returns:
+        (displacements,), float64.
+    """
+    deviations: np.ndarray = np.sqrt(np.diff(np.arange(1, displacements + 2, dtype="float64") ** exponent))
+    return deviations
+
+
+@numba.njit(cache=True, nogil=True)
+def sbm(state: np.ndarray, deviations: np.ndarray, out: np.ndarray) -> None:
+    """Scaled Brownian motion: normal steps of the standard deviations that `sbm_deviations` gives."""
+    for axis in range(out.shape[0]):
+        steps = out[axis]
+        for at in range(len(steps)):
+            steps[at] = deviations[at] * normal(state)
+
+
+def amplitudes(exponent: float, displacements: int) -> np.ndarray:
+    """Standard deviations of the spectrum of fractional Gaussian noise on a circle, for Davies and Harte's method.
+
+    Args:
+        exponent: α = 2 H, above 0 and below 2.
+        displacements: how many are wanted, for which the circle has length enough.
+
+    Returns:
+        Of real and imaginary parts, at the frequencies from 0 to half of the circle's length n, (n/2 + 1,), float64.
+    """
+    half = scipy.fft.next_fast_len(displacements, real=True)
+    lag = np.arange(half + 1, dtype="float64")
+    covariance = ((lag + 1) ** exponent + np.abs(lag - 1) ** exponent) / 2 - lag**exponent
+    eigenvalues = scipy.fft.rfft(np.concatenate([covariance, covariance[-2:0:-1]])).real
+    # They are positive (P. F. Craigmile, J. Time Ser. Anal. 24, 505 (2003)), but for rounding.
+    found: np.ndarray = np.sqrt(np.maximum(eigenvalues, 0.0) * half)
+    # Of frequencies 0 and n/2 there is but the real part.
+    found[[0, -1]] *= math.sqrt(2)
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def spectrum(state: np.ndarray, deviations: np.ndarray, out: np.ndarray) -> None:
+    """Draw a spectrum of the standard deviations that `amplitudes` gives into `out`, of as many complex numbers."""
+    last = len(out) - 1
+    for i in range(len(out)):
+        real = deviations[i] * normal(state)
+        out[i] = complex(real, deviations[i] * normal(state)) if 0 < i < last else complex(real, 0.0)
+
+
+def fractional(spectra: np.ndarray, displacements: int) -> np.ndarray:
+    """Fractional Gaussian noise, the displacements of fractional Brownian motion, by Davies and Harte: exact.
+
+    R. B. Davies, D. S. Harte, Biometrika 74, 95 (1987).
+
+    Args:
+        spectra: of each axis of each walk, (walks, dimensions, n/2 + 1), as `spectrum` draws them.
+        displacements: how many are wanted.
+
+    Returns:
+        (walks, dimensions, displacements), float64, of variance 1.
+    """
+    noise: np.ndarray = scipy.fft.irfft(spectra, n=2 * (spectra.shape[-1] - 1), axis=-1, overwrite_x=True)
+    return noise[..., :displacements]
