@@ -1,6 +1,11 @@
-"""Generate trajectories of anomalous diffusion into the store andi/<split>.
+"""Generate trajectories of anomalous diffusion: the challenge's, or of models, exponents and lengths of your own.
 
-python jobs/generate_trajectories.py --split train --count 50000
+    python jobs/generate_trajectories.py --split train --count 50000
+    python jobs/generate_trajectories.py --split train --name short --length 10:100 --dimensions 2 --count 100000
+    python jobs/generate_trajectories.py --split val --name slow --models ctrw,fbm --exponents 0.2:0.8:0.1 --noise 0,0.2
+
+The challenge's are in andi/<split>; yours have their name at the end, such as andi/train-short. Of exponents each
+model has those that it may have: attm and ctrw up to 1, fbm below 2, lw from 1, sbm up to 2.
 """
 
 from typing import Annotated
@@ -8,6 +13,7 @@ from typing import Annotated
 import typer
 
 from raypipe.command import run
+from raypipe.errors import InputError
 from raypipe.run.fill import fill
 from raypipe.studies.andi import STUDY
 
@@ -20,19 +26,46 @@ def main(
     count: Annotated[
         int | None,
         typer.Option(
-            help="Of train and val a multiple of 5.  [default: 50000 train, 1000000 train-challenge, else 10000]"
+            help="A multiple of the models, if balanced.  [default: 50000 train, 1000000 train-challenge, else 10000]"
         ),
     ] = None,
+    name: Annotated[str | None, typer.Option(help="Of a set of your own: letters, digits, '.', '_', '-'.")] = None,
+    generator: Annotated[
+        str | None,
+        typer.Option(
+            help="andi-datasets or raypipe, which is far faster.  [default: andi-datasets; your own: raypipe]"
+        ),
+    ] = None,
+    models: Annotated[str | None, typer.Option(help="Such as fbm,ctrw.  [default: attm,ctrw,fbm,lw,sbm]")] = None,
+    exponents: Annotated[
+        str | None, typer.Option(help="Anomalous exponents, such as 0.3:0.7:0.05.  [default: all in steps of 0.05]")
+    ] = None,
+    noise: Annotated[
+        str | None, typer.Option(help="Deviations of the localisation noise.  [default: 0.1,0.5,1]")
+    ] = None,
+    length: Annotated[
+        str | None, typer.Option(help="Positions, 2 to 100000, or a range such as 10:1000.  [default: 320]")
+    ] = None,
+    dimensions: Annotated[int | None, typer.Option(help="1, 2 or 3.  [default: 1]")] = None,
     workers: Annotated[
         int | None, typer.Option(help="At most so many processes, one core each.  [default: all of the cluster]")
     ] = None,
 ) -> None:
-    """Generate 1-D trajectories of 320 steps by andi-datasets, in its isolated environment.
+    """Generate trajectories, by andi-datasets in its isolated environment or by raypipe's own generator.
 
     Positions are in units of the displacements' standard deviation before the last scaling. Runs that were
     interrupted continue when the same command is given again.
     """
-    fill(STUDY.plan(split, {"trajectories": count}), workers=workers)
+    own = {"models": models, "exponents": exponents, "noise": noise, "length": length, "dimensions": dimensions}
+    given = {key: value for key, value in own.items() if value is not None}
+    if given and name is None:
+        raise InputError(f"{', '.join(given)} without a name for a set of your own; give it one: --name mine")
+    if name is not None and not given:
+        raise InputError(
+            f"nothing is said of the set {name} but its name; expected one at least of --{', --'.join(own)}"
+        )
+    settings = {"trajectories": count, "generator": generator, **given}
+    fill(STUDY.plan(split if name is None else f"{split}-{name}", settings), workers=workers)
 
 
 if __name__ == "__main__":

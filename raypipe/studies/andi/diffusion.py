@@ -51,8 +51,8 @@ class Trajectories:
     label: np.ndarray | None
 
 
-def trajectories(split: str, count: int) -> Trajectories:
-    """Trajectories of a split.
+def trajectories(split: str, count: int, models: tuple[str, ...] | None = None) -> Trajectories:
+    """Trajectories of a split; `models` are those of one's own sets, which take turns in every split.
 
     Trajectory i has the seed i + m with m = 0 (train), 2³⁰ (val), 2·2³⁰ (test), 3·2³⁰ (train-challenge) or 3.5·2³⁰
     (val-challenge). Classes take turns, so that any multiple of five is balanced, but in CHALLENGE_SPLITS.
@@ -61,14 +61,15 @@ def trajectories(split: str, count: int) -> Trajectories:
         InputError: if the split is unknown, `count` is not positive, too large, or cannot be balanced.
     """
     first = _FIRST_SEED[choice("split", split, TRAJECTORY_SPLITS)]
-    classes = len(ANDI_MODELS)
+    classes = len(models or ANDI_MODELS)
     if not 1 <= count <= MOST_TRAJECTORIES:
         raise InputError(f"{count} trajectories; expected from 1 to {MOST_TRAJECTORIES}")
-    given = split in CHALLENGE_SPLITS
+    given = models is None and split in CHALLENGE_SPLITS
     if not given and count % classes:
         raise InputError(
             f"{count} trajectories cannot be balanced over {classes} classes; "
             f"take {count // classes * classes or classes}"
         )
     index = np.arange(count)
-    return Trajectories(index + first, None if given else index % classes)
+    labels = np.array([ANDI_MODELS.index(name) for name in models or ANDI_MODELS])
+    return Trajectories(index + first, None if given else labels[index % classes])

@@ -16,7 +16,7 @@ import numpy as np
 from raypipe.errors import InputError
 from raypipe.studies.andi import walks
 from raypipe.studies.andi.diffusion import ANDI_MODELS
-from raypipe.studies.andi.draws import begin, normal
+from raypipe.studies.andi.draws import begin, normal, uniform
 
 FEWEST_POSITIONS, MOST_POSITIONS = 2, 100_000
 """Of a trajectory."""
@@ -94,6 +94,18 @@ def generate(
     return positions
 
 
+def uniforms(seed: np.ndarray, count: int) -> np.ndarray:
+    """Numbers from 0 to 1 by which to choose what a trajectory is to be, from its seed: (n, count), float64.
+
+    They are independent of those that `generate` draws by the same seeds.
+    """
+    states = np.empty((len(seed), 4), "uint64")
+    _begin(states, seed.astype("uint64") | np.uint64(2**63))
+    found = np.empty((len(seed), count))
+    _fill_uniform(states, found)
+    return found
+
+
 def _check(model: np.ndarray, exponent: np.ndarray, length: np.ndarray, walk_lengths: np.ndarray) -> None:
     if len(length) and not FEWEST_POSITIONS <= length.min() <= length.max() <= MOST_POSITIONS:
         raise InputError(
@@ -141,6 +153,13 @@ def _by_kind(kinds: np.ndarray, which: np.ndarray, of: Callable[[float, int], np
 def _begin(states: np.ndarray, seed: np.ndarray) -> None:
     for i in range(len(seed)):
         begin(states[i], seed[i])
+
+
+@numba.njit(cache=True, nogil=True)
+def _fill_uniform(states: np.ndarray, out: np.ndarray) -> None:
+    for i in range(len(out)):
+        for at in range(out.shape[1]):
+            out[i, at] = uniform(states[i])
 
 
 @numba.njit(cache=True, nogil=True)

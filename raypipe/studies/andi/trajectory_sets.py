@@ -2,46 +2,57 @@
 
 from typing import Any
 
+from raypipe.errors import InputError, choice
 from raypipe.store import Coordinate, Plan, Variable, finite, label_attributes
-from raypipe.studies.andi import diffusion
+from raypipe.studies.andi import diffusion, own_trajectories
 
 TRAJECTORIES_PER_SHARD = 1000
 
 USUAL_COUNTS = {"train": 50_000, "train-challenge": 1_000_000}
 """How many trajectories a split has unless told otherwise; the others have 10 000."""
 
+GENERATORS = ("andi-datasets", "raypipe")
+"""What makes trajectories: the package, or raypipe's own generator, of the same distributions and far faster."""
 
-def trajectories(split: str, trajectories: int | None = None) -> Plan:
+
+def trajectories(
+    split: str,
+    trajectories: int | None = None,
+    generator: str | None = None,
+    models: str | None = None,
+    exponents: own_trajectories.Values | None = None,
+    noise: own_trajectories.Values | None = None,
+    length: str | int | None = None,
+    dimensions: int | None = None,
+) -> Plan:
     """Plan of a trajectory data set, `andi/<split>`: positions as the generator made them.
 
     Args:
         split: train or val, which are balanced; test, train-challenge or val-challenge, which are what
             `challenge_theory_dataset` itself returns.
         trajectories: how many, a multiple of five where they are balanced; by default those of USUAL_COUNTS.
+        generator: one of GENERATORS; by default the package, but raypipe's where one of the following is given.
+        models: of trajectories of one's own, as the following; see `own_trajectories.kinds`.
+        exponents: α.
+        noise: standard deviations of the localisation noise.
+        length: positions, or the least and the largest number of them.
+        dimensions: 1 to 3.
 
     Raises:
-        InputError: if the split or the count is not possible.
+        InputError: if the split or the count is not possible, or what is asked for is not.
     """
+    own = {"models": models, "exponents": exponents, "noise": noise, "length": length, "dimensions": dimensions}
+    given = [name for name, value in own.items() if value is not None]
+    if choice("generator", generator or GENERATORS[bool(given)], GENERATORS) == "raypipe":
+        return _own(split, trajectories, own_trajectories.kinds(**own))  # type: ignore[arg-type]
+    if given:
+        raise InputError(f"{', '.join(given)} with andi-datasets, which makes what the challenge has; take raypipe's")
     count = USUAL_COUNTS.get(split, 10_000) if trajectories is None else trajectories
     planned = diffusion.trajectories(split, count)
-    per_sample: dict[str, dict[str, Any]] = {
-        "exponent": {"long_name": "anomalous exponent", "units": "1", "valid_range": [0.05, 2]},
-        "noise": {
-            "long_name": "standard deviation of the localisation noise",
-            "units": "1",
-            "valid_range": [min(diffusion.NOISE_LEVELS), max(diffusion.NOISE_LEVELS)],
-        },
-    }
-    label = label_attributes(diffusion.ANDI_MODELS)
     shard = min(TRAJECTORIES_PER_SHARD, count)
-    variables = {
-        "position": Variable(
-            ("sample", "time"), (count, diffusion.TRAJECTORY_LENGTH), "float64", (shard, diffusion.TRAJECTORY_LENGTH),
-            {"long_name": "position", "units": "1", **finite("float64")},
-        ),
-        **{name: Variable(("sample",), (count,), "float64", (shard,), meaning) for name, meaning in per_sample.items()},
-    }  # fmt: skip
+    variables = _variables(count, shard, (diffusion.TRAJECTORY_LENGTH,))
     coordinates = {"seed": Coordinate(("sample",), planned.seed, {"long_name": "seed of the generator"})}
+    label = label_attributes(diffusion.ANDI_MODELS)
     if planned.label is None:
         variables["label"] = Variable(("sample",), (count,), "int64", (shard,), label)
     else:
@@ -56,5 +67,55 @@ def trajectories(split: str, trajectories: int | None = None) -> Plan:
         compute=f"raypipe.studies.andi.trajectories:{'challenge' if planned.label is None else 'recipe'}",
         columns=("seed",) if planned.label is None else ("seed", "label"),
         environment="andi",
+        grows=("trajectories",),
+    )
+
+
+def _variables(
+    count: int,
+    shard: int,
+    shape: tuple[int, ...],
+    noise: tuple[float, float] = (min(diffusion.NOISE_LEVELS), max(diffusion.NOISE_LEVELS)),
+    whole: bool = True,
+) -> dict[str, Variable]:
+    """What is stored of `count` trajectories of this shape; `whole` if all are as long as the longest."""
+    noise_range: dict[str, Any] = {
+        "long_name": "standard deviation of the localisation noise",
+        "units": "1",
+        "valid_range": list(noise),
+    }
+    exponent = {"long_name": "anomalous exponent", "units": "1", "valid_range": [0.05, 2]}
+    position = {"long_name": "position", "units": "1", **(finite("float64") if whole else {})}
+    axes = ("axis",) * (len(shape) - 1)
+    return {
+        "position": Variable(("sample", "time", *axes), (count, *shape), "float64", (shard, *shape), position),
+        "exponent": Variable(("sample",), (count,), "float64", (shard,), exponent),
+        "noise": Variable(("sample", *axes), (count, *shape[1:]), "float64", (shard, *shape[1:]), noise_range),
+    }
+
+
+def _own(split: str, trajectories: int | None, kinds: own_trajectories.Kinds) -> Plan:
+    """The plan of trajectories by raypipe's generator; their classes take turns in every split."""
+    count = USUAL_COUNTS.get(split, 10_000) if trajectories is None else trajectories
+    least, most = kinds.lengths
+    planned = diffusion.trajectories(split, count, kinds.models)
+    shape = (most,) if kinds.dimensions == 1 else (most, kinds.dimensions)
+    shard = min(count, max(1, TRAJECTORIES_PER_SHARD * diffusion.TRAJECTORY_LENGTH * 8 // (most * kinds.dimensions)))
+    lengths = {"long_name": "positions of the trajectory", "valid_range": [least, most]}
+    variables = _variables(count, shard, shape, (min(kinds.noise), max(kinds.noise)), whole=least == most)
+    if least < most:
+        variables["length"] = Variable(("sample",), (count,), "int64", (shard,), lengths)
+    return Plan(
+        name=f"andi/{split}",
+        samples=count,
+        shard_samples=shard,
+        variables=variables,
+        coordinates={
+            "seed": Coordinate(("sample",), planned.seed, {"long_name": "seed of the generator"}),
+            "label": Coordinate(("sample",), planned.label, label_attributes(diffusion.ANDI_MODELS)),
+        },
+        parameters={"trajectories": count, "generator": "raypipe", "kinds": kinds.document()},
+        compute="raypipe.studies.andi.own_trajectories:compute",
+        columns=("seed", "label"),
         grows=("trajectories",),
     )
