@@ -37,10 +37,11 @@ def test_what_is_written_is_read_in_one_line(store_root):
         np.testing.assert_array_equal(dataset.u, shard_values(slice(0, 5))["u"])
         np.testing.assert_array_equal(dataset.noise, np.arange(5) / 7)
         assert set(dataset.coords) == {"k", "noise", "frame", "class"}
-        assert dataset["class"].values.tolist() == ["l", "h"]
         assert dataset.attrs["parameters"] == {"size": 3}
         assert dataset.attrs["hosts"] == 1
         assert dataset.u.attrs["units"] == "1"
+    assert named["class"].values.tolist() == ["l", "h"]
+    assert [plain["class"].attrs["names"][number] for number in plain["class"].values] == ["l", "h"]
 
 
 def test_complete_means_in_the_ledger():

@@ -12,6 +12,7 @@ import zarr
 import zarr.codecs
 import zarr.storage
 
+from raypipe.store import texts
 from raypipe.store.documents import SEAL, Array, StoredPlan, digest
 
 COMPLETE = "complete"
@@ -123,7 +124,7 @@ def label_attributes(classes: tuple[str, ...]) -> dict[str, Any]:
 
 def values_checksum(values: np.ndarray) -> str:
     """SHA-256 of the data type, shape and values of an array."""
-    if values.dtype.kind in "UTO":
+    if texts.is_text(values):
         return digest({"string": values.tolist()})
     content = hashlib.sha256(f"{values.dtype.str} {values.shape}".encode())
     content.update(np.ascontiguousarray(values).data)
@@ -164,15 +165,17 @@ def zarr_objects(template: Template, plan: StoredPlan) -> dict[str, bytes]:
         )
     with zarr.config.set({"array.write_empty_chunks": True}):
         for name, coordinate in template.coordinates.items():
-            values = np.asarray(coordinate.values)
+            values, attributes = np.asarray(coordinate.values), dict(coordinate.attributes)
+            if texts.is_text(values):
+                values, attributes = texts.encoded(values, attributes)
             array = group.create_array(
                 name,
                 shape=values.shape,
-                dtype=str if values.dtype.kind == "U" else values.dtype,
+                dtype=values.dtype,
                 chunks=values.shape,
                 compressors=compressors,
                 dimension_names=coordinate.dims,
-                attributes=dict(coordinate.attributes),
+                attributes=attributes,
             )
             array[...] = values
     with warnings.catch_warnings():

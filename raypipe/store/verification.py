@@ -20,6 +20,7 @@ from raypipe.store.creation import (
     plan_of,
     refuse_another,
     rewrite,
+    understood,
 )
 from raypipe.store.documents import (
     StoredPlan,
@@ -34,6 +35,7 @@ from raypipe.store.documents import (
 from raypipe.store.reading import arrays
 from raypipe.store.shards import checksum
 from raypipe.store.template import Template, values_checksum
+from raypipe.store.texts import decoded
 from raypipe.store.values import fault
 
 REPAIR = "raypipe.repair:repair"
@@ -158,7 +160,11 @@ def _check_arrays(found: Verification, plan: StoredPlan, group: Mapping[str, Any
             if parse(found.name, path) != metadata:
                 raise damage(found.name, path, "it does not agree with the group's metadata")
             known = plan.arrays[name].checksum if plan.arrays is not None else None
-            if not is_sharded(metadata) and values_checksum(np.asarray(opened[name][...])) != known and known:
+            if is_sharded(metadata) or not known:
+                continue
+            with understood(found.name):
+                values = decoded(np.asarray(opened[name][...]), metadata["attributes"])
+            if values_checksum(values) != known:
                 raise damage(found.name, f"{found.name}.zarr/{name}", "its values are not those of the plan")
         except DamageError as error:
             found.documents.append(error.found)

@@ -1,0 +1,41 @@
+"""Texts in stores, as numbers and their meanings: Zarr's readers agree on numbers, not on texts of any length.
+
+A coordinate of texts is stored as int64, as each text's place in the attribute `names`; for texts without spaces the
+same stands in CF's `flag_values` and `flag_meanings`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+NAMES = "names"
+
+
+def is_text(values: np.ndarray) -> bool:
+    """Whether an array holds texts."""
+    return values.dtype.kind in "UTO"
+
+
+def encoded(values: np.ndarray, attributes: Mapping[str, Any]) -> tuple[np.ndarray, dict[str, Any]]:
+    """Numbers instead of texts, and the attributes that say which text each is."""
+    names = list(dict.fromkeys(values.ravel().tolist()))
+    place = {name: number for number, name in enumerate(names)}
+    codes = np.array([place[name] for name in values.ravel().tolist()], "int64").reshape(values.shape)
+    flags = {"flag_values": list(range(len(names))), "flag_meanings": " ".join(names)}
+    plain = all(name and not any(mark.isspace() for mark in name) for name in names)
+    return codes, {**attributes, NAMES: names, **(flags if plain else {})}
+
+
+def decoded(values: np.ndarray, attributes: Mapping[str, Any]) -> np.ndarray:
+    """The texts of such numbers; other values as they are.
+
+    Raises:
+        IndexError: if a number has no text.
+    """
+    if NAMES not in attributes or is_text(values):
+        return values
+    if values.size and values.min() < 0:
+        raise IndexError(f"{values.min()} is no place among {len(attributes[NAMES])} names")
+    texts: np.ndarray = np.array(attributes[NAMES], dtype="U")[values]
+    return texts
