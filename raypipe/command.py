@@ -3,6 +3,7 @@
 import functools
 import importlib
 import inspect
+import json
 import logging
 import os
 import signal
@@ -15,8 +16,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from raypipe import study
-from raypipe.errors import InputError, LostError, WorkError
-from raypipe.modules import FAIL_FAST_VARIABLE
+from raypipe.errors import Foreseen, InputError, LostError, WorkError
+from raypipe.modules import DRY_RUN_VARIABLE, FAIL_FAST_VARIABLE
 
 JOBS = Path(__file__).parent / "jobs"
 """Folder of the jobs, one file each."""
@@ -41,6 +42,14 @@ _STUDY = Annotated[
 _FAIL_FAST = Annotated[
     bool, typer.Option("--fail-fast", help="Stop at the first shard that fails, instead of at the end.")
 ]
+
+_DRY_RUN = Annotated[
+    bool, typer.Option("--dry-run", help="Tell what would be made and what it takes, by timing some; write nothing.")
+]
+
+_CORES = Annotated[int | None, typer.Option("--cores", help="Of a dry run: how long it takes on so many too.")]
+
+_PRICE = Annotated[float | None, typer.Option("--price", help="Of a dry run: per core hour, to tell the cost.")]
 
 
 Settings = Annotated[
@@ -72,7 +81,7 @@ def call(main: Callable[..., Any], arguments: list[str] | None = None) -> None:
     """Call a job's `main` with flags, by default those of the command line.
 
     Every job has one flag more than its `main`: `--study`, which makes a study known to all that follows; those that
-    compute shards, which have workers, have `--fail-fast` too.
+    compute shards, which have workers, have `--fail-fast` and `--dry-run` too.
 
     Raises:
         InputError: for a user's mistake, in the flags or found by the job.
@@ -99,17 +108,30 @@ def _invoke(command: Any, arguments: list[str] | None) -> None:
 
 def _with_study(main: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(main)
-    def called(*, study_of_flag: str | None, fail_fast_flag: bool = False, **flags: Any) -> Any:
+    def called(
+        *,
+        study_of_flag: str | None,
+        fail_fast_flag: bool = False,
+        dry_run_flag: bool = False,
+        cores_flag: int | None = None,
+        price_flag: float | None = None,
+        **flags: Any,
+    ) -> Any:
         if study_of_flag is not None:
             study.choose(study_of_flag)
         if fail_fast_flag:
             os.environ[FAIL_FAST_VARIABLE] = "1"
+        if dry_run_flag:
+            os.environ[DRY_RUN_VARIABLE] = json.dumps([cores_flag, price_flag])
+        elif cores_flag is not None or price_flag is not None:
+            raise InputError("--cores and --price are told by --dry-run; give it too")
         return main(**flags)
 
     signature = inspect.signature(main)
     own: dict[str, tuple[Any, Any]] = {"study_of_flag": (None, _STUDY)}
     if "workers" in signature.parameters:  # it computes shards
         own["fail_fast_flag"] = (False, _FAIL_FAST)
+        own |= {"dry_run_flag": (False, _DRY_RUN), "cores_flag": (None, _CORES), "price_flag": (None, _PRICE)}
     further = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
         for name, (default, annotation) in own.items()
@@ -180,6 +202,8 @@ def _code(work: Callable[[], None]) -> int:
     """Exit code of work; what a user can mend is told in a line."""
     try:
         work()
+    except Foreseen as answer:
+        print(answer)
     except InputError as error:
         print("error: " + " ".join(str(error).split()), file=sys.stderr)
         return 2

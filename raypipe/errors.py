@@ -35,6 +35,10 @@ class WorkError(RuntimeError):
         return WorkError, (self.args[0], self.details)
 
 
+class Foreseen(Exception):
+    """What a job would do, of which nothing is done: the answer to --dry-run."""
+
+
 class LostError(RuntimeError):
     """Workers were lost again and again, killed by what runs in them or by the system; the message is one line.
 

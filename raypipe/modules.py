@@ -14,6 +14,9 @@ from raypipe.errors import InputError
 FAIL_FAST_VARIABLE = "RAYPIPE_FAIL_FAST"
 """Whether a job stops at the first shard that fails; any text but none says so."""
 
+DRY_RUN_VARIABLE = "RAYPIPE_DRY_RUN"
+"""Set if a job is only to tell what it would make: number of cores and price to tell of too, as a JSON list."""
+
 STUDY_VARIABLE = "RAYPIPE_STUDY"
 """Environment variable that names a study or its file, as the flag --study does; it is set for workers too."""
 

@@ -20,7 +20,7 @@ from raypipe.errors import InputError, LostError, choice, make_folder
 from raypipe.networks import artifact, inputs
 from raypipe.networks.architecture import Architecture
 from raypipe.networks.training import Training, training
-from raypipe.run import cluster
+from raypipe.run import cluster, foresee
 from raypipe.run.scratch import scratch_folder
 from raypipe.store import objects, owner
 
@@ -113,6 +113,8 @@ def train(architectures: Sequence[Architecture], settings: Settings, *others: Se
     """
     if not architectures:
         raise InputError("no network to train; name at least one")
+    if foresee.asked():
+        raise InputError("--dry-run tells of data sets and what networks make of them, not of trainings; leave it out")
     if len({(data_names(one, settings), one.frame_times) for one in architectures}) > 1:
         raise InputError(
             f"{', '.join(one.name for one in architectures)} do not learn from the same data; train them one by one"

@@ -22,7 +22,7 @@ import numpy as np
 from raypipe import modules, store
 from raypipe.errors import InputError, LostError, WorkError, own_traceback, plain
 from raypipe.modules import FAIL_FAST_VARIABLE
-from raypipe.run import cluster, environments
+from raypipe.run import cluster, environments, foresee
 from raypipe.run.progress import progress
 from raypipe.store import Plan, objects, owner
 
@@ -56,17 +56,12 @@ class Worker:
 
     @cached_property
     def _compute(self) -> Compute:
-        parameters, compute, per_sample = json.loads(self._plan[0]), *self._plan[1:]
-        function = modules.function(compute)
-        if per_sample is None:
-            return function(parameters)
-        return _one_by_one(function, {name: parameters[name] for name in per_sample})
+        return computing(*self._plan)
 
     def __call__(self, shard: dict[str, Any]) -> dict[str, Any]:
         """Compute and write the shard of one row: its number, bounds and columns."""
         samples = slice(int(shard["start"]), int(shard["stop"]))
-        rows = {column: np.asarray(values) for column, values in json.loads(shard["columns"]).items()}
-        rows["sample"] = np.arange(samples.start, samples.stop)
+        rows = rows_of(shard)
         began = time.perf_counter()
         try:
             arrays = self._compute(rows)
@@ -97,6 +92,12 @@ class Worker:
             with contextlib.suppress(InputError):  # of a store that cannot be written others tell
                 store.record_failure(self._name, shard, message, traceback)
         return {"shard": shard, "error": message, "traceback": traceback, "samples": 0, "host": ""}
+
+
+def computing(parameters: str, compute: str, per_sample: list[str] | None) -> Compute:
+    """The function from rows to arrays that a plan names; `parameters` are the plan's, as JSON."""
+    function, known = modules.function(compute), json.loads(parameters)
+    return function(known) if per_sample is None else _one_by_one(function, {name: known[name] for name in per_sample})
 
 
 def _one_by_one(simulate: Callable[..., Mapping[str, Any]], constants: Mapping[str, Any]) -> Compute:
@@ -131,9 +132,12 @@ def fill(plan: Plan, *, workers: int | None = None, own: owner.Ownership | None 
         WorkError: if the computation of shards raises exceptions: at the end, when all others are finished, or at the
             first if FAIL_FAST_VARIABLE is set, or if none succeeds. They are in the ledger, see `store.failure`.
         LostError: if workers are lost again and again at one shard.
+        Foreseen: if a dry run is asked for, see `foresee`; nothing is made.
     """
     if workers is not None and workers < 1:
         raise InputError(f"{workers} workers; expected 1 or more")
+    if how := foresee.asked():
+        raise foresee.foresee(plan, workers, how)
     if store.begun(plan):  # refuses other parameters, before Ray is started
         _compare_code(plan)
         if not store.missing(plan.name):
@@ -258,11 +262,17 @@ def provenance(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _row(plan: Plan, shard: int) -> dict[str, Any]:
+def row_of(plan: Plan, shard: int) -> dict[str, Any]:
     """A shard as strings and numbers only: environments do not share a NumPy that could read another's arrays."""
     bounds = plan.bounds(shard)
     columns = {name: np.asarray(plan.coordinates[name].values)[bounds].tolist() for name in plan.columns}
     return {"shard": shard, "start": bounds.start, "stop": bounds.stop, "columns": json.dumps(columns)}
+
+
+def rows_of(shard: Mapping[str, Any]) -> Rows:
+    """What a plan's function computes a shard from, of what `row_of` returned."""
+    rows = {column: np.asarray(values) for column, values in json.loads(shard["columns"]).items()}
+    return {**rows, "sample": np.arange(shard["start"], shard["stop"])}
 
 
 def _run(plan: Plan, shards: list[int], workers: int | None) -> Iterator[Mapping[str, Any]]:
@@ -288,7 +298,7 @@ def _run(plan: Plan, shards: list[int], workers: int | None) -> Iterator[Mapping
         # Limits of restarts have no named parameters yet where those without are deprecated.
         warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")
         rows = ray.data.from_items(
-            [_row(plan, shard) for shard in shards], override_num_blocks=min(len(shards), MOST_BLOCKS)
+            [row_of(plan, shard) for shard in shards], override_num_blocks=min(len(shards), MOST_BLOCKS)
         )
         results = rows.map(
             Worker,  # type: ignore[arg-type]

@@ -36,6 +36,25 @@ CHALLENGE_SPLITS = ("test", "train-challenge", "val-challenge")
 
 _EXPONENT_STEPS = {"attm": (1, 20), "ctrw": (1, 20), "fbm": (1, 39), "lw": (21, 40), "sbm": (1, 40)}
 
+FEWEST_POSITIONS, MOST_POSITIONS = 2, 100_000
+"""Of a trajectory."""
+
+_ALLOWED = {"attm": (0, 1), "ctrw": (0, 1), "fbm": (0, 2), "lw": (1, 2), "sbm": (0, 2)}
+"""Exponents that a model may have: above the first (of lw also the first), up to the second (of fbm below it)."""
+
+
+def check_exponent(model: str, exponent: float) -> None:
+    """Make sure that a model may have an anomalous exponent.
+
+    Raises:
+        InputError: if it may not.
+    """
+    least, most = _ALLOWED[model]
+    inside = least < exponent < most or (exponent == least == 1) or (exponent == most and model != "fbm")
+    if not inside:
+        between = {"fbm": "above 0 and below 2", "lw": "from 1 to 2"}.get(model, f"above 0 and up to {most}")
+        raise InputError(f"exponent {exponent:g} of {model}; expected a number {between}")
+
 
 def andi_exponents(model: int) -> np.ndarray:
     """Anomalous exponents α of a model, in steps of 0.05, by its index in ANDI_MODELS; float64."""

@@ -15,33 +15,14 @@ import numpy as np
 
 from raypipe.errors import InputError
 from raypipe.studies.andi import walks
-from raypipe.studies.andi.diffusion import ANDI_MODELS
+from raypipe.studies.andi.diffusion import ANDI_MODELS, FEWEST_POSITIONS, MOST_POSITIONS, check_exponent
 from raypipe.studies.andi.draws import begin, normal, uniform
-
-FEWEST_POSITIONS, MOST_POSITIONS = 2, 100_000
-"""Of a trajectory."""
-
-_ALLOWED = {"attm": (0, 1), "ctrw": (0, 1), "fbm": (0, 2), "lw": (1, 2), "sbm": (0, 2)}
-"""Exponents that a model may have: above the first (of lw also the first), up to the second (of fbm below it)."""
 
 _STRAIGHT = 1e-9
 """A walk of so small a standard deviation, as a share of the mean displacement, has not turned."""
 
 _AT_ONCE = 2**17
 """Numbers of positions in work at a time: what a processor's cache holds."""
-
-
-def check_exponent(model: str, exponent: float) -> None:
-    """Make sure that a model may have an anomalous exponent.
-
-    Raises:
-        InputError: if it may not.
-    """
-    least, most = _ALLOWED[model]
-    inside = least < exponent < most or (exponent == least == 1) or (exponent == most and model != "fbm")
-    if not inside:
-        between = {"fbm": "above 0 and below 2", "lw": "from 1 to 2"}.get(model, f"above 0 and up to {most}")
-        raise InputError(f"exponent {exponent:g} of {model}; expected a number {between}")
 
 
 def generate(

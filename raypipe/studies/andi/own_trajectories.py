@@ -9,7 +9,7 @@ import numpy as np
 from raypipe.errors import InputError, choice
 from raypipe.plan import axis
 from raypipe.studies.andi import diffusion
-from raypipe.studies.andi.generator import FEWEST_POSITIONS, MOST_POSITIONS, check_exponent, generate, uniforms
+from raypipe.studies.andi.diffusion import FEWEST_POSITIONS, MOST_POSITIONS, check_exponent
 
 MOST_NOISE = 100.0
 """The largest standard deviation of the localisation noise, in units of the displacements'."""
@@ -112,6 +112,8 @@ def _lengths(given: str | int | None) -> tuple[int, int]:
 
 def compute(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
     """Function for `fill`: trajectories of given `seed` and `label`, of the kinds that `parameters` has."""
+    from raypipe.studies.andi.generator import generate, uniforms  # compiled code, which planning does without
+
     of = Kinds(**{**parameters["kinds"], "models": tuple(parameters["kinds"]["models"])})
     least, most = of.lengths
 

@@ -1,0 +1,106 @@
+"""--dry-run: what would be made, what it takes, and that nothing is."""
+
+import json
+import re
+import time
+
+import numpy as np
+import pytest
+
+from raypipe import store
+from raypipe.command import call
+from raypipe.errors import Foreseen, InputError
+from raypipe.jobs import generate_trajectories, train_grid
+from raypipe.modules import DRY_RUN_VARIABLE
+from raypipe.plan import Output, product, simulations
+from raypipe.run.fill import fill
+
+SECONDS = 0.05
+
+
+def slow(a):
+    """A simulation that takes a known time."""
+    time.sleep(SECONDS)
+    return {"x": np.full(1000, a)}
+
+
+def plan(samples=40):
+    points = product(a=np.linspace(0, 1, samples))
+    made = simulations(slow, points, {"x": Output(("time",), (1000,))}, per_shard=4)
+    object.__setattr__(made, "name", "tests/slow")
+    return made
+
+
+@pytest.fixture
+def asked(monkeypatch, store_root, ray_cluster):
+    monkeypatch.setattr("raypipe.run.foresee._SECONDS", 0.1)
+
+    def ask(cores=None, price=None):
+        monkeypatch.setenv(DRY_RUN_VARIABLE, json.dumps([cores, price]))
+
+    yield ask
+    monkeypatch.delenv(DRY_RUN_VARIABLE, raising=False)
+
+
+def foreseen(one):
+    with pytest.raises(Foreseen) as answer:
+        fill(one)
+    return str(answer.value)
+
+
+def test_samples_shards_bytes_time_and_cost_are_told_and_nothing_is_written(asked, store_root):
+    asked(cores=5, price=100)
+    said = foreseen(plan())
+    assert "tests/slow: 40 samples in 10 shards" in said
+    assert "0 shards are there, 40 samples in 10 shards are to be made" in said
+    assert "bytes: 320 kB, about " in said
+    hours = float(re.search(r"time: (\S+) core hours", said)[1])
+    assert hours >= 0.99 * 40 * SECONDS / 3600
+    assert float(re.search(r"cost: (\S+) at 100 per core hour", said)[1]) == pytest.approx(100 * hours, abs=0.006)
+    assert re.search(r"on 5 cores: \d+ s", said)
+    assert not list(store_root.rglob("*"))
+
+
+def test_of_a_store_that_is_begun_only_what_is_missing_is_told(asked, store_root):
+    one = plan()
+    store.create(one, {})
+    for shard in range(3):
+        bounds = one.bounds(shard)
+        arrays = {"x": np.zeros((4, 1000))}
+        store.write_shard(one.name, shard, bounds, arrays, seeds=None, seconds=0, attempt="test")
+    before = {path: path.read_bytes() for path in store_root.rglob("*") if path.is_file()}
+    asked()
+    assert "3 shards are there, 28 samples in 7 shards are to be made" in foreseen(one)
+    assert before == {path: path.read_bytes() for path in store_root.rglob("*") if path.is_file()}
+
+
+def test_a_complete_store_takes_nothing(asked, store_root):
+    one = plan(4)
+    store.create(one, {})
+    store.write_shard(one.name, 0, one.bounds(0), {"x": np.zeros((4, 1000))}, seeds=None, seconds=0, attempt="test")
+    asked()
+    assert foreseen(one).endswith("1 shards are there, 0 samples in 0 shards are to be made")
+
+
+def test_jobs_that_compute_shards_have_the_flags(asked, store_root):
+    arguments = ["--split", "train", "--name", "few", "--length", "20", "--count", "50", "--dry-run", "--price", "0.04"]
+    with pytest.raises(Foreseen, match=r"andi/train-few: 50 samples(.|\n)*at 0.04 per core hour"):
+        call(generate_trajectories.main, arguments)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--cores", "4"], "give it too"),
+        (["--dry-run", "--cores", "0"], "0 cores; expected 1 or more"),
+        (["--dry-run", "--price", "-1"], "price is -1.0; expected 0 or more"),
+    ],
+)
+def test_flags_that_are_not_possible_are_told(asked, flags, message):
+    with pytest.raises(InputError, match=message):
+        call(generate_trajectories.main, ["--split", "train", "--count", "5", *flags])
+
+
+def test_trainings_say_that_they_are_not_told_of(asked):
+    with pytest.raises(InputError, match="not of trainings"):
+        call(train_grid.main, ["--dry-run"])
