@@ -49,20 +49,25 @@ class Probe:
     def __init__(self, parameters: str, compute: str, per_sample: list[str] | None) -> None:
         self._plan = (parameters, compute, per_sample)
 
+    def warm_up(self, shard: dict[str, Any]) -> None:
+        """Load what computes, and compute a first shard."""
+        from raypipe.run.fill import computing, rows_of
+
+        self._compute = computing(*self._plan)
+        self._compute(rows_of(shard))
+
     def time(self, shards: list[dict[str, Any]]) -> tuple[float, int, int, int]:
-        """Compute the first of some shards, then those that time allows.
+        """Compute those of some shards that time allows.
 
         Returns:
             Of these seconds, samples, bytes, and bytes when stored.
         """
-        from raypipe.run.fill import computing, rows_of
+        from raypipe.run.fill import rows_of
 
-        compute = computing(*self._plan)
-        compute(rows_of(shards[0]))
         seconds, samples, raw, stored = 0.0, 0, 0, 0
         for shard in shards:
             began = time.perf_counter()
-            arrays = compute(rows_of(shard))
+            arrays = self._compute(rows_of(shard))
             stored += sum(_compressed(np.asarray(values)) for values in arrays.values())
             seconds += time.perf_counter() - began
             samples += shard["stop"] - shard["start"]
@@ -113,10 +118,12 @@ def foresee(plan: Plan, workers: int | None, how: Asked) -> Foreseen:
         probe: Any = ray.remote(Probe).options(num_cpus=1, runtime_env=runtime_env)
         arguments = json.dumps(dict(plan.parameters)), plan.compute, plan.per_sample
         probes = [probe.remote(*arguments) for _ in range(cores)]
-        found = ray.get(
-            [one.time.remote([row_of(plan, shard) for shard in places[i::cores]]) for i, one in enumerate(probes)]
-        )
-        lines += _takes(plan, missing, cores, how, *(sum(values) for values in zip(*found, strict=True)))
+        own = [[row_of(plan, shard) for shard in places[i::cores]] for i in range(cores)]
+        began = time.monotonic()
+        ray.get([one.warm_up.remote(rows[0]) for one, rows in zip(probes, own, strict=True)])
+        start = time.monotonic() - began
+        found = ray.get([one.time.remote(rows) for one, rows in zip(probes, own, strict=True)])
+        lines += _takes(plan, missing, cores, how, start, *(sum(values) for values in zip(*found, strict=True)))
     return Foreseen("\n".join(lines))
 
 
@@ -133,19 +140,27 @@ def _what(plan: Plan, missing: list[int]) -> str:
 
 
 def _takes(
-    plan: Plan, missing: list[int], cores: int, how: Asked, seconds: float, samples: int, raw: int, stored: int
+    plan: Plan,
+    missing: list[int],
+    cores: int,
+    how: Asked,
+    start: float,
+    seconds: float,
+    samples: int,
+    raw: int,
+    stored: int,
 ) -> list[str]:
     to_make = _samples(plan, missing)
     whole = seconds / samples * to_make
     lines = [
         f"bytes: {_bytes(raw / samples * to_make)}, about {_bytes(stored / samples * to_make)} when stored",
         f"time: {whole / 3600:.3g} core hours, by {samples} samples that were timed; "
-        f"{_duration(whole / cores)} on the {cores} cores at hand",
+        f"{_duration(start + whole / cores)} on the {cores} cores at hand, of which {_duration(start)} to start",
     ]
     if how.cores is not None:
-        lines.append(f"on {how.cores} cores: {_duration(whole / min(how.cores, len(missing)))}")
+        lines.append(f"on {how.cores} cores: {_duration(start + whole / min(how.cores, len(missing)))}")
     if how.price is not None:
-        lines.append(f"cost: {whole / 3600 * how.price:.2f} at {how.price:g} per core hour")
+        lines.append(f"cost: {whole / 3600 * how.price:.3g} at {how.price:g} per core hour")
     return lines
 
 
