@@ -53,7 +53,7 @@ def test_a_flipped_byte_in_the_source_is_one_line(here, store_root):
     plan = classify.plan("123-2", "test")
     worker = fill.Worker(plan.name, json.dumps(dict(plan.parameters)), plan.compute, plan.per_sample)
     store.create(plan, {})
-    said = worker(fill._row(plan, 0))
+    said = worker(fill.row_of(plan, 0))
     assert said["traceback"] == ""
     assert "\n" not in said["error"]
     assert said["error"].startswith("predictions/123-2/test, shard 0 (samples 0 to 9): ")
@@ -248,7 +248,7 @@ def test_the_job_classifies_any_scan_of_a_users_and_goes_on_where_it_was(guest, 
     def killed(plan, *, workers=None):
         store.create(plan, {})
         worker = fill.Worker(plan.name, json.dumps(dict(plan.parameters)), plan.compute, plan.per_sample)
-        worker(fill._row(plan, 1))
+        worker(fill.row_of(plan, 1))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(classify, "fill", killed)

@@ -201,7 +201,7 @@ def test_a_search_that_was_stopped_goes_on_and_a_finished_one_writes_nothing(dat
     def killed(plan, *, workers=None):
         store.create(plan, {})
         worker = fill.Worker(plan.name, json.dumps(dict(plan.parameters)), plan.compute, plan.per_sample)
-        worker(fill._row(plan, 1))
+        worker(fill.row_of(plan, 1))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(find, "fill", killed)

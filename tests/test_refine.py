@@ -223,7 +223,7 @@ def test_a_killed_run_goes_on_and_simulates_nothing_twice(own, monkeypatch, tmp_
                 if len(written) == end:
                     raise KeyboardInterrupt
                 written.append((plan.name, shard))
-                assert not worker(fill._row(plan, shard))["error"]
+                assert not worker(fill.row_of(plan, shard))["error"]
             store.mark(plan.name, complete=True)
 
         monkeypatch.setattr(rounds, "fill", stop_after)

@@ -17,7 +17,7 @@ def fill_here(plan: fill.Plan, *, workers: int | None = None, own: owner.Ownersh
     if missing:
         worker = fill.Worker(plan.name, json.dumps(dict(plan.parameters)), plan.compute, plan.per_sample)
         for shard in missing:
-            result = worker(fill._row(plan, shard))
+            result = worker(fill.row_of(plan, shard))
             assert not result["error"], result["error"] + result["traceback"]
 
 
