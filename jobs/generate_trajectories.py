@@ -56,14 +56,12 @@ def main(
     Positions are in units of the displacements' standard deviation before the last scaling. Runs that were
     interrupted continue when the same command is given again.
     """
-    own = {"models": models, "exponents": exponents, "noise": noise, "length": length, "dimensions": dimensions}
+    own = {"models": models, "exponents": exponents, "noise": noise, "positions": length, "dimensions": dimensions}
     given = {key: value for key, value in own.items() if value is not None}
     if given and name is None:
         raise InputError(f"{', '.join(given)} without a name for a set of your own; give it one: --name mine")
     if name is not None and not given:
-        raise InputError(
-            f"nothing is said of the set {name} but its name; expected one at least of --{', --'.join(own)}"
-        )
+        raise InputError(f"nothing is said of the set {name} but its name; expected --models, --length or another")
     settings = {"trajectories": count, "generator": generator, **given}
     fill(STUDY.plan(split if name is None else f"{split}-{name}", settings), workers=workers)
 

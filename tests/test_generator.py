@@ -184,7 +184,13 @@ def test_what_cannot_be_made_is_refused(model, exponent, length, message):
 
 def test_sets_of_ones_own(ray_cluster, tmp_path, monkeypatch):
     monkeypatch.setenv("RAYPIPE_STORE", str(tmp_path))
-    asked = {"trajectories": 600, "models": "ctrw,fbm", "exponents": "0.3:0.9:0.2", "length": "10:50", "dimensions": 2}
+    asked = {
+        "trajectories": 600,
+        "models": "ctrw,fbm",
+        "exponents": "0.3:0.9:0.2",
+        "positions": "10:50",
+        "dimensions": 2,
+    }
     fill(STUDY.plan("train-mine", asked))
     data = catalog.open("andi/train-mine").load()
     assert data.sizes == {"sample": 600, "time": 50, "axis": 2}
@@ -209,10 +215,10 @@ def test_sets_of_ones_own(ray_cluster, tmp_path, monkeypatch):
         ({"models": "fbm,fbm"}, "each once"),
         ({"models": "lw", "exponents": "0.5"}, "exponent 0.5 of lw"),
         ({"noise": "-1"}, "expected standard deviations from 0 to 100"),
-        ({"length": "long"}, "expected a number such as 320, or a range"),
-        ({"length": "50:10"}, "from 2 to 100000 positions"),
+        ({"positions": "long"}, "expected a number such as 320, or a range"),
+        ({"positions": "50:10"}, "from 2 to 100000 positions"),
         ({"dimensions": 4}, "expected 1, 2 or 3"),
-        ({"generator": "andi-datasets", "length": "100"}, "length with andi-datasets"),
+        ({"generator": "andi-datasets", "positions": "100"}, "positions with andi-datasets"),
         ({"generator": "other"}, "unknown generator"),
         ({"models": "fbm,ctrw", "trajectories": 3}, "cannot be balanced over 2 classes"),
     ],

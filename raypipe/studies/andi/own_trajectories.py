@@ -51,7 +51,7 @@ def kinds(
     models: str | None = None,
     exponents: Values | None = None,
     noise: Values | None = None,
-    length: str | int | None = None,
+    positions: str | int | None = None,
     dimensions: int | None = None,
 ) -> Kinds:
     """What is asked for, checked; what is None is as in the challenge.
@@ -60,7 +60,7 @@ def kinds(
         models: names of ANDI_MODELS, such as "fbm,ctrw".
         exponents: anomalous exponents; a model has those of them that it may have.
         noise: standard deviations of the localisation noise.
-        length: positions: a number, or the least and the largest, such as "10:1000".
+        positions: of a trajectory: a number, or the least and the largest, such as "10:1000".
         dimensions: 1 to 3.
 
     Raises:
@@ -76,7 +76,7 @@ def kinds(
         raise InputError(f"noise is {noise!r}; expected standard deviations from 0 to {MOST_NOISE:g}")
     if (found := 1 if dimensions is None else dimensions) not in (1, 2, 3):
         raise InputError(f"dimensions is {dimensions!r}; expected 1, 2 or 3")
-    return Kinds(names, _exponents(names, exponents), list(levels), _lengths(length), found)
+    return Kinds(names, _exponents(names, exponents), list(levels), _lengths(positions), found)
 
 
 def _exponents(models: tuple[str, ...], given: Values | None) -> dict[str, list[float]]:

@@ -22,7 +22,7 @@ def trajectories(
     models: str | None = None,
     exponents: own_trajectories.Values | None = None,
     noise: own_trajectories.Values | None = None,
-    length: str | int | None = None,
+    positions: str | int | None = None,
     dimensions: int | None = None,
 ) -> Plan:
     """Plan of a trajectory data set, `andi/<split>`: positions as the generator made them.
@@ -35,13 +35,13 @@ def trajectories(
         models: of trajectories of one's own, as the following; see `own_trajectories.kinds`.
         exponents: α.
         noise: standard deviations of the localisation noise.
-        length: positions, or the least and the largest number of them.
+        positions: how many a trajectory has, or the least and the largest number of them.
         dimensions: 1 to 3.
 
     Raises:
         InputError: if the split or the count is not possible, or what is asked for is not.
     """
-    own = {"models": models, "exponents": exponents, "noise": noise, "length": length, "dimensions": dimensions}
+    own = {"models": models, "exponents": exponents, "noise": noise, "positions": positions, "dimensions": dimensions}
     given = [name for name, value in own.items() if value is not None]
     if choice("generator", generator or GENERATORS[bool(given)], GENERATORS) == "raypipe":
         return _own(split, trajectories, own_trajectories.kinds(**own))  # type: ignore[arg-type]
