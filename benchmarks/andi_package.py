@@ -11,7 +11,8 @@ import json
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -54,17 +55,17 @@ def plain_challenge(count: int) -> tuple[Any, Any]:
     return positions[0], labels[0]
 
 
-def plain_balanced(count: int) -> tuple[Any, Any]:
-    """Positions and labels of as many trajectories of each model, their exponents alike.
+def plain_balanced(count: int, models: Sequence[int] = range(len(ANDI_MODELS))) -> tuple[Any, Any]:
+    """Positions and labels of as many trajectories of each of some models, their exponents alike.
 
     The steps of `challenge_theory_dataset` with the package's functions, all trajectories at once, less its choice of
     a part.
     """
     exponents = np.arange(1, 41) / 20
     numbers = np.zeros((len(ANDI_MODELS), len(exponents)))
-    for model in range(len(ANDI_MODELS)):
+    for model in models:
         possible = np.flatnonzero(np.isin(exponents, andi_exponents(model)))
-        share = np.linspace(0, count // len(ANDI_MODELS), len(possible) + 1).astype(int)
+        share = np.linspace(0, count // len(models), len(possible) + 1).astype(int)
         numbers[model, possible] = np.diff(share)
     dataset = datasets_theory().create_dataset(TRAJECTORY_LENGTH, numbers, exponents, list(range(len(ANDI_MODELS))))
     dataset[:, 2:] = normalize(dataset[:, 2:])
@@ -76,7 +77,9 @@ def plain_balanced(count: int) -> tuple[Any, Any]:
     return dataset[:, 2:], dataset[:, 0]
 
 
-PLAIN = {"challenge": plain_challenge, "recipe": plain_balanced}
+PLAIN = {"challenge": plain_challenge, "recipe": plain_balanced} | {
+    name: partial(plain_balanced, models=[model]) for model, name in enumerate(ANDI_MODELS)
+}
 
 
 def answer(way: str, calls: list[tuple[int, int]]) -> tuple[float, list[str]]:

@@ -1,5 +1,6 @@
 """How a job runs: flags to one call, a user's mistake to one line and exit code 2."""
 
+import contextlib
 import functools
 import importlib
 import inspect
@@ -9,7 +10,7 @@ import os
 import signal
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -17,7 +18,7 @@ import typer
 
 from raypipe import study
 from raypipe.errors import Foreseen, InputError, LostError, WorkError
-from raypipe.modules import DRY_RUN_VARIABLE, FAIL_FAST_VARIABLE
+from raypipe.modules import DRY_RUN_VARIABLE, FAIL_FAST_VARIABLE, STUDY_VARIABLE
 
 JOBS = Path(__file__).parent / "jobs"
 """Folder of the jobs, one file each."""
@@ -106,6 +107,20 @@ def _invoke(command: Any, arguments: list[str] | None) -> None:
         raise InputError(str(error)) from error
 
 
+@contextlib.contextmanager
+def _environment_put_back() -> Iterator[None]:
+    """What a job's flags put into the environment, for the job's workers too, ends with the job."""
+    before = {name: os.environ.get(name) for name in (STUDY_VARIABLE, FAIL_FAST_VARIABLE, DRY_RUN_VARIABLE)}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
 def _with_study(main: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(main)
     def called(
@@ -117,15 +132,16 @@ def _with_study(main: Callable[..., Any]) -> Callable[..., Any]:
         price_flag: float | None = None,
         **flags: Any,
     ) -> Any:
-        if study_of_flag is not None:
-            study.choose(study_of_flag)
-        if fail_fast_flag:
-            os.environ[FAIL_FAST_VARIABLE] = "1"
-        if dry_run_flag:
-            os.environ[DRY_RUN_VARIABLE] = json.dumps([cores_flag, price_flag])
-        elif cores_flag is not None or price_flag is not None:
-            raise InputError("--cores and --price are told by --dry-run; give it too")
-        return main(**flags)
+        with _environment_put_back():
+            if study_of_flag is not None:
+                study.choose(study_of_flag)
+            if fail_fast_flag:
+                os.environ[FAIL_FAST_VARIABLE] = "1"
+            if dry_run_flag:
+                os.environ[DRY_RUN_VARIABLE] = json.dumps([cores_flag, price_flag])
+            elif cores_flag is not None or price_flag is not None:
+                raise InputError("--cores and --price are told by --dry-run; give it too")
+            return main(**flags)
 
     signature = inspect.signature(main)
     own: dict[str, tuple[Any, Any]] = {"study_of_flag": (None, _STUDY)}

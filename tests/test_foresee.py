@@ -1,6 +1,7 @@
 """--dry-run: what would be made, what it takes, and that nothing is."""
 
 import json
+import os
 import re
 import time
 
@@ -38,8 +39,7 @@ def asked(monkeypatch, store_root, ray_cluster):
     def ask(cores=None, price=None):
         monkeypatch.setenv(DRY_RUN_VARIABLE, json.dumps([cores, price]))
 
-    yield ask
-    monkeypatch.delenv(DRY_RUN_VARIABLE, raising=False)
+    return ask
 
 
 def foreseen(one):
@@ -104,3 +104,10 @@ def test_flags_that_are_not_possible_are_told(asked, flags, message):
 def test_trainings_say_that_they_are_not_told_of(asked):
     with pytest.raises(InputError, match="not of trainings"):
         call(train_grid.main, ["--dry-run"])
+
+
+def test_a_dry_run_ends_with_its_job(asked):
+    for _ in range(2):
+        with pytest.raises(Foreseen):
+            call(generate_trajectories.main, ["--split", "train", "--count", "5", "--dry-run"])
+        assert DRY_RUN_VARIABLE not in os.environ

@@ -208,6 +208,11 @@ def test_sets_of_ones_own(ray_cluster, tmp_path, monkeypatch):
     assert np.bincount(data["label"]).tolist() == [120] * 5
 
 
+def test_exponents_below_the_challenges_can_be_stored():
+    planned = STUDY.plan("train-slow", {"trajectories": 4, "models": "ctrw", "exponents": "0.01,0.02"})
+    assert planned.variables["exponent"].attributes["valid_range"] == [0.01, 0.02]
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from test_verification import NAME, damage, damages
-from tiny_store import contents, filled, template, write
+from tiny_store import contents, sound, template, write
 
 from raypipe import repair, store
 
@@ -20,8 +20,7 @@ def whole(tmp_path_factory):
     root = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAYPIPE_STORE", str(root))
-        filled(template())
-        store.mark(NAME, complete=True, hosts=1)
+        sound()
         yield root, contents(root)
 
 

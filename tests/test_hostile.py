@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_artifact import small_artifact
-from tiny_store import contents, filled, template, write
+from tiny_store import contents, filled, sound, template, write
 
 from raypipe import catalog, store
 from raypipe.errors import DamageError, InputError
@@ -111,8 +111,7 @@ def root(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAYPIPE_STORE", str(folder))
-        filled(template())
-        store.mark(NAME, complete=True, hosts=1)
+        sound()
     return folder
 
 

@@ -60,6 +60,9 @@ def is_the_table(ordered, tracks=3, points=STEPS):
         lambda data, path: data.to_csv(path, index=False, sep="\t"),
         lambda data, path: data.to_csv(path, index=False, sep=" "),
         lambda data, path: data.to_csv(path, index=False, sep=";", decimal=","),
+        lambda data, path: data.assign(note="bleached, dim").to_csv(path, index=False, sep=";", decimal=","),
+        lambda data, path: data.assign(note="bleached, dim").to_csv(path, index=False, sep=";"),
+        lambda data, path: data.assign(note="bleached, dim").to_csv(path, index=False, sep="\t"),
         lambda data, path: data.to_csv(path, index=False, encoding="utf-8-sig"),
         lambda data, path: data.to_csv(path, index=False, encoding="utf-16"),
         lambda data, path: data.astype({"particle": "float64"}).to_csv(path, index=False),
@@ -87,6 +90,15 @@ def test_rows_of_units_below_the_names(tmp_path):
     lines = table().to_csv(index=False).splitlines()
     (tmp_path / "spots.csv").write_text("\n".join([lines[0], "Track ID,Frame,X,Y", ",,(µm),(µm)", *lines[1:]]))
     is_the_table(read(tmp_path / "spots.csv"))
+
+
+def test_numbers_with_a_comma_after_some_without(tmp_path):
+    lines = table().to_csv(index=False, sep=";", decimal=",").splitlines()
+    whole = [";".join([*line.split(";")[:2], str(number), "2"]) for number, line in enumerate(lines[1:4])]
+    (tmp_path / "tracks.csv").write_text("\n".join([lines[0], *whole, *lines[4:]]))
+    walks = the_walks(read(tmp_path / "tracks.csv"))
+    np.testing.assert_allclose(walks["0"][3:], walk(0, STEPS)[3:], rtol=1e-12)
+    assert len(walks["0"]) == STEPS
 
 
 def test_trackmate_exports(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_artifact import small_artifact
-from tiny_store import contents, filled, shard_values, template, write
+from tiny_store import contents, shard_values, sound, template, write
 
 from raypipe import repair, store
 from raypipe.errors import DamageError, InputError
@@ -19,8 +19,7 @@ NAME = "tests/five"
 
 @pytest.fixture
 def sound_store(store_root):
-    filled(template())
-    store.mark(NAME, complete=True, hosts=1)
+    sound()
     assert store.verify(NAME).sound
     return store_root / "tests"
 
@@ -79,8 +78,7 @@ def test_no_damage_to_a_store_is_silent(lasting_root, monkeypatch_module, data):
     monkeypatch_module.setenv("RAYPIPE_STORE", str(lasting_root))
     folder = lasting_root / "tests"
     if not folder.exists():
-        filled(template())
-        store.mark(NAME, complete=True, hosts=1)
+        sound()
     whole = contents(folder)
     files = sorted(whole)
     file = data.draw(st.sampled_from(files))

@@ -17,17 +17,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from raypipe import modules, store
 from raypipe.errors import InputError, LostError, WorkError, own_traceback, plain
 from raypipe.modules import FAIL_FAST_VARIABLE
 from raypipe.run import cluster, environments, foresee
 from raypipe.run.progress import progress
+from raypipe.run.work import Compute, computing, join, room, row_of, rows_of, runtime_env
 from raypipe.store import Plan, objects, owner
-
-Rows = dict[str, np.ndarray]
-Compute = Callable[[Rows], Mapping[str, np.ndarray]]
 
 RETRIES = 3
 """How often a lost worker is replaced at one shard."""
@@ -94,30 +90,6 @@ class Worker:
         return {"shard": shard, "error": message, "traceback": traceback, "samples": 0, "host": ""}
 
 
-def computing(parameters: str, compute: str, per_sample: list[str] | None) -> Compute:
-    """The function from rows to arrays that a plan names; `parameters` are the plan's, as JSON."""
-    function, known = modules.function(compute), json.loads(parameters)
-    return function(known) if per_sample is None else _one_by_one(function, {name: known[name] for name in per_sample})
-
-
-def _one_by_one(simulate: Callable[..., Mapping[str, Any]], constants: Mapping[str, Any]) -> Compute:
-    """From the rows of a shard to its arrays, by one call of `simulate` for each sample."""
-
-    def compute(rows: Rows) -> dict[str, np.ndarray]:
-        columns = {name: values.tolist() for name, values in rows.items() if name != "sample"}
-        made = []
-        for number in range(len(rows["sample"])):
-            point = {name: values[number] for name, values in columns.items()}
-            try:
-                made.append(simulate(**point, **constants))
-            except Exception as error:
-                error.add_note("at " + ", ".join(f"{name} = {value!r}" for name, value in point.items()))
-                raise
-        return {name: np.stack([np.asarray(one[name]) for one in made]) for name in made[0]}
-
-    return compute
-
-
 def fill(plan: Plan, *, workers: int | None = None, own: owner.Ownership | None = None) -> None:
     """Make a store, or complete it: afterwards every shard is in its ledger.
 
@@ -151,10 +123,7 @@ def fill(plan: Plan, *, workers: int | None = None, own: owner.Ownership | None 
 
 def _complete(plan: Plan, workers: int | None, own: owner.Ownership) -> None:
     """Compute what is missing of a store that this process owns."""
-    if plan.environment:
-        environments.warm(plan.environment)
-    cluster.connect()
-    cluster.require({"CPU": 1}, f"each worker of {plan.name}")
+    join(plan)
     store.create(plan, provenance(plan))
     missing = store.missing(plan.name)
     done = plan.samples - sum(_length(plan, shard) for shard in missing)
@@ -262,19 +231,6 @@ def provenance(plan: Plan) -> dict[str, Any]:
     }
 
 
-def row_of(plan: Plan, shard: int) -> dict[str, Any]:
-    """A shard as strings and numbers only: environments do not share a NumPy that could read another's arrays."""
-    bounds = plan.bounds(shard)
-    columns = {name: np.asarray(plan.coordinates[name].values)[bounds].tolist() for name in plan.columns}
-    return {"shard": shard, "start": bounds.start, "stop": bounds.stop, "columns": json.dumps(columns)}
-
-
-def rows_of(shard: Mapping[str, Any]) -> Rows:
-    """What a plan's function computes a shard from, of what `row_of` returned."""
-    rows = {column: np.asarray(values) for column, values in json.loads(shard["columns"]).items()}
-    return {**rows, "sample": np.arange(shard["start"], shard["stop"])}
-
-
 def _run(plan: Plan, shards: list[int], workers: int | None) -> Iterator[Mapping[str, Any]]:
     """Yield what became of each shard, as `Worker` returns it; a user's mistake is raised."""
     import ray
@@ -286,14 +242,8 @@ def _run(plan: Plan, shards: list[int], workers: int | None) -> Iterator[Mapping
     context.print_on_execution_start = False
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)  # it warns that its bars are off
-    room = max(1, int(ray.cluster_resources().get("CPU", 1)))
     most = min(len(shards), workers or len(shards))
-    pool = ray.data.ActorPoolStrategy(min_size=1, max_size=most, initial_size=min(most, room))
-    runtime_env = environments.runtime_env(plan.environment)
-    # A worker has one core: TensorFlow's threads would fight for those of the others.
-    one_thread = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
-    place = {objects.ROOT_VARIABLE: objects.root(), objects.WAIT_VARIABLE: str(objects.wait())}
-    runtime_env["env_vars"] = {**place, "TF_CPP_MIN_LOG_LEVEL": "2", **one_thread}
+    pool = ray.data.ActorPoolStrategy(min_size=1, max_size=most, initial_size=min(most, room()))
     with warnings.catch_warnings():
         # Limits of restarts have no named parameters yet where those without are deprecated.
         warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")
@@ -305,7 +255,7 @@ def _run(plan: Plan, shards: list[int], workers: int | None) -> Iterator[Mapping
             fn_constructor_args=(plan.name, json.dumps(dict(plan.parameters)), plan.compute, plan.per_sample),
             compute=pool,
             num_cpus=1,
-            runtime_env=runtime_env,
+            runtime_env=runtime_env(plan),
             # Not for ever: what kills its worker each time, for want of memory perhaps, would never end.
             max_restarts=RETRIES,
             max_task_retries=RETRIES,

@@ -11,8 +11,8 @@ import numpy as np
 from raypipe import store
 from raypipe.errors import Foreseen, InputError
 from raypipe.modules import DRY_RUN_VARIABLE
-from raypipe.run import cluster, environments
-from raypipe.store import Plan, objects
+from raypipe.run.work import computing, join, room, row_of, rows_of, runtime_env
+from raypipe.store import Plan
 
 _SECONDS = 20.0
 """How long each worker computes shards, to its last one's end, after a first by which it warms up."""
@@ -51,8 +51,6 @@ class Probe:
 
     def warm_up(self, shard: dict[str, Any]) -> None:
         """Load what computes, and compute a first shard."""
-        from raypipe.run.fill import computing, rows_of
-
         self._compute = computing(*self._plan)
         self._compute(rows_of(shard))
 
@@ -62,8 +60,6 @@ class Probe:
         Returns:
             Of these seconds, samples, bytes, and bytes when stored.
         """
-        from raypipe.run.fill import rows_of
-
         seconds, samples, raw, stored = 0.0, 0, 0, 0
         for shard in shards:
             began = time.perf_counter()
@@ -97,25 +93,14 @@ def foresee(plan: Plan, workers: int | None, how: Asked) -> Foreseen:
     """
     import ray
 
-    from raypipe.run.fill import row_of
-
     missing = store.missing(plan.name) if store.begun(plan) else list(range(plan.shards))
     lines = [_what(plan, missing)]
     if missing:
-        if plan.environment:
-            environments.warm(plan.environment)
-        cluster.connect()
-        cluster.require({"CPU": 1}, f"each worker of {plan.name}")
-        room = max(1, int(ray.cluster_resources().get("CPU", 1)))
-        cores = min(room, workers or room, len(missing))
+        join(plan)
+        cores = min(room(), workers or room(), len(missing))
         # Places that fill the range evenly, however many of them come to be used.
         places = [missing[int(i * _GOLDEN % 1 * len(missing))] for i in range(1, 8 * cores + 1)]
-        runtime_env = environments.runtime_env(plan.environment)
-        runtime_env["env_vars"] = {
-            objects.ROOT_VARIABLE: objects.root(),
-            **dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1"),
-        }
-        probe: Any = ray.remote(Probe).options(num_cpus=1, runtime_env=runtime_env)
+        probe: Any = ray.remote(Probe).options(num_cpus=1, runtime_env=runtime_env(plan))
         arguments = json.dumps(dict(plan.parameters)), plan.compute, plan.per_sample
         probes = [probe.remote(*arguments) for _ in range(cores)]
         own = [[row_of(plan, shard) for shard in places[i::cores]] for i in range(cores)]

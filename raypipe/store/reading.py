@@ -21,7 +21,7 @@ from raypipe.store import objects
 from raypipe.store.bounds import is_sharded
 from raypipe.store.creation import array_metadata, finished, group_of, location, plan_of, understood
 from raypipe.store.documents import StoredPlan, damage
-from raypipe.store.texts import NAMES, decoded
+from raypipe.store.texts import NAMES, decoded, without_codes
 
 if TYPE_CHECKING:
     import xarray
@@ -151,12 +151,8 @@ def open(name: str, *, partial: bool = False) -> "xarray.Dataset":
     with _strict(name, plan, shards) as store:
         opened = xarray.open_zarr(store, chunks=None)
         texts = {
-            str(key): (one.dims, decoded(one.values, one.attrs), _without_codes(one.attrs))
+            str(key): (one.dims, decoded(one.values, one.attrs), without_codes(one.attrs))
             for key, one in opened.variables.items()
             if NAMES in one.attrs
         }
         return opened.assign_coords(texts)
-
-
-def _without_codes(attributes: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in attributes.items() if key not in (NAMES, "flag_values", "flag_meanings")}

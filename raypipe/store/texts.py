@@ -27,6 +27,11 @@ def encoded(values: np.ndarray, attributes: Mapping[str, Any]) -> tuple[np.ndarr
     return codes, {**attributes, NAMES: names, **(flags if plain else {})}
 
 
+def without_codes(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes of texts, less those that `encoded` has added."""
+    return {key: value for key, value in attributes.items() if key not in (NAMES, "flag_values", "flag_meanings")}
+
+
 def decoded(values: np.ndarray, attributes: Mapping[str, Any]) -> np.ndarray:
     """The texts of such numbers; other values as they are.
 

@@ -43,15 +43,20 @@ _ALLOWED = {"attm": (0, 1), "ctrw": (0, 1), "fbm": (0, 2), "lw": (1, 2), "sbm": 
 """Exponents that a model may have: above the first (of lw also the first), up to the second (of fbm below it)."""
 
 
+def may_have(model: str, exponent: float) -> bool:
+    """Whether a model may have an anomalous exponent."""
+    least, most = _ALLOWED[model]
+    return least < exponent < most or (exponent == least == 1) or (exponent == most and model != "fbm")
+
+
 def check_exponent(model: str, exponent: float) -> None:
     """Make sure that a model may have an anomalous exponent.
 
     Raises:
         InputError: if it may not.
     """
-    least, most = _ALLOWED[model]
-    inside = least < exponent < most or (exponent == least == 1) or (exponent == most and model != "fbm")
-    if not inside:
+    if not may_have(model, exponent):
+        most = _ALLOWED[model][1]
         between = {"fbm": "above 0 and below 2", "lw": "from 1 to 2"}.get(model, f"above 0 and up to {most}")
         raise InputError(f"exponent {exponent:g} of {model}; expected a number {between}")
 

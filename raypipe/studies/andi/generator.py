@@ -97,8 +97,9 @@ def _check(model: np.ndarray, exponent: np.ndarray, length: np.ndarray, walk_len
         raise InputError(
             f"trajectories of {length.max()} positions, of walks of {walk_lengths.max()}; take longer walks"
         )
-    for kind, value in {(int(kind), float(value)) for kind, value in zip(model, exponent, strict=True)}:
-        check_exponent(ANDI_MODELS[kind], value)
+    for kind in np.unique(model):
+        for value in np.unique(exponent[model == kind]):
+            check_exponent(ANDI_MODELS[kind], value)
 
 
 _amplitudes = lru_cache(maxsize=512)(walks.amplitudes)

@@ -1,7 +1,7 @@
 """Trajectories by raypipe's own generator: of any models, exponents, noise and lengths, in one to three dimensions."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from raypipe.errors import InputError, choice
 from raypipe.plan import axis
 from raypipe.studies.andi import diffusion
-from raypipe.studies.andi.diffusion import FEWEST_POSITIONS, MOST_POSITIONS, check_exponent
+from raypipe.studies.andi.diffusion import FEWEST_POSITIONS, MOST_POSITIONS, check_exponent, may_have
 
 MOST_NOISE = 100.0
 """The largest standard deviation of the localisation noise, in units of the displacements'."""
@@ -38,13 +38,7 @@ class Kinds:
 
     def document(self) -> dict[str, Any]:
         """As JSON values, from which `compute` works."""
-        return {
-            "models": list(self.models),
-            "exponents": self.exponents,
-            "noise": self.noise,
-            "lengths": list(self.lengths),
-            "dimensions": self.dimensions,
-        }
+        return asdict(self)
 
 
 def kinds(
@@ -83,19 +77,11 @@ def _exponents(models: tuple[str, ...], given: Values | None) -> dict[str, list[
     if given is None:
         return {name: diffusion.andi_exponents(diffusion.ANDI_MODELS.index(name)).tolist() for name in models}
     asked = axis("exponents", given).tolist()
-    found = {name: [value for value in asked if _allowed(name, value)] for name in models}
+    found = {name: [value for value in asked if may_have(name, value)] for name in models}
     for name, values in found.items():
         if not values:
             check_exponent(name, asked[0])
     return found
-
-
-def _allowed(model: str, exponent: float) -> bool:
-    try:
-        check_exponent(model, exponent)
-    except InputError:
-        return False
-    return True
 
 
 def _lengths(given: str | int | None) -> tuple[int, int]:
@@ -114,7 +100,7 @@ def compute(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dic
     """Function for `fill`: trajectories of given `seed` and `label`, of the kinds that `parameters` has."""
     from raypipe.studies.andi.generator import generate, uniforms  # compiled code, which planning does without
 
-    of = Kinds(**{**parameters["kinds"], "models": tuple(parameters["kinds"]["models"])})
+    of = Kinds(**parameters["kinds"])
     least, most = of.lengths
 
     def made(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -1,5 +1,7 @@
 """Plans of the data sets of trajectories."""
 
+from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from raypipe.errors import InputError, choice
@@ -75,16 +77,17 @@ def _variables(
     count: int,
     shard: int,
     shape: tuple[int, ...],
-    noise: tuple[float, float] = (min(diffusion.NOISE_LEVELS), max(diffusion.NOISE_LEVELS)),
+    noise: Sequence[float] = diffusion.NOISE_LEVELS,
+    exponents: Sequence[float] = (0.05, 2),
     whole: bool = True,
 ) -> dict[str, Variable]:
     """What is stored of `count` trajectories of this shape; `whole` if all are as long as the longest."""
     noise_range: dict[str, Any] = {
         "long_name": "standard deviation of the localisation noise",
         "units": "1",
-        "valid_range": list(noise),
+        "valid_range": [min(noise), max(noise)],
     }
-    exponent = {"long_name": "anomalous exponent", "units": "1", "valid_range": [0.05, 2]}
+    exponent = {"long_name": "anomalous exponent", "units": "1", "valid_range": [min(exponents), max(exponents)]}
     position = {"long_name": "position", "units": "1", **(finite("float64") if whole else {})}
     axes = ("axis",) * (len(shape) - 1)
     return {
@@ -102,7 +105,8 @@ def _own(split: str, trajectories: int | None, kinds: own_trajectories.Kinds) ->
     shape = (most,) if kinds.dimensions == 1 else (most, kinds.dimensions)
     shard = min(count, max(1, TRAJECTORIES_PER_SHARD * diffusion.TRAJECTORY_LENGTH * 8 // (most * kinds.dimensions)))
     lengths = {"long_name": "positions of the trajectory", "valid_range": [least, most]}
-    variables = _variables(count, shard, shape, (min(kinds.noise), max(kinds.noise)), whole=least == most)
+    exponents = list(chain(*kinds.exponents.values()))
+    variables = _variables(count, shard, shape, kinds.noise, exponents, whole=least == most)
     if least < most:
         variables["length"] = Variable(("sample",), (count,), "int64", (shard,), lengths)
     return Plan(

@@ -22,11 +22,11 @@ _SPEED = 10.0
 
 
 @numba.njit(cache=True, nogil=True)
-def _in_any_direction(state: np.ndarray, length: float, out: np.ndarray, at: int) -> None:
+def _in_any_direction(state: np.ndarray, length: float) -> tuple[float, float, float]:
     """A step in three dimensions: of a length, in a direction that is uniform on the sphere."""
     x, y, z = normal(state), normal(state), normal(state)
     scale = length / math.sqrt(x * x + y * y + z * z)
-    out[0, at], out[1, at], out[2, at] = x * scale, y * scale, z * scale
+    return x * scale, y * scale, z * scale
 
 
 @numba.njit(cache=True, nogil=True)
@@ -34,7 +34,7 @@ def _brownian(state: np.ndarray, deviation: float, out: np.ndarray, first: int, 
     """Steps of the package's walks: normal along each axis, but in three dimensions of a normal length."""
     if out.shape[0] == 3:
         for at in range(first, last):
-            _in_any_direction(state, deviation * normal(state), out, at)
+            out[0, at], out[1, at], out[2, at] = _in_any_direction(state, deviation * normal(state))
         return
     for axis in range(out.shape[0]):
         steps = out[axis]
@@ -102,9 +102,7 @@ def lw(state: np.ndarray, exponent: float, out: np.ndarray) -> None:
         last = total if duration > total + 1 else min(at + int(duration), total)
         x = y = z = 0.0
         if dimensions == 3:
-            x, y, z = normal(state), normal(state), normal(state)
-            norm = speed / math.sqrt(x * x + y * y + z * z)
-            x, y, z = x * norm, y * norm, z * norm
+            x, y, z = _in_any_direction(state, speed)
         elif dimensions == 2:
             angle = 2 * math.pi * uniform(state)
             x, y = speed * math.cos(angle), speed * math.sin(angle)

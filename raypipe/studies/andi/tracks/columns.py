@@ -113,10 +113,8 @@ def parse(text: str | None) -> dict[str, str]:
         InputError: if a part is no such pair, or names no role.
     """
     given: dict[str, str] = {}
-    for part in (text or "").split(","):
+    for part in text.split(",") if text else []:
         role, equals, name = part.partition("=")
-        if not text:
-            break
         if not equals or not name or role.strip() not in ROLES:
             raise InputError(f"--columns has {part!r}; expected such as track=TRACK_ID,frame=FRAME,x=X,y=Y")
         given[role.strip()] = name

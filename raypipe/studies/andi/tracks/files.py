@@ -21,6 +21,9 @@ from raypipe.studies.andi.tracks.columns import AXES, recognise
 _PIECE = 2**20
 """Rows of a table that are read at once."""
 
+_SAMPLE = 1000
+"""Rows from which one sees how numbers are written, and whether units stand below the names."""
+
 _UNLINKED = {"", "none", "nan", "na", "null"}
 """What programs write in the place of a track's name for a point that belongs to none; as numbers, less than 0."""
 
@@ -92,11 +95,13 @@ def _text(path: Path, head: bytes, given: dict[str, str]) -> Source:
     if formats.is_challenge(first):
         return _whole("AnDi challenge, dimension;positions", lambda: formats.challenge(path))
     separator = next((mark for mark in "\t;," if mark in first), r"\s+")
-    decimal = "," if separator != "," and any("," in line for line in lines[1:]) else "."
-    options: dict[str, Any] = {"sep": separator, "decimal": decimal, "encoding": encoding, "index_col": False}
-    sample = pd.read_csv(path, **options, nrows=8, dtype=str)
+    options: dict[str, Any] = {"sep": separator, "encoding": encoding, "index_col": False}
+    sample = pd.read_csv(path, **options, nrows=_SAMPLE, dtype=str)
     found = recognise(list(sample.columns), given, str(path))
-    units = _rows_of_units(sample[[name for axis in AXES if (name := found.get(axis))]])
+    positions = sample[[name for axis in AXES if (name := found.get(axis))]]
+    commas = separator != "," and positions.apply(lambda texts: texts.str.contains(r"\d,\d")).any(axis=None)
+    options["decimal"] = decimal = "," if commas else "."
+    units = _rows_of_units(positions.replace(",", ".", regex=True) if commas else positions)
 
     def pieces() -> Iterator[pd.DataFrame]:
         names = list(dict.fromkeys(name for name in found.values() if name))

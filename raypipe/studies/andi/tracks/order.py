@@ -11,8 +11,8 @@ from raypipe.studies.andi.tracks.columns import AXES
 GAPS = ("interpolate", "split", "refuse")
 """What may be done with frames that a track lacks, the usual way first."""
 
-FEWEST, MOST = 10, 1000
-"""Points of a track, so many at least and at most, that the networks have learnt."""
+FEWEST = 10
+"""Points that a track has at least."""
 
 _OFF_FRAME = 0.2
 """How far, as a share of the step between frames, a time may be from a frame."""

@@ -1,0 +1,79 @@
+"""From a plan to the work of its workers: the cluster that they run in, their environment, and what they compute."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from raypipe import modules
+from raypipe.run import cluster, environments
+from raypipe.store import Plan, objects
+
+Rows = dict[str, np.ndarray]
+Compute = Callable[[Rows], Mapping[str, np.ndarray]]
+
+
+def join(plan: Plan) -> None:
+    """Join the cluster, in which a plan's workers can run.
+
+    Raises:
+        InputError: if there is none, or no node of it has room for a worker.
+    """
+    if plan.environment:
+        environments.warm(plan.environment)
+    cluster.connect()
+    cluster.require({"CPU": 1}, f"each worker of {plan.name}")
+
+
+def room() -> int:
+    """Workers that the cluster has cores for, at least one."""
+    import ray
+
+    return max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+
+def runtime_env(plan: Plan) -> dict[str, Any]:
+    """Ray's runtime environment of a plan's workers."""
+    # A worker has one core: TensorFlow's threads would fight for those of the others.
+    one_thread = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+    place = {objects.ROOT_VARIABLE: objects.root(), objects.WAIT_VARIABLE: str(objects.wait())}
+    variables = {**place, "TF_CPP_MIN_LOG_LEVEL": "2", **one_thread}
+    return {**environments.runtime_env(plan.environment), "env_vars": variables}
+
+
+def computing(parameters: str, compute: str, per_sample: list[str] | None) -> Compute:
+    """The function from rows to arrays that a plan names; `parameters` are the plan's, as JSON."""
+    function, known = modules.function(compute), json.loads(parameters)
+    return function(known) if per_sample is None else _one_by_one(function, {name: known[name] for name in per_sample})
+
+
+def _one_by_one(simulate: Callable[..., Mapping[str, Any]], constants: Mapping[str, Any]) -> Compute:
+    """From the rows of a shard to its arrays, by one call of `simulate` for each sample."""
+
+    def compute(rows: Rows) -> dict[str, np.ndarray]:
+        columns = {name: values.tolist() for name, values in rows.items() if name != "sample"}
+        made = []
+        for number in range(len(rows["sample"])):
+            point = {name: values[number] for name, values in columns.items()}
+            try:
+                made.append(simulate(**point, **constants))
+            except Exception as error:
+                error.add_note("at " + ", ".join(f"{name} = {value!r}" for name, value in point.items()))
+                raise
+        return {name: np.stack([np.asarray(one[name]) for one in made]) for name in made[0]}
+
+    return compute
+
+
+def row_of(plan: Plan, shard: int) -> dict[str, Any]:
+    """A shard as strings and numbers only: environments do not share a NumPy that could read another's arrays."""
+    bounds = plan.bounds(shard)
+    columns = {name: np.asarray(plan.coordinates[name].values)[bounds].tolist() for name in plan.columns}
+    return {"shard": shard, "start": bounds.start, "stop": bounds.stop, "columns": json.dumps(columns)}
+
+
+def rows_of(shard: Mapping[str, Any]) -> Rows:
+    """What a plan's function computes a shard from, of what `row_of` returned."""
+    rows = {column: np.asarray(values) for column, values in json.loads(shard["columns"]).items()}
+    return {**rows, "sample": np.arange(shard["start"], shard["stop"])}
