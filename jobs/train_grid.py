@@ -4,7 +4,6 @@ The 164 networks of trajectories, or some of them, or a grid of your own with al
 
     python jobs/train_grid.py
     python jobs/train_grid.py --networks 123-2,132-16 --samples 5000 --epochs 3
-    python jobs/train_grid.py --seed 2 --series seed-2
     python jobs/train_grid.py --grid my_grid.toml
 
 Needs the data sets of the study, andi/train and andi/val. Makes networks/<series>/<name>.safetensors in the store.
@@ -20,6 +19,7 @@ from raypipe import study
 from raypipe.command import run
 from raypipe.errors import InputError
 from raypipe.networks import grid_file
+from raypipe.networks.architecture import FRESH
 from raypipe.networks.train import Settings, summary, train
 
 
@@ -28,12 +28,11 @@ def main(
         Path | None, typer.Option(help="File of a grid of yours.  [default: the grid of the study, by default andi]")
     ] = None,
     networks: Annotated[str, typer.Option(help="Names such as 123-2,132-16; or all.")] = "all",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Train on new samples each epoch, made meanwhile.")] = False,
     samples: Annotated[
         int | None, typer.Option(help="Train on so many, as many of each class.  [default: the whole data set]")
     ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(help="Passes over the samples.  [default: as usual in the study]")
-    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the samples.  [default: as usual]")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order of samples, dropout.  [default: 1]")] = None,
     series: Annotated[str, typer.Option(help="Keep these networks apart, under this name.")] = "",
     scheduler: Annotated[
@@ -62,6 +61,7 @@ def main(
     settings = Settings(
         epochs=own.epochs if own and epochs is None else epochs,
         batch=own.batch if own else None,
+        train_split=FRESH if fresh else None,
         samples=samples,
         scheduler=scheduler,
         workers=workers,

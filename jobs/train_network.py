@@ -13,6 +13,8 @@ from typing import Annotated
 import typer
 
 from raypipe.command import run
+from raypipe.errors import InputError
+from raypipe.networks.architecture import FRESH
 from raypipe.networks.train import Settings, summary, train
 from raypipe.study import architecture
 
@@ -23,9 +25,8 @@ def main(
         str | None,
         typer.Option(help="Train on this data set of the study, on the classes of the network.  [default: its own]"),
     ] = None,
-    validation_split: Annotated[
-        str | None, typer.Option(help="Validate on this one.  [default: that of the network]")
-    ] = None,
+    validation_split: Annotated[str | None, typer.Option(help="Validate on this one.  [default: its own]")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Train on new samples each epoch, made meanwhile.")] = False,
     samples: Annotated[
         int | None, typer.Option(help="Train on so many, as many of each class.  [default: the whole data set]")
     ] = None,
@@ -51,11 +52,11 @@ def main(
     series: Annotated[str, typer.Option(help="Keep this network apart, under this name.")] = "",
     cpus: Annotated[int, typer.Option(help="Cores; with more than one the last digits may vary.")] = 1,
     gpus: Annotated[float, typer.Option(help="Graphics processors, maybe a fraction.")] = 0,
-    tensorboard: Annotated[
-        str | None, typer.Option(help="Folder for logs that TensorBoard shows.  [default: none]")
-    ] = None,
+    tensorboard: Annotated[str | None, typer.Option(help="Folder for logs of TensorBoard.  [default: none]")] = None,
 ) -> None:
     """Train one network and say how good it is on the validation samples."""
+    if fresh and train_split:
+        raise InputError(f"--fresh and --train-split {train_split}; choose one of them")
     settings = Settings(
         epochs=epochs,
         batch=batch,
@@ -63,7 +64,7 @@ def main(
         augmentation=augmentation,
         precision=precision,
         seed=seed,
-        train_split=train_split,
+        train_split=FRESH if fresh else train_split,
         validation_split=validation_split,
         samples=samples,
         series=series,

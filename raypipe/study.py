@@ -28,7 +28,7 @@ from raypipe.networks.architecture import Architecture
 from raypipe.networks.grid import Grid
 from raypipe.store import Plan
 
-RESERVED = ("predictions", "relevance", "saliency", "refined", "features", "novelty", "networks", "training")
+RESERVED = ("predictions", "relevance", "saliency", "refined", "features", "novelty", "networks", "training", "tracks")
 """What no study may be called: first parts of the names of what is made of data sets."""
 
 
@@ -51,6 +51,25 @@ class DataSet:
 
 
 @dataclass(frozen=True)
+class AnyLength:
+    """How samples of any length go through networks that take such, of like length together.
+
+    The data sets' variable `length` has the number of points of each sample, after which come NaN.
+
+    Attributes:
+        size: from lengths (n,) to numbers by which samples are put together, such as lengths to which they are filled.
+        prepare: from values (n, time, …) of one such size, and their lengths (n,), to what the network takes of them,
+            float32.
+        misfit: from an architecture and the shape of a data set's samples, (time, …), to why the network cannot see
+            them, such as "has tracks in 2 dimensions", or None.
+    """
+
+    size: Callable[[np.ndarray], np.ndarray]
+    prepare: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    misfit: Callable[[Architecture, tuple[int, ...]], str | None] = lambda *_: None
+
+
+@dataclass(frozen=True)
 class Sample:
     """What a network sees of a sample.
 
@@ -62,6 +81,7 @@ class Sample:
         draw: from axes of matplotlib and one sample of an open data set (xarray) to a picture in these axes, with what
             the sample was made with as a label. "module:function" is imported when it is needed. By default sequences
             become lines and fields images, of several frames the last one.
+        any_length: for networks whose first size is None.
     """
 
     variable: str
@@ -69,6 +89,7 @@ class Sample:
     per_shard: int = 256
     prepare: Callable[[np.ndarray], np.ndarray] = lambda values: values
     draw: Callable[..., None] | str | None = None
+    any_length: AnyLength | None = None
 
     @property
     def drawing(self) -> Callable[..., None] | None:
@@ -150,6 +171,11 @@ class Study:
             ways by name, as `recipes`, have only the arguments that differ.
         augmentations: by name, functions from samples (sample, …) and a generator of random numbers to variants of the
             samples, for trainings that are `augmented`; the first is that which is meant if none is named.
+        fresh: from an architecture and seeds (n,), int64 of 0 … 2⁶³ − 1, to new samples, one of each seed: inputs
+            (n, *input_shape), float32, as the network takes them, and the numbers of their classes (n,), int64. With it
+            networks can be trained on samples that are made meanwhile, and never seen twice.
+        measures: from an architecture to a function that measures more than accuracy on the validation samples, of
+            outputs (n, class) and labels (n,) to figures by name; or to None, for the recall of each class.
         strata: coordinates of the samples by whose values metrics are broken down.
         notes: by stratum, what to know of some of its values, for pictures of the metrics.
         pictures: what `draw` and the report draw, in the order of the report.
@@ -162,6 +188,8 @@ class Study:
     grid: Grid | None = None
     training: Callable[[Architecture], Mapping[str, Any]] = _usual_training
     augmentations: Mapping[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = field(default_factory=dict)
+    fresh: Callable[[Architecture, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None
+    measures: Callable[[Architecture], Callable[[np.ndarray, np.ndarray], dict[str, float]] | None] = lambda _: None
     strata: tuple[str, ...] = ()
     notes: Mapping[str, Mapping[float, str]] = field(default_factory=dict)
     pictures: tuple[Picture, ...] = ()

@@ -248,3 +248,24 @@ def test_precisions():
     assert training(network, precision="bfloat16").document()["precision"] == "bfloat16"
     with pytest.raises(InputError, match="unknown precision 'float16'; choose one of float32, bfloat16"):
         training(network, precision="float16")
+
+
+def test_weights_that_are_no_numbers_are_found():
+    run = Fit(ANDI, training(ANDI))
+    assert run.is_finite()
+    weights = run._model.get_weights()
+    weights[0][0, 0, 0] = np.nan
+    run._model.set_weights(weights)
+    assert not run.is_finite()
+
+
+def test_gradients_are_clipped():
+    train, validation = trajectories(50), trajectories(10, seed=1)
+    free, clipped = (Fit(ANDI, replace(training(ANDI, epochs=1, batch=50), clip=clip)) for clip in (None, 1e-9))
+    before = {name: array.copy() for name, array in clipped.state().items()}
+    for run in (free, clipped):
+        run_epoch(run, train, validation)
+    moved = [np.abs(run.state()["weights/conv1d_1/0"] - before["weights/conv1d_1/0"]).max() for run in (free, clipped)]
+    assert moved[1] < 0.1 * moved[0]
+    with pytest.raises(InputError, match="clip is 0; expected a norm above 0"):
+        replace(training(ANDI), clip=0)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from raypipe.errors import choice
+from raypipe.errors import InputError, choice
 
 Kind = Literal[
     "BatchNormalization", "Conv1D", "Conv2D", "Conv3D", "MaxPooling1D", "MaxPooling2D", "MaxPooling3D",
@@ -11,7 +11,11 @@ Kind = Literal[
     "GlobalMaxPooling3D", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAveragePooling3D", "Dense",
     "Dropout", "Flatten",
     "Activation", "Add", "Subtract", "Concatenate", "Cropping1D", "ZeroPadding1D", "LayerNormalization",
+    "Dot", "Permute",
 ]  # fmt: skip
+
+FRESH = "fresh"
+"""The name, as a split, of samples that a study makes when they are needed, see `Study.fresh`."""
 
 Options = dict[str, int | float | str | tuple[int, ...]]
 
@@ -39,7 +43,8 @@ class Layer:
 class Architecture:
     """A network before it has weights: layers over one input, each after those whose outputs it takes.
 
-    `input_shape` without the batch: (time, 1) for sequences, (y, x, frame) for 2-D and (y, x, frame, 1) for 3-D fields.
+    `input_shape` without the batch: (time, 1) for sequences, (y, x, frame) for 2-D and (y, x, frame, 1) for 3-D fields;
+    the first is None for sequences of any length.
     `classes` are the names of the outputs, in their order. `frame_times` are the times of the frames that the network
     sees, where its study's samples have frames. `splits` are those of its study on which it is usually trained and
     validated.
@@ -47,11 +52,23 @@ class Architecture:
 
     name: str
     study: str
-    input_shape: tuple[int, ...]
+    input_shape: tuple[int | None, ...]
     classes: tuple[str, ...]
     layers: tuple[Layer, ...]
     frame_times: tuple[int, ...] | None = None
     splits: tuple[str, str] = ("train", "val")
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """The shape of its samples, if they all have one.
+
+        Raises:
+            InputError: if they may be of any length.
+        """
+        known = tuple(size for size in self.input_shape if size is not None)
+        if len(known) < len(self.input_shape):
+            raise InputError(f"network {self.name} takes samples of any length; this is for networks that take one")
+        return known
 
     @property
     def is_sequence(self) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import safetensors.numpy
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter, ValidationError, model_validator
 
 from raypipe.errors import InputError, one_line
 from raypipe.networks.architecture import Architecture, weight_names
@@ -47,7 +47,7 @@ class _MadeFrom(BaseModel):
 
 
 class _Provenance(BaseModel):
-    seconds: float | None = None
+    seconds: FiniteFloat | None = None
     made_from: _MadeFrom = _MadeFrom()
 
 

@@ -121,8 +121,10 @@ def predictions_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray
     probability = classifier(trained)
 
     def compute(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        shard = inputs.values(architecture, source, slice(rows["sample"][0], rows["sample"][-1] + 1))
-        found = probability(inputs.network_input(architecture, shard))
+        samples = slice(rows["sample"][0], rows["sample"][-1] + 1)
+        found = np.empty((len(rows["sample"]), len(architecture.classes)), "float32")
+        for places, taken in inputs.groups(architecture, source, samples):
+            found[places] = probability(taken)
         inputs.check_finite(f"probabilities by network {trained.name}", found, rows["sample"])
         return {"probability": found, "predicted": found.argmax(axis=1)}
 

@@ -260,7 +260,7 @@ def _variables(
 ) -> tuple[dict[str, Variable], int]:
     """Variables of the store and the samples of its shards."""
     product = "relevance" if architecture.is_sequence else SALIENCY
-    shard, shape = SHARD_SAMPLES[product], architecture.input_shape
+    shard, shape = SHARD_SAMPLES[product], architecture.sample_shape
     described: dict[str, tuple[tuple[str, ...], str, dict[str, Any]]]
     # Of fields the maps are over the plane: what comes after it, such as frames, are channels.
     dims = tuple(map(str, seen.dims if architecture.is_sequence else seen.dims[:3]))

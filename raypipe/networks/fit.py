@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,14 @@ import numpy as np
 from raypipe import study
 from raypipe.networks import keras_model
 from raypipe.networks.architecture import Architecture
-from raypipe.networks.inputs import Samples
+from raypipe.networks.inputs import Fresh, Samples
 from raypipe.networks.training import Training
 
 HISTORY = ("loss", "accuracy", "val_loss", "val_accuracy")
 """Figures of each epoch: of the training samples while the weights change, of the validation samples after it.
 
-Beside them, "val_recall/<class>" for each class of which there are validation samples."""
+Beside them, "val_recall/<class>" for each class of which there are validation samples, or "val_<name>" for each of the
+study's own, see `Study.measures`."""
 
 _VALIDATION_BATCH = 256
 
@@ -40,6 +42,7 @@ class Fit:
         self._training = training
         self._augment = _augmentation(architecture, training.augmented) if training.augmented else None
         self._classes = architecture.classes
+        self._measures = study.find(architecture.study).measures(architecture)
         self._model = keras_model.build(architecture, bfloat16=training.precision == "bfloat16")
         losses = {
             "mean_squared_error": keras.losses.MeanSquaredError(),
@@ -48,7 +51,7 @@ class Fit:
             ),
         }
         self._loss = losses[training.loss]
-        self._optimizer = keras.optimizers.Adam(training.rate)
+        self._optimizer = keras.optimizers.Adam(training.rate, global_clipnorm=training.clip)
         self._optimizer.build(self._model.trainable_variables)
         self._learn = _learner(self._model, self._optimizer, self._loss)
         self.history: dict[str, list[float]] = {name: [] for name in HISTORY}
@@ -59,55 +62,58 @@ class Fit:
         """Epochs done."""
         return len(self.history["loss"])
 
-    def epoch_in_parts(self, train: Samples, validation: Samples) -> Iterator[float]:
+    def epoch_in_parts(self, train: Samples | Fresh, validation: Samples | Fresh) -> Iterator[float]:
         """See every training sample once, then measure on the validation samples.
 
         Yields after each part the share of the training samples seen so far. The epoch counts, in `epoch` and
         `history`, when the iterator is exhausted.
         """
         began = time.perf_counter()
-        batch = self._training.batch
+        batch, seen, totals = self._training.batch, 0, np.zeros(2)
         # A generator of its own for each epoch: a continued training sees what an uninterrupted one sees.
         random = np.random.default_rng((self._training.seed, self.epoch))
-        order = random.permutation(len(train.labels))
-        # Whole batches, as many as the memory of a call may hold.
-        members_per_call = max(1, _CALL_BYTES // (batch * train.inputs[0].nbytes)) * batch
-        totals = np.zeros(2)
-        for start in range(0, len(order), members_per_call):
-            members = order[start : start + members_per_call]
-            done = (self.epoch + start / len(order)) / self._training.epochs
+        for part in _ahead(self._varied(train.parts(random, batch, _CALL_BYTES), random)):
+            done = (self.epoch + seen / train.count) / self._training.epochs
             self._optimizer.learning_rate.assign(self._training.rate_at(done))
-            inputs = train.inputs[members]
-            if self._augment:
-                inputs = self._augment(inputs, random)
-            labels = train.labels[members]
-            totals += [float(total) for total in self._learn(inputs, self._targets(labels), labels, batch)]
-            yield (start + len(members)) / len(order)
-        loss, accuracy = (totals / len(order)).tolist()
+            learnt = self._learn(part.inputs, self._targets(part.labels), part.labels, batch)
+            totals += [float(total) for total in learnt]
+            seen += part.count
+            yield seen / train.count
+        loss, accuracy = (totals / train.count).tolist()
         for name, value in {"loss": loss, "accuracy": accuracy, **self._validated(validation)}.items():
             self.history.setdefault(name, []).append(value)
         self.seconds += time.perf_counter() - began
 
-    def _validated(self, samples: Samples) -> dict[str, float]:
-        """Loss, accuracy and the recall of each class."""
-        starts = range(0, len(samples.labels), _VALIDATION_BATCH)
-        outputs = np.concatenate(
-            [self._model.predict_on_batch(samples.inputs[start : start + _VALIDATION_BATCH]) for start in starts]
-        )
-        right = outputs.argmax(axis=-1) == samples.labels
-        return {
-            "val_loss": float(self._loss(self._targets(samples.labels), outputs)),
-            "val_accuracy": float(right.mean()),
-            **{
-                f"val_recall/{name}": float(right[samples.labels == label].mean())
+    def _varied(self, parts: Iterator[Samples], random: np.random.Generator) -> Iterator[Samples]:
+        for part in parts:
+            yield Samples(self._augment(part.inputs, random), part.labels) if self._augment else part
+
+    def _validated(self, samples: Samples | Fresh) -> dict[str, float]:
+        """Loss, accuracy and the recall of each class, or what the study measures."""
+        said = [
+            (self._model.predict_on_batch(part.inputs), part.labels)
+            for part in samples.parts(None, _VALIDATION_BATCH, 0)
+        ]
+        outputs, labels = (np.concatenate(some) for some in zip(*said, strict=True))
+        right = outputs.argmax(axis=-1) == labels
+        if self._measures:
+            figures = {f"val_{name}": value for name, value in self._measures(outputs, labels).items()}
+        else:
+            figures = {
+                f"val_recall/{name}": float(right[labels == label].mean())
                 for label, name in enumerate(self._classes)
-                if np.any(samples.labels == label)
-            },
-        }
+                if np.any(labels == label)
+            }
+        loss = float(self._loss(self._targets(labels), outputs))
+        return {"val_loss": loss, "val_accuracy": float(right.mean()), **figures}
 
     def _targets(self, labels: np.ndarray) -> np.ndarray:
         one_hot: np.ndarray = np.eye(self._model.output_shape[-1], dtype="float32")
         return one_hot[labels] if self._training.loss == "mean_squared_error" else labels
+
+    def is_finite(self) -> bool:
+        """Whether all weights are numbers: with ReLU a network may go on with a finite loss when they are not."""
+        return all(np.isfinite(array).all() for array in self._model.get_weights())
 
     def state(self) -> dict[str, np.ndarray]:
         """Everything that changes in training, as arrays: "weights/…", "optimizer/…" and "random/…"."""
@@ -131,6 +137,15 @@ class Fit:
         """States of the generators of dropout: the variables of a Keras 3 model that are no weights."""
         known = {id(variable) for variable in self._model.weights}
         return [variable for variable in self._model.variables if id(variable) not in known]
+
+
+def _ahead(parts: Iterator[Samples]) -> Iterator[Samples]:
+    """The same parts, each made in a thread while the one before it is learnt from."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, parts, None)
+        while (part := coming.result()) is not None:
+            coming = pool.submit(next, parts, None)
+            yield part
 
 
 def _augmentation(

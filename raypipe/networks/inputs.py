@@ -1,5 +1,6 @@
 """What a network sees of a data set, as its study prepares it: float32."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 _BLOCK = 256
 """Samples read and converted at once: bounds the memory taken by what the network does not see."""
 
+_UNCHANGING = 2**64 - 1
+"""Seed of the samples that are the same each time; trainings count from 0."""
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -22,6 +26,55 @@ class Samples:
 
     inputs: np.ndarray
     labels: np.ndarray
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.labels)
+
+    def parts(self, random: np.random.Generator | None, batch: int, most_bytes: int) -> Iterator["Samples"]:
+        """All of them once, in random order if there is a generator, in parts of whole batches.
+
+        A part has as many batches as `most_bytes` of inputs hold, and at least one.
+        """
+        order = np.arange(self.count) if random is None else random.permutation(self.count)
+        size = _part(batch, self.inputs[0].nbytes, most_bytes)
+        for start in range(0, self.count, size):
+            members = order[start : start + size]
+            yield Samples(self.inputs[members], self.labels[members])
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """Samples that a network's study makes when they are needed, see `Study.fresh`: never the same ones twice.
+
+    Attributes:
+        architecture: the network's.
+        count: how many are seen in an epoch.
+    """
+
+    architecture: Architecture
+    count: int
+
+    def parts(self, random: np.random.Generator | None, batch: int, most_bytes: int) -> Iterator[Samples]:
+        """So many, in parts as those of `Samples`; without a generator the same ones each time.
+
+        Of a network that takes samples of any length a part is one batch, whose samples share their shape.
+        """
+        make = study.find(self.architecture.study).fresh
+        if make is None:
+            raise InputError(f"the study {self.architecture.study} cannot make fresh samples; train on a data set")
+        shape = self.architecture.input_shape
+        known = [size for size in shape if size is not None]
+        size = _part(batch, 4 * int(np.prod(known)), most_bytes) if len(known) == len(shape) else batch
+        seeds = np.random.default_rng(_UNCHANGING) if random is None else random
+        for start in range(0, self.count, size):
+            drawn = seeds.integers(2**63, size=min(size, self.count - start), dtype="int64")
+            yield Samples(*make(self.architecture, drawn))
+
+
+def _part(batch: int, sample_bytes: int, most_bytes: int) -> int:
+    return max(1, most_bytes // (batch * sample_bytes)) * batch
 
 
 def network_input(architecture: Architecture, values: np.ndarray) -> np.ndarray:
@@ -33,7 +86,7 @@ def network_input(architecture: Architecture, values: np.ndarray) -> np.ndarray:
         InputError: if the samples are not of the network's shape, or a value is not finite.
     """
     sample = study.find(architecture.study).seen
-    expected = architecture.input_shape[: len(sample.dims) - 1]
+    expected = architecture.sample_shape[: len(sample.dims) - 1]
     if values.shape[1:] != expected:
         raise InputError(
             f"samples of shape {values.shape[1:]}; network {architecture.name} takes {expected}: "
@@ -43,7 +96,7 @@ def network_input(architecture: Architecture, values: np.ndarray) -> np.ndarray:
         raise InputError(
             "the data set has values that are not finite: it was made so, or is damaged; raypipe verify tells"
         )
-    return sample.prepare(values).astype("float32", copy=False).reshape(len(values), *architecture.input_shape)
+    return sample.prepare(values).astype("float32", copy=False).reshape(len(values), *architecture.sample_shape)
 
 
 def seen(architecture: Architecture, data: "xarray.Dataset") -> "xarray.DataArray":
@@ -68,6 +121,26 @@ def values(architecture: Architecture, data: "xarray.Dataset", samples: slice | 
     if places == list(range(first, last + 1)):
         return block
     return block.take([place - first for place in places], axis=variable.dims.index("frame"))
+
+
+def groups(
+    architecture: Architecture, data: "xarray.Dataset", samples: slice
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """What a network takes of some samples, in groups of one shape: their places among these samples, and inputs.
+
+    Raises:
+        InputError: as `network_input`.
+    """
+    found, any_length = values(architecture, data, samples), study.find(architecture.study).seen.any_length
+    if None not in architecture.input_shape or any_length is None:
+        yield np.arange(len(found)), network_input(architecture, found)
+        return
+    there = data.sizes[data[study.find(architecture.study).seen.variable].dims[1]]
+    length = data["length"].isel(sample=samples).values if "length" in data else np.full(len(found), there)
+    sizes = any_length.size(length)
+    for size in np.unique(sizes):
+        places = np.flatnonzero(sizes == size)
+        yield places, any_length.prepare(found[places, : length[places].max()], length[places])
 
 
 def labels_for(architecture: Architecture, data: "xarray.Dataset") -> np.ndarray:
@@ -105,7 +178,7 @@ def read(architecture: Architecture, data: "xarray.Dataset", name: str, count: i
     labels = labels_for(architecture, data)
     known = np.flatnonzero(labels >= 0)
     chosen = known[_balanced(labels[known], len(known) if count is None else count, name)]
-    inputs = np.empty((len(chosen), *architecture.input_shape), "float32")
+    inputs = np.empty((len(chosen), *architecture.sample_shape), "float32")
     for start in range(0, len(labels), _BLOCK):
         first, last = np.searchsorted(chosen, (start, start + _BLOCK))
         if first < last:
@@ -139,8 +212,12 @@ def misfit(architecture: Architecture, data: "xarray.Dataset") -> str | None:
     """Why a network cannot see the samples of a data set, labelled or not, such as "is empty"; None if it can."""
     sample = study.find(architecture.study).seen
     variable, dims = sample.variable, sample.dims
+    if None in architecture.input_shape and sample.any_length:
+        if variable not in data or data[variable].dims[: len(dims)] != dims:
+            return f"has no {variable} ({', '.join(dims)})"
+        return sample.any_length.misfit(architecture, data[variable].shape[1:]) if data.sizes["sample"] else "is empty"
     framed = "frame" in dims
-    size = architecture.input_shape[: len(dims) - 1 - framed]
+    size = architecture.sample_shape[: len(dims) - 1 - framed]
     if variable not in data or data[variable].dims != dims:
         return f"has no {variable} ({', '.join(dims)})"
     if not data.sizes["sample"]:
@@ -150,7 +227,7 @@ def misfit(architecture: Architecture, data: "xarray.Dataset") -> str | None:
     if architecture.frame_times:
         absent = sorted(set(architecture.frame_times) - set(data["frame"].values.tolist()))
         return f"has no frames at t = {', '.join(map(str, absent))}" if absent else None
-    if framed and data.sizes["frame"] != (frames := architecture.input_shape[len(size)]):
+    if framed and data.sizes["frame"] != (frames := architecture.sample_shape[len(size)]):
         return f"has samples of {data.sizes['frame']} frames, not {frames}"
     return None
 

@@ -18,7 +18,7 @@ from typing import Any
 from raypipe import catalog, study
 from raypipe.errors import InputError, LostError, choice, make_folder
 from raypipe.networks import artifact, inputs
-from raypipe.networks.architecture import Architecture
+from raypipe.networks.architecture import FRESH, Architecture
 from raypipe.networks.training import Training, training
 from raypipe.run import cluster, foresee
 from raypipe.run.scratch import scratch_folder
@@ -26,6 +26,10 @@ from raypipe.store import objects, owner
 
 _RETRIES = 3
 """How often a trial is started again after its worker was lost."""
+
+
+FRESH_SAMPLES = (50_000, 10_000)
+"""How many fresh samples there are in an epoch, and in a validation, unless told otherwise."""
 
 
 _Planned = tuple[Architecture, Training, dict[str, Any], str]
@@ -40,8 +44,10 @@ class Settings:
     train, where it has several; `augmentation` one of the study's, or "none", instead of that which goes with it.
     `precision` is float32 or bfloat16.
     `train_split` and `validation_split` are the data sets of the network's study; None is `Architecture.splits`. Of
-    their samples, those of a class that the network does not have are left out.
-    `samples` is how many of the training data set are used, as many of each class; None is all. `series` names a
+    their samples, those of a class that the network does not have are left out. If the name is FRESH, samples are made
+    meanwhile: other ones in each epoch of a training, the same ones in each validation.
+    `samples` is how many of the training data set are used, as many of each class; None is all, of fresh ones
+    FRESH_SAMPLES. `series` names a
     collection of networks that are kept apart from others of the same architectures: another seed, other epochs.
     `scheduler` is fifo, every network to its last epoch, or asha, which ends early those that fall behind.
     `workers` is the number of networks trained at once, None as many as the cluster has room for, each on
@@ -88,8 +94,11 @@ def data_names(architecture: Architecture, settings: Settings | None = None) -> 
     if settings:
         train, validation = settings.train_split or train, settings.validation_split or validation
     of = study.find(architecture.study)
-    train = of.check(train, "training split", labelled=True)
-    validation = of.check(validation, "validation split", labelled=True)
+    for split, what in ((train, "training split"), (validation, "validation split")):
+        if split != FRESH:
+            of.check(split, what, labelled=True)
+        elif of.fresh is None:
+            raise InputError(f"the study {of.name} cannot make fresh samples; choose a data set as {what}")
     return f"{of.name}/{train}", f"{of.name}/{validation}"
 
 
@@ -123,8 +132,8 @@ def train(architectures: Sequence[Architecture], settings: Settings, *others: Se
     first = architectures[0]
     train_name, validation_name = data_names(first, settings)
     data = {
-        "train": _describe(first, train_name, settings.samples),
-        "validation": _describe(first, validation_name, None),
+        "train": _describe(first, train_name, settings.samples, FRESH_SAMPLES[0]),
+        "validation": _describe(first, validation_name, None, FRESH_SAMPLES[1]),
     }
     tasks: dict[str, _Planned] = {
         artifact.artifact_name(one, series): (
@@ -173,8 +182,10 @@ def summary(names: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def _describe(architecture: Architecture, name: str, count: int | None) -> dict[str, Any]:
-    """What of a data set decides what is learnt from it, as JSON values."""
+def _describe(architecture: Architecture, name: str, count: int | None, fresh: int) -> dict[str, Any]:
+    """What of a data set decides what is learnt from it, as JSON values; `fresh` is how many fresh ones are usual."""
+    if _is_fresh(name):
+        return {"name": name, "samples": count or fresh}
     try:
         data = catalog.open(name)
     except InputError as error:
@@ -192,6 +203,16 @@ def _describe(architecture: Architecture, name: str, count: int | None) -> dict[
         )
     parameters = json.loads(json.dumps(data.attrs["parameters"]))
     return {"name": name, "parameters": parameters, "samples": count or known}
+
+
+def _is_fresh(name: str) -> bool:
+    return name.endswith(f"/{FRESH}")
+
+
+def _samples(architecture: Architecture, name: str, count: int | None, fresh: int) -> inputs.Samples | inputs.Fresh:
+    if _is_fresh(name):
+        return inputs.Fresh(architecture, count or fresh)
+    return inputs.read(architecture, catalog.open(name), name, count)
 
 
 def _is_trained(name: str, architecture: Architecture, made_from: Mapping[str, Any]) -> bool:
@@ -221,10 +242,8 @@ def _tune(planned: Mapping[str, _Planned], settings: Settings) -> None:
     """Train on Ray; afterwards every one is an artifact."""
     first, schedule, *_ = next(iter(planned.values()))
     names = data_names(first, settings)
-    data = tuple(
-        inputs.read(first, catalog.open(name), name, count)
-        for name, count in zip(names, (settings.samples, None), strict=True)
-    )
+    counts = zip((settings.samples, None), FRESH_SAMPLES, strict=True)
+    data = tuple(_samples(first, name, *count) for name, count in zip(names, counts, strict=True))
     # Tune would print tables of its own, write three logs per trial, miss them if it must not, tell how to resume by
     # its own means, take workers out of the working directory, refuse what has no accuracy yet, parts of an epoch, and
     # keep an interruption to itself.

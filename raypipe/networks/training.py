@@ -27,7 +27,8 @@ class Training:
     augmentation of that name, if True by its first. `seed` is that of the first weights, of the
     order of samples, of dropout and of the variants. With one processor the same training gives the same weights, bit
     for bit. `precision` is that of the arithmetic of all layers but the last and
-    normalisations, None for float32; weights are float32.
+    normalisations, None for float32; weights are float32. `clip` is the largest norm of all gradients together: longer
+    ones are shortened to it; None is any.
     """
 
     loss: Literal["mean_squared_error", "sparse_categorical_crossentropy"]
@@ -39,6 +40,7 @@ class Training:
     decay: Literal["none", "cosine"] = "none"
     warmup: float | None = None
     precision: Literal["bfloat16"] | None = None
+    clip: float | None = None
 
     def __post_init__(self) -> None:
         for name, least in {"batch": 1, "epochs": 1, "seed": 0}.items():
@@ -48,6 +50,8 @@ class Training:
             raise InputError(f"seed is {self.seed}; expected 0 to {MOST_SEED}")
         if not 0 < self.rate < math.inf:
             raise InputError(f"rate is {self.rate}; expected a learning rate above 0")
+        if self.clip is not None and not 0 < self.clip < math.inf:
+            raise InputError(f"clip is {self.clip}; expected a norm above 0")
         if not 0 <= (self.warmup or 0) < 1:
             raise InputError(f"warmup is {self.warmup}; expected 0 or more and below 1, a share of all steps")
 

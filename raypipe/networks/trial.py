@@ -22,7 +22,7 @@ from raypipe.networks import artifact
 from raypipe.networks.architecture import Architecture
 from raypipe.networks.artifact import Artifact
 from raypipe.networks.fit import HISTORY, Fit, weights_of
-from raypipe.networks.inputs import Samples
+from raypipe.networks.inputs import Fresh, Samples
 from raypipe.networks.training import Training
 from raypipe.run import environments
 from raypipe.run.progress import progress
@@ -90,7 +90,7 @@ class NetworkTrial(tune.Trainable):
     """
 
     def setup(  # type: ignore[override]  # what follows `config` comes through `tune.with_parameters`
-        self, config: dict[str, Any], tasks: dict[str, Task], data: tuple[Samples, Samples], root: str
+        self, config: dict[str, Any], tasks: dict[str, Task], data: tuple[Samples | Fresh, Samples | Fresh], root: str
     ) -> None:
         """Start TensorFlow with as many threads as the trial has processors."""
         os.environ[objects.ROOT_VARIABLE] = root
@@ -136,10 +136,11 @@ class NetworkTrial(tune.Trainable):
             for share in self._parts:
                 if share < 1 and time.monotonic() - began > _STEP_SECONDS:
                     return {"epoch": self._fit.epoch + math.floor(100 * share) / 100}
-            if not math.isfinite(self._fit.history["loss"][-1]):
+            if not (math.isfinite(loss := self._fit.history["loss"][-1]) and self._fit.is_finite()):
                 raise InputError(
-                    f"training diverged: the loss is {self._fit.history['loss'][-1]} after epoch {self._fit.epoch}; "
-                    "train with another seed"
+                    f"training diverged: after epoch {self._fit.epoch} the loss is {loss:g}, and weights are "
+                    f"{'numbers' if self._fit.is_finite() else 'not all numbers'}; train with another seed or at a "
+                    "lower rate"
                 )
             self._task.put_away(self._fit)
             self._parts = self._fit.epoch_in_parts(*self._data)
@@ -210,7 +211,7 @@ class Keeper(tune.Callback):
         # Its file is named after the second, in which there may be several epochs.
         try:
             with SummaryWriter(folder, filename_suffix=f".{result['epoch']:06d}") as writer:
-                for figure in (one for one in result if one in HISTORY or one.startswith("val_recall/")):
+                for figure in (one for one in result if one in HISTORY or one.startswith("val_")):
                     writer.add_scalar(figure, result[figure], result["epoch"])
         except OSError as error:  # no reason to lose a training
             logging.getLogger(__name__).warning("TensorBoard's files cannot be written any more: %s", error)

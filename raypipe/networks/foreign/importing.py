@@ -137,7 +137,9 @@ def _check_name(name: str, own: dict[str, str]) -> None:
             )
 
 
-def _read(files: dict[str, bytes], source: str, sizes: list[list[int]]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def _read(
+    files: dict[str, bytes], source: str, sizes: list[list[int | None]]
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """What the reader makes of the files, in the environment that can read them."""
     if reader.is_new(files, source):
         data = reader.read(files, source, json.dumps(sizes))
@@ -157,8 +159,8 @@ def _read(files: dict[str, bytes], source: str, sizes: list[list[int]]) -> tuple
 
 
 def _kinds(of: Study) -> list[Architecture | Grid]:
-    """What there is of networks in a study; those of a grid are all of one kind."""
-    return [*of.networks, *([of.grid] if of.grid else [])]
+    """What there is of networks for samples of one shape in a study; those of a grid are all of one kind."""
+    return [*(one for one in of.networks if None not in one.input_shape), *([of.grid] if of.grid else [])]
 
 
 def _meaning(
@@ -226,7 +228,7 @@ def _fits(of: Study, shape: tuple[int, ...]) -> bool:
     return len(shape) >= dims and all(one == 1 for one in shape[dims:]) and (not sizes or _space(of, shape) in sizes)
 
 
-def _space(of: Study, shape: tuple[int, ...]) -> tuple[int, ...]:
+def _space(of: Study, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
     """The size of a sample without its frames, which networks may choose."""
     return tuple(size for dim, size in zip(of.seen.dims[1:], shape, strict=False) if dim != "frame")
 

@@ -10,8 +10,10 @@ import numpy as np
 
 from raypipe import catalog
 from raypipe.networks.architecture import Architecture
-from raypipe.studies.andi import diffusion, networks, trajectory_sets
-from raypipe.study import DataSet, Picture, Sample, Study
+from raypipe.studies.andi import challenge_sets, diffusion, fresh, networks, trajectory_sets
+from raypipe.studies.andi.tracks import networks as of_tracks
+from raypipe.studies.andi.tracks import outcomes, seen
+from raypipe.study import AnyLength, DataSet, Picture, Sample, Study
 
 
 def standardised(positions: np.ndarray) -> np.ndarray:
@@ -22,13 +24,23 @@ def standardised(positions: np.ndarray) -> np.ndarray:
 
 
 def _training(architecture: Architecture) -> dict[str, Any]:
-    """The study's way, and that of the network beyond it.
+    """The study's way, and those of the networks beyond it.
 
     The batch, which the study does not tell, is 64: half the time of Keras's 32 per epoch on the small networks of the
     grid, and twice the steps of 128.
     """
     if architecture.name == "andi-residual":
         return {"loss": "sparse_categorical_crossentropy", "rate": 0.002, "batch": 128, "epochs": 5, "decay": "cosine"}
+    if architecture in of_tracks.NETWORKS:
+        return {
+            "loss": "sparse_categorical_crossentropy",
+            "rate": 0.001,
+            "batch": 128,
+            "epochs": 60,
+            "decay": "cosine",
+            "warmup": 0.03,
+            "clip": 1.0,
+        }
     return {"loss": "mean_squared_error", "rate": 0.001, "batch": 64, "epochs": 30}
 
 
@@ -37,11 +49,20 @@ STUDY = Study(
     data_sets={
         split: DataSet(partial(trajectory_sets.trajectories, split), card=catalog.card(f"andi/{split}"))
         for split in diffusion.TRAJECTORY_SPLITS
-    },
-    sample=Sample("position", ("sample", "time"), per_shard=2000, prepare=standardised),
-    networks=networks.NETWORKS,
+    }
+    | {split: DataSet(planned, labelled=False) for split, planned in challenge_sets.PLANS.items()},
+    sample=Sample(
+        "position",
+        ("sample", "time"),
+        per_shard=2000,
+        prepare=standardised,
+        any_length=AnyLength(seen.size, seen.seen, seen.misfit),
+    ),
+    networks=networks.NETWORKS + of_tracks.NETWORKS,
     grid=networks.GRID,
     training=_training,
+    fresh=fresh.fresh,
+    measures=lambda architecture: outcomes.measures if architecture in of_tracks.NETWORKS else None,
     strata=("exponent", "noise"),
     # No network can tell them apart there: both are ordinary Brownian motion.
     notes={"exponent": {1: "α = 1: fbm and sbm are one process"}},

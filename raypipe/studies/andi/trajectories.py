@@ -183,3 +183,55 @@ def challenge_dataset(seed: int, count: int) -> Shard:
 def challenge(parameters: dict[str, Any]) -> Callable[[Shard], Shard]:
     """Compute shards of trajectories, each by one call of the package with the seed of its first row."""
     return lambda rows: challenge_dataset(int(rows["seed"][0]), len(rows["seed"]))
+
+
+def track(seed: int, model: int, exponent: float, length: int, dimensions: int, walk: int) -> tuple[Any, Any]:
+    """One track of the challenge's recipe: the beginning of a walk that is scaled as a whole.
+
+    Args:
+        seed: 0 … 2³² - 1.
+        model: index in ANDI_MODELS.
+        exponent: one that the model may have.
+        length: points of the track, at most `walk`.
+        dimensions: 1 to 3; each axis is scaled by itself, and has a noise of its own.
+        walk: points of the walk.
+
+    Returns:
+        Positions (length, dimensions), float64, from 0 on, and the noise of each axis (dimensions,).
+    """
+    _seed(seed)
+    simulate = getattr(Walks(), ANDI_MODELS[model]) if dimensions == 1 else None
+    while True:
+        made = (
+            simulate(walk, exponent)
+            if simulate
+            else getattr(models_theory(), ANDI_MODELS[model])(walk, exponent, dimensions)
+        )
+        clean = normalize(np.reshape(made, (dimensions, walk)))
+        noise = np.random.choice(NOISE_LEVELS, dimensions)
+        noisy = clean + noise[:, None] * np.random.randn(dimensions, walk)
+        position = np.zeros((dimensions, walk))
+        position[:, 1:] = np.cumsum(np.diff(noisy) * np.random.randn(), axis=1)
+        # As in `trajectory`: a Lévy walk that never turns.
+        if np.abs(position[:, :_EARLY]).max() <= _OVERFLOW:
+            return position[:, :length].T, noise
+
+
+def tracks(parameters: dict[str, Any]) -> Callable[[Shard], Shard]:
+    """Compute shards of tracks of given `seed`, `label`, `exponent` and `length`; after its length a track has NaN."""
+    dimensions, walk = parameters["dimensions"], parameters["walk"]
+
+    def compute(rows: Shard) -> Shard:
+        position = np.full((len(rows["seed"]), walk - 1, dimensions), np.nan)
+        noise = np.empty((len(position), dimensions))
+        for i in range(len(position)):
+            asked = (int(rows["seed"][i]), int(rows["label"][i]), float(rows["exponent"][i]), int(rows["length"][i]))
+            made, noise[i] = track(*asked, dimensions, walk)
+            position[i, : len(made)] = made
+        return (
+            {"position": position, "noise": noise}
+            if dimensions > 1
+            else {"position": position[..., 0], "noise": noise[:, 0]}
+        )
+
+    return compute

@@ -1,0 +1,47 @@
+"""Networks of tracks beside the best entries of the AnDi challenge, on test sets composed as the challenge's.
+
+    python benchmarks/challenge.py                  # tracks-1d, tracks-2d, tracks-3d
+    python benchmarks/challenge.py --dimensions 2 --network longer/tracks-2d
+
+Makes the test sets by andi-datasets, if they are not there. Last line: of each column of the challenge's table (task,
+dimensions) how much better than its best entry the network is over all lengths, the worst of them.
+"""
+
+from typing import Annotated
+
+import typer
+
+from raypipe import store
+from raypipe.networks import artifact, classify
+from raypipe.run.fill import fill
+from raypipe.studies.andi import STUDY, challenge_sets
+from raypipe.studies.andi.tracks import scores
+
+
+def main(
+    dimensions: Annotated[list[int], typer.Option(help="1, 2 or 3; as often as needed.")] = [1, 2, 3],  # noqa: B006
+    network: Annotated[str, typer.Option(help="{} is 1, 2 or 3.")] = "results/networks/tracks-{}d.safetensors",
+) -> None:
+    """Print a table for each task and number of dimensions."""
+    margins = []
+    for number in dimensions:
+        trained = artifact.at_hand(network.format(number))
+        for task in challenge_sets.TASKS:
+            split = f"challenge-{task}-{number}d"
+            fill(STUDY.plan(split))
+            predictions = f"predictions/{trained}/{split}"
+            fill(classify.plan_of(trained, f"andi/{split}", predictions))
+            own = scores.score(store.open(predictions), task)
+            print(scores.beside(own, task, number, trained))
+            print(
+                own[["lengths", "tracks", "calibration_error", "covered"]].to_string(index=False, float_format="%.4f")
+            )
+            print(flush=True)
+            figures = scores.entries(task, number)[own["lengths"][0]].dropna()
+            best = figures.max() if task == "model" else figures.min()
+            margins.append((own["figure"][0] - best) * (1 if task == "model" else -1))
+    print(f"worst_margin={min(margins):.4f}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

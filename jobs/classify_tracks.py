@@ -1,0 +1,79 @@
+"""Classify tracks of your own: the model of diffusion and the anomalous exponent of each, from the files as they are.
+
+    python jobs/classify_tracks.py spots.csv
+    python jobs/classify_tracks.py day1.csv day2.csv --name both --output both.parquet --gaps split
+
+Tables (CSV, TSV, Parquet) with any names of columns, TrackMate's spots and XML, trackpy, MATLAB's `tr` arrays, the
+texts of both AnDi challenges. Writes a table with a row per track, and a page beside it; the tracks are then the data
+set andi/tracks-<name>-2d, what was found predictions/<network>/tracks-<name>-2d. Run again, it continues.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from raypipe import store
+from raypipe.command import run
+from raypipe.errors import InputError, choice
+from raypipe.networks import artifact, classify, inputs
+from raypipe.run.fill import fill
+from raypipe.studies.andi.tracks import collect, page, results
+from raypipe.studies.andi.tracks.columns import parse
+from raypipe.studies.andi.tracks.order import GAPS
+
+
+def main(
+    files: Annotated[list[Path], typer.Argument(help="Files of tracks.")],
+    columns: Annotated[
+        str | None,
+        typer.Option(help="Which column is what: track=id,frame=n,x=X,y=Y; track=none for one.  [default: recognised]"),
+    ] = None,
+    gaps: Annotated[str, typer.Option(help="Frames that a track lacks: interpolate, split, or refuse it.")] = GAPS[0],
+    step: Annotated[
+        float | None, typer.Option(help="What lies between two frames.  [default: as most of the file]")
+    ] = None,
+    network: Annotated[
+        str, typer.Option(help="Network by dimensions: a name, or a file; {} is 1, 2 or 3.")
+    ] = "tracks-{}d",
+    name: Annotated[str | None, typer.Option(help="Of these tracks.  [default: that of the first file]")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Table to write, .csv or .parquet.  [default: tracks-<name>.csv]")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="At most so many worker processes, one core each.  [default: all cores]")
+    ] = None,
+) -> None:
+    """Say of each track in some files which model of diffusion it follows, and its anomalous exponent."""
+    called = name or re.sub(r"[^\w.-]+", "-", files[0].stem)
+    table_file = output or Path(f"tracks-{called}.csv")
+    results.check_format(table_file)
+    made = collect.made_from(files, parse(columns), choice("gaps", gaps, GAPS), step)
+    told = collect.collected(called, made)
+    if told is None:
+        told, plans = collect.collect(files, called, made)
+        for plan in plans:
+            fill(plan, workers=workers)
+        collect.forget(called)
+    print("\n".join(one.text() for one in told))
+    tables, sources = [], {}
+    for dimensions in sorted({d for one in told for d in one.used}):
+        data_set = collect.data_set(called, dimensions)
+        trained = artifact.at_hand(network.format(dimensions))
+        predictions = f"predictions/{trained}/{data_set.partition('/')[2]}"
+        if problem := inputs.misfit(artifact.load(trained).architecture, store.open(data_set)):
+            raise InputError(f"{data_set} {problem}: network {trained} cannot classify it; choose another --network")
+        fill(classify.plan_of(trained, data_set, predictions), workers=workers)
+        sources[dimensions] = store.open(data_set)
+        tables.append(results.table(store.open(predictions), dimensions))
+    found = pd.concat(tables, ignore_index=True)
+    results.write(found, table_file)
+    page.write(table_file.with_suffix(".html"), called, found, sources, told)
+    print(page.shares(found).to_string(index=False, float_format="%.3f"))
+    print(f"written: {table_file} with {len(found)} tracks, {table_file.with_suffix('.html')}")
+
+
+if __name__ == "__main__":
+    run(main)

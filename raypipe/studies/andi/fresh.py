@@ -1,0 +1,70 @@
+"""Trajectories made while networks learn from them, by raypipe's own generator."""
+
+import numpy as np
+
+from raypipe.networks import inputs
+from raypipe.networks.architecture import Architecture
+from raypipe.studies.andi import own_trajectories
+from raypipe.studies.andi.diffusion import ANDI_MODELS, NOISE_LEVELS
+from raypipe.studies.andi.tracks import networks, outcomes, seen
+
+_SHARE_OF_ONE_NOISE = 0.5
+"""Of tracks whose noise is the same along all axes, as a microscope's; the others' is the challenge's."""
+
+_NOISE = (0.05, 1.5)
+"""Within which the former lies, any order of magnitude as likely as another."""
+
+
+def fresh(architecture: Architecture, seed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """New samples for a network, see `Study.fresh`: trajectories as those of `andi/train`, or tracks of any length."""
+    if architecture in networks.NETWORKS:
+        return tracks(seed, networks.NETWORKS.index(architecture) + 1)
+    length, models = architecture.sample_shape[0], [ANDI_MODELS.index(name) for name in architecture.classes]
+    turn = seed % len(models)
+    kinds = own_trajectories.kinds(positions=length)
+    made = own_trajectories.compute({"kinds": kinds.document()})({"seed": seed, "label": np.array(models)[turn]})
+    return inputs.network_input(architecture, made["position"]), turn
+
+
+def tracks(seed: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
+    """Tracks of like length, as networks of tracks see them, and their classes.
+
+    Walks of seen.MOST points are scaled as the challenge's and cut. The length of the first is uniform over all in one
+    half of the calls, and its logarithm in the other; the others' are uniform over those that are filled up to the same
+    of `seen.SIZES`. Exponents vary within their step, by hundredths. In three dimensions attm is in one half of the
+    calls as the package has it, see `walks.attm`.
+
+    Args:
+        seed: (n,), 0 … 2⁶³ − 1.
+        dimensions: 1 to 3.
+
+    Returns:
+        Inputs (n, time, channels), float32, and labels (n,), int64.
+    """
+    from raypipe.studies.andi.generator import generate, uniforms  # compiled code, which planning does without
+
+    chances = uniforms(seed, 6 + dimensions)
+    label = np.minimum(np.searchsorted(np.cumsum(outcomes.SHARE), chances[:, 0]), len(outcomes.SHARE) - 1)
+    model = outcomes.MODEL[label]
+    exponent = np.clip(outcomes.EXPONENT[label] + (chances[:, 1] * 5).astype("int64") / 100 - 0.02, *_LIMITS[:, model])
+    challenge = np.array(NOISE_LEVELS)[(chances[:, 6:] * len(NOISE_LEVELS)).astype("int64")]
+    alike = _NOISE[0] * (_NOISE[1] / _NOISE[0]) ** chances[:, 2:3]
+    noise = np.where(chances[:, 3:4] < _SHARE_OF_ONE_NOISE, alike, challenge)
+    length = _lengths(chances[:, 4], chances[0, 5])
+    position = generate(seed, model, exponent.round(2), noise, length, longest=seen.MOST, as_package=bool(seed[0] % 2))
+    return seen.seen(position, length), label
+
+
+_LIMITS = np.array([[1.0 if name == "lw" else 0.03, 1.97 if name == "fbm" else 2.0] for name in ANDI_MODELS]).T
+_LIMITS[1, :2] = 1.0  # attm and ctrw
+
+
+def _lengths(chance: np.ndarray, over: float) -> np.ndarray:
+    """Points of tracks that are filled up to the same length."""
+    span = np.array([seen.FEWEST, seen.MOST + 1])
+    first = span[0] + chance[0] * (span[1] - span[0]) if over < 0.5 else span[0] * (span[1] / span[0]) ** chance[0]
+    steps = int(seen.size(np.array(int(first))))
+    shorter = seen.SIZES[steps > seen.SIZES].max(initial=seen.FEWEST - 2)
+    least, most = shorter + 2, min(steps + 1, seen.MOST)
+    found: np.ndarray = least + (chance * (most - least + 1)).astype("int64")
+    return found

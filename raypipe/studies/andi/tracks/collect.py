@@ -1,0 +1,315 @@
+"""Tracks of files as data sets: read in pieces, grouped by track, put in order, and stored as trajectories are.
+
+A file may be larger than memory. Its points go, by their track, into parts on the local disk, each with whole tracks,
+and the parts are put in order one after the other. What is in order waits, in parts too, under the root of the store
+until workers have made a data set of it.
+"""
+
+import hashlib
+import io
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.parquet
+
+from raypipe import store
+from raypipe.errors import InputError
+from raypipe.store import Coordinate, Plan, Variable, objects
+from raypipe.studies.andi.tracks import seen
+from raypipe.studies.andi.tracks.files import Source, open_tracks
+from raypipe.studies.andi.tracks.order import Ordered, Tracks, axes_used, frame_step, order
+
+_PART_BYTES = 2**25
+"""Of a file, those that make one part: some hundred thousand points."""
+
+_SHARD_VALUES = 2**21
+"""Numbers that a shard holds at most, if a single track does not have more; and _SHARD_TRACKS tracks."""
+
+_SHARD_TRACKS = 4096
+
+_OF_TRACK = {
+    "part": "number of the part of a track that was split at gaps, 0 of a whole one",
+    "first_frame": "frame, or time, of the first point",
+    "points": "points of the track, with those interpolated",
+    "interpolated": "points that were interpolated in gaps",
+    "doubled": "frames of the whole track with several positions, taken for missing",
+    "unread": "points of the whole track without a number, taken for missing",
+    "every": "every how many points one is stored",
+}
+"""What is kept beside the positions of each track, beside its file and its name there."""
+
+COLUMNS = ("file", "track", *_OF_TRACK)
+
+
+@dataclass
+class Told:
+    """What became of a file, for people.
+
+    Attributes:
+        file: its name.
+        layout: what it was taken for.
+        step: between one frame and the next.
+        points: that it has.
+        unlinked: points that belong to no track.
+        used: tracks, and parts of split ones, by the number of their dimensions.
+        left: tracks that were left out, by the reason; and of each a few names.
+    """
+
+    file: str
+    layout: str
+    step: float = 1.0
+    points: int = 0
+    unlinked: int = 0
+    used: dict[int, int] = field(default_factory=dict)
+    left: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> "Told":
+        """From JSON values, in which keys are texts and pairs are lists."""
+        used = {int(key): value for key, value in document["used"].items()}
+        left = {why: (count, names) for why, (count, names) in document["left"].items()}
+        return cls(**{**document, "used": used, "left": left})
+
+    def text(self) -> str:
+        """In one line."""
+        used = ", ".join(f"{count} in {dimensions}-D" for dimensions, count in sorted(self.used.items())) or "none"
+        found = [f"{self.file}: {self.layout}; {self.points} points, frames {self.step:g} apart; tracks: {used}"]
+        if self.unlinked:
+            found.append(f"{self.unlinked} points belong to no track")
+        for why, (count, names) in sorted(self.left.items(), key=lambda one: -one[1][0]):
+            more = ", …" if count > len(names) else ""
+            found.append(f"left out {count}: {why} ({', '.join(names)}{more})")
+        return "; ".join(found)
+
+    def add(self, ordered: Ordered) -> None:
+        """Count what became of some of its tracks."""
+        for dimensions, tracks in ordered.tracks.items():
+            self.used[dimensions] = self.used.get(dimensions, 0) + len(tracks.table)
+        for why, some in ordered.left.groupby("why", sort=False):
+            count, names = self.left.get(str(why), (0, []))
+            self.left[str(why)] = (count + len(some), [*names, *some["track"].tolist()][:3])
+        self.unlinked += ordered.unlinked
+
+
+def made_from(files: Sequence[Path], columns: dict[str, str], gaps: str, step: float | None) -> dict[str, Any]:
+    """What a collection of tracks depends on, as JSON values.
+
+    Raises:
+        InputError: if a file cannot be read.
+    """
+    found = []
+    for file in files:
+        try:
+            with file.open("rb") as content:
+                found.append({"file": file.name, "sha256": hashlib.file_digest(content, "sha256").hexdigest()})
+        except OSError as error:
+            raise InputError(f"{file} cannot be read: {error.strerror}; expected a file of tracks") from error
+    return {"files": found, "columns": columns, "gaps": gaps, "step": step}
+
+
+def data_set(name: str, dimensions: int) -> str:
+    """Name of the data set of a collection's tracks in so many dimensions."""
+    return f"andi/tracks-{name}-{dimensions}d"
+
+
+def collected(name: str, made: Mapping[str, Any]) -> list[Told] | None:
+    """What became of the files of a collection, if all its data sets are there; None if they are to be made.
+
+    Raises:
+        InputError: if there is a collection of the name of other files, or made in another way.
+    """
+    told: list[Told] | None = None
+    names = store.list_names("andi")
+    there = [d for d in (1, 2, 3) if data_set(name, d) in names]
+    for dimensions in there:
+        stored = store.plan_of(data_set(name, dimensions)).parameters
+        if others := [key for key, value in made.items() if stored.get(key) != value]:
+            raise InputError(
+                f"there are tracks {name} already, made with other {', '.join(others)}; give these another --name, or "
+                f"remove those: raypipe remove {data_set(name, dimensions)}"
+            )
+        if store.is_marked_complete(data_set(name, dimensions)):
+            documents = store.open(data_set(name, dimensions)).attrs["told"]
+            told = [Told.read(one) for one in documents]
+    return told if told and set(there) == {d for one in told for d in one.used} else None
+
+
+def collect(files: Sequence[Path], name: str, made: Mapping[str, Any]) -> tuple[list[Told], list[Plan]]:
+    """Read files of tracks and put them in order, for data sets of tracks in one to three dimensions.
+
+    Args:
+        files: of tracks.
+        name: of the collection.
+        made: what `made_from` says of them.
+
+    Returns:
+        What became of each file, and the plans of the data sets; once these are made, `forget` what waits for them.
+
+    Raises:
+        InputError: if a file cannot be read, or there is no track that can be used.
+    """
+    forget(name)
+    told: list[Told] = []
+    parts: dict[int, list[tuple[str, pd.DataFrame]]] = {}
+    for number, file in enumerate(files):
+        source = open_tracks(file, made["columns"])
+        of = Told(file.name, source.layout)
+        told.append(of)
+        for part, ordered in enumerate(_ordered(source, file, of, made["gaps"], made["step"])):
+            of.add(ordered)
+            for dimensions, tracks in ordered.tracks.items():
+                thin = _thinned(tracks)
+                path = f"{_folder(name)}/{dimensions}d-{number}-{part}.parquet"
+                objects.put(path, _packed(thin))
+                parts.setdefault(dimensions, []).append((path, thin.table.assign(file=file.name)))
+    if not parts:
+        raise InputError(f"there is no track that can be used: {'; '.join(one.text() for one in told)}")
+    return told, [_plan(data_set(name, d), d, some, made, told) for d, some in sorted(parts.items())]
+
+
+def forget(name: str) -> None:
+    """Remove what waits for the data sets of a collection."""
+    objects.delete_folder(_folder(name))
+
+
+def _folder(name: str) -> str:
+    return f"tracks/{name}"
+
+
+def _ordered(source: Source, file: Path, told: Told, gaps: str, step: float | None) -> Iterator[Ordered]:
+    """The tracks of a file in order, part by part."""
+    parts = max(1, file.stat().st_size // _PART_BYTES)
+    pieces = source.pieces()
+    first = next(pieces)
+    schema = pa.schema([("track", pa.string()), *((name, pa.float64()) for name in first.columns[1:])])
+    extents = []
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for piece in chain([first], pieces):
+            told.points += len(piece)
+            extents.append(piece.drop(columns=["track", "frame"]).agg(["min", "max"]))
+            part = pd.util.hash_pandas_object(piece["track"], index=False) % parts
+            table = pa.Table.from_pandas(piece, schema, preserve_index=False)
+            yield from table.append_column("of_part", pa.array(part.astype("int32"))).to_batches()
+
+    with tempfile.TemporaryDirectory(prefix="raypipe-tracks-") as folder:
+        of_part = pa.schema([("of_part", pa.int32())])
+        pyarrow.dataset.write_dataset(
+            batches(),
+            folder,
+            schema=pa.unify_schemas([schema, of_part]),
+            format="parquet",
+            partitioning=pyarrow.dataset.partitioning(of_part),
+            max_partitions=parts,
+        )
+        axes = axes_used(pd.concat(extents))
+        found: float | None = step
+        for part in sorted(Path(folder).iterdir()):
+            points = pyarrow.parquet.read_table(part).to_pandas()
+            found = told.step = found or frame_step(points)
+            yield order(points, found, axes, gaps)
+
+
+def _thinned(tracks: Tracks) -> Tracks:
+    """The same, of tracks longer than networks see only every so many points.
+
+    A walk of any of the models looks alike at any scale, so that this changes less than to cut it, by which it would
+    lose its beginning, from which models age.
+    """
+    points = tracks.table["points"].to_numpy()
+    every = -(-(points - 1) // (seen.MOST - 1))
+    place = np.arange(len(tracks.positions)) - np.repeat(tracks.starts[:-1], points)
+    kept = place % np.repeat(every, points) == 0
+    return Tracks(tracks.table.assign(every=every, length=-(-points // every)), tracks.positions[kept])
+
+
+def _packed(tracks: Tracks) -> bytes:
+    """Positions as a Parquet file, a row per track."""
+    ends = np.concatenate([[0], np.cumsum(tracks.table["length"])]) * tracks.positions.shape[1]
+    positions = pa.LargeListArray.from_arrays(pa.array(ends, pa.int64()), pa.array(tracks.positions.ravel()))
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(pa.table({"position": positions}), file, row_group_size=_SHARD_TRACKS)
+    return file.getvalue()
+
+
+def _plan(
+    name: str,
+    dimensions: int,
+    parts: list[tuple[str, pd.DataFrame]],
+    made: Mapping[str, Any],
+    told: Sequence[Told],
+) -> Plan:
+    table = pd.concat([one for _, one in parts], ignore_index=True)
+    count, longest = len(table), int(table["length"].max())
+    shard = min(count, _SHARD_TRACKS, max(1, _SHARD_VALUES // (longest * dimensions)))
+    shape = (longest,) if dimensions == 1 else (longest, dimensions)
+    dims = ("sample", "time", "axis")[: 1 + len(shape)]
+    position = {"long_name": "position, as the file has it; after the length of a track NaN"}
+    names = table["track"].to_numpy()
+    numbers = pd.to_numeric(table["track"], errors="coerce")
+    whole = numbers.notna().all() and (numbers == numbers.round()).all() and (numbers.abs() < 2**53).all()
+    coordinates = {
+        "file": Coordinate(("sample",), table["file"].to_numpy().astype("U"), {"long_name": "file of the track"}),
+        "track": Coordinate(
+            ("sample",),
+            numbers.to_numpy().astype("int64") if whole else names.astype("U"),
+            {"long_name": "name of the track in its file"},
+        ),
+    }
+    for column, meaning in _OF_TRACK.items():
+        coordinates[column] = Coordinate(("sample",), table[column].to_numpy(), {"long_name": meaning})
+    return Plan(
+        name=name,
+        samples=count,
+        shard_samples=shard,
+        variables={
+            "position": Variable(dims, (count, *shape), "float64", (shard, *shape), position),
+            "length": Variable(
+                ("sample",), (count,), "int64", (shard,), {"long_name": "positions stored of the track"}
+            ),
+        },
+        coordinates=coordinates,
+        parameters={
+            **made,
+            "dimensions": dimensions,
+            "longest": longest,
+            "parts": [[path, len(one)] for path, one in parts],
+        },
+        compute="raypipe.studies.andi.tracks.collect:compute",
+        attributes={
+            "title": f"Tracks of {', '.join(sorted(table['file'].unique()))}",
+            "told": json.loads(json.dumps([asdict(one) for one in told])),
+        },
+    )
+
+
+def compute(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
+    """Function for `fill`: the positions of tracks that `collect` has put in order."""
+    paths, counts = zip(*parameters["parts"], strict=True)
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    dimensions, longest = parameters["dimensions"], parameters["longest"]
+
+    def made(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        first, last = int(rows["sample"][0]), int(rows["sample"][-1]) + 1
+        found = []
+        for part, path in enumerate(paths):
+            begin, end = max(first, starts[part]), min(last, starts[part + 1])
+            if begin < end:
+                table = pyarrow.parquet.read_table(io.BytesIO(objects.get(path)))
+                found.append(table.slice(begin - starts[part], end - begin))
+        tracks = pa.concat_tables(found)["position"].combine_chunks()
+        length = np.asarray(tracks.value_lengths()) // dimensions
+        position = np.full((len(length), longest, dimensions), np.nan)
+        position[np.arange(longest) < length[:, None]] = np.asarray(tracks.flatten()).reshape(-1, dimensions)
+        return {"position": position[..., 0] if dimensions == 1 else position, "length": length}
+
+    return made

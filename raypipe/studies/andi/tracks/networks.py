@@ -1,0 +1,69 @@
+"""Networks that name the model and the exponent of a track of any length, one for each number of dimensions.
+
+Convolutions in residual blocks (He et al., CVPR 2016) see ever longer parts of a track: at four resolutions, each half
+of the one before, then by larger kernels. They look back in time only, so that what comes after the end of a track,
+zeros, reaches nothing that counts; what counts are means over windows of the track, see `seen`. There is no
+normalisation, so that a track's outcome is its own: the last convolution of a block begins with zeros instead (Zhang et
+al., ICLR 2019).
+"""
+
+from raypipe.networks.architecture import FRESH, Architecture, Kind, Layer
+from raypipe.studies.andi.tracks import outcomes, seen
+
+_WIDTHS = (32, 64, 128, 128)
+"""Filters at each resolution."""
+
+_KERNELS = (3, 7, 7)
+"""Sizes in the further blocks at the last resolution."""
+
+
+def tracks(dimensions: int) -> Architecture:
+    """The network of tracks in so many dimensions, `tracks-1d` to `tracks-3d`."""
+    layers: list[Layer] = []
+
+    def append(kind: Kind, name: str, *sources: str, **options: int | float | str | tuple[int, ...]) -> str:
+        layers.append(Layer(kind, name, dict(options), sources))
+        return name
+
+    def convolution(name: str, source: str, filters: int, kernel_size: int, **options: int | str) -> str:
+        usual = {"activation": "relu", "kernel_initializer": "he_normal", "padding": "causal"}
+        return append("Conv1D", name, source, **{"filters": filters, "kernel_size": kernel_size, **usual, **options})
+
+    def block(name: str, source: str, filters: int, kernel_size: int = 3) -> str:
+        first = convolution(f"{name}_first", source, filters, kernel_size)
+        zeros: dict[str, int | str] = {"activation": "linear", "kernel_initializer": "zeros"}
+        second = convolution(f"{name}_second", first, filters, kernel_size, **zeros)
+        append("Add", f"{name}_sum", source, second)
+        return append("Activation", f"{name}_active", activation="relu")
+
+    # A layer crops along the time axis, so that channels change places with times.
+    numbers = seen.channels(dimensions) - seen.WINDOWS
+    turned = append("Permute", "turned", "input", dims=(2, 1))
+    append("Cropping1D", "windows_turned", turned, cropping=(numbers, 0))
+    append("Permute", "windows_of_all", dims=(2, 1))
+    windows = append("AveragePooling1D", "windows", pool_size=1, strides=seen.STRIDE)
+    append("Cropping1D", "track_turned", turned, cropping=(0, seen.WINDOWS))
+    last = append("Permute", "track", dims=(2, 1))
+
+    last = block("block_1", convolution("stem", last, _WIDTHS[0], 5), _WIDTHS[0])
+    for number, filters in enumerate(_WIDTHS[1:], start=2):
+        last = block(f"block_{number}", convolution(f"half_{number}", last, filters, 4, strides=2), filters)
+    for number, kernel_size in enumerate(_KERNELS, start=len(_WIDTHS) + 1):
+        last = block(f"block_{number}", last, _WIDTHS[-1], kernel_size)
+    append("Dot", "means", last, windows, axes=(1, 1))
+    append("Flatten", "flat")
+    append("Dense", "hidden_1", units=256, activation="relu")
+    append("Dense", "hidden_2", units=128, activation="relu")
+    append("Dense", "classes", units=len(outcomes.CLASSES), activation="linear")
+    return Architecture(
+        name=f"tracks-{dimensions}d",
+        study="andi",
+        input_shape=(None, seen.channels(dimensions)),
+        classes=outcomes.CLASSES,
+        layers=tuple(layers),
+        splits=(FRESH, FRESH),
+    )
+
+
+NETWORKS = tuple(tracks(dimensions) for dimensions in (1, 2, 3))
+"""By the number of dimensions."""

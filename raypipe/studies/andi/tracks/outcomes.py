@@ -1,0 +1,98 @@
+"""What networks of tracks tell apart, each model with each anomalous exponent, and what follows from it.
+
+One class per model and exponent, in steps of 0.05, so that a network says the one together with the other. The
+probability of a model is then a sum over its exponents, that of an exponent one over the models; and who knows how
+often which of them is met, corrects all by that, see `reweighted`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from raypipe.studies.andi.diffusion import ANDI_MODELS, andi_exponents
+
+STEP = 0.05
+"""Between exponents; a class stands for those within half of it."""
+
+_EXPONENTS = tuple(
+    np.concatenate([[1.0], andi_exponents(model)]) if name == "lw" else andi_exponents(model)
+    for model, name in enumerate(ANDI_MODELS)
+)
+
+MODEL = np.repeat(np.arange(len(ANDI_MODELS)), [len(values) for values in _EXPONENTS])
+"""Of each class the index of its model in ANDI_MODELS."""
+
+EXPONENT = np.concatenate(_EXPONENTS)
+"""Of each class its exponent."""
+
+CLASSES = tuple(f"{ANDI_MODELS[model]}_{exponent:.2f}" for model, exponent in zip(MODEL, EXPONENT, strict=True))
+
+SHARE = 1 / len(ANDI_MODELS) / np.bincount(MODEL)[MODEL]
+"""Of each class the share that networks learn with: models alike, and of each its exponents."""
+
+LEVELS = np.round(np.arange(1, 41) * STEP, 2)
+"""All exponents, from 0.05 to 2."""
+
+_OF_LEVEL = (EXPONENT[:, None].round(2) == LEVELS).astype("float64")
+_OF_MODEL = (MODEL[:, None] == np.arange(len(ANDI_MODELS))).astype("float64")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is said of tracks.
+
+    Attributes:
+        probability: of the models, (n, 5), float64.
+        exponent: the anomalous exponent α that is as probably too high as too low, (n,), 0.025 … 2.025.
+        low: α is below it with half of the probability that the interval leaves out.
+        high: α is above it with the other half.
+    """
+
+    probability: np.ndarray
+    exponent: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def label(model: np.ndarray, exponent: np.ndarray) -> np.ndarray:
+    """The classes (n,), int64, of models and exponents; an exponent belongs to the nearest that its model may have."""
+    first = np.searchsorted(MODEL, model)
+    last = np.searchsorted(MODEL, model, side="right") - 1
+    found: np.ndarray = np.clip(first + np.rint((exponent - EXPONENT[first]) / STEP).astype("int64"), first, last)
+    return found
+
+
+def reweighted(probability: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Probabilities (n, class) for who meets the classes with these shares (class,) instead of with SHARE."""
+    found = probability * (share / SHARE)
+    return found / found.sum(axis=1, keepdims=True)
+
+
+def outcome(probability: np.ndarray, interval: float = 0.9) -> Outcome:
+    """What follows from probabilities (n, class); `interval` is how probably α is in its own.
+
+    Within a step of the exponent all values are taken for equally probable.
+    """
+    of_level = probability @ _OF_LEVEL
+    low, middle, high = (_quantile(of_level, share) for share in ((1 - interval) / 2, 0.5, (1 + interval) / 2))
+    return Outcome(probability @ _OF_MODEL, middle, low, high)
+
+
+def _quantile(of_level: np.ndarray, share: float) -> np.ndarray:
+    below = np.cumsum(of_level, axis=1)
+    at = np.minimum((below < share).sum(axis=1), len(LEVELS) - 1)[:, None]
+    here = np.take_along_axis(of_level, at, axis=1)
+    missing = share - (np.take_along_axis(below, at, axis=1) - here)
+    within = np.clip(np.divide(missing, here, out=np.zeros_like(missing), where=here > 0), 0, 1)
+    found: np.ndarray = (LEVELS[at] + (within - 0.5) * STEP)[:, 0]
+    return found
+
+
+def measures(outputs: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Of logits (n, class) and true classes: share of models named rightly, and mean absolute error of the exponent."""
+    exponentials = np.exp(outputs - outputs.max(axis=1, keepdims=True).astype("float64"))
+    said = outcome(exponentials / exponentials.sum(axis=1, keepdims=True))
+    return {
+        "model_accuracy": float((said.probability.argmax(axis=1) == MODEL[labels]).mean()),
+        "exponent_error": float(np.abs(said.exponent - EXPONENT[labels]).mean()),
+    }

@@ -1,0 +1,201 @@
+"""The page about tracks that people read: which models, which exponents, and what some of the tracks look like."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.figure import Figure
+
+from raypipe import __version__
+from raypipe.plot.style import new_figure, styled
+from raypipe.report import page
+from raypipe.studies.andi.diffusion import ANDI_MODELS
+from raypipe.studies.andi.tracks.collect import Told
+from raypipe.studies.andi.tracks.results import INTERVAL
+
+COLOURS = dict(zip(ANDI_MODELS, ("#c44e52", "#dd8452", "#4c72b0", "#55a868", "#8172b3"), strict=True))
+
+EXAMPLES = 15
+"""Tracks that are shown, of each model alike."""
+
+_REPEATS = 400
+"""How often tracks are drawn anew, for the intervals of the shares."""
+
+_MEANINGS = {
+    "attm": "annealed transient time motion: the diffusivity changes, the lower the longer",
+    "ctrw": "continuous-time random walk: waits of any length between jumps",
+    "fbm": "fractional Brownian motion: steps that remember each other",
+    "lw": "Lévy walk: flights of any length at constant speed",
+    "sbm": "scaled Brownian motion: the diffusivity changes with the age",
+}
+
+
+def shares(found: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """Share of each model among tracks: mean probability, and its 95 % interval by drawing tracks with replacement."""
+    probability = found[list(ANDI_MODELS)].to_numpy()
+    random, count = np.random.default_rng(seed), len(probability)
+    # How often each track is drawn; of many tracks the mean over all is normal, and needs no drawing.
+    if count > 5000:
+        error = 1.96 * probability.std(axis=0) / np.sqrt(count)
+        low, high = probability.mean(axis=0) - error, probability.mean(axis=0) + error
+    else:
+        drawn = random.multinomial(count, np.full(count, 1 / count), size=_REPEATS) @ probability / count
+        low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+    named = found["model"].value_counts().reindex(ANDI_MODELS, fill_value=0).to_numpy()
+    return pd.DataFrame(
+        {"model": ANDI_MODELS, "share": probability.mean(axis=0), "low": low, "high": high, "named": named}
+    )
+
+
+def write(file: Path, name: str, found: pd.DataFrame, sources: dict[int, xr.Dataset], told: Sequence[Told]) -> None:
+    """Write the page about the tracks called `name`; the other arguments are those of `sections`."""
+    html, _ = page.render(f"Tracks {name}", sections(found, sources, told), version=__version__)
+    file.write_text(html)
+
+
+def sections(found: pd.DataFrame, sources: dict[int, xr.Dataset], told: Sequence[Told]) -> list[page.Section]:
+    """The page's sections.
+
+    Args:
+        found: the table of all tracks.
+        sources: the data sets of tracks, by the number of their dimensions.
+        told: what became of each file.
+    """
+    of = shares(found)
+    lengths = found["points"]
+    tiles = page.Tiles(
+        {
+            "tracks": len(found),
+            "points": int(lengths.sum()),
+            "left out": sum(count for one in told for count, _ in one.left.values()),
+        }
+    )
+    medians = found.groupby("model")["exponent"].median()
+    rows = of.assign(what=[_MEANINGS[name] for name in of["model"]]).to_numpy().tolist()
+    return [
+        page.Section(
+            "tracks",
+            "Tracks",
+            [
+                tiles,
+                page.Text(
+                    f"Tracks of {lengths.min()} to {lengths.max()} points, {int(lengths.median())} in the middle. "
+                    "A network says of each how probable five models of anomalous diffusion are, and its exponent α; "
+                    "it was trained on simulated tracks of just these models, and knows no others."
+                ),
+                *(page.Facts(one.file, _facts(one)) for one in told),
+            ],
+        ),
+        page.Section(
+            "models",
+            "Models",
+            [
+                page.Picture("models", models_figure(of), "Mean probability of each model, and its 95 % interval."),
+                page.Table(["model", "share", "from", "to", "tracks named so", "what it is"], rows),
+            ],
+        ),
+        page.Section(
+            "exponents",
+            "Anomalous exponents",
+            [
+                page.Picture(
+                    "exponents",
+                    exponents_figure(found),
+                    "Exponents α of the tracks, by their most probable model: below 1 a track spreads slower than "
+                    "ordinary diffusion, above 1 faster. Of "
+                    + ", ".join(f"{name} the median is {value:.2f}" for name, value in medians.items())
+                    + f". Each has an interval of {INTERVAL:.0%} in the table.",
+                )
+            ],
+        ),
+        page.Section(
+            "examples",
+            "Examples",
+            [
+                page.Picture(
+                    "examples",
+                    examples_figure(found, sources),
+                    "Tracks of each model, those that it is most probable for; from dark to bright in time. Of those "
+                    "in one dimension the position over time, of those in three the first two axes.",
+                )
+            ],
+        ),
+    ]
+
+
+def _facts(told: Told) -> dict[str, str]:
+    facts = {"taken for": told.layout, "points": f"{told.points}", "time between frames": f"{told.step:g}"}
+    facts |= {f"tracks in {d} dimensions": f"{count}" for d, count in sorted(told.used.items())}
+    if told.unlinked:
+        facts["points of no track"] = f"{told.unlinked}"
+    facts |= {f"left out: {why}": f"{count} ({', '.join(names)} …)" for why, (count, names) in told.left.items()}
+    return facts
+
+
+@styled
+def models_figure(of: pd.DataFrame) -> Figure:
+    """Shares of the models with their intervals, as `shares` gives them."""
+    figure = new_figure(7, 2.6)
+    axes = figure.subplots()
+    errors = np.abs(of[["low", "high"]].to_numpy().T - of["share"].to_numpy())
+    axes.barh(of["model"], of["share"], xerr=errors, color=[COLOURS[name] for name in of["model"]], capsize=3)
+    axes.invert_yaxis()
+    axes.set(xlabel="share of the tracks", xlim=(0, min(1, of["high"].max() * 1.1)))
+    return figure
+
+
+@styled
+def exponents_figure(found: pd.DataFrame) -> Figure:
+    """Exponents of tracks, a histogram with the models one on the other."""
+    figure = new_figure(7, 3)
+    axes = figure.subplots()
+    there = [name for name in ANDI_MODELS if (found["model"] == name).any()]
+    axes.hist(
+        [found.loc[found["model"] == name, "exponent"] for name in there],
+        bins=np.arange(0, 2.11, 0.1).tolist(),
+        stacked=True,
+        color=[COLOURS[name] for name in there],
+        label=there,
+    )
+    axes.axvline(1, color="#555555", linewidth=0.8, linestyle=":")
+    axes.set(xlabel="anomalous exponent α", ylabel="tracks", xlim=(0, 2.1))
+    axes.legend()
+    return figure
+
+
+@styled
+def examples_figure(found: pd.DataFrame, sources: dict[int, xr.Dataset]) -> Figure:
+    """Tracks of each model, a row per model that there is, the surest first."""
+    there = [name for name in ANDI_MODELS if (found["model"] == name).any()]
+    across = EXAMPLES // len(ANDI_MODELS)
+    figure = new_figure(9, 2.2 * len(there))
+    grid = figure.subplots(len(there), across, squeeze=False)
+    of_source = found.groupby("dimensions").cumcount()
+    for row, name in zip(grid, there, strict=True):
+        surest = found[found["model"] == name].sort_values(name, ascending=False, kind="stable")
+        for axes, index in zip(row, [*surest.index[:across], *[None] * across], strict=False):
+            if index is None:
+                axes.set_axis_off()
+                continue
+            one = found.loc[index]
+            track = sources[int(one["dimensions"])].isel(sample=int(of_source[index]))
+            draw_track(axes, track["position"].values[: int(track["length"])])
+            axes.set_title(
+                f"{one['track']}: {name} {one[name]:.2f}, α {one['exponent']:.2f} "
+                f"({one['exponent_low']:.2f} – {one['exponent_high']:.2f})",
+                fontsize=8,
+            )
+    return figure
+
+
+def draw_track(axes, position: np.ndarray) -> None:  # type: ignore[no-untyped-def]
+    """A track (time,) or (time, axis), its points coloured by time."""
+    time = np.arange(len(position))
+    x, y = (time, position) if position.ndim == 1 else (position[:, 0], position[:, 1])
+    axes.plot(x, y, color="#bbbbbb", linewidth=0.7, zorder=1)
+    axes.scatter(x, y, c=time, s=6, cmap="viridis", linewidths=0, zorder=2)
+    if position.ndim > 1:
+        axes.set_aspect("equal", adjustable="datalim")
+    axes.tick_params(labelsize=7)

@@ -1,0 +1,90 @@
+"""How good networks of tracks are, by the challenge's measures, by length, and beside its best entries."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from raypipe.catalog import DATA_CATALOG
+from raypipe.networks.calibration import BINS
+from raypipe.studies.andi import challenge_sets
+from raypipe.studies.andi.tracks import outcomes
+from raypipe.studies.andi.tracks.results import INTERVAL
+
+REFERENCE = Path("andi") / "challenge_results.csv"
+"""In the data catalogue: figures of the challenge's best entries, from the organisers' tables of predictions."""
+
+LENGTHS = ((10, 59), (60, 109), (110, 209), (210, 409), (410, 1000))
+"""Points of tracks, in bins, as in REFERENCE."""
+
+MEASURES = {"model": "model: accuracy", "exponent": "exponent: mean absolute error"}
+"""By task of `challenge_sets`: names in REFERENCE."""
+
+_REPEATS = 500
+
+
+def score(predictions: xr.Dataset, task: str, seed: int = 0) -> pd.DataFrame:
+    """Figures of a network for a test set of a task: a row for all lengths, and one for each of LENGTHS.
+
+    Args:
+        predictions: with `probability` (sample, class) of `outcomes.CLASSES`, and along `sample` `label`, the number of
+            the model, `exponent` and `length`.
+        task: of `challenge_sets.TASKS`; what its sets are composed of is taken into account.
+        seed: of the tracks drawn with replacement, for the 95 % interval of the figure.
+
+    Returns:
+        `lengths`, `tracks`, `figure` (accuracy of the model, or mean absolute error of the exponent), `low`, `high`,
+        and `calibration_error` of the probability of the model, `covered`, the share of exponents in their interval.
+    """
+    probability = outcomes.reweighted(predictions["probability"].values.astype("float64"), challenge_sets.share(task))
+    said = outcomes.outcome(probability, INTERVAL)
+    right = said.probability.argmax(axis=1) == predictions["label"].values
+    exponent, length = predictions["exponent"].values, predictions["length"].values
+    each = right.astype("float64") if task == "model" else np.abs(said.exponent - exponent)
+    # An exponent of a test set is the middle of the step that a class stands for.
+    covered = (said.low <= exponent) & (exponent <= said.high)
+    rows = []
+    for first, last in ((10, 1000), *LENGTHS):
+        members = np.flatnonzero((first <= length) & (length <= last))
+        drawn = each[members[np.random.default_rng(seed).integers(len(members), size=(_REPEATS, len(members)))]].mean(
+            axis=1
+        )
+        rows.append(
+            {
+                "lengths": "all lengths" if (first, last) == (10, 1000) else f"{first} to {last} steps",
+                "tracks": len(members),
+                "figure": each[members].mean(),
+                "low": np.quantile(drawn, 0.025),
+                "high": np.quantile(drawn, 0.975),
+                "calibration_error": _calibration_error(said.probability[members].max(axis=1), right[members]),
+                "covered": covered[members].mean(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
+    """Mean over tracks of |accuracy − confidence| of their bin, in BINS bins of equally many tracks."""
+    order = np.argsort(confidence, kind="stable")
+    parts = [part for part in np.array_split(order, BINS) if len(part)]
+    return float(sum(len(part) * abs(right[part].mean() - confidence[part].mean()) for part in parts) / len(order))
+
+
+def entries(task: str, dimensions: int) -> pd.DataFrame:
+    """Figures of the challenge's best entries: `team`, and a column for all lengths and for each bin."""
+    table = pd.read_csv(DATA_CATALOG / REFERENCE)
+    of = table[(table["figure"] == MEASURES[task]) & (table["dimensions"] == dimensions)]
+    return of.drop(columns=["figure", "dimensions"])
+
+
+def beside(own: pd.DataFrame, task: str, dimensions: int, name: str) -> str:
+    """A network's figures beside the challenge's best entries, as lines of text."""
+    best = entries(task, dimensions)
+    columns: Sequence[str] = own["lengths"].tolist()
+    ours = pd.DataFrame(
+        [[name, *own["figure"]], ["  from", *own["low"]], ["  to", *own["high"]]], columns=["team", *columns]
+    )
+    lines = pd.concat([ours, best[["team", *columns]]], ignore_index=True)
+    return f"{MEASURES[task]}, {dimensions}-D\n{lines.to_string(index=False, float_format='%.4f')}"

@@ -1,0 +1,213 @@
+"""Tracks from files to a table, a store and a page, through Ray."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_tracks_files import table, walk
+from tiny_networks import random_network
+
+from raypipe import catalog, store
+from raypipe.command import call
+from raypipe.errors import InputError
+from raypipe.jobs import classify_tracks
+from raypipe.studies.andi.diffusion import ANDI_MODELS
+from raypipe.studies.andi.tracks import collect, networks, outcomes, page, results, scores, seen
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def job(*arguments):
+    call(classify_tracks.main, [str(one) for one in arguments])
+
+
+def made(file, **more):
+    return collect.made_from([file], more.pop("columns", {}), more.pop("gaps", "interpolate"), more.pop("step", None))
+
+
+def positions(plan):
+    return collect.compute(plan.parameters)({"sample": np.arange(plan.samples)})
+
+
+def mixed(tracks=9):
+    """Tracks of 10, 20, … points."""
+    whole = table(tracks, points=10 * tracks)
+    return whole[whole["frame"] < 10 * (1 + whole["particle"])]
+
+
+def test_tracks_become_a_table_a_store_and_a_page(folder, ray_cluster, capsys):
+    random_network(networks.NETWORKS[1])
+    data = pd.concat([mixed(), table(1, 1).assign(particle=99)])
+    data[data["frame"] != 15].to_csv("cells.csv", index=False)
+    job("cells.csv", "--workers", "2")
+    said = capsys.readouterr().out
+    assert "left out 1: fewer than 10 points (99)" in said
+    assert "written: tracks-cells.csv with 9 tracks, tracks-cells.html" in said
+    found = pd.read_csv("tracks-cells.csv", keep_default_na=False)
+    assert found["track"].tolist() == list(range(9))
+    assert found["points"].tolist() == [10 * (1 + track) for track in range(9)]
+    assert found["interpolated"].tolist() == [0, *[1] * 8]
+    assert found["warnings"].tolist() == ["", *["1 points interpolated"] * 8]
+    np.testing.assert_allclose(found[list(ANDI_MODELS)].sum(axis=1), 1, atol=0.001)
+    assert (found["model"] == found[list(ANDI_MODELS)].idxmax(axis=1)).all()
+    assert ((found["exponent_low"] < found["exponent"]) & (found["exponent"] < found["exponent_high"])).all()
+    html = (folder / "tracks-cells.html").read_text()
+    assert "cells.csv" in html
+    assert html.count("<img") == 3
+
+    tracks = catalog.open("andi/tracks-cells-2d")
+    np.testing.assert_allclose(tracks["position"][0, :10], walk(0, 90)[:10])
+    assert np.isnan(tracks["position"][0, 10:]).all()
+    predictions = catalog.open("predictions/tracks-2d/tracks-cells-2d")
+    expected = outcomes.outcome(predictions["probability"].values)
+    np.testing.assert_allclose(found["exponent"], expected.exponent, atol=0.001)
+    assert not list((folder / "store" / "tracks").rglob("*.*"))
+
+    before = store.ledger("andi/tracks-cells-2d"), store.ledger("predictions/tracks-2d/tracks-cells-2d")
+    job("cells.csv", "--output", "again.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet("again.parquet")[["track", "exponent"]], found[["track", "exponent"]])
+    assert before == (store.ledger("andi/tracks-cells-2d"), store.ledger("predictions/tracks-2d/tracks-cells-2d"))
+
+
+def test_tracks_of_several_dimensions_go_through_several_networks(folder, ray_cluster):
+    for network in networks.NETWORKS:
+        random_network(network)
+    lines = [";".join(map(str, [d, *walk(d, 30, d).T.ravel()])) for d in (1, 2, 3, 2)]
+    (folder / "task.txt").write_text("\n".join(lines))
+    job("task.txt")
+    found = pd.read_csv("tracks-task.csv")
+    assert found["dimensions"].tolist() == [1, 2, 2, 3]
+    assert found["track"].tolist() == [0, 1, 3, 2]
+    assert sorted(store.list_names("predictions")) == [f"predictions/tracks-{d}d/tracks-task-{d}d" for d in (1, 2, 3)]
+
+
+def test_a_network_of_other_dimensions_is_refused(folder, ray_cluster):
+    random_network(networks.NETWORKS[0])
+    table().to_csv("cells.csv", index=False)
+    with pytest.raises(InputError, match="tracks in 2 dimensions, not 1: network tracks-1d cannot classify it"):
+        job("cells.csv", "--network", "tracks-1d")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.csv"], "none.csv cannot be read: No such file"),
+        (["cells.csv", "--output", "x.xlsx"], "format '.xlsx'"),
+        (["cells.csv", "--gaps", "ignore"], "gaps 'ignore'"),
+        (["cells.csv", "--columns", "who=x"], "--columns has 'who=x'"),
+        (["short.csv"], "there is no track that can be used: short.csv: CSV.*left out 3: fewer than 10 points"),
+    ],
+)
+def test_mistakes_are_told(folder, arguments, message):
+    table().to_csv("cells.csv", index=False)
+    table(points=5).to_csv("short.csv", index=False)
+    with pytest.raises(InputError, match=message):
+        job(*arguments)
+    assert not (folder / "store" / "andi").exists()
+
+
+def test_other_files_of_the_same_name_are_told(folder, ray_cluster):
+    random_network(networks.NETWORKS[1])
+    table().to_csv("cells.csv", index=False)
+    job("cells.csv")
+    table(4).to_csv("cells.csv", index=False)
+    with pytest.raises(InputError, match="there are tracks cells already, made with other files; give these another"):
+        job("cells.csv")
+    job("cells.csv", "--name", "more")
+    assert len(pd.read_csv("tracks-more.csv")) == 4
+
+
+def test_many_parts_have_the_same_tracks(folder, monkeypatch):
+    data = table(60, 30).sample(frac=1, random_state=1)
+    data.to_csv("cells.csv", index=False)
+    _, (whole,) = collect.collect([folder / "cells.csv"], "one", made(folder / "cells.csv"))
+    expected = positions(whole)
+    names = whole.coordinates["track"].values
+    monkeypatch.setattr(collect, "_PART_BYTES", 10_000)
+    monkeypatch.setattr("raypipe.studies.andi.tracks.files._PIECE", 100)
+    told, (plan,) = collect.collect([folder / "cells.csv"], "many", made(folder / "cells.csv"))
+    assert len(plan.parameters["parts"]) > 3
+    assert (told[0].points, told[0].used) == (1800, {2: 60})
+    found = positions(plan)
+    place = {name: at for at, name in enumerate(plan.coordinates["track"].values)}
+    order = [place[name] for name in names]
+    for variable, values in expected.items():
+        np.testing.assert_array_equal(found[variable][order], values)
+    some = np.arange(17, 43)
+    shard = collect.compute(plan.parameters)({"sample": some})
+    np.testing.assert_array_equal(shard["position"], found["position"][some])
+
+
+def test_a_long_track_is_seen_at_every_so_many_points(folder):
+    long = pd.concat([table(1, 2500), table(1, 1000).assign(particle=1), table(1, 1001).assign(particle=2)])
+    long.to_csv("cells.csv", index=False)
+    _, (plan,) = collect.collect([folder / "cells.csv"], "long", made(folder / "cells.csv"))
+    found = positions(plan)
+    assert plan.coordinates["every"].values.tolist() == [3, 1, 2]
+    assert found["length"].tolist() == [834, 1000, 501]
+    assert max(found["length"]) <= seen.MOST
+    np.testing.assert_allclose(found["position"][0, :834], walk(0, 2500)[::3])
+
+
+def test_names_of_tracks_may_be_texts(folder):
+    table(2).replace({"particle": {0: "a", 1: "b c"}}).astype({"particle": str}).to_csv("cells.csv", index=False)
+    _, (plan,) = collect.collect([folder / "cells.csv"], "texts", made(folder / "cells.csv"))
+    assert plan.coordinates["track"].values.tolist() == ["a", "b c"]
+
+
+def some_results(count=400, seed=1):
+    random = np.random.default_rng(seed)
+    probability = random.dirichlet(np.full(5, 0.2), size=count)
+    return pd.DataFrame(
+        {
+            "model": np.array(ANDI_MODELS)[probability.argmax(axis=1)],
+            **dict(zip(ANDI_MODELS, probability.T, strict=True)),
+        }
+    )
+
+
+@pytest.mark.parametrize("count", [400, 6000])
+def test_shares_have_intervals_that_hold_the_truth(count):
+    inside = [
+        ((of["low"] < 0.2) & (of["high"] > 0.2)).mean()
+        for of in (page.shares(some_results(count, s)) for s in range(20))
+    ]
+    assert 0.88 < np.mean(inside) <= 1
+    assert page.shares(some_results())["named"].sum() == 400
+
+
+def test_scores_are_the_challenges(store_root):
+    import xarray as xr
+
+    random = np.random.default_rng(1)
+    label = random.integers(140, size=1000)
+    probability = np.where(random.random(1000) < 0.7, 0, 1)[:, None] * np.eye(140)[random.integers(140, size=1000)]
+    probability += np.where(probability.sum(axis=1) == 0, 1, 0)[:, None] * np.eye(140)[label]
+    predictions = xr.Dataset(
+        {"probability": (("sample", "class"), probability)},
+        coords={
+            "label": ("sample", outcomes.MODEL[label]),
+            "exponent": ("sample", outcomes.EXPONENT[label]),
+            "length": ("sample", random.integers(10, 1000, 1000)),
+        },
+    )
+    model, exponent = (scores.score(predictions, task) for task in ("model", "exponent"))
+    said = outcomes.outcome(probability)
+    right = said.probability.argmax(axis=1) == outcomes.MODEL[label]
+    assert model["figure"][0] == pytest.approx(right.mean())
+    assert exponent["figure"][0] == pytest.approx(np.abs(said.exponent - outcomes.EXPONENT[label]).mean())
+    assert model["tracks"][1:].sum() == model["tracks"][0] == 1000
+    assert (model["low"] <= model["figure"]).all()
+    assert "UCL" in scores.beside(exponent, "exponent", 2, "ours")
+    assert scores.entries("model", 3)["all lengths"].max() == 0.9277
+
+
+def test_the_table_says_what_was_done_to_a_track():
+    found = pd.DataFrame({"interpolated": [0, 2], "doubled": [0, 1], "unread": [0, 0], "every": [1, 3]})
+    assert results._warnings(found).tolist() == [
+        "",
+        "2 points interpolated; several positions in 1 frames; every 3. point seen",
+    ]
