@@ -64,6 +64,16 @@ def dying(parameters):
     return compute
 
 
+def dying_at_each(parameters):
+    """Squares, but at every shard the worker that first meets it is killed."""
+
+    def compute(rows):
+        die_once(f"{parameters['marks']}/{rows['sample'][0]}")
+        return squares(parameters)(rows)
+
+    return compute
+
+
 def dying_in_write(parameters):
     """Squares, but a worker dies where it first writes a document whose path has `where` in it.
 

@@ -20,7 +20,7 @@ from tiny_networks import random_network
 from raypipe import catalog, store
 from raypipe.errors import InputError, WorkError
 from raypipe.networks import classify
-from raypipe.run.fill import fill
+from raypipe.run.fill import RETRIES, fill
 from raypipe.study import architecture
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
@@ -40,6 +40,15 @@ def test_a_worker_killed_inside_a_computation_is_replaced(tmp_path, number):
     fill(plan("scripted:dying", at=3, mark=str(mark), signal=int(number)))
     assert mark.exists()
     check_squares()
+
+
+def test_a_worker_may_be_lost_at_every_shard(tmp_path):
+    """As on spot nodes: more often than one shard may lose its worker."""
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    fill(plan("scripted:dying_at_each", samples=RETRIES + 2, per_shard=1, marks=str(marks)), workers=1)
+    assert len(list(marks.iterdir())) == RETRIES + 2
+    check_squares(RETRIES + 2)
 
 
 @pytest.mark.parametrize("where", ["tests/squares.zarr/square/c/", "tests/squares.ledger/"])
@@ -67,7 +76,7 @@ def test_want_of_memory_in_a_process_is_told_and_the_next_run_completes(tmp_path
 _DRIVER = """
 import os, ray
 from test_fill import plan
-from raypipe.run.fill import fill
+from raypipe.run.fill import RETRIES, fill
 
 ray.init(log_to_driver=False, runtime_env={{"env_vars": {{"PYTHONPATH": os.environ["PYTHONPATH"]}}}}, **{where!r})
 fill(plan(**{of!r}))

@@ -12,12 +12,12 @@ from raypipe.store import Coordinate, Plan, Variable
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 
 
-def plan(compute="scripted:squares", samples=10, environment=None, **parameters):
+def plan(compute="scripted:squares", samples=10, environment=None, per_shard=3, **parameters):
     return Plan(
         name="tests/squares",
         samples=samples,
-        shard_samples=3,
-        variables={"square": Variable(("sample",), (samples,), "int64", (3,))},
+        shard_samples=per_shard,
+        variables={"square": Variable(("sample",), (samples,), "int64", (per_shard,))},
         coordinates={"seed": Coordinate(("sample",), np.arange(samples) + 100)},
         parameters=parameters,
         compute=compute,

@@ -256,8 +256,9 @@ def _run(plan: Plan, shards: list[int], workers: int | None) -> Iterator[Mapping
             compute=pool,
             num_cpus=1,
             runtime_env=runtime_env(plan),
-            # Not for ever: what kills its worker each time, for want of memory perhaps, would never end.
-            max_restarts=RETRIES,
+            # A worker may be lost as often as it likes, on spot nodes say, but not for ever at the same shards: what
+            # kills it each time, for want of memory perhaps, would never end.
+            max_restarts=-1,
             max_task_retries=RETRIES,
         )
     try:
