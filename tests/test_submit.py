@@ -1,10 +1,14 @@
 """A job goes through `ray job submit` to a cluster started with `ray start`, with token authentication on loopback."""
 
+import re
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from raypipe import catalog
 
@@ -33,12 +37,30 @@ def test_a_submitted_job_without_a_store_says_what_to_do(head):
     assert "error: RAYPIPE_STORE is 'store' in a submitted job" in run.stdout + run.stderr
 
 
-def test_without_the_token_nothing_is_accepted(head, tmp_path):
+def submissions(head):
+    """Names of the submissions that the cluster knows."""
+    command = [BIN / "ray", "job", "list"]
+    said = subprocess.run(command, env=head, capture_output=True, text=True, check=True, timeout=120).stdout
+    return set(re.findall(r"raysubmit_\w+", said))
+
+
+@pytest.mark.parametrize("token", ["another", "none"])
+def test_without_the_token_nothing_is_accepted(head, tmp_path, token):
     wrong = tmp_path / "token"
     wrong.write_text("another-token-that-is-long-enough-0123")
-    run = submit({**head, "RAY_AUTH_TOKEN_PATH": str(wrong)}, "python", "-c", "print('in')")
+    given = {name: value for name, value in head.items() if not name.startswith("RAY_AUTH")} | {"HOME": str(tmp_path)}
+    before = submissions(head)
+    run = submit({**head, "RAY_AUTH_TOKEN_PATH": str(wrong)} if token == "another" else given, "touch", tmp_path / "in")
     assert run.returncode != 0
-    assert "in\n" not in run.stdout
+    assert submissions(head) == before
+    assert not (tmp_path / "in").exists()
+
+
+def test_a_request_of_any_program_needs_the_token(head):
+    for path, data in (("/api/jobs/", b'{"entrypoint": "true"}'), ("/api/jobs/", None), ("/nodes?view=summary", None)):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"{head['RAY_API_SERVER_ADDRESS']}{path}", data, timeout=60)
+        assert refused.value.code in (401, 403), path
 
 
 def test_only_what_a_job_needs_is_uploaded(head):

@@ -11,7 +11,7 @@ Kind = Literal[
     "GlobalMaxPooling3D", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAveragePooling3D", "Dense",
     "Dropout", "Flatten",
     "Activation", "Add", "Subtract", "Concatenate", "Cropping1D", "ZeroPadding1D", "LayerNormalization",
-    "Dot", "Permute",
+    "Dot", "Permute", "Reshape",
 ]  # fmt: skip
 
 FRESH = "fresh"

@@ -1,10 +1,11 @@
 """Networks that name the model and the exponent of a track of any length, one for each number of dimensions.
 
 Convolutions in residual blocks (He et al., CVPR 2016) see ever longer parts of a track: at four resolutions, each half
-of the one before, then by larger kernels. They look back in time only, so that what comes after the end of a track,
-zeros, reaches nothing that counts; what counts are means over windows of the track, see `seen`. There is no
-normalisation, so that a track's outcome is its own: the last convolution of a block begins with zeros instead (Zhang et
-al., ICLR 2019).
+of the one before, then by larger kernels. They look back in time only, so that how many zeros come after the end of a
+track reaches nothing that counts; what counts are means over windows of the track, see `seen`. To halve the resolution,
+two times become one with all their numbers: oneDNN's gradient of a convolution with strides is, in bfloat16, now and
+then not a number. There is no normalisation, so that a track's outcome is its own: the last convolution of a block
+begins with zeros instead (Zhang et al., ICLR 2019).
 """
 
 from raypipe.networks.architecture import FRESH, Architecture, Kind, Layer
@@ -47,7 +48,8 @@ def tracks(dimensions: int) -> Architecture:
 
     last = block("block_1", convolution("stem", last, _WIDTHS[0], 5), _WIDTHS[0])
     for number, filters in enumerate(_WIDTHS[1:], start=2):
-        last = block(f"block_{number}", convolution(f"half_{number}", last, filters, 4, strides=2), filters)
+        pairs = append("Reshape", f"pairs_{number}", last, target_shape=(-1, 2 * _WIDTHS[number - 2]))
+        last = block(f"block_{number}", convolution(f"half_{number}", pairs, filters, 2), filters)
     for number, kernel_size in enumerate(_KERNELS, start=len(_WIDTHS) + 1):
         last = block(f"block_{number}", last, _WIDTHS[-1], kernel_size)
     append("Dot", "means", last, windows, axes=(1, 1))

@@ -5,8 +5,8 @@ positive skewness, and divided by their root mean square. So are the positions, 
 time, from −1 to 1, and the logarithm of the number of steps.
 
 Tracks of like length go through a network together, filled up with zeros at the end. The networks look only back in
-time, and what they see after the end of a track has no weight in the windows, which are the last channels: weights of
-every STRIDE-th time, of mean 1.
+time, beyond STRIDE times, and what they see after the end of a track has no weight in the windows, which are the last
+channels: weights of every STRIDE-th time, of mean 1.
 """
 
 import numpy as np
