@@ -15,7 +15,7 @@ from tiny_store import contents, filled, sound, template, write
 
 from raypipe import catalog, store
 from raypipe.errors import DamageError, InputError
-from raypipe.networks import artifact, ranking
+from raypipe.networks import artifact, keras_model, ranking
 from raypipe.report import holdings, sections
 from raypipe.report.page import Section, render
 from raypipe.store import Coordinate, Variable, documents, objects
@@ -252,6 +252,31 @@ def test_whatever_the_documents_of_an_artifact_say(tmp_path_factory, data):
             ranking.training_facts(network)
             ranking.own_splits(network)
             render("page", [Section("networks", "Networks", list(sections.networks(read)))], version="0")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"layers": {"units": 10**9}},
+        {"layers": {"filters": 10**9}},
+        {"layers": {"kernel_size": 10**8}},
+        {"input_shape": (10**9, 1)},
+    ],
+)
+def test_a_network_of_absurd_size_is_refused_before_it_takes_memory(change):
+    sound = small_artifact()
+    absurd = sound.architecture
+    if "input_shape" in change:
+        absurd = replace(absurd, input_shape=change["input_shape"])
+    for name, value in change.get("layers", {}).items():
+        layers = [
+            replace(one, options=one.options | {name: value}) if name in one.options else one for one in absurd.layers
+        ]
+        absurd = replace(absurd, layers=tuple(layers))
+    with little_memory():
+        message = said_by(lambda: keras_model.load(replace(sound, architecture=absurd)))
+    assert "123-2" in message
+    assert "\n" not in message
 
 
 @pytest.mark.parametrize("content", ["", "name =", 'name = "x"', "\0", 'name = "x"\nmore = 1'])

@@ -279,7 +279,8 @@ def test_a_long_epoch_tells_how_far_it_is(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("fault", "message", "own"),
     [
-        ("a layer absurdly large", "123-2: .*Error", True),
+        ("a layer absurdly large", "123-2: network 123-2 would have .* there may be 268435456: take fewer", False),
+        ("an odd exception", "123-2: ZeroDivisionError: odd", True),
         ("a full disk", "123-2: cannot write training/.*No space left", False),
     ],
 )
@@ -289,6 +290,8 @@ def test_an_exception_in_a_training_ends_it_at_once(fault, message, own, monkeyp
     network = TWO[0]
     if fault == "a full disk":
         monkeypatch.setattr(Task, "put_away", lambda *_: full())
+    elif fault == "an odd exception":
+        monkeypatch.setattr(Task, "put_away", lambda *_: odd())
     else:
         huge = tuple(
             dataclasses.replace(layer, options={**layer.options, "units": 10**12})
@@ -314,6 +317,10 @@ def test_an_exception_in_a_training_ends_it_at_once(fault, message, own, monkeyp
     assert not artifact.exists("123-2")
 
 
+def odd():
+    raise ZeroDivisionError("odd")
+
+
 def full():
     raise InputError("cannot write training/x: No space left on device; mend that")
 
@@ -325,6 +332,22 @@ def test_a_network_that_cannot_be_kept_is_told_and_its_training_stays(monkeypatc
     keeper.on_trial_complete(iteration=1, trials=[], trial=OneTrial)
     keeper.on_experiment_end(trials=[])
     assert "No space left" in str(keeper.failed["123-2"])
+
+
+def test_all_trainings_that_failed_are_told():
+    tasks = {name: Task(TWO[0], training(TWO[0], epochs=2), {}, name) for name in "abc"}
+    keeper = Keeper(tasks, "test", None)
+    assert keeper.failure() is None
+    keeper.failed["b"] = InputError("b: diverged")
+    assert keeper.failure() is keeper.failed["b"]
+    keeper.failed["c"] = WorkError("c: ValueError: odd", "line 1")
+    said = keeper.failure()
+    assert isinstance(said, InputError)
+    assert str(said).startswith("2 of 3 trainings failed (b, c); the other networks are kept")
+    assert str(said).endswith("The first: b: diverged")
+    keeper.failed = {"c": keeper.failed["c"], **keeper.failed}
+    assert isinstance(keeper.failure(), WorkError)
+    assert keeper.failure().details == "line 1"
 
 
 def test_figures_that_cannot_be_written_stop_no_training(tmp_path, caplog):

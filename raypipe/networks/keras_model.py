@@ -1,12 +1,16 @@
 """From an architecture, or an artifact of one, to a Keras model: in Keras 3 and in TensorFlow 2.14's Keras 2."""
 
+import math
 from typing import Any
 
 import numpy as np
 
-from raypipe.errors import InputError
-from raypipe.networks.architecture import Architecture
+from raypipe.errors import InputError, one_line
+from raypipe.networks.architecture import Architecture, Layer
 from raypipe.networks.artifact import Artifact
+
+MOST_PARAMETERS = 2**28
+"""Of a network: 1 GiB of weights in float32, and four times as much while it learns."""
 
 
 def build(architecture: Architecture, *, bfloat16: bool = False) -> Any:
@@ -15,20 +19,39 @@ def build(architecture: Architecture, *, bfloat16: bool = False) -> Any:
     Its input is (batch, *input_shape), float32; its output (batch, classes), logits or probabilities, see
     `Architecture.returns_logits`. Layers have the names of the architecture; convolutions do not pad.
     With `bfloat16` all layers but the last and normalisations calculate in that precision; weights are float32.
+
+    Raises:
+        InputError: if it would have more than MOST_PARAMETERS.
     """
     # Keras 3 or Keras 2, whichever belongs to the installed TensorFlow.
     from tensorflow import keras
 
     inputs = last = keras.Input(architecture.input_shape, name="input")
-    outputs = {"input": inputs}
+    outputs, parameters = {"input": inputs}, 0
     for layer in architecture.layers:
         exact = not bfloat16 or layer.kind == "BatchNormalization" or layer is architecture.layers[-1]
         sources = [outputs[name] for name in layer.sources] or [last]
+        parameters += _parameters(layer, sources[0].shape)
+        if parameters > MOST_PARAMETERS:
+            raise InputError(
+                f"network {architecture.name} would have {parameters} parameters with its layer {layer.name}; there "
+                f"may be {MOST_PARAMETERS}: take fewer filters or units, or pool more"
+            )
         apply = getattr(keras.layers, layer.kind)(
             name=layer.name, dtype="float32" if exact else "mixed_bfloat16", **layer.options
         )
         last = outputs[layer.name] = apply(sources if len(sources) > 1 else sources[0])
     return keras.Model(inputs, last, name=architecture.name)
+
+
+def _parameters(layer: Layer, shape: tuple[int | None, ...]) -> int:
+    """How many a layer of dense or convolutional weights will have for inputs of a shape, without bias."""
+    units = layer.options.get("units", layer.options.get("filters"))
+    if not isinstance(units, int):
+        return 0
+    kernel = layer.options.get("kernel_size", 1)
+    sizes = kernel if isinstance(kernel, tuple | list) else [kernel] * (len(shape) - 2)
+    return units * (shape[-1] or 0) * math.prod(int(size) for size in sizes)
 
 
 def load(artifact: Artifact) -> Any:
@@ -37,12 +60,14 @@ def load(artifact: Artifact) -> Any:
     Raises:
         InputError: if the weights do not fit the architecture.
     """
-    model = build(artifact.architecture)
     try:
+        model = build(artifact.architecture)
         set_weights(model, artifact.weights)
-    except (KeyError, ValueError) as error:
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"the weights of network {artifact.name} do not fit its architecture: {error}; train it again "
+            f"the weights of network {artifact.name} do not fit its architecture: {one_line(error)}; train it again "
             "under another series, or take the file from where it came"
         ) from error
     return model

@@ -292,8 +292,8 @@ def _tune(planned: Mapping[str, _Planned], settings: Settings) -> None:
                 verbose=0,
             ),
         ).fit()
-    if keeper.failed:
-        raise next(iter(keeper.failed.values()))
+    if failure := keeper.failure():
+        raise failure
     missing = [task.name for task in tasks.values() if not artifact.exists(task.name)]
     if results.errors:
         cause = str(results.errors[0]).strip().splitlines()[-1]

@@ -31,6 +31,9 @@ from raypipe.store import objects
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+_NAMED = 20
+"""Trainings that failed of which the message has the names."""
+
 _STEP_SECONDS = 5.0
 """How long an epoch may take until how far it is gets told."""
 
@@ -205,6 +208,18 @@ class Keeper(tune.Callback):
     def on_experiment_end(self, trials, **info):  # type: ignore[no-untyped-def]  # noqa: ARG002
         """Close the bar."""
         self._bar.close()
+
+    def failure(self) -> WorkError | InputError | None:
+        """What is to be said of all trainings that failed, if some did; the others are kept."""
+        if len(self.failed) < 2:
+            return next(iter(self.failed.values()), None)
+        first = next(iter(self.failed.values()))
+        named = ", ".join(list(self.failed)[:_NAMED]) + (", …" if len(self.failed) > _NAMED else "")
+        message = (
+            f"{len(self.failed)} of {len(self._tasks)} trainings failed ({named}); the other networks are kept, and "
+            f"the same command tries these again. The first: {first.args[0]}"
+        )
+        return WorkError(message, first.details) if isinstance(first, WorkError) else InputError(message)
 
     def _write(self, folder: str, result: dict[str, Any]) -> None:
         # A writer for each epoch: one per network, kept open, would be as many files and threads as networks.
