@@ -9,7 +9,7 @@ from tiny_networks import random_network
 from raypipe import catalog, store
 from raypipe.command import call
 from raypipe.errors import InputError
-from raypipe.jobs import classify_tracks
+from raypipe.jobs import classify_tracks, score_tracks
 from raypipe.studies.andi.diffusion import ANDI_MODELS
 from raypipe.studies.andi.tracks import collect, networks, outcomes, page, results, scores, seen
 
@@ -211,3 +211,58 @@ def test_the_table_says_what_was_done_to_a_track():
         "",
         "2 points interpolated; several positions in 1 frames; every 3. point seen",
     ]
+
+
+def challenge_task(folder):
+    """A task of five tracks, one of which does not move, and the table of what is said of them."""
+    lines = [";".join(map(str, [d, *(walk(d, 20, d) * (at != 2)).T.ravel()])) for at, d in enumerate((1, 2, 2, 3, 1))]
+    (folder / "task.txt").write_text("\n".join(lines) + "\n")
+    found = some_results(4).assign(track=[0, 4, 1, 3], exponent=[0.5, 1.5, 1.0, 0.75])
+    found.to_csv(folder / "table.csv", index=False)
+    return found
+
+
+def score_job(*arguments):
+    call(score_tracks.main, [str(one) for one in arguments])
+
+
+def test_predictions_are_written_and_scored_as_the_challenge_did(folder, capsys):
+    found = challenge_task(folder).set_index("track")
+    named = found[list(ANDI_MODELS)].to_numpy().argmax(axis=1)
+    models = dict(zip(found.index, named, strict=True)) | {2: 4}
+    (folder / "ref1.txt").write_text("1.0;0.5\n2.0;1.25\n2.0;1.0\n3.0;0.75\n1.0;1.0\n")
+    (folder / "ref2.txt").write_text("\n".join(f"{d};{models[i]}.0" for i, d in enumerate((1, 2, 2, 3, 1))))
+    score_job("task.txt", "table.csv", "--reference", "ref1.txt", "--reference", "ref2.txt", "--output", "out")
+    said = capsys.readouterr().out
+    assert "5 tracks, of which 1 were left out and are guessed" in said
+    first, second = ((folder / "out" / name).read_text().splitlines() for name in ("task1.txt", "task2.txt"))
+    assert [line.split(";")[0] for line in first] == ["1", "2", "2", "3", "1"]
+    assert first[0] == "1;0.5000"
+    guess = float(first[2].split(";")[1])
+    assert 0.8 < guess < 1.2
+    assert second[2] == "2;0.2000;0.2000;0.2000;0.2000;0.2000"
+    assert [float(value) for value in second[1].split(";")[1:]] == pytest.approx(
+        found.loc[1, list(ANDI_MODELS)], abs=1e-4
+    )
+    rows = [line.split()[-3:] for line in said.splitlines() if line.strip().startswith(("mean", "F1"))]
+    assert rows[:3] == [["1", "2", "0.2500"], ["2", "2", f"{(0.25 + abs(guess - 1)) / 2:.4f}"], ["3", "1", "0.0000"]]
+    assert rows[3:] == [["1", "2", "1.0000"], ["2", "2", "0.5000"], ["3", "1", "1.0000"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.txt", "table.csv"], "none.txt cannot be read"),
+        (["table.csv", "table.csv"], "table.csv is no file of the challenge's"),
+        (["short.txt", "table.csv"], "the table is not that of short.txt, which has 2 lines"),
+        (["task.txt", "none.csv"], "none.csv cannot be read"),
+        (["task.txt", "table.csv", "--reference", "short.txt"], "short.txt is no reference of these 5 tracks"),
+        (["task.txt", "table.csv", "--reference", "table.csv"], "table.csv is no reference of these 5 tracks"),
+    ],
+)
+def test_files_of_no_challenge_are_told(folder, arguments, message):
+    challenge_task(folder)
+    (folder / "short.txt").write_text("1;0.5;1\n2;1;2\n")
+    with pytest.raises(InputError, match=message):
+        score_job(*arguments)
+    assert not (folder / "submission").exists()

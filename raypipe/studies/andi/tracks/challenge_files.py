@@ -1,0 +1,91 @@
+"""The first AnDi challenge's files: predictions in the form that it took, and scores against its references.
+
+Each file has a line per track, in the order of the task's file, of numbers separated by ;, the first of which is the
+number of dimensions: of `task1.txt` the anomalous exponent follows, of `task2.txt` the probabilities of the five models
+in the order of ANDI_MODELS, in a reference the exponent or the number of the model.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from raypipe.errors import InputError
+from raypipe.studies.andi.diffusion import ANDI_MODELS
+from raypipe.studies.andi.tracks import outcomes
+from raypipe.studies.andi.tracks.formats import is_challenge
+
+SUBMISSIONS = {"exponent": "task1.txt", "model": "task2.txt"}
+"""Names of the files of predictions, by what is predicted."""
+
+
+def predictions(task: Path, found: pd.DataFrame) -> pd.DataFrame:
+    """What is predicted of each line of a task's file: `dimensions`, `exponent`, the models' probabilities, `left_out`.
+
+    Args:
+        task: the file, as `classify_tracks` has read it.
+        found: its table; of lines that it has not, which were left out, nothing is known: models are alike, and the
+            exponent is that which is as often too high as too low.
+
+    Raises:
+        InputError: if the file is none of the challenge's, or the table is of another.
+    """
+    lines = [line for line in _lines(task) if line]
+    if not lines or not all(is_challenge(line) for line in lines):
+        raise InputError(f"{task} is no file of the challenge's; expected lines of a dimension and positions, with ;")
+    number = pd.to_numeric(found["track"], errors="coerce")
+    if found.empty or number.isna().any() or number.duplicated().any() or number.max() >= len(lines):
+        raise InputError(
+            f"the table is not that of {task.name}, which has {len(lines)} lines; give the table of this file"
+        )
+    unknown = outcomes.outcome(outcomes.SHARE[None])
+    made = found.set_index(number.astype("int64"))[["exponent", *ANDI_MODELS]].reindex(range(len(lines)))
+    left_out = made["exponent"].isna()
+    made = made.fillna({"exponent": unknown.exponent[0], **dict.fromkeys(ANDI_MODELS, 1 / len(ANDI_MODELS))})
+    dimensions = [int(float(line.split(";")[0])) for line in lines]
+    return made.assign(dimensions=dimensions, left_out=left_out.to_numpy())
+
+
+def write(predicted: pd.DataFrame, folder: Path) -> list[Path]:
+    """Write the files of SUBMISSIONS, and return their paths."""
+    files = []
+    for what, name in SUBMISSIONS.items():
+        columns = ["exponent"] if what == "exponent" else list(ANDI_MODELS)
+        files.append(folder / name)
+        predicted[["dimensions", *columns]].to_csv(files[-1], sep=";", header=False, index=False, float_format="%.4f")
+    return files
+
+
+def score(predicted: pd.DataFrame, reference: Path) -> pd.DataFrame:
+    """Scores against a reference, by dimensions: `dimensions`, `tracks`, `measure`, `score`.
+
+    Of exponents it is the mean absolute error, of models the F1 score, averaged over tracks, which is the accuracy.
+    Whole numbers from 0 to 4 are taken for models.
+
+    Raises:
+        InputError: if the reference has not a line for each track, of the same dimensions.
+    """
+    try:
+        rows = [[float(field) for field in line.split(";")] for line in _lines(reference) if line]
+    except ValueError:
+        rows = []
+    if len(rows) != len(predicted) or [row[0] for row in rows] != predicted["dimensions"].tolist():
+        raise InputError(
+            f"{reference} is no reference of these {len(predicted)} tracks; expected a line for each, its dimension "
+            "and a number, with ;"
+        )
+    truth = np.array([row[1] for row in rows])
+    is_model = np.isin(truth, range(len(ANDI_MODELS))).all()
+    named = predicted[list(ANDI_MODELS)].to_numpy().argmax(axis=1)
+    each = named == truth if is_model else np.abs(predicted["exponent"].to_numpy() - truth)
+    scores = pd.DataFrame({"dimensions": predicted["dimensions"].to_numpy(), "score": each.astype("float64")})
+    made = scores.groupby("dimensions")["score"].agg(tracks="size", score="mean").reset_index()
+    return made.assign(measure="F1 of the model" if is_model else "mean absolute error of the exponent")
+
+
+def _lines(file: Path) -> Sequence[str]:
+    try:
+        return [line.strip() for line in file.read_text().splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} cannot be read: {error}; expected a text file") from error
