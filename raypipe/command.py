@@ -147,6 +147,7 @@ def _with_study(main: Callable[..., Any]) -> Callable[..., Any]:
     own: dict[str, tuple[Any, Any]] = {"study_of_flag": (None, _STUDY)}
     if "workers" in signature.parameters:  # it computes shards
         own["fail_fast_flag"] = (False, _FAIL_FAST)
+    if {"workers", "cpus"} & set(signature.parameters):  # or trains
         own |= {"dry_run_flag": (False, _DRY_RUN), "cores_flag": (None, _CORES), "price_flag": (None, _PRICE)}
     further = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

@@ -7,12 +7,14 @@ import time
 
 import numpy as np
 import pytest
+from tiny_data import write_trajectories
 
 from raypipe import store
 from raypipe.command import call
 from raypipe.errors import Foreseen, InputError
-from raypipe.jobs import generate_trajectories, train_grid
+from raypipe.jobs import generate_trajectories, train_grid, train_network
 from raypipe.modules import DRY_RUN_VARIABLE
+from raypipe.networks import foresight
 from raypipe.plan import Output, product, simulations
 from raypipe.run.fill import fill
 
@@ -101,9 +103,34 @@ def test_flags_that_are_not_possible_are_told(asked, flags, message):
         call(generate_trajectories.main, ["--split", "train", "--count", "5", *flags])
 
 
-def test_trainings_say_that_they_are_not_told_of(asked):
-    with pytest.raises(InputError, match="not of trainings"):
-        call(train_grid.main, ["--dry-run"])
+def test_trainings_are_told_of(asked, store_root, monkeypatch):
+    monkeypatch.setattr("raypipe.networks.foresight._SECONDS", 0.5)
+    write_trajectories("train", 200)
+    write_trajectories("val", 50, seed=1)
+    arguments = ["--networks", "123-2,132-2,123132-4", "--epochs", "40", "--dry-run", "--price", "2", "--cores", "64"]
+    with pytest.raises(Foreseen, match="3 networks; 0 are trained, 3 are to be") as told:
+        call(train_grid.main, arguments)
+    said = str(told.value)
+    hours = float(re.search(r"time: (\S+) core hours, by 3 trainings that were timed", said)[1])
+    assert 0 < hours < 0.1
+    assert float(re.search(r"cost: (\S+) at 2 per core hour", said)[1]) == pytest.approx(2 * hours, rel=0.02)
+    assert "on 64 cores: " in said
+    assert not list((store_root / "networks").glob("*.safetensors"))
+    assert not (store_root / "training").exists()
+
+
+def test_a_training_is_told_of_before_it_is_there(asked, store_root, monkeypatch):
+    monkeypatch.setattr("raypipe.networks.foresight._SECONDS", 0.5)
+    with pytest.raises(Foreseen, match="1 networks; 0 are trained, 1 are to be"):
+        call(train_network.main, ["--network", "123-2", "--fresh", "--validation-split", "fresh", "--dry-run"])
+
+
+def test_trainings_to_time_are_spread():
+    assert foresight.spread("abcdefghij", 1) == ["b", "f", "i"]
+    assert foresight.spread("ab", 2) == ["a", "b"]
+    for total in range(1, 40):
+        chosen = foresight.spread(list(range(total)), 2)
+        assert len(set(chosen)) == len(chosen) == min(total, 6)
 
 
 def test_a_dry_run_ends_with_its_job(asked):

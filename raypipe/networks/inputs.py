@@ -32,6 +32,10 @@ class Samples:
         """How many there are."""
         return len(self.labels)
 
+    def few(self, count: int) -> "Samples":
+        """The first of them."""
+        return Samples(self.inputs[:count], self.labels[:count])
+
     def parts(self, random: np.random.Generator | None, batch: int, most_bytes: int) -> Iterator["Samples"]:
         """All of them once, in random order if there is a generator, in parts of whole batches.
 
@@ -55,6 +59,10 @@ class Fresh:
 
     architecture: Architecture
     count: int
+
+    def few(self, count: int) -> "Fresh":
+        """So few of them."""
+        return Fresh(self.architecture, count)
 
     def parts(self, random: np.random.Generator | None, batch: int, most_bytes: int) -> Iterator[Samples]:
         """So many, in parts as those of `Samples`; without a generator the same ones each time.

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from raypipe import catalog, study
-from raypipe.errors import InputError, LostError, choice, make_folder
+from raypipe.errors import Foreseen, InputError, LostError, choice, make_folder
 from raypipe.networks import artifact, inputs
 from raypipe.networks.architecture import FRESH, Architecture
 from raypipe.networks.training import Training, training
 from raypipe.run import cluster, foresee
 from raypipe.run.scratch import scratch_folder
+from raypipe.run.work import room
 from raypipe.store import objects, owner
 
 _RETRIES = 3
@@ -119,11 +120,10 @@ def train(architectures: Sequence[Architecture], settings: Settings, *others: Se
             network is already trained with other settings or being trained by another job.
         WorkError: if a training raises an exception; the message names it, and what is finished stays.
         LostError: if a training's worker is lost again and again.
+        Foreseen: if a dry run is asked for; nothing is trained.
     """
     if not architectures:
         raise InputError("no network to train; name at least one")
-    if foresee.asked():
-        raise InputError("--dry-run tells of data sets and what networks make of them, not of trainings; leave it out")
     if len({(data_names(one, settings), one.frame_times) for one in architectures}) > 1:
         raise InputError(
             f"{', '.join(one.name for one in architectures)} do not learn from the same data; train them one by one"
@@ -146,6 +146,8 @@ def train(architectures: Sequence[Architecture], settings: Settings, *others: Se
     }
     pending = {name: task for name, task in tasks.items() if not _is_trained(name, task[0], task[2])}
     logging.getLogger(__name__).info("%d of %d networks are already trained", len(tasks) - len(pending), len(tasks))
+    if how := foresee.asked():
+        raise _foresee(tasks, pending, settings, how)
     if pending:
         if settings.tensorboard and "://" not in settings.tensorboard:
             make_folder(Path(settings.tensorboard), "--tensorboard")
@@ -238,12 +240,43 @@ def _differences(found: Any, wanted: Any, what: str = "") -> list[str]:
     return [] if found == wanted else [f"{what} is {found!r} there and {wanted!r} here"]
 
 
+def _foresee(
+    tasks: Mapping[str, _Planned], pending: Mapping[str, _Planned], settings: Settings, how: foresee.Asked
+) -> Foreseen:
+    """What trainings take, by some of them that are begun and thrown away."""
+    there = f"{len(tasks)} networks; {len(tasks) - len(pending)} are trained, {len(pending)} are to be"
+    if not pending:
+        return Foreseen(there)
+    data = _data(pending, settings)
+    _connect(settings)
+    from raypipe.networks import foresight
+
+    cores = settings.cpus_per_trial
+    at_once = max(1, min(room() // cores, len(pending), settings.workers or len(pending)))
+    chosen = foresight.spread(list(pending.values()), at_once)
+    start, seconds = foresight.time_trainings(chosen, data, cores, settings.gpus_per_trial, at_once)
+    whole = seconds * len(pending) * cores
+    timed = f"{len(chosen)} trainings"
+    return Foreseen("\n".join([there, *foresee.times(whole, start, at_once * cores, len(pending) * cores, how, timed)]))
+
+
+def _data(planned: Mapping[str, _Planned], settings: Settings) -> tuple[Any, ...]:
+    """What networks learn from and are validated on."""
+    first, *_ = next(iter(planned.values()))
+    counts = zip((settings.samples, None), FRESH_SAMPLES, strict=True)
+    return tuple(_samples(first, name, *count) for name, count in zip(data_names(first, settings), counts, strict=True))
+
+
+def _connect(settings: Settings) -> None:
+    cluster.connect()
+    resources = {"CPU": settings.cpus_per_trial, "GPU": settings.gpus_per_trial}
+    cluster.require({name: amount for name, amount in resources.items() if amount}, "each training")
+
+
 def _tune(planned: Mapping[str, _Planned], settings: Settings) -> None:
     """Train on Ray; afterwards every one is an artifact."""
     first, schedule, *_ = next(iter(planned.values()))
-    names = data_names(first, settings)
-    counts = zip((settings.samples, None), FRESH_SAMPLES, strict=True)
-    data = tuple(_samples(first, name, *count) for name, count in zip(names, counts, strict=True))
+    data = _data(planned, settings)
     # Tune would print tables of its own, write three logs per trial, miss them if it must not, tell how to resume by
     # its own means, take workers out of the working directory, refuse what has no accuracy yet, parts of an epoch, and
     # keep an interruption to itself.
@@ -256,9 +289,7 @@ def _tune(planned: Mapping[str, _Planned], settings: Settings) -> None:
     )
     for talkative in ("ray.tune.analysis.experiment_analysis", "ray.tune.tune"):
         logging.getLogger(talkative).setLevel(logging.ERROR)
-    cluster.connect()
-    resources = {"CPU": settings.cpus_per_trial, "GPU": settings.gpus_per_trial}
-    cluster.require({name: amount for name, amount in resources.items() if amount}, "each training")
+    _connect(settings)
     from ray import tune
     from ray.tune.schedulers import ASHAScheduler
 
@@ -271,7 +302,7 @@ def _tune(planned: Mapping[str, _Planned], settings: Settings) -> None:
     )
     epochs = schedule.epochs
     asha = ASHAScheduler("epoch", max_t=epochs, grace_period=max(1, epochs // 8), reduction_factor=3)
-    keeper = trial.Keeper(tasks, f"training {names[0]}", settings.tensorboard)
+    keeper = trial.Keeper(tasks, f"training {data_names(first, settings)[0]}", settings.tensorboard)
     # Nothing of Tune's own records is needed afterwards: states and results are in the store.
     with scratch_folder("raypipe-tune-") as records:
         results = tune.Tuner(

@@ -85,6 +85,19 @@ class Task:
         objects.delete(self.checkpoint)
 
 
+def start_tensorflow(root: str, threads: int) -> None:
+    """Start TensorFlow in a worker that trains, with so many threads; `root` is that of the store."""
+    os.environ[objects.ROOT_VARIABLE] = root
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    import tensorflow
+
+    tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
+    tensorflow.config.threading.set_inter_op_parallelism_threads(threads)
+    for device in tensorflow.config.list_physical_devices("GPU"):
+        # Several trainings may share a device: take its memory as needed, not all at once.
+        tensorflow.config.experimental.set_memory_growth(device, True)
+
+
 class NetworkTrial(tune.Trainable):
     """Trains the network that its configuration names, one epoch per step or a part of a long one.
 
@@ -96,17 +109,8 @@ class NetworkTrial(tune.Trainable):
         self, config: dict[str, Any], tasks: dict[str, Task], data: tuple[Samples | Fresh, Samples | Fresh], root: str
     ) -> None:
         """Start TensorFlow with as many threads as the trial has processors."""
-        os.environ[objects.ROOT_VARIABLE] = root
-        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
-        import tensorflow
-
         resources = self.trial_resources
-        threads = int(resources.required_resources.get("CPU", 1)) if resources else 1
-        tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
-        tensorflow.config.threading.set_inter_op_parallelism_threads(threads)
-        for device in tensorflow.config.list_physical_devices("GPU"):
-            # Several trials may share a device: take its memory as needed, not all at once.
-            tensorflow.config.experimental.set_memory_growth(device, True)
+        start_tensorflow(root, int(resources.required_resources.get("CPU", 1)) if resources else 1)
         self._tasks, self._data = tasks, data
         self.reset_config(config)
 

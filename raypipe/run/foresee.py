@@ -137,13 +137,29 @@ def _takes(
 ) -> list[str]:
     to_make = _samples(plan, missing)
     whole = seconds / samples * to_make
-    lines = [
+    return [
         f"bytes: {_bytes(raw / samples * to_make)}, about {_bytes(stored / samples * to_make)} when stored",
-        f"time: {whole / 3600:.3g} core hours, by {samples} samples that were timed; "
+        *times(whole, start, cores, len(missing), how, f"{samples} samples"),
+    ]
+
+
+def times(whole: float, start: float, cores: int, most: int, how: Asked, by: str) -> list[str]:
+    """Lines that tell time and cost.
+
+    Args:
+        whole: seconds of one core.
+        start: seconds until it begins.
+        cores: at hand, that can be used.
+        most: cores that could be used if they were at hand.
+        how: what is asked.
+        by: what was timed.
+    """
+    lines = [
+        f"time: {whole / 3600:.3g} core hours, by {by} that were timed; "
         f"{_duration(start + whole / cores)} on the {cores} cores at hand, of which {_duration(start)} to start",
     ]
     if how.cores is not None:
-        lines.append(f"on {how.cores} cores: {_duration(start + whole / min(how.cores, len(missing)))}")
+        lines.append(f"on {how.cores} cores: {_duration(start + whole / min(how.cores, most))}")
     if how.price is not None:
         lines.append(f"cost: {whole / 3600 * how.price:.3g} at {how.price:g} per core hour")
     return lines

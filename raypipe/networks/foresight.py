@@ -1,0 +1,91 @@
+"""What trainings take, by beginning some: for the flag --dry-run. Nothing is written."""
+
+import time
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+import ray
+
+from raypipe.networks.inputs import Fresh, Samples
+from raypipe.networks.trial import Task, start_tensorflow
+from raypipe.store import objects
+
+_SECONDS = 10.0
+"""How long a training is timed, after its first part, by which TensorFlow warms up."""
+
+_TIMED = 3
+"""Trainings that each place at hand times, if there are so many."""
+
+_FORWARD = 1 / 3
+"""What to validate a sample takes, as a share of what to learn from it takes."""
+
+Planned = tuple[Any, ...]
+"""Arguments of `Task`."""
+
+
+def spread(planned: Sequence[Planned], at_once: int) -> list[Planned]:
+    """Some of the trainings, evenly from the first to the last."""
+    number = min(len(planned), _TIMED * at_once)
+    return [planned[(2 * i + 1) * len(planned) // (2 * number)] for i in range(number)]
+
+
+def time_trainings(
+    planned: Sequence[Planned],
+    data: tuple[Samples | Fresh, Samples | Fresh],
+    cores: int,
+    gpus: float,
+    at_once: int,
+) -> tuple[float, float]:
+    """Seconds until a training begins, and those that one takes from there, in the mean over those given.
+
+    Args:
+        planned: trainings, of which those that were begun count what is left.
+        data: what they learn from, and are validated on.
+        cores: for each.
+        gpus: for each.
+        at_once: as many run at the same time.
+    """
+    began = time.monotonic()
+    shared = ray.put(data)
+    worker: Any = ray.remote(_Probe).options(num_cpus=cores, num_gpus=gpus)
+    probes = [worker.remote(objects.root(), cores) for _ in range(at_once)]
+    ray.get([probe.ready.remote() for probe in probes])
+    start = time.monotonic() - began
+    found = [probes[i % at_once].time.remote(one, shared) for i, one in enumerate(planned)]
+    seconds = ray.get(found)
+    return start, sum(seconds) / len(seconds)
+
+
+class _Probe:
+    """Begins trainings as a trial does, and throws them away."""
+
+    def __init__(self, root: str, cores: int) -> None:
+        start_tensorflow(root, cores)
+
+    def ready(self) -> None:
+        """Return when TensorFlow has started."""
+
+    def time(self, planned: Planned, data: tuple[Samples | Fresh, Samples | Fresh]) -> float:
+        """Seconds that a training takes."""
+        fit = Task(*planned).begin()
+        train, validation = data
+        left = Task(*planned).training.epochs - fit.epoch
+        few = validation.few(1)
+        began = at = time.monotonic()
+        seen, first = 0.0, None
+        for _ in count():
+            before = 0.0
+            for share in fit.epoch_in_parts(train, few):
+                now = time.monotonic()
+                if first is None:  # the rest is timed from here
+                    first, began, before = now - at, now, share
+                    continue
+                seen += share - before
+                before = share
+                if now - began > _SECONDS:
+                    break
+            if seen and time.monotonic() - began > _SECONDS:
+                break
+        epoch = (time.monotonic() - began) / seen
+        return float(first or 0) + epoch * left * (1 + _FORWARD * validation.count / train.count)
