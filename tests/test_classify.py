@@ -263,11 +263,34 @@ def test_the_job_classifies_any_scan_of_a_users_and_goes_on_where_it_was(guest, 
     assert sum(int(line.split()[1]) for line in lines) == 5
 
 
+def test_fields_of_another_size_are_classified_by_networks_that_pool_over_all(here, caplog):
+    trained = random_network(architecture("pattern-2d"))
+    tiny_data.write_patterns("val", 5, size=64)
+    caplog.set_level("INFO")
+    classify.classify("pattern-2d", "val")
+    assert "pattern-2d has learnt from fields of 128 × 128 points; these have 64 × 64" in caplog.text
+    values = catalog.open("gray_scott/val").u.sel(frame=[14940, 14970, 15000]).values.astype("float32")
+    smaller = replace(trained, architecture=replace(trained.architecture, input_shape=(64, 64, 3)))
+    expected = keras_model.load(smaller)(values, training=False).numpy()
+    expected = np.exp(expected - expected.max(axis=1, keepdims=True))
+    found = catalog.open("predictions/pattern-2d/val").probability
+    np.testing.assert_allclose(found, expected / expected.sum(axis=1, keepdims=True), atol=1e-5)
+
+
+def test_networks_that_do_not_pool_over_all_take_fields_of_one_size():
+    own = architecture("pattern-2d")
+    flat = replace(own, layers=tuple(one for one in own.layers if not one.kind.startswith("Global")))
+    data = xr.Dataset({"u": (("sample", "y", "x", "frame"), np.zeros((2, 64, 64, 3)))})
+    assert inputs.fitted(own, data).input_shape == (64, 64, 3)
+    assert inputs.fitted(flat, data) == flat
+    assert inputs.fitted(architecture("123-2"), data) == architecture("123-2")
+    assert inputs.misfit(own, data.assign_coords(frame=[14940, 14970, 15000])) == (
+        "has samples of 64 × 64 points, not 128 × 128"
+    )
+
+
 def test_samples_of_another_size_or_other_dimensions_are_told_before_anything_is_written(here, store_root):
     random_network(architecture("pattern-2d"))
-    tiny_data.write_patterns("val", 5, size=64)
-    with pytest.raises(InputError, match="val has samples of 64 × 64 points, not 128 × 128: network"):
-        classify.classify("pattern-2d", "val")
     channels = xr.Dataset({"u": (("sample", "y", "x"), np.zeros((2, 128, 128)))})
     tiny_results.write("gray_scott/test", channels)
     with pytest.raises(InputError, match=r"test has no u \(sample, y, x, frame\): network pattern-2d"):

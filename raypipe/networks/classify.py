@@ -1,6 +1,9 @@
 """Classify a data set with a trained network: network × data set → store `predictions/<network>/<split>`."""
 
+import logging
+import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +22,10 @@ BATCH = 64
 """Sequences that go through the network at once."""
 
 FIELDS_BATCH = 32
-"""Fields that do: of twice as many the activations are so large that memory for each is taken from the system anew."""
+"""Fields of _FIELD points that do: of twice as many the activations are so large that memory for each is taken from the
+system anew."""
+
+_FIELD = 128 * 128
 
 
 def classify(network: str, split: str, *, workers: int | None = None) -> str:
@@ -57,7 +63,13 @@ def plan(network: str, split: str) -> Plan:
             f"expected one of its splits: {', '.join(of.data_sets)}"
         )
     source_name = f"{architecture.study}/{split}"
-    check(architecture, store.open(source_name), source_name)
+    source = store.open(source_name)
+    fitted = inputs.fitted(architecture, source)
+    check(fitted, source, source_name)
+    if fitted != architecture:
+        logging.getLogger(__name__).info(
+            "%s has learnt from fields of %s points; these have %s", network, *map(_size, (architecture, fitted))
+        )
     return plan_of(network, source_name, f"predictions/{network}/{split}")
 
 
@@ -66,9 +78,12 @@ def plan_of(network: str, source_name: str, name: str, parameters: Mapping[str, 
 
     `parameters` are kept with the data beside its own.
     """
-    architecture, source = artifact.load(network).architecture, store.open(source_name)
+    own, source = artifact.load(network).architecture, store.open(source_name)
+    architecture = inputs.fitted(own, source)
     samples, classes = source.sizes["sample"], len(architecture.classes)
     shard = study.find(architecture.study).seen.per_shard
+    if architecture != own:  # the work of a shard stays the same
+        shard = max(1, shard * math.prod(own.sample_shape) // math.prod(architecture.sample_shape))
     return Plan(
         name=name,
         samples=samples,
@@ -115,9 +130,9 @@ def predictions_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray
 
     `parameters` has `network` and `source`.
     """
-    trained = artifact.load(parameters["network"])
-    architecture = trained.architecture
-    source = store.open(parameters["source"])
+    trained, source = artifact.load(parameters["network"]), store.open(parameters["source"])
+    architecture = inputs.fitted(trained.architecture, source)
+    trained = replace(trained, architecture=architecture)
     probability = classifier(trained)
 
     def compute(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -145,13 +160,18 @@ def classifier(trained: artifact.Artifact) -> Callable[[np.ndarray], np.ndarray]
     shape = (None, *trained.architecture.input_shape)
     forward = tf.function(probabilities, input_signature=[tf.TensorSpec(shape, tf.float32)])
 
-    batch = BATCH if trained.architecture.is_sequence else FIELDS_BATCH
+    points = math.prod(size or 1 for size in trained.architecture.input_shape[:2])
+    batch = BATCH if trained.architecture.is_sequence else max(1, FIELDS_BATCH * _FIELD // max(points, _FIELD))
 
     def probability(values: np.ndarray) -> np.ndarray:
         parts = (values[start : start + batch] for start in range(0, len(values), batch))
         return np.concatenate([forward(part).numpy() for part in parts])
 
     return probability
+
+
+def _size(architecture: Architecture) -> str:
+    return " × ".join(map(str, architecture.sample_shape[:2]))
 
 
 def _has_labels(source: "xarray.Dataset") -> bool:

@@ -1,7 +1,7 @@
 """What a network sees of a data set, as its study prepares it: float32."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -214,6 +214,28 @@ def check(architecture: Architecture, data: "xarray.Dataset", name: str) -> None
             f"data set {name} {problem}: network {architecture.name} cannot learn from it; delete it and make it "
             f"again with {job(name)}"
         )
+
+
+def fitted(architecture: Architecture, data: "xarray.Dataset") -> Architecture:
+    """The architecture for fields of the size that a data set has, if it is one for fields of any size.
+
+    That are those whose layers before a global pooling slide over the field: what they see at a point is the same in
+    any. Others stay as they are, and so do all for data that have no such fields.
+    """
+    sample = study.find(architecture.study).seen
+    space = len(sample.dims) - 1 - ("frame" in sample.dims)
+    kinds = [layer.kind for layer in architecture.layers]
+    pooled = next((at for at, kind in enumerate(kinds) if kind.startswith("Global")), None)
+    slides = pooled is not None and not {"Flatten", "Dense", "Reshape", "Permute", "Dot"} & set(kinds[:pooled])
+    if (
+        architecture.is_sequence
+        or not slides
+        or sample.variable not in data
+        or data[sample.variable].dims != sample.dims
+    ):
+        return architecture
+    size = data[sample.variable].shape[1 : 1 + space]
+    return replace(architecture, input_shape=(*size, *architecture.input_shape[space:]))
 
 
 def misfit(architecture: Architecture, data: "xarray.Dataset") -> str | None:
