@@ -18,7 +18,7 @@ from raypipe.networks.architecture import Architecture, stack
 from raypipe.networks.evaluate import evaluate, table
 from raypipe.run import fill
 from raypipe.store import Coordinate, Plan, Template, Variable, label_attributes
-from raypipe.studies.andi import diffusion
+from raypipe.studies.andi import STUDY, diffusion
 from raypipe.studies.gray_scott import tables
 from raypipe.study import DataSet, Sample, Study, architecture
 
@@ -261,6 +261,28 @@ def test_the_job_classifies_any_scan_of_a_users_and_goes_on_where_it_was(guest, 
     assert catalog.open("predictions/small/fine").sizes == {"sample": 5, "class": 2}
     _, *lines = capsys.readouterr().out.splitlines()
     assert sum(int(line.split()[1]) for line in lines) == 5
+
+
+def test_what_a_data_set_has_grown_by_is_classified_too(here, tmp_path, monkeypatch):
+    random_network(architecture("123-2"))
+    for count in (8000, 8500):
+        fill_here(STUDY.plan("val-own", {"trajectories": count, "generator": "raypipe", "noise": 0.5}))
+        classify.classify("123-2", "val-own")
+        assert catalog.open("predictions/123-2/val-own").sizes["sample"] == count
+        assert store.verify("predictions/123-2/val-own").sound
+    longer = catalog.open("predictions/123-2/val-own").load()
+    monkeypatch.setenv("RAYPIPE_STORE", str(tmp_path / "at-once"))
+    random_network(architecture("123-2"))
+    fill_here(STUDY.plan("val-own", {"trajectories": 8500, "generator": "raypipe", "noise": 0.5}))
+    classify.classify("123-2", "val-own")
+    at_once = catalog.open("predictions/123-2/val-own")
+    np.testing.assert_allclose(longer.probability, at_once.probability, atol=1e-6)
+    np.testing.assert_array_equal(longer.seed, at_once.seed)
+    other = STUDY.plan("val-own", {"trajectories": 9000, "generator": "raypipe", "noise": 1.0})
+    store.remove("andi/val-own")
+    fill_here(other)
+    with pytest.raises(InputError, match=r"predictions.*was made with other parameters: source_parameters"):
+        classify.classify("123-2", "val-own")
 
 
 def test_fields_of_another_size_are_classified_by_networks_that_pool_over_all(here, caplog):

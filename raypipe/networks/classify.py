@@ -78,7 +78,7 @@ def plan_of(network: str, source_name: str, name: str, parameters: Mapping[str, 
 
     `parameters` are kept with the data beside its own.
     """
-    own, source = artifact.load(network).architecture, store.open(source_name)
+    own, source, made = artifact.load(network).architecture, store.open(source_name), store.plan_of(source_name)
     architecture = inputs.fitted(own, source)
     samples, classes = source.sizes["sample"], len(architecture.classes)
     shard = study.find(architecture.study).seen.per_shard
@@ -118,8 +118,10 @@ def plan_of(network: str, source_name: str, name: str, parameters: Mapping[str, 
             "network": network,
             "network_sha256": artifact.checksum(network),
             "source": source_name,
-            "source_parameters": store.plan_of(source_name).parameters,
+            "source_parameters": made.parameters,
         },
+        # Of a data set that has grown what is new is classified too.
+        grows=tuple(f"source_parameters.{name}" for name in made.grows),
         compute="raypipe.networks.classify:predictions_of",
         attributes={"title": f"Predictions of network {network} for {source_name}"},
     )

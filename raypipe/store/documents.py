@@ -37,7 +37,8 @@ class Array(BaseModel):
 class StoredPlan(BaseModel):
     """What a store was made to hold: `plan.json` in its ledger.
 
-    Stores that were made before documents had checksums have neither `provenance` nor `arrays`.
+    Stores that were made before documents had checksums have neither `provenance` nor `arrays`. `grows` are those of
+    the template.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -49,6 +50,7 @@ class StoredPlan(BaseModel):
     created: str
     provenance: dict[str, Any] | None = None
     arrays: dict[str, Array] | None = None
+    grows: list[str] = []
 
     @model_validator(mode="after")
     def _shards_hold_the_samples(self) -> "StoredPlan":

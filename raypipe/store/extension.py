@@ -1,5 +1,8 @@
 """Making a store longer: more samples of the same kind behind those that are there, which stay."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from raypipe.store import objects
@@ -10,11 +13,8 @@ from raypipe.store.template import Template, values_checksum
 def fits(there: StoredPlan, template: Template) -> bool:
     """Whether a store's plan is the beginning of a template: the same, but for fewer samples and what says how many."""
     wanted = template.plan({}, there.created)
-    different = {
-        name
-        for name in {*there.parameters, *wanted.parameters}
-        if there.parameters.get(name) != wanted.parameters.get(name)
-    }
+    before, after = (_named(one.parameters) for one in (there, wanted))
+    different = {name for name in {*before, *after} if before.get(name) != after.get(name)}
     return (
         bool(template.grows)
         and there.samples < template.samples
@@ -22,6 +22,15 @@ def fits(there: StoredPlan, template: Template) -> bool:
         and different <= set(template.grows)
         and _begins_with(template, there)
     )
+
+
+def _named(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters by name, those in a mapping by that of the mapping and theirs."""
+    return {
+        f"{name}.{key}" if key else name: one
+        for name, value in parameters.items()
+        for key, one in (value.items() if isinstance(value, Mapping) and value else {"": value}.items())
+    }
 
 
 def _begins_with(template: Template, there: StoredPlan) -> bool:

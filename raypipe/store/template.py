@@ -53,7 +53,7 @@ class Template:
 
     `parameters` are JSON values, everything that the data depend on: a store is continued only with equal ones. Those
     that `grows` names say only how many samples there are: with others a store is extended, if samples, coordinates and
-    size of shards of what it has are those of the template.
+    size of shards of what it has are those of the template. "a.b" names the value b of a parameter a that is a mapping.
     """
 
     name: str
@@ -91,6 +91,7 @@ class Template:
             created=created,
             provenance=made_by,
             arrays=arrays,
+            grows=list(self.grows),
         )
 
 
