@@ -1,6 +1,6 @@
 """Networks of tracks beside the best entries of the AnDi challenge, on test sets composed as the challenge's.
 
-    python benchmarks/challenge.py                  # tracks-1d, tracks-2d, tracks-3d
+    python benchmarks/challenge.py                  # those that come along
     python benchmarks/challenge.py --dimensions 2 --network longer/tracks-2d
 
 Makes the test sets by andi-datasets, if they are not there. Last line: of each column of the challenge's table (task,
@@ -20,7 +20,7 @@ from raypipe.studies.andi.tracks import scores
 
 def main(
     dimensions: Annotated[list[int], typer.Option(help="1, 2 or 3; as often as needed.")] = [1, 2, 3],  # noqa: B006
-    network: Annotated[str, typer.Option(help="{} is 1, 2 or 3.")] = "results/networks/tracks-{}d.safetensors",
+    network: Annotated[str, typer.Option(help="{} is 1, 2 or 3.")] = "shipped/tracks-{}d",
 ) -> None:
     """Print a table for each task and number of dimensions."""
     margins = []

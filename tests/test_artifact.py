@@ -176,3 +176,17 @@ def test_networks_in_results_have_their_checksum(caplog, store_root):
         objects.put(artifact.path(file.stem), file.read_bytes())
         artifact.load(file.stem)
     assert "has no checksum" not in caplog.text
+
+
+def test_networks_that_come_along_are_at_hand_by_name():
+    assert artifact.at_hand("shipped/pattern-2d") == "shipped/pattern-2d"
+    found = artifact.load("shipped/pattern-2d")
+    assert (found.series, found.architecture.name) == ("shipped", "pattern-2d")
+    assert not artifact.exists("pattern-2d")
+    before = artifact.checksum("shipped/pattern-2d")
+    artifact.at_hand("shipped/pattern-2d")
+    assert artifact.checksum("shipped/pattern-2d") == before
+    with pytest.raises(
+        InputError, match=r"unknown network that comes with raypipe 'pattern'; choose one of .*andi-study"
+    ):
+        artifact.at_hand("shipped/pattern")

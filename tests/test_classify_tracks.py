@@ -21,7 +21,8 @@ def folder(tmp_path, monkeypatch):
 
 
 def job(*arguments):
-    call(classify_tracks.main, [str(one) for one in arguments])
+    own = () if "--network" in arguments else ("--network", "tracks-{}d")
+    call(classify_tracks.main, [str(one) for one in (*arguments, *own)])
 
 
 def made(file, **more):

@@ -67,4 +67,5 @@ def test_only_what_a_job_needs_is_uploaded(head):
     run = submit(head, "ls", "-A")
     uploaded = set(run.stdout.splitlines())
     assert {"raypipe", "jobs", "data_catalog"} <= uploaded
+    assert "pattern-2d.safetensors" in submit(head, "ls", "raypipe/shipped/").stdout
     assert not {".venv", ".git", "store", "demo", "results", "docs", "tests", "benchmarks"} & uploaded

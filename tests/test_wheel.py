@@ -24,6 +24,7 @@ def test_wheel_holds_the_package_its_tables_and_locks_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert "raypipe/data_catalog/gray_scott/classes.csv" in names
     assert "raypipe/run/envs/andi.txt" in names
+    assert "raypipe/shipped/pattern-2d-second.safetensors" in names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"raypipe"}
 
 

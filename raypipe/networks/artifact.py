@@ -10,19 +10,25 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import safetensors.numpy
 from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter, ValidationError, model_validator
 
-from raypipe.errors import InputError, one_line
+from raypipe.errors import InputError, choice, one_line
 from raypipe.networks.architecture import Architecture, weight_names
 from raypipe.store import objects
 
 _ARCHITECTURE = TypeAdapter(Architecture)
 ENDING = ".safetensors"
 """Of the file of a trained network."""
+
+SHIPPED = "shipped"
+"""Series of the networks that come with raypipe, as "shipped/pattern-2d"."""
+
+_FOLDER = Path(__file__).parent.parent / SHIPPED
 
 _METADATA = "raypipe"
 _FEW = 8
@@ -121,11 +127,14 @@ def at_hand(network: str) -> str:
 
     Args:
         network: its name, or path or URL of its file, which ends with .safetensors. A file's network keeps its name;
-            if another one has that already, it gets the series "file-" and the beginning of its checksum.
+            if another one has that already, it gets the series "file-" and the beginning of its checksum. Those of the
+            series SHIPPED come with raypipe.
 
     Raises:
         InputError: if the file cannot be read, or has no trained network.
     """
+    if network.startswith(f"{SHIPPED}/") and not exists(network):
+        _ship(network)
     if not network.endswith(ENDING):
         return network
     data = objects.read_from(network)
@@ -137,6 +146,14 @@ def at_hand(network: str) -> str:
         save(found)
     logging.getLogger(__name__).info("%s is the network %s", network, found.name)
     return found.name
+
+
+def _ship(network: str) -> None:
+    """Copy a network that comes with raypipe under the root of the store."""
+    known = sorted(file.stem for file in _FOLDER.glob(f"*{ENDING}"))
+    name = choice("network that comes with raypipe", network.removeprefix(f"{SHIPPED}/"), known)
+    file = _FOLDER / f"{name}{ENDING}"
+    save(replace(_checked(file.read_bytes(), str(file)), series=SHIPPED))
 
 
 def names() -> list[str]:
