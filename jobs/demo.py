@@ -7,7 +7,6 @@ that comes along, trained at full size. Run again, the demo finds its work done 
 """
 
 import importlib
-import os
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -30,18 +29,15 @@ train_network --network andi-study --epochs 10
 train_network --network pattern-2d --epochs 40 --batch 16 --cpus 2
 evaluate --network andi-study --output {output}/figures
 evaluate --network pattern-2d --output {output}/figures
-evaluate --network {networks}/pattern-2d-second.safetensors --output {output}/figures
-evaluate --network {networks}/pattern-3d.safetensors --output {output}/figures
+evaluate --network shipped/pattern-2d-second --output {output}/figures
+evaluate --network shipped/pattern-3d --output {output}/figures
+classify_tracks examples/tracks.csv --output {output}/tracks.csv
 explain --network andi-study
 explain --network pattern-2d
-classify_scan --network {networks}/pattern-2d-second.safetensors --against pattern-2d
+classify_scan --network shipped/pattern-2d-second --against pattern-2d
 find_novel --network pattern-2d --threshold 0.95
 report --output {output}/report
 """
-
-
-NETWORKS = Path(__file__).resolve().parent.parent / "results" / "networks"
-"""The networks that come along."""
 
 
 def main(
@@ -49,8 +45,7 @@ def main(
 ) -> None:
     """Run every stage of the pipeline in one Ray cluster; takes some minutes on two cores."""
     make_folder(output)
-    networks = shlex.quote(os.path.relpath(NETWORKS))
-    commands = PIPELINE.format(output=shlex.quote(str(output)), networks=networks).strip().splitlines()
+    commands = PIPELINE.format(output=shlex.quote(str(output))).strip().splitlines()
     for number, line in enumerate(commands, start=1):
         job, *flags = shlex.split(line)
         print(f"\n[{number} of {len(commands)}] python jobs/{shlex.join([f'{job}.py', *flags])}", flush=True)

@@ -20,7 +20,7 @@ def demo(monkeypatch):
 
 
 def test_every_line_is_a_job_with_its_flags(demo):
-    for line in demo.PIPELINE.format(output="demo", networks="results/networks").strip().splitlines():
+    for line in demo.PIPELINE.format(output="demo").strip().splitlines():
         job, *flags = shlex.split(line)
         application = typer.Typer()
         application.command()(importlib.import_module(job).main)
@@ -40,6 +40,7 @@ def test_every_job_that_makes_data_is_shown(demo):
         "preview_pattern",
         "show_environments",
         "compare_grid",
+        "score_tracks",
         "rank_networks",
         "check_relevance",
         "refine_scan",
