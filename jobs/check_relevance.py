@@ -25,8 +25,8 @@ def main(
     method: Annotated[
         str | None,
         typer.Option(
-            help=f"For trajectories {explain.LRP}, for patterns {', '.join(explain.FIELD_METHODS)}. [default: that of "
-            "explain]"
+            help=f"For patterns {', '.join(explain.FIELD_METHODS)}; for trajectories there is that of explain alone. "
+            "[default: that of explain]"
         ),
     ] = None,
     per_class: Annotated[int, typer.Option(help="At most so many samples of each class.")] = 500,

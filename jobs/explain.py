@@ -27,7 +27,8 @@ def main(
     method: Annotated[
         str | None,
         typer.Option(
-            help=f"For trajectories {', '.join(relevance.METHODS)} [default: lrp-epsilon, with epsilon = 1]; "
+            help=f"For trajectories {', '.join(relevance.METHODS)} [default: lrp-epsilon, with epsilon = 1; "
+            "of networks that innvestigate cannot walk back through integrated-gradients alone]; "
             f"for patterns {', '.join(explain.FIELD_METHODS)} [default: gradient]."
         ),
     ] = None,

@@ -270,9 +270,6 @@ def test_mistakes_are_told(here):
         explain.explain("123-2", "test", method="saliency")
     with pytest.raises(InputError, match="unknown method for network pattern-2d 'magic'; choose one of gradient, smoo"):
         explain.explain("pattern-2d", "test", method="magic")
-    random_network(architecture("andi-residual"))
-    with pytest.raises(InputError, match="its layer displacements_standardised; choose a network without"):
-        explain.explain("andi-residual", "test", method="gradient")
     with pytest.raises(InputError, match="unknown control 'zero'; choose one of shuffled-weights, zero-biases"):
         explain.explain("123-2", "test", control="zero")
     with pytest.raises(InputError, match="control 'zero-biases' with method gradient, whose maps share out no score"):

@@ -1,5 +1,6 @@
 """Explanations checked, from a trained network to figures: those of changed networks are held against its own."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,10 +8,10 @@ import xarray as xr
 
 from raypipe import catalog, study
 from raypipe.errors import choice
-from raypipe.networks import artifact, explain, faithfulness, inputs, saliency
+from raypipe.networks import artifact, explain, faithfulness, inputs, path, saliency
 from raypipe.networks.architecture import Architecture
 from raypipe.networks.classify import classifier, classify
-from raypipe.networks.relevance import CONTROLS, settings_of
+from raypipe.networks.relevance import CONTROLS, METHODS, settings_of
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,14 @@ def allowed(network: str, method: str | None, per_class: int) -> tuple[Architect
     """
     architecture, method = explain.check(network, method, per_class)
     if architecture.is_sequence:
-        choice(f"method to check for network {network}", method, (explain.LRP,))
+        choice(f"method to check for network {network}", method, (explain.usual_method(architecture),))
     return architecture, method
+
+
+def _settings(architecture: Architecture) -> Mapping[str, dict[str, float]]:
+    if not architecture.is_sequence:
+        return saliency.METHODS
+    return path.METHODS if explain.is_opaque(architecture) else METHODS
 
 
 def check(
@@ -56,7 +63,7 @@ def check(
     Args:
         network: name of a trained network.
         split: of its study.
-        method: one of `explain.FIELD_METHODS` for fields; for sequences "lrp-epsilon". None for the usual one.
+        method: one of `explain.FIELD_METHODS` for fields; for sequences the usual one. None for that.
         per_class: at most so many samples of each class.
         workers: at most so many worker processes; by default as many as the cluster has room for.
 
@@ -65,7 +72,8 @@ def check(
     """
     architecture, method = allowed(network, method, per_class)
     conserved = architecture.is_sequence or method in saliency.WITH_SCORE
-    controls = [one for one in CONTROLS if conserved or one != "zero-biases"]
+    settings = _settings(architecture)[method]
+    controls = [one for one in CONTROLS if one != "zero-biases" or (conserved and "epsilon" in settings)]
     classify(network, split, workers=workers)
     maps = {}
     for control in (None, *controls):
@@ -86,9 +94,10 @@ def check(
         curve = faithfulness.patch_curve(maps[None], fields, predict)
     ratios = {}
     known = {None: "network as it is", "zero-biases": "without biases"}
-    for control in known if conserved else ():
-        settings = settings_of(method, control, *([] if architecture.is_sequence else [saliency.METHODS]))
-        ratios[f"{known[control]} (ε = {settings['epsilon']:g})"] = faithfulness.conservation(maps[control])
+    for control in (one for one in known if conserved and one in maps):
+        own = settings_of(method, control, _settings(architecture))
+        name = f"{known[control]} (ε = {own['epsilon']:g})" if "epsilon" in own else str(known[control])
+        ratios[name] = faithfulness.conservation(maps[control])
     return Checks(
         maps[None],
         "gradient" if method == saliency.GRADIENT else method,

@@ -1,7 +1,7 @@
 """Explain a network's decisions: relevance of the steps of sequences, saliency of the points of fields.
 
-Sequences are explained by innvestigate in its own environment (`relevance`), fields in the cluster's (`saliency`). Both
-start from a store of predictions.
+Sequences are explained by innvestigate in its own environment (`relevance`), or where that cannot walk back through a
+network in the cluster's (`path`), as fields are (`saliency`). All start from a store of predictions.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ import xarray as xr
 
 from raypipe import store
 from raypipe.errors import InputError, choice
-from raypipe.networks import artifact, inputs, propagation, saliency
+from raypipe.networks import artifact, inputs, path, propagation, saliency
 from raypipe.networks.architecture import Architecture
 from raypipe.networks.relevance import CONTROLS, METHODS, OPAQUE, settings_of
 from raypipe.run.fill import fill
@@ -106,12 +106,15 @@ def plan(
         origin = _numbered(predictions, samples, split)
     else:
         origin = chosen(predictions, per_class, matching(predictions, where) if where else None)
-    product, settings = "relevance", METHODS
+    environment: str | None
+    product, settings, compute, environment = "relevance", METHODS, "relevance:relevance_of", "explain"
     if not architecture.is_sequence:
-        product, settings = SALIENCY, saliency.METHODS
+        product, settings, compute, environment = SALIENCY, saliency.METHODS, "saliency:saliency_of", None
+    elif is_opaque(architecture):
+        settings, compute, environment = path.METHODS, "path:relevance_of", None
     seen = inputs.seen(architecture, store.open(classified["source"]))
     variables, shard = _variables(architecture, seen, method, len(origin))
-    usual = LRP if architecture.is_sequence else SALIENCY
+    usual = usual_method(architecture)
     ends = [*filter(None, [None if method == usual else method, control, _name_of(origin) if own else None])]
     return Plan(
         name="-".join([f"{product}/{network}/{split}", *ends]),
@@ -134,11 +137,9 @@ def plan(
             **({"samples": origin.tolist()} if own else {"per_class": per_class}),
             **({"control": control, "control_settings": CONTROLS[control]} if control else {}),
         },
-        compute="raypipe.networks.saliency:saliency_of"
-        if product == SALIENCY
-        else "raypipe.networks.relevance:relevance_of",
+        compute=f"raypipe.networks.{compute}",
         columns=("origin", "predicted"),
-        environment=None if product == SALIENCY else "explain",
+        environment=environment,
         attributes={
             "title": f"Explanation by {method} of network {network} for {split}" + (f" ({control})" if control else "")
         },
@@ -168,14 +169,23 @@ def check(network: str, method: str | None, per_class: int, control: str | None 
         if method in saliency.WITH_SCORE:
             propagation.check(architecture, method)
         return architecture, method
-    if opaque := [one.name for one in architecture.layers if one.kind in OPAQUE]:
-        raise InputError(
-            f"network {network} cannot be explained: innvestigate cannot walk back through its layer "
-            f"{', '.join(opaque)}; choose a network without"
-        )
+    opaque = is_opaque(architecture)
     if control:
-        choice("control", control, tuple(CONTROLS))
-    return architecture, choice(f"method for network {network}", method or LRP, tuple(METHODS))
+        choice("control", control, tuple(one for one in CONTROLS if not opaque or one != "zero-biases"))
+    methods = tuple(path.METHODS if opaque else METHODS)
+    return architecture, choice(f"method for network {network}", method or usual_method(architecture), methods)
+
+
+def is_opaque(architecture: Architecture) -> bool:
+    """Whether a network of sequences has a layer that innvestigate cannot walk back through."""
+    return any(layer.kind in OPAQUE for layer in architecture.layers)
+
+
+def usual_method(architecture: Architecture) -> str:
+    """How a network is explained unless told otherwise, as it is stored."""
+    if not architecture.is_sequence:
+        return SALIENCY
+    return path.METHOD if is_opaque(architecture) else LRP
 
 
 def matching(predictions: xr.Dataset, where: Mapping[str, str]) -> np.ndarray:

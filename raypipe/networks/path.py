@@ -1,0 +1,91 @@
+"""Integrated gradients in the cluster's environment, for sequences and networks that innvestigate cannot walk through.
+
+Sundararajan et al., ICML 2017: gradients of a score along the straight path from a baseline to the sample, times the
+way, add up to the difference of the scores. Where a network divides by what a trajectory has itself, one at rest is no
+baseline, as all that matters would happen next to it; so the baselines are other trajectories, and the relevance is the
+mean over them (Erion et al., Nat. Mach. Intell. 3, 2021).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from raypipe import store
+from raypipe.networks import artifact, inputs, keras_model
+from raypipe.networks.artifact import Artifact
+from raypipe.networks.relevance import changed, without_softmax
+
+METHOD = "integrated-gradients"
+
+METHODS: dict[str, dict[str, float]] = {METHOD: {"steps": 64, "baselines": 8, "seed": 0}}
+"""The method, with its settings: points on each path, and the number of baselines, drawn by the seed."""
+
+
+def relevance_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
+    """Function for `fill`: `relevance` and the sequences (sample, time), `score` (sample) of chosen samples.
+
+    The score is that of the class less its mean over the baselines, which are samples of the source. `parameters` and
+    columns are those of `relevance.relevance_of`.
+    """
+    trained, settings = artifact.load(parameters["network"]), parameters["settings"]
+    source = store.open(parameters["source"])
+    if "control" in parameters:
+        trained = changed(trained, parameters["control"], **parameters["control_settings"])
+    count = source.sizes["sample"]
+    drawn = np.random.default_rng(settings["seed"]).choice(count, min(settings["baselines"], count), replace=False)
+    architecture = trained.architecture
+    baselines = inputs.network_input(architecture, inputs.values(architecture, source, np.sort(drawn)))
+    relevance = integrated_gradients(trained, baselines, settings["steps"])
+    variable = str(inputs.seen(architecture, source).name)
+
+    def compute(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        order = np.argsort(rows["origin"], kind="stable")
+        chosen = np.empty((len(order), *source[variable].shape[1:]))
+        chosen[order] = inputs.values(architecture, source, rows["origin"][order])
+        found, score = relevance(inputs.network_input(architecture, chosen), rows["predicted"])
+        inputs.check_finite(f"relevances by network {trained.name}", found, rows["origin"])
+        return {"relevance": found, "score": score, variable: chosen}
+
+    return compute
+
+
+def integrated_gradients(
+    trained: Artifact, baselines: np.ndarray, steps: int
+) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """A function from network inputs (n, time, channel) and class numbers (n) to relevance (n, time) and scores (n).
+
+    Args:
+        trained: the network.
+        baselines: (k, time, channel); the relevance is the mean over them.
+        steps: points on each path, at the middles of as many equal parts.
+
+    Returns:
+        The function; of a time the relevance is the sum over channels, of a sample it adds up to the score: that of the
+        class before the softmax, less its mean over the baselines.
+    """
+    import tensorflow as tf
+
+    model = keras_model.load(without_softmax(trained))
+    share = ((np.arange(steps) + 0.5) / steps).astype("float32")
+
+    @tf.function(reduce_retracing=True)
+    def along(one: Any, baseline: Any, number: Any) -> tuple[Any, Any]:
+        path = baseline + share[:, None, None] * (one - baseline)
+        with tf.GradientTape() as tape:
+            tape.watch(path)
+            scores = model(path, training=False)[:, number]
+        ends = model(tf.stack([one, baseline]), training=False)[:, number]
+        return (one - baseline) * tf.reduce_mean(tape.gradient(scores, path), axis=0), ends[0] - ends[1]
+
+    def relevance(values: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        found = np.zeros(values.shape[:2], "float32")
+        score = np.zeros(len(values), "float32")
+        for i, (one, number) in enumerate(zip(values, classes, strict=True)):
+            for baseline in baselines:
+                attributed, difference = along(tf.constant(one), tf.constant(baseline), tf.constant(number))
+                found[i] += attributed.numpy().sum(axis=-1) / len(baselines)
+                score[i] += difference.numpy() / len(baselines)
+        return found, score
+
+    return relevance

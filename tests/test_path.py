@@ -1,0 +1,86 @@
+"""Integrated gradients of networks that innvestigate cannot walk back through."""
+
+import numpy as np
+import pytest
+import tiny_data
+from tiny_networks import random_network
+from without_ray import fill_here, job
+
+from raypipe import catalog
+from raypipe.errors import InputError
+from raypipe.networks import checks, classify, explain, inputs, keras_model, path
+from raypipe.networks.architecture import Architecture, stack
+from raypipe.networks.relevance import without_softmax
+from raypipe.study import architecture
+
+
+@pytest.fixture
+def here(monkeypatch):
+    for module in (classify, explain):
+        monkeypatch.setattr(module, "fill", fill_here)
+    tiny_data.write_trajectories("test", 40)
+
+
+def trajectories(count, seed=1):
+    walks = np.random.default_rng(seed).normal(size=(count, 320)).cumsum(axis=1)
+    return inputs.network_input(architecture("andi-study"), walks)
+
+
+def scores(network, values):
+    return keras_model.load(without_softmax(network)).predict(values, verbose=0)
+
+
+def test_of_a_linear_network_it_is_the_weight_times_the_way():
+    linear = Architecture(
+        "linear", "andi", (320, 1), ("a", "b"),
+        stack(("Flatten", {}), ("Dense", {"units": 2, "activation": "softmax"})),
+    )  # fmt: skip
+    network = random_network(linear)
+    kernel = network.weights["dense_2/0"]
+    values, baselines = trajectories(3), trajectories(2, seed=2)
+    found, score = path.integrated_gradients(network, baselines, 5)(values, np.array([0, 1, 1]))
+    for i, number in enumerate((0, 1, 1)):
+        expected = (values[i, :, 0] - baselines[..., 0].mean(axis=0)) * kernel[:, number]
+        np.testing.assert_allclose(found[i], expected, atol=1e-4)
+        assert score[i] == pytest.approx(expected.sum(), abs=1e-3)
+
+
+def test_relevance_adds_up_to_the_score():
+    network = random_network(architecture("andi-residual"))
+    values, baselines, classes = trajectories(4), trajectories(3, seed=2), np.array([0, 4, 2, 1])
+    found, score = path.integrated_gradients(network, baselines, 512)(values, classes)
+    own = scores(network, values)[np.arange(4), classes] - scores(network, baselines)[:, classes].mean(axis=0)
+    np.testing.assert_allclose(score, own, atol=1e-3 * np.abs(own).max())
+    np.testing.assert_allclose(found.sum(axis=1), score, atol=0.05 * np.abs(score).max())
+
+
+def test_a_network_with_a_normalisation_of_its_own_is_explained(here):
+    random_network(architecture("andi-residual"))
+    job("explain")("andi-residual", samples="3,17,30")
+    found = catalog.open("relevance/andi-residual/test-samples-3-17-30")
+    source = catalog.open("andi/test").isel(sample=[3, 17, 30])
+    np.testing.assert_array_equal(found["position"], source["position"])
+    assert found["relevance"].shape == (3, 320)
+    assert found.attrs["parameters"]["method"] == "integrated-gradients"
+    np.testing.assert_allclose(
+        found["relevance"].sum("time"), found["score"], atol=0.3 * np.abs(found["score"].values).max()
+    )
+
+
+def test_its_maps_are_checked(here):
+    random_network(architecture("andi-residual"))
+    found = checks.check("andi-residual", "test", per_class=2)
+    assert found.method == "integrated-gradients"
+    assert list(found.ratios) == ["network as it is"]
+    assert found.likeness["absolute"].size == found.maps.sizes["sample"]
+    assert set(found.curve["order"].values) == {"relevant", "shifted", "random", "irrelevant"}
+
+
+def test_what_is_not_for_it_is_told(here):
+    random_network(architecture("andi-residual"))
+    with pytest.raises(
+        InputError, match="unknown method for network andi-residual 'gradient'; choose one of integrated"
+    ):
+        explain.explain("andi-residual", "test", method="gradient")
+    with pytest.raises(InputError, match="unknown control 'zero-biases'; choose one of shuffled-weights"):
+        explain.explain("andi-residual", "test", control="zero-biases")
