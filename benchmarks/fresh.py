@@ -1,0 +1,62 @@
+"""Time of an epoch on fresh samples and on the same number that are in memory, in turns.
+
+python benchmarks/fresh.py                                       # andi-study on one core
+python benchmarks/fresh.py --network tracks-2d --cores 2 --samples 3000 --precision bfloat16
+"""
+
+import os
+import time
+from statistics import median
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from raypipe.networks.fit import Fit
+from raypipe.networks.inputs import Fresh, Samples
+from raypipe.networks.training import training
+from raypipe.study import architecture
+
+
+class Stored:
+    """Parts of samples that were made before, in the same sizes as fresh ones have."""
+
+    def __init__(self, parts: list[Samples]) -> None:
+        self._parts = parts
+        self.count = sum(part.count for part in parts)
+
+    def parts(self, *_: object) -> "list[Samples]":
+        """All of them."""
+        return iter(self._parts)  # type: ignore[return-value]
+
+
+def main(
+    network: Annotated[str, typer.Option(help="Of the study of trajectories.")] = "andi-study",
+    samples: Annotated[int, typer.Option(help="In an epoch.")] = 52_000,
+    cores: Annotated[int, typer.Option(help="For TensorFlow.")] = 1,
+    precision: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
+    repeat: Annotated[int, typer.Option()] = 7,
+) -> None:
+    """Print the median seconds of an epoch, and their ratio."""
+    os.environ.update(TF_NUM_INTRAOP_THREADS=str(cores), TF_NUM_INTEROP_THREADS=str(cores), TF_CPP_MIN_LOG_LEVEL="2")
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+    of = architecture(network)
+    how = training(of, precision=precision)
+    fresh = Fresh(of, samples)
+    stored = Stored(list(fresh.parts(np.random.default_rng(1), how.batch, 2**25)))
+    seconds: dict[str, list[float]] = {"stored": [], "fresh": []}
+    runs = {name: Fit(of, how) for name in seconds}
+    for _ in range(repeat + 1):
+        for name, data in (("stored", stored), ("fresh", fresh)):
+            began = time.perf_counter()
+            for _ in runs[name].epoch_in_parts(data, fresh.few(1)):  # type: ignore[arg-type]
+                pass
+            seconds[name].append(time.perf_counter() - began)
+    medians = {name: median(times[1:]) for name, times in seconds.items()}  # the first compiles
+    for name, taken in medians.items():
+        print(f"{name:6} {1e6 * taken / samples:8.1f} µs per sample")
+    print(f"fresh_over_stored={medians['fresh'] / medians['stored']:.3f}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
