@@ -22,6 +22,7 @@ class Stored:
     """Parts of samples that were made before, in the same sizes as fresh ones have."""
 
     def __init__(self, parts: list[Samples]) -> None:
+        """Take parts as they are."""
         self._parts = parts
         self.count = sum(part.count for part in parts)
 
