@@ -37,7 +37,7 @@ def main(
     ] = None,
     network: Annotated[
         str, typer.Option(help="Network by dimensions: a name, or a file; {} is 1, 2 or 3.")
-    ] = "tracks-{}d",
+    ] = "shipped/tracks-{}d",
     name: Annotated[str | None, typer.Option(help="Of these tracks.  [default: that of the first file]")] = None,
     output: Annotated[
         Path | None, typer.Option(help="Table to write, .csv or .parquet.  [default: tracks-<name>.csv]")

@@ -60,3 +60,4 @@ def test_tracks_are_made_by_the_package_and_classified(ray_cluster, dimensions):
     fill(classify.plan_of(f"tracks-{dimensions}d", f"andi/{split}", name))
     figures = scores.score(store.open(name), "model")
     assert figures["tracks"][0] == 60
+    assert (store.open(name)["label"].values == data["label"].values).all()
