@@ -1,5 +1,7 @@
 """Tracks from files to a table, a store and a page, through Ray."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,8 @@ from raypipe.errors import InputError
 from raypipe.jobs import classify_tracks, score_tracks
 from raypipe.studies.andi.diffusion import ANDI_MODELS
 from raypipe.studies.andi.tracks import collect, networks, outcomes, page, results, scores, seen
+
+EXAMPLE = Path(__file__).parent.parent / "examples" / "tracks.csv"
 
 
 @pytest.fixture
@@ -71,6 +75,15 @@ def test_tracks_become_a_table_a_store_and_a_page(folder, ray_cluster, capsys):
     job("cells.csv", "--output", "again.parquet")
     pd.testing.assert_frame_equal(pd.read_parquet("again.parquet")[["track", "exponent"]], found[["track", "exponent"]])
     assert before == (store.ledger("andi/tracks-cells-2d"), store.ledger("predictions/tracks-2d/tracks-cells-2d"))
+
+
+def test_the_network_that_comes_along_names_the_tracks_of_the_example(folder, ray_cluster):
+    call(classify_tracks.main, [str(EXAMPLE)])
+    found = pd.read_csv("tracks-tracks.csv").set_index("track")
+    assert len(found) == 40
+    # As they were simulated: eight of each model.
+    assert (found["model"].value_counts().reindex(ANDI_MODELS, fill_value=0) >= 4).all()
+    assert found["exponent"].between(0, 2.05).all()
 
 
 def test_tracks_of_several_dimensions_go_through_several_networks(folder, ray_cluster):

@@ -183,8 +183,8 @@ def _has_labels(source: "xarray.Dataset") -> bool:
 
 def _label(architecture: Architecture, source: "xarray.Dataset") -> dict[str, Coordinate]:
     """The label in the network's order of classes, where the data set's is another; of none of its classes as it is."""
-    names = inputs.class_names(source)
-    if not _has_labels(source) or names == architecture.classes or not set(names) & set(architecture.classes):
+    names = inputs.class_names(source) if _has_labels(source) else ()
+    if names == architecture.classes or not set(names) & set(architecture.classes):
         return {}
     labels = inputs.labels_for(architecture, source)
     return {"label": Coordinate(("sample",), labels, label_attributes(architecture.classes))}
