@@ -55,7 +55,8 @@ def test_what_was_trained_before_is_trained_alike():
     for path in (Path(__file__).parent.parent / "results" / "networks").glob("*.safetensors"):
         made_from = artifact.unpack(path.read_bytes(), path.name)[1]["provenance"]["made_from"]
         trained = made_from["training"]
-        usual = training(architecture(path.stem), epochs=trained["epochs"], augmentation=trained["augmented"] or None)
+        given = {"epochs": trained["epochs"], "augmentation": trained["augmented"] or None}
+        usual = training(architecture(path.stem), precision=trained.get("precision"), **given)
         assert usual.document() == trained
 
 
