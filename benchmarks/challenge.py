@@ -29,9 +29,7 @@ def main(
         for task in challenge_sets.TASKS:
             split = f"challenge-{task}-{number}d"
             fill(STUDY.plan(split))
-            predictions = f"predictions/{trained}/{split}"
-            fill(classify.plan_of(trained, f"andi/{split}", predictions))
-            own = scores.score(store.open(predictions), task)
+            own = scores.score(store.open(classify.classify_all(trained, f"andi/{split}")), task)
             print(scores.beside(own, task, number, trained))
             print(
                 own[["lengths", "tracks", "calibration_error", "covered"]].to_string(index=False, float_format="%.4f")

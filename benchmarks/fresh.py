@@ -5,10 +5,9 @@ python benchmarks/fresh.py --network tracks-2d --cores 2 --samples 3000 --precis
 """
 
 import os
-import time
-from statistics import median
 from typing import Annotated
 
+import measure
 import numpy as np
 import typer
 
@@ -45,15 +44,8 @@ def main(
     how = training(of, precision=precision)
     fresh = Fresh(of, samples)
     stored = Stored(list(fresh.parts(np.random.default_rng(1), how.batch, 2**25)))
-    seconds: dict[str, list[float]] = {"stored": [], "fresh": []}
-    runs = {name: Fit(of, how) for name in seconds}
-    for _ in range(repeat + 1):
-        for name, data in (("stored", stored), ("fresh", fresh)):
-            began = time.perf_counter()
-            for _ in runs[name].epoch_in_parts(data, fresh.few(1)):  # type: ignore[arg-type]
-                pass
-            seconds[name].append(time.perf_counter() - began)
-    medians = {name: median(times[1:]) for name, times in seconds.items()}  # the first compiles
+    runs = {name: (Fit(of, how), data, fresh.few(1)) for name, data in (("stored", stored), ("fresh", fresh))}
+    medians = measure.epoch_seconds(runs, repeat)
     for name, taken in medians.items():
         print(f"{name:6} {1e6 * taken / samples:8.1f} µs per sample")
     print(f"fresh_over_stored={medians['fresh'] / medians['stored']:.3f}")

@@ -5,15 +5,19 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
+from typing import TYPE_CHECKING, Any
 
 from raypipe.run import cluster
 from raypipe.run.fill import fill
 from raypipe.store import Plan
+
+if TYPE_CHECKING:
+    from raypipe.networks.fit import Fit
 
 BENCHMARKS = Path(__file__).resolve().parent
 
@@ -86,7 +90,7 @@ def peak_memory(marks: Path) -> Iterator[dict[str, tuple[float, float]]]:
         while not over.wait(0.5):
             workers = [int(mark.name) for mark in marks.iterdir()]
             for role, process in [("driver", os.getpid()), *(("worker", worker) for worker in workers)]:
-                private, resident = _memory(process)
+                private, resident = memory(process)
                 peak[role] = max(peak[role][0], private), max(peak[role][1], resident)
 
     watcher = threading.Thread(target=watch)
@@ -98,13 +102,44 @@ def peak_memory(marks: Path) -> Iterator[dict[str, tuple[float, float]]]:
         watcher.join()
 
 
-def _memory(process: int) -> tuple[float, float]:
+def memory(process: int) -> tuple[float, float]:
+    """Private and resident memory of a process, MB; zeros if it has ended."""
     try:
         lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()[1:]
     except (FileNotFoundError, ProcessLookupError):
         return 0.0, 0.0  # it has ended
     size = {name: int(value.split()[0]) * 1024 / 1e6 for name, value in (line.split(":") for line in lines)}
     return size["Private_Clean"] + size["Private_Dirty"], size["Rss"]
+
+
+def workers_below(process: int) -> list[int]:
+    """Ray's workers among the processes that a process has started, directly or not."""
+    parent, found = {}, []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            name, _, rest = (folder / "stat").read_text().rpartition(")")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        parent[int(folder.name)] = int(rest.split()[1])
+        if "ray::" in name:
+            found.append(int(folder.name))
+
+    def is_below(one: int) -> bool:
+        return one == process or (one in parent and is_below(parent[one]))
+
+    return [one for one in found if is_below(one)]
+
+
+def epoch_seconds(runs: Mapping[str, tuple["Fit", Any, Any]], repeat: int) -> dict[str, float]:
+    """Median seconds of an epoch of several trainings, in turns; each with what it learns from and is validated on."""
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(repeat + 1):
+        for name, (run, train, validation) in runs.items():
+            began = time.perf_counter()
+            for _ in run.epoch_in_parts(train, validation):
+                pass
+            seconds[name].append(time.perf_counter() - began)
+    return {name: median(times[1:]) for name, times in seconds.items()}  # the first compiles
 
 
 def print_row(label: str, *cells: str) -> None:

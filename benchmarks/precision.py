@@ -4,12 +4,11 @@ python benchmarks/precision.py
 """
 
 import os
-import time
-from statistics import median
 from typing import Annotated
 
 os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1", TF_CPP_MIN_LOG_LEVEL="2")
 
+import measure
 import numpy as np
 import typer
 
@@ -30,15 +29,8 @@ def main(
     labels = random.integers(0, len(of.classes), patterns)
     train = Samples(random.random((patterns, *of.input_shape), np.float32), labels)
     few = Samples(train.inputs[:1], labels[:1])
-    runs = {precision: Fit(of, training(of, precision=precision)) for precision in PRECISIONS}
-    seconds: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
-    for _ in range(repeat + 1):
-        for precision, run in runs.items():
-            began = time.perf_counter()
-            for _ in run.epoch_in_parts(train, few):
-                pass
-            seconds[precision].append(time.perf_counter() - began)
-    medians = {precision: median(times[1:]) for precision, times in seconds.items()}  # the first compiles
+    runs = {precision: (Fit(of, training(of, precision=precision)), train, few) for precision in PRECISIONS}
+    medians = measure.epoch_seconds(runs, repeat)
     for precision, time_taken in medians.items():
         print(f"{precision:10} {1000 * time_taken / patterns:7.2f} ms per pattern")
     print(f"speedup={medians['float32'] / medians['bfloat16']:.2f}")

@@ -15,10 +15,8 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from raypipe import store
 from raypipe.command import run
-from raypipe.errors import InputError, choice
-from raypipe.networks import artifact, classify, inputs
+from raypipe.errors import choice, make_folder_of
 from raypipe.run.fill import fill
 from raypipe.studies.andi.tracks import collect, page, results
 from raypipe.studies.andi.tracks.columns import parse
@@ -38,6 +36,9 @@ def main(
     network: Annotated[
         str, typer.Option(help="Network by dimensions: a name, or a file; {} is 1, 2 or 3.")
     ] = "shipped/tracks-{}d",
+    familiar: Annotated[
+        str, typer.Option(help="Network that tells tracks of none of the models, likewise.")
+    ] = "shipped/familiar-{}d",
     name: Annotated[str | None, typer.Option(help="Of these tracks.  [default: that of the first file]")] = None,
     output: Annotated[
         Path | None, typer.Option(help="Table to write, .csv or .parquet.  [default: tracks-<name>.csv]")
@@ -50,6 +51,7 @@ def main(
     called = name or re.sub(r"[^\w.-]+", "-", files[0].stem)
     table_file = output or Path(f"tracks-{called}.csv")
     results.check_format(table_file)
+    make_folder_of(table_file)
     made = collect.made_from(files, parse(columns), choice("gaps", gaps, GAPS), step)
     told = collect.collected(called, made)
     if told is None:
@@ -58,19 +60,14 @@ def main(
             fill(plan, workers=workers)
         collect.forget(called)
     print("\n".join(one.text() for one in told))
-    tables, sources = [], {}
-    for dimensions in sorted({d for one in told for d in one.used}):
-        data_set = collect.data_set(called, dimensions)
-        trained = artifact.at_hand(network.format(dimensions))
-        predictions = f"predictions/{trained}/{data_set.partition('/')[2]}"
-        if problem := inputs.misfit(artifact.load(trained).architecture, store.open(data_set)):
-            raise InputError(f"{data_set} {problem}: network {trained} cannot classify it; choose another --network")
-        fill(classify.plan_of(trained, data_set, predictions), workers=workers)
-        sources[dimensions] = store.open(data_set)
-        tables.append(results.table(store.open(predictions), dimensions))
-    found = pd.concat(tables, ignore_index=True)
+    sets = {d: collect.data_set(called, d) for d in sorted({d for one in told for d in one.used})}
+    own = {d: [one.format(d) for one in (network, familiar)] for d in sets}
+    found = pd.concat(results.classified(one, d, own[d], workers) for d, one in sets.items())
     results.write(found, table_file)
-    page.write(table_file.with_suffix(".html"), called, found, sources, told)
+    shown = page.examples(found)
+    numbers = {d: shown.index[shown["dimensions"] == d].tolist() for d in sets}
+    maps = {d: results.explained(sets[d], own[d][0], some, workers) for d, some in numbers.items() if some}
+    page.write(table_file.with_suffix(".html"), called, found, maps, told)
     print(page.shares(found).to_string(index=False, float_format="%.3f"))
     print(f"written: {table_file} with {len(found)} tracks, {table_file.with_suffix('.html')}")
 

@@ -1,40 +1,111 @@
-"""Data sets by name: opening them, and the cards of those that raypipe's own studies make.
+"""Data sets by name, what they are, and their samples by what they were made with; without Ray and TensorFlow.
 
 from raypipe import catalog
+
 catalog.open("logistic/scan").x.mean("time")
+catalog.search(kind="walks", classes=["drifting"], speed=(0.4, 0.6))
 """
 
 import tomllib
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from raypipe import store
 from raypipe.errors import InputError, choice, one_line
+from raypipe.store import objects
 
 if TYPE_CHECKING:
+    import pandas
     import xarray
 
 
 DATA_CATALOG = Path(__file__).parent / "data_catalog"
 """Folder of the tables and cards, a folder in it for each study."""
 
+PREDICTIONS = "predictions"
+"""Kind of the stores that say what networks take samples for."""
+
 
 class Card(BaseModel):
-    """What a data set is, how it is made and whom to cite."""
+    """What a data set or a network is, how it is made and whom to cite.
+
+    Attributes:
+        name: of it.
+        kind: what its samples are, in a word, such as "walks", by which `search` finds them.
+        title: in a line.
+        summary: what there is of it.
+        command: that makes it.
+        references: to cite.
+        licence: by its SPDX identifier.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
+    kind: str
     title: str
     summary: str
     command: str
     references: str
+    licence: str = "CC0-1.0"
 
     def attributes(self) -> dict[str, str]:
         """What a store of this data set says of itself."""
         return self.model_dump(exclude={"name"})
+
+
+class Field(BaseModel):
+    """An array of a data set: its dimensions with their sizes, how it is stored, and what it is."""
+
+    dims: dict[str, int]
+    dtype: str
+    units: str = ""
+    meaning: str = ""
+    chunks: tuple[int, ...] | None = None
+
+
+class Description(BaseModel):
+    """A data set at hand: its card as far as it has one, its schema, and how it was made.
+
+    Attributes:
+        name: of it.
+        about: kind, title, summary, command, references, licence.
+        samples: how many.
+        bytes: as they lie there.
+        location: path or URL.
+        created: ISO 8601.
+        fields: by name.
+        seeds: the lowest and the highest, if samples have some.
+        parameters: that it was made with.
+        provenance: versions of what made it, its commit among them where that is known.
+    """
+
+    name: str
+    about: dict[str, str]
+    samples: int
+    bytes: int
+    location: str
+    created: str
+    fields: dict[str, Field]
+    seeds: tuple[int, int] | None
+    parameters: dict[str, Any]
+    provenance: dict[str, Any]
+
+    def text(self) -> str:
+        """In lines."""
+        lines = [self.name, *(f"  {key}: {value}" for key, value in self.about.items())]
+        lines += [f"  samples: {self.samples}, {self.bytes / 1e6:.1f} MB in {self.location}, of {self.created[:10]}"]
+        lines += [f"  seeds: {self.seeds[0]} to {self.seeds[1]}"] if self.seeds else []
+        for name, one in self.fields.items():
+            dims = ", ".join(f"{dim} {size}" for dim, size in one.dims.items())
+            units = f" [{one.units}]" if one.units not in ("", "1") else ""
+            lines.append(f"  {name} ({dims}) {one.dtype}{units}  {one.meaning}")
+        lines += [f"  made with {name} = {value}" for name, value in self.parameters.items()]
+        return "\n".join([*lines, "  by " + ", ".join(f"{name} {value}" for name, value in self.provenance.items())])
 
 
 def cards() -> tuple[Card, ...]:
@@ -65,20 +136,155 @@ def card(name: str) -> Card:
     return by_name[choice("data set", name, tuple(by_name))]
 
 
-def search(text: str = "") -> tuple[Card, ...]:
-    """Cards whose name, title or summary contains a text, whatever its case."""
-    wanted = text.casefold()
-    return tuple(card for card in cards() if wanted in f"{card.name} {card.title} {card.summary}".casefold())
+def names(kind: str | None = None) -> list[str]:
+    """Names of the data sets under the root that are complete: all, or those of a kind."""
+    complete = [name for name in store.list_names() if store.is_marked_complete(name)]
+    return [name for name in complete if kind in (None, _kind(name))]
 
 
-def open(name: str, *, partial: bool = False) -> "xarray.Dataset":
+def _kind(name: str) -> str:
+    first = name.partition("/")[0]
+    if first == PREDICTIONS:
+        return first
+    told: Any = store.attributes(name).get("kind")
+    return str(told or next((one.kind for one in cards() if one.name.partition("/")[0] == first), first))
+
+
+def open(name: str, *, partial: bool = False, chunked: bool = False) -> "xarray.Dataset":
     """Open a data set lazily, by name: `logistic/scan`, `predictions/small/test`, …
 
     Args:
         name: of the data set below the root, RAYPIPE_STORE or ./store.
         partial: also if it is not complete; what is missing reads as NaN, or -1 where values are integers.
+        chunked: as dask arrays, in whole shards; dask must be installed.
 
     Raises:
-        InputError: if it is not there or not complete; the message says what to do.
+        InputError: if it is not there or not complete, or dask is missing; the message says what to do.
     """
-    return store.open(name, partial=partial)
+    opened = store.open(name, partial=partial)
+    if not chunked:
+        return opened
+    try:
+        return opened.chunk({dim: size for one in opened.data_vars.values() for dim, size in _shards(one).items()})
+    except ImportError as error:
+        raise InputError(f"{error}; install dask, or open {name} without chunked=True") from error
+
+
+def _shards(one: "xarray.DataArray") -> dict[Any, int]:
+    return dict(zip(one.dims, one.encoding.get("shards") or one.shape, strict=True))
+
+
+def describe(name: str) -> Description:
+    """What a data set at hand is, and how it was made.
+
+    Raises:
+        InputError: if there is no such data set.
+    """
+    plan, opened = store.plan_of(name), store.open(name, partial=True)
+    about = {key: str(opened.attrs[key]) for key in Card.model_fields if key in opened.attrs}
+    fields = {
+        str(key): Field(
+            dims={str(dim): size for dim, size in one.sizes.items()},
+            dtype=str(one.dtype),
+            units=str(one.attrs.get("units", "")),
+            meaning=str(one.attrs.get("long_name", "")),
+            chunks=one.encoding.get("chunks"),
+        )
+        for key, one in opened.variables.items()
+    }
+    seeds = opened["seed"].values if "seed" in opened and opened.sizes["sample"] else None
+    return Description(
+        name=name,
+        about={"kind": _kind(name), **about},
+        samples=plan.samples,
+        bytes=objects.size(f"{name}.zarr") + objects.size(f"{name}.ledger"),
+        location=store.location(name),
+        created=plan.created,
+        fields=fields,
+        seeds=None if seeds is None else (int(seeds.min()), int(seeds.max())),
+        parameters=plan.parameters,
+        provenance=plan.provenance or {},
+    )
+
+
+def search(
+    kind: str | None = None,
+    *,
+    classes: Collection[str] | None = None,
+    data_sets: Collection[str] | None = None,
+    **values: Any,
+) -> "pandas.DataFrame":
+    """Samples of all data sets at hand by what they were made with; what is large of them is not read.
+
+    Args:
+        kind: of data sets, such as "walks", or "predictions" for what networks take samples for.
+        classes: names of classes, one of which a sample is labelled with; in predictions, predicted as.
+        data_sets: names of those to look into, instead of all.
+        **values: by the name of a coordinate, one value, a pair of the least and the largest, or a list of values. A
+            data set that does not have it is left out.
+
+    Returns:
+        A row per sample: `data_set`, `sample`, its number there, `class`, its name or an empty text, and the
+        coordinates that the data sets found have for their samples.
+
+    Raises:
+        InputError: if there is no such kind, data set, class or coordinate in any of them.
+    """
+    import pandas
+
+    at_hand = names(kind)
+    if kind is not None and not at_hand:
+        choice("kind of data sets", kind, sorted({_kind(one) for one in names()}))
+    chosen = at_hand if data_sets is None else [choice("data set", one, at_hand) for one in data_sets]
+    known: set[str] = set()
+    found = [one for name in chosen if (one := _matching(name, classes, values, known)) is not None]
+    if missing := [one for one in (*values, *(classes or ())) if one not in known]:
+        raise InputError(
+            f"no data set looked into has {', '.join(missing)}; there are {', '.join(sorted(known)) or 'none'}"
+        )
+    if not found:
+        return pandas.DataFrame(columns=["data_set", "sample", "class"])
+    return pandas.concat(found, ignore_index=True)
+
+
+def _matching(
+    name: str, classes: Collection[str] | None, values: dict[str, Any], known: set[str]
+) -> "pandas.DataFrame | None":
+    """The samples of a data set that are looked for; `known` gets the names of its coordinates and classes."""
+    import pandas
+
+    opened = store.open(name)
+    columns = {str(key): one.values for key, one in opened.variables.items() if one.dims == ("sample",)}
+    by = "predicted" if name.startswith(f"{PREDICTIONS}/") else "label"
+    of_class = np.array([*_classes(opened, by), ""])[columns.get(by, -1)]
+    known |= {*columns, *np.unique(of_class).tolist()} - {""}
+    if not set(values) <= set(columns):
+        return None
+    hit = np.ones(opened.sizes["sample"], bool)
+    for key, wanted in values.items():
+        hit &= _within(columns[key], wanted)
+    if classes is not None:
+        hit &= np.isin(of_class, list(classes))
+    numbers = np.flatnonzero(hit)
+    own = {key: one[numbers] for key, one in columns.items()}
+    there = np.broadcast_to(of_class, hit.shape)[numbers]
+    return pandas.DataFrame({"data_set": name, "sample": numbers, "class": there, **own})
+
+
+def _classes(opened: "xarray.Dataset", by: str) -> Iterator[str]:
+    if by in opened:
+        named = opened["class"].values.tolist() if "class" in opened else []
+        yield from opened[by].attrs.get("flag_meanings", "").split() or named
+
+
+def _within(column: np.ndarray, wanted: Any) -> np.ndarray:
+    found: np.ndarray
+    if isinstance(wanted, tuple):
+        least, most = wanted
+        found = (column >= least) & (column <= most)
+    else:
+        close = [
+            np.isclose(column, one) if column.dtype.kind == "f" else column == one for one in np.atleast_1d(wanted)
+        ]
+        found = np.logical_or.reduce(close, axis=0)
+    return found

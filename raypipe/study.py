@@ -32,6 +32,10 @@ RESERVED = ("predictions", "relevance", "saliency", "refined", "features", "nove
 """What no study may be called: first parts of the names of what is made of data sets."""
 
 
+Measures = Callable[[np.ndarray, np.ndarray], dict[str, float]]
+"""From what a network says of samples, (n, class), and their classes (n,), to figures by name."""
+
+
 @dataclass(frozen=True)
 class DataSet:
     """One data set of a study.
@@ -62,11 +66,16 @@ class AnyLength:
             float32.
         misfit: from an architecture and the shape of a data set's samples, (time, …), to why the network cannot see
             them, such as "has tracks in 2 dimensions", or None.
+        baselines: from what the network takes of a sample, (time, channel), to the same where nothing happens,
+            (1, time, channel), with which explanations compare it.
+        before: how many of a sample's points come before the first that the network takes a value of.
     """
 
     size: Callable[[np.ndarray], np.ndarray]
     prepare: Callable[[np.ndarray, np.ndarray], np.ndarray]
     misfit: Callable[[Architecture, tuple[int, ...]], str | None] = lambda *_: None
+    baselines: Callable[[np.ndarray], np.ndarray] = lambda taken: np.zeros_like(taken)[None]
+    before: int = 0
 
 
 @dataclass(frozen=True)
@@ -179,6 +188,7 @@ class Study:
         strata: coordinates of the samples by whose values metrics are broken down.
         notes: by stratum, what to know of some of its values, for pictures of the metrics.
         pictures: what `draw` and the report draw, in the order of the report.
+        kind: what its samples are, in a word, such as "orbits", by which `catalog.search` finds them.
     """
 
     name: str
@@ -189,10 +199,11 @@ class Study:
     training: Callable[[Architecture], Mapping[str, Any]] = _usual_training
     augmentations: Mapping[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = field(default_factory=dict)
     fresh: Callable[[Architecture, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None
-    measures: Callable[[Architecture], Callable[[np.ndarray, np.ndarray], dict[str, float]] | None] = lambda _: None
+    measures: Callable[[Architecture], Measures | None] = lambda _: None
     strata: tuple[str, ...] = ()
     notes: Mapping[str, Mapping[float, str]] = field(default_factory=dict)
     pictures: tuple[Picture, ...] = ()
+    kind: str = "samples"
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.-]*", self.name) or self.name in RESERVED:
@@ -216,6 +227,17 @@ class Study:
         if self.sample is None:
             raise InputError(f"the study {self.name} does not say what a network sees; give it a Sample")
         return self.sample
+
+    @property
+    def maker(self) -> Callable[[Architecture, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+        """What makes fresh samples for its networks, see `fresh`.
+
+        Raises:
+            InputError: if nothing does.
+        """
+        if self.fresh is None:
+            raise InputError(f"the study {self.name} cannot make fresh samples; train on a data set")
+        return self.fresh
 
     def declared(self, split: str) -> str | None:
         """Which of its data sets a split is, or is one of under a name of the user's: "scan" for "scan-zoom"."""
@@ -267,7 +289,11 @@ class Study:
             plan,
             name=f"{self.name}/{split}",
             parameters={**{name: value for name, value in bound.items() if value is not None}, **plan.parameters},
-            attributes={**(card.attributes() if card else {"command": self.command(split, bound)}), **plan.attributes},
+            attributes={
+                "kind": self.kind,
+                **(card.attributes() if card else {"command": self.command(split, bound)}),
+                **plan.attributes,
+            },
         )
 
     def _data_set(self, split: str) -> DataSet:

@@ -11,6 +11,8 @@ from raypipe.errors import InputError
 from raypipe.networks import checks, classify, explain, inputs, keras_model, path
 from raypipe.networks.architecture import Architecture, stack
 from raypipe.networks.relevance import without_softmax
+from raypipe.studies.andi import STUDY
+from raypipe.studies.andi.tracks import networks, seen
 from raypipe.study import architecture
 
 
@@ -38,7 +40,7 @@ def test_of_a_linear_network_it_is_the_weight_times_the_way():
     network = random_network(linear)
     kernel = network.weights["dense_2/0"]
     values, baselines = trajectories(3), trajectories(2, seed=2)
-    found, score = path.integrated_gradients(network, baselines, 5)(values, np.array([0, 1, 1]))
+    found, score = path.integrated_gradients(network, lambda _: baselines, 5)(values, np.array([0, 1, 1]))
     for i, number in enumerate((0, 1, 1)):
         expected = (values[i, :, 0] - baselines[..., 0].mean(axis=0)) * kernel[:, number]
         np.testing.assert_allclose(found[i], expected, atol=1e-4)
@@ -48,7 +50,7 @@ def test_of_a_linear_network_it_is_the_weight_times_the_way():
 def test_relevance_adds_up_to_the_score():
     network = random_network(architecture("andi-residual"))
     values, baselines, classes = trajectories(4), trajectories(3, seed=2), np.array([0, 4, 2, 1])
-    found, score = path.integrated_gradients(network, baselines, 512)(values, classes)
+    found, score = path.integrated_gradients(network, lambda _: baselines, 512)(values, classes)
     own = scores(network, values)[np.arange(4), classes] - scores(network, baselines)[:, classes].mean(axis=0)
     np.testing.assert_allclose(score, own, atol=1e-3 * np.abs(own).max())
     np.testing.assert_allclose(found.sum(axis=1), score, atol=0.05 * np.abs(score).max())
@@ -84,3 +86,39 @@ def test_what_is_not_for_it_is_told(here):
         explain.explain("andi-residual", "test", method="gradient")
     with pytest.raises(InputError, match="unknown control 'zero-biases'; choose one of shuffled-weights"):
         explain.explain("andi-residual", "test", control="zero-biases")
+
+
+def tracks_1d():
+    """Tracks of one length, and of any, as data sets of the study; a network for them."""
+    network = random_network(networks.NETWORKS[0])
+    for split, positions in (("train-same", "400"), ("train-mixed", "10:300")):
+        fill_here(STUDY.plan(split, {"trajectories": 20, "positions": positions}))
+        classify.classify(network.name, split)
+    return network
+
+
+def test_a_network_of_tracks_is_explained_from_a_track_at_rest_on(here):
+    network = tracks_1d()
+    name = explain.explain(network.name, "train-mixed", samples=[3, 17])
+    found, source = catalog.open(name), catalog.open("andi/train-mixed").isel(sample=[3, 17])
+    length = source["length"].values
+    np.testing.assert_array_equal(found["position"], source["position"])
+    assert (np.isfinite(found["relevance"].values).sum(axis=1) == length).all()
+    assert (found["relevance"][:, 0] == 0).all()
+    for at in range(2):
+        taken = seen.seen(source["position"].values[at : at + 1], length[at : at + 1])
+        resting = seen.at_rest(taken[0])
+        assert not resting[..., :2].any()
+        np.testing.assert_array_equal(resting[..., 2:], taken[..., 2:])
+        own, rest = (scores(network, values)[0, int(found["predicted"][at])] for values in (taken, resting))
+        assert float(found["score"][at]) == pytest.approx(own - rest, rel=1e-3, abs=1e-3)
+        summed = float(found["relevance"][at].sum())
+        assert summed == pytest.approx(own - rest, abs=0.3 * max(1, abs(own - rest)))
+
+
+def test_maps_of_tracks_of_one_length_are_checked(here):
+    network = tracks_1d()
+    found = checks.check(network.name, "train-same", per_class=3)
+    assert found.curve["probability"].sel(removed=0).notnull().all()
+    with pytest.raises(InputError, match="not finite: explain the network again, or samples of one length"):
+        checks.check(network.name, "train-mixed", per_class=3)

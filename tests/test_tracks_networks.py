@@ -10,7 +10,7 @@ from raypipe.networks import keras_model
 from raypipe.networks.fit import Fit
 from raypipe.networks.inputs import Fresh
 from raypipe.networks.training import training
-from raypipe.studies.andi import diffusion, fresh
+from raypipe.studies.andi import diffusion, fresh, strangers
 from raypipe.studies.andi.generator import generate
 from raypipe.studies.andi.tracks import networks, outcomes, seen
 
@@ -160,6 +160,64 @@ def test_fresh_tracks_are_what_their_labels_say(dimensions):
     np.testing.assert_allclose(shares, 0.2, atol=0.08)
     others, _ = fresh.tracks(seeds + 1, dimensions)
     assert others.shape != values.shape or not np.array_equal(others, values)
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 3])
+def test_strangers_take_the_place_of_half_of_the_tracks(dimensions):
+    seeds = np.random.default_rng(3).integers(2**63, size=512, dtype="int64")
+    known, _ = fresh.tracks(seeds, dimensions)
+    values, label = fresh.familiar_and_not(seeds, dimensions)
+    np.testing.assert_array_equal(values[label == 0], known[label == 0])
+    assert not any(np.array_equal(*pair) for pair in zip(values[label > 0], known[label > 0], strict=True))
+    np.testing.assert_allclose(np.bincount(label) / len(label), [1 / 2, *[1 / 6] * 3], atol=0.06)
+    assert np.isfinite(values).all()
+
+
+def stranger(kind, length=1000, noise=0.0, count=200):
+    number = np.full(count, outcomes.STRANGERS.index(kind))
+    sigma, points = np.full((count, 2), noise), np.full(count, length)
+    return strangers.generate(np.arange(count), number, sigma, points)
+
+
+def test_strangers_move_as_they_are_called():
+    confined, directed, switching = map(stranger, outcomes.STRANGERS)
+    # A confined one gets no farther, however long it goes on; its width is up to 0.35 √T.
+    for lag in (300, 900):
+        assert (np.abs(confined[:, lag:] - confined[:, :-lag]).max(axis=1) < 3 * 2 * 0.35 * 1000**0.5).all()
+    spread = np.square(confined[:, 900] - confined[:, 0]).mean() / np.square(confined[:, 300] - confined[:, 0]).mean()
+    assert 0.7 < spread < 1.4
+    # A directed one is at least 4 √T from where it began, less what diffusion takes.
+    assert (np.linalg.norm(directed[:, -1], axis=1) > 1 * 1000**0.5).all()
+    steps = np.diff(directed, axis=1)
+    np.testing.assert_allclose(steps.std(axis=1), 1, atol=0.15)
+    # Of a switching one the steps have tails, of each state none.
+    steps = np.diff(switching, axis=1)
+    kurtosis = (steps**4).mean(axis=(1, 2)) / (steps**2).mean(axis=(1, 2)) ** 2
+    assert np.median(kurtosis) > 4
+    noisy = stranger("directed", noise=0.5) - directed
+    assert noisy.std() == pytest.approx(0.5 * np.diff(directed, axis=1).std(axis=1).mean(), rel=0.05)
+
+
+def test_strangers_depend_on_their_seeds_alone():
+    alone = stranger("switching", 50, 0.1, 3)
+    assert np.array_equal(stranger("switching", 50, 0.1, 9)[:3], alone)
+    kinds, lengths = np.array([0, 2, 1]), np.array([50, 20, 10])
+    mixed = strangers.generate(np.array([5, 1, 7]), kinds, np.full((3, 2), 0.1), lengths)
+    assert not mixed[1, 20:].any()
+    assert mixed.shape == (3, 50, 2)
+
+
+def test_measures_of_familiar_tracks():
+    labels = np.repeat([0, 1, 2, 3], 100)
+    outputs = np.zeros((400, 4))
+    outputs[:, 0] = np.where(labels == 0, np.linspace(0, 5, 400) * 4, -5)
+    outputs[300:, 0] = 20
+    found = outcomes.familiar_measures(outputs, labels)
+    assert found["flagged/confined"] == found["flagged/directed"] == 1
+    assert found["flagged/switching"] == 0
+    unfamiliar = outcomes.unfamiliarity(outcomes._softmax(outputs))
+    assert (unfamiliar[labels == 0] > found["threshold"]).mean() == pytest.approx(outcomes.FLAGGED)
+    assert outcomes.familiar_measures(outputs[100:], labels[100:]) == {}
 
 
 @settings(max_examples=50)

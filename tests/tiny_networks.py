@@ -13,7 +13,7 @@ def blank_weights(architecture: Architecture, parameters: int) -> dict[str, np.n
     return {first: np.zeros(parameters, "float32"), **{name: np.zeros(0, "float32") for name in others}}
 
 
-def random_network(architecture: Architecture, seed: int = 0) -> Artifact:
+def random_network(architecture: Architecture, seed: int = 0, **metrics: float) -> Artifact:
     """Statistics of batch normalisations are far from mean 0, variance 1; convolutions keep the size of their input."""
     random = np.random.default_rng(seed)
     normalisations = {layer.name for layer in architecture.layers if layer.kind == "BatchNormalization"}
@@ -25,6 +25,6 @@ def random_network(architecture: Architecture, seed: int = 0) -> Artifact:
             scale = 1 / np.sqrt(max(1, np.prod(array.shape[:-1])))
             weights[name] = random.normal(0, scale, array.shape).astype("float32")
     history = {name: [0.5, 0.4] for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
-    network = Artifact(architecture, weights, history, metrics={}, provenance={})
+    network = Artifact(architecture, weights, history, metrics=metrics, provenance={})
     artifact.save(network)
     return network

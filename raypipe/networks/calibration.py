@@ -132,8 +132,6 @@ def reliability(probability: np.ndarray, label: np.ndarray, bins: int = BINS, se
         drawn[repeat] = _error(member[again], confidence[again], right[again])
         chance[repeat] = _error(member, confidence, random.random(len(label)) < confidence)
     low, high = np.percentile(drawn, (2.5, 97.5))
-    ranks = np.empty(len(label), int)
-    ranks[np.argsort(confidence, kind="stable")] = np.arange(len(label))
     with np.errstate(invalid="ignore"):
         means = {
             name: ("bin", np.bincount(member, values, bins) / count)
@@ -146,12 +144,19 @@ def reliability(probability: np.ndarray, label: np.ndarray, bins: int = BINS, se
             "error": _error(member, confidence, right),
             "error_low": low,
             "error_high": high,
-            "adaptive_error": _error(ranks * bins // len(label), confidence, right),
+            "adaptive_error": adaptive_error(confidence, right, bins),
             "chance_error": chance.mean(),
             "log_loss": negative_log_likelihood(probability, label),
         },
         coords={"lower": ("bin", np.arange(bins) / bins)},
     )
+
+
+def adaptive_error(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> float:
+    """Expected calibration error in bins of equally many samples; `right` (sample,) are 1 or 0."""
+    ranks = np.empty(len(right), int)
+    ranks[np.argsort(confidence, kind="stable")] = np.arange(len(right))
+    return _error(ranks * bins // len(right), confidence, right)
 
 
 def _error(member: np.ndarray, confidence: np.ndarray, right: np.ndarray) -> float:

@@ -1,6 +1,5 @@
 """Explanations checked, from a trained network to figures: those of changed networks are held against its own."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,10 +7,10 @@ import xarray as xr
 
 from raypipe import catalog, study
 from raypipe.errors import choice
-from raypipe.networks import artifact, explain, faithfulness, inputs, path, saliency
+from raypipe.networks import artifact, explain, faithfulness, inputs, saliency
 from raypipe.networks.architecture import Architecture
 from raypipe.networks.classify import classifier, classify
-from raypipe.networks.relevance import CONTROLS, METHODS, settings_of
+from raypipe.networks.relevance import CONTROLS, settings_of
 
 
 @dataclass(frozen=True)
@@ -49,12 +48,6 @@ def allowed(network: str, method: str | None, per_class: int) -> tuple[Architect
     return architecture, method
 
 
-def _settings(architecture: Architecture) -> Mapping[str, dict[str, float]]:
-    if not architecture.is_sequence:
-        return saliency.METHODS
-    return path.METHODS if explain.is_opaque(architecture) else METHODS
-
-
 def check(
     network: str, split: str, *, method: str | None = None, per_class: int = 500, workers: int | None = None
 ) -> Checks:
@@ -72,19 +65,24 @@ def check(
     """
     architecture, method = allowed(network, method, per_class)
     conserved = architecture.is_sequence or method in saliency.WITH_SCORE
-    settings = _settings(architecture)[method]
+    settings = explain.methods(architecture)[method]
     controls = [one for one in CONTROLS if one != "zero-biases" or (conserved and "epsilon" in settings)]
     classify(network, split, workers=workers)
     maps = {}
     for control in (None, *controls):
         made = explain.explain(network, split, method=method, per_class=per_class, control=control, workers=workers)
         found = catalog.open(made).load()
-        # Of a class that the network never gets right a wrong one is explained.
-        maps[control] = found.isel(sample=found["predicted"].values == found["label"].values)
+        if not explain.has_other_labels(found):
+            # Of a class that the network never gets right a wrong one is explained.
+            found = found.isel(sample=found["predicted"].values == found["label"].values)
+        maps[control] = found
     probability, of = classifier(artifact.load(network)), study.find(architecture.study)
 
     def predict(values: np.ndarray) -> np.ndarray:
-        return probability(inputs.network_input(architecture, values))
+        said = np.empty((len(values), len(architecture.classes)), "float32")
+        for places, taken in inputs.grouped(architecture, values, np.full(*values.shape[:2])):
+            said[places] = probability(taken)
+        return said
 
     if architecture.is_sequence:
         curve = faithfulness.perturbation_curve(maps[None], predict, variable=of.seen.variable)
@@ -95,7 +93,7 @@ def check(
     ratios = {}
     known = {None: "network as it is", "zero-biases": "without biases"}
     for control in (one for one in known if conserved and one in maps):
-        own = settings_of(method, control, _settings(architecture))
+        own = settings_of(method, control, explain.methods(architecture))
         name = f"{known[control]} (ε = {own['epsilon']:g})" if "epsilon" in own else str(known[control])
         ratios[name] = faithfulness.conservation(maps[control])
     return Checks(

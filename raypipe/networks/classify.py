@@ -2,6 +2,7 @@
 
 import logging
 import math
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -27,13 +28,16 @@ system anew."""
 
 _FIELD = 128 * 128
 
+_SHOWN = 120
+"""Letters of the names of a network's classes that a message has room for."""
+
 
 def classify(network: str, split: str, *, workers: int | None = None) -> str:
     """Classify all samples of a split, or complete what is there.
 
     The store has `probability` (sample, class) and `predicted` (sample), the coordinates that the data set has for
     its samples, of which `label` counts the network's classes, and `class`, their names. The network may have classes
-    that the data set does not have.
+    that the data set does not have. Where its classes are kinds of the data set's, as fbm_0.50 is of fbm, labels stay.
 
     Args:
         network: name of a trained network, such as "small" or "longer/small".
@@ -49,6 +53,19 @@ def classify(network: str, split: str, *, workers: int | None = None) -> str:
             from another network or data set.
     """
     planned = plan(network, split)
+    fill(planned, workers=workers)
+    return planned.name
+
+
+def classify_all(network: str, source_name: str, *, workers: int | None = None) -> str:
+    """Classify a data set whatever its labels count, as `classify` does; the arguments are those of `plan_of`.
+
+    Raises:
+        InputError: if the network is not trained, or cannot see such samples.
+    """
+    if problem := inputs.misfit(artifact.load(network).architecture, store.open(source_name)):
+        raise InputError(f"{source_name} {problem}: network {network} cannot classify it; choose another one")
+    planned = plan_of(network, source_name, f"predictions/{network}/{source_name.partition('/')[2]}")
     fill(planned, workers=workers)
     return planned.name
 
@@ -162,14 +179,20 @@ def classifier(trained: artifact.Artifact) -> Callable[[np.ndarray], np.ndarray]
     shape = (None, *trained.architecture.input_shape)
     forward = tf.function(probabilities, input_signature=[tf.TensorSpec(shape, tf.float32)])
 
-    points = math.prod(size or 1 for size in trained.architecture.input_shape[:2])
-    batch = BATCH if trained.architecture.is_sequence else max(1, FIELDS_BATCH * _FIELD // max(points, _FIELD))
+    batch = batch_of(trained.architecture)
 
     def probability(values: np.ndarray) -> np.ndarray:
         parts = (values[start : start + batch] for start in range(0, len(values), batch))
         return np.concatenate([forward(part).numpy() for part in parts])
 
     return probability
+
+
+def batch_of(architecture: Architecture) -> int:
+    """How many samples go through a network at once."""
+    if architecture.is_sequence:
+        return BATCH
+    return max(1, FIELDS_BATCH * _FIELD // max(math.prod(architecture.input_shape[:2]), _FIELD))  # type: ignore[arg-type]
 
 
 def _size(architecture: Architecture) -> str:
@@ -201,8 +224,10 @@ def check(architecture: Architecture, source: "xarray.Dataset", name: str) -> No
         problem is None
         and _has_labels(source)
         and not set(classes := inputs.class_names(source)) <= set(architecture.classes)
+        and not inputs.are_kinds(architecture.classes, classes)
     ):
-        problem = f"has the classes {' '.join(classes)}, not only {' '.join(architecture.classes)}"
+        known = textwrap.shorten(" ".join(architecture.classes), _SHOWN, placeholder=" …")
+        problem = f"has the classes {' '.join(classes)}, not only {known}"
     if problem:
         raise InputError(
             f"data set {name} {problem}: network {architecture.name} cannot classify it; choose a network or a split "

@@ -107,11 +107,11 @@ def plan(
     else:
         origin = chosen(predictions, per_class, matching(predictions, where) if where else None)
     environment: str | None
-    product, settings, compute, environment = "relevance", METHODS, "relevance:relevance_of", "explain"
+    product, compute, environment = "relevance", "relevance:relevance_of", "explain"
     if not architecture.is_sequence:
-        product, settings, compute, environment = SALIENCY, saliency.METHODS, "saliency:saliency_of", None
+        product, compute, environment = SALIENCY, "saliency:saliency_of", None
     elif is_opaque(architecture):
-        settings, compute, environment = path.METHODS, "path:relevance_of", None
+        compute, environment = "path:relevance_of", None
     seen = inputs.seen(architecture, store.open(classified["source"]))
     variables, shard = _variables(architecture, seen, method, len(origin))
     usual = usual_method(architecture)
@@ -133,7 +133,7 @@ def plan(
         parameters={
             **classified,
             "method": method,
-            "settings": settings_of(method, control, settings),
+            "settings": settings_of(method, control, methods(architecture)),
             **({"samples": origin.tolist()} if own else {"per_class": per_class}),
             **({"control": control, "control_settings": CONTROLS[control]} if control else {}),
         },
@@ -172,13 +172,22 @@ def check(network: str, method: str | None, per_class: int, control: str | None 
     opaque = is_opaque(architecture)
     if control:
         choice("control", control, tuple(one for one in CONTROLS if not opaque or one != "zero-biases"))
-    methods = tuple(path.METHODS if opaque else METHODS)
-    return architecture, choice(f"method for network {network}", method or usual_method(architecture), methods)
+    known = tuple(methods(architecture))
+    return architecture, choice(f"method for network {network}", method or usual_method(architecture), known)
 
 
 def is_opaque(architecture: Architecture) -> bool:
-    """Whether a network of sequences has a layer that innvestigate cannot walk back through."""
-    return any(layer.kind in OPAQUE for layer in architecture.layers)
+    """Whether innvestigate cannot walk back through a network of sequences: for a layer, or as it takes any length."""
+    return None in architecture.input_shape or any(layer.kind in OPAQUE for layer in architecture.layers)
+
+
+def methods(architecture: Architecture) -> Mapping[str, dict[str, float]]:
+    """The methods for a network, as they are stored, with their settings."""
+    if not architecture.is_sequence:
+        return saliency.METHODS
+    if None in architecture.input_shape:
+        return path.METHODS_OF_ANY_LENGTH
+    return path.METHODS if is_opaque(architecture) else METHODS
 
 
 def usual_method(architecture: Architecture) -> str:
@@ -234,12 +243,15 @@ def _name_of(origin: np.ndarray) -> str:
 def chosen(predictions: xr.Dataset, per_class: int, among: np.ndarray | None = None) -> np.ndarray:
     """Numbers of the samples to explain, class by class: see `explain`. Classes with fewer are logged.
 
-    With `among`, of the samples of these numbers alone; without labels their classes are those that were predicted.
+    With `among`, of the samples of these numbers alone; without labels their classes are those that were predicted, and
+    so they are where labels count other classes than the network's.
 
     Raises:
         InputError: if samples have no label, as those of the scan.
     """
     predicted = predictions["predicted"].values
+    if has_other_labels(predictions):
+        predictions, among = predictions.drop_vars("label"), np.arange(len(predicted)) if among is None else among
     labelled = "label" in predictions and predictions["label"].values.min() >= 0
     label = predictions["label"].values if labelled or (among is None and "label" in predictions) else predicted
     if among is None and "label" not in predictions:
@@ -265,15 +277,21 @@ def chosen(predictions: xr.Dataset, per_class: int, among: np.ndarray | None = N
     return np.concatenate(samples)
 
 
+def has_other_labels(predictions: xr.Dataset) -> bool:
+    """Whether the labels of what a network has predicted count other classes than its own."""
+    names = inputs.class_names(predictions) if "label" in predictions else ()
+    return bool(names) and not set(names) & set(predictions["class"].values.tolist())
+
+
 def _variables(
     architecture: Architecture, seen: xr.DataArray, method: str, samples: int
 ) -> tuple[dict[str, Variable], int]:
     """Variables of the store and the samples of its shards."""
     product = "relevance" if architecture.is_sequence else SALIENCY
-    shard, shape = SHARD_SAMPLES[product], architecture.sample_shape
+    shard, any_length = SHARD_SAMPLES[product], None in architecture.input_shape
     described: dict[str, tuple[tuple[str, ...], str, dict[str, Any]]]
-    # Of fields the maps are over the plane: what comes after it, such as frames, are channels.
-    dims = tuple(map(str, seen.dims if architecture.is_sequence else seen.dims[:3]))
+    # What comes after the time, or the plane, such as axes or frames, are channels.
+    dims = tuple(map(str, seen.dims[: 2 if architecture.is_sequence else 3]))
     variable = str(seen.name)
     own = {key: value for key, value in seen.attrs.items() if key in ("long_name", "units")}
     if product == SALIENCY:
@@ -310,10 +328,11 @@ def _variables(
                 "float32",
                 {"long_name": "score of the predicted class, before the softmax", "units": "1"},
             ),
-            variable: (dims, "float64", own),
+            variable: (tuple(map(str, seen.dims)), "float64", own),
         }
     variables = {}
     for name, (own_dims, dtype, attributes) in described.items():
-        extent = shape[: len(own_dims) - 1]
-        variables[name] = Variable(own_dims, (samples, *extent), dtype, (shard, *extent), finite(dtype) | attributes)
+        extent = seen.shape[1 : len(own_dims)]
+        known = {} if any_length else finite(dtype)  # after the length of a sample nothing is
+        variables[name] = Variable(own_dims, (samples, *extent), dtype, (shard, *extent), known | attributes)
     return variables, shard

@@ -87,8 +87,8 @@ def perturbation_curve(
     relevant steps hurts more than removing as many others.
 
     Args:
-        trajectories: `variable` and `relevance` (sample, time), `predicted` (sample); at least two.
-        predict: function from positions (sample, time), which it has to standardise, to probabilities (sample, class).
+        trajectories: `variable` (sample, time, …), `relevance` (sample, time), `predicted` (sample); at least two.
+        predict: function from positions (sample, time, …), as they are, to probabilities (sample, class).
         removed: numbers of steps, each from 0 to one less than there are.
         seed: of the random steps and shifts.
         variable: what the network sees.
@@ -104,13 +104,15 @@ def perturbation_curve(
     _check(trajectories, variable, "relevance", "predicted")
     position, relevance = trajectories[variable].values, trajectories["relevance"].values
     predicted = trajectories["predicted"].values
-    samples, steps = position.shape
+    samples, steps = position.shape[:2]
     if samples < 2:
         raise InputError(f"{samples} trajectories for a perturbation curve; expected 2 or more: explain more per class")
     if unfit := [number for number in removed if not 0 <= number < steps]:
         raise InputError(f"{unfit[0]} steps to remove from trajectories of {steps}; expected from 0 to {steps - 1}")
     if not np.isfinite(relevance).all():
-        raise InputError("the data set has relevance that is not finite; explain the network again")
+        raise InputError(
+            "the data set has relevance that is not finite: explain the network again, or samples of one length"
+        )
     return _curve(
         removal_orders(relevance, seed),
         lambda steps: predict(interpolated(position, steps)),
@@ -258,14 +260,15 @@ def removal_orders(relevance: np.ndarray, seed: int) -> dict[str, np.ndarray]:
 
 
 def interpolated(position: np.ndarray, removed: np.ndarray) -> np.ndarray:
-    """Positions (sample, time) with the steps `removed` (sample, steps) put on lines between their kept neighbours.
+    """Positions (sample, time, …) with the steps `removed` (sample, steps) put on lines between their kept neighbours.
 
     Before the first and after the last step that is kept the position stays as it is there.
     """
     filled = position.copy()
     for row, gone in zip(filled, removed, strict=True):
         kept = np.delete(np.arange(len(row)), gone)
-        row[gone] = np.interp(gone, kept, row[kept])
+        for axis in row.reshape(len(row), -1).T:
+            axis[gone] = np.interp(gone, kept, axis[kept])
     return filled
 
 

@@ -1,12 +1,13 @@
 """What trainings take, by beginning some: for the flag --dry-run. Nothing is written."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
 
 import ray
 
+from raypipe.networks.fit import Fit
 from raypipe.networks.inputs import Fresh, Samples
 from raypipe.networks.trial import Task, start_tensorflow
 from raypipe.store import objects
@@ -68,24 +69,22 @@ class _Probe:
 
     def time(self, planned: Planned, data: tuple[Samples | Fresh, Samples | Fresh]) -> float:
         """Seconds that a training takes."""
-        fit = Task(*planned).begin()
-        train, validation = data
-        left = Task(*planned).training.epochs - fit.epoch
-        few = validation.few(1)
-        began = at = time.monotonic()
-        seen, first = 0.0, None
-        for _ in count():
-            before = 0.0
-            for share in fit.epoch_in_parts(train, few):
-                now = time.monotonic()
-                if first is None:  # the rest is timed from here
-                    first, began, before = now - at, now, share
-                    continue
-                seen += share - before
-                before = share
-                if now - began > _SECONDS:
-                    break
-            if seen and time.monotonic() - began > _SECONDS:
-                break
-        epoch = (time.monotonic() - began) / seen
-        return float(first or 0) + epoch * left * (1 + _FORWARD * validation.count / train.count)
+        task, (train, validation) = Task(*planned), data
+        fit = task.begin()
+        left = task.training.epochs - fit.epoch
+        epochs = _epochs(fit, train, validation.few(1))
+        at = time.monotonic()
+        first = next(epochs)
+        began = time.monotonic()
+        seen = first
+        while seen == first or time.monotonic() - began < _SECONDS:
+            seen = next(epochs)
+        epoch = (time.monotonic() - began) / (seen - first)
+        return began - at + epoch * left * (1 + _FORWARD * validation.count / train.count)
+
+
+def _epochs(fit: Fit, train: Samples | Fresh, validation: Samples | Fresh) -> Iterator[float]:
+    """How many epochs a training has seen, after each part, without end."""
+    for epoch in count():
+        for share in fit.epoch_in_parts(train, validation):
+            yield epoch + share

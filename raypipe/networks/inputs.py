@@ -1,6 +1,6 @@
 """What a network sees of a data set, as its study prepares it: float32."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -69,9 +69,7 @@ class Fresh:
 
         Of a network that takes samples of any length a part is one batch, whose samples share their shape.
         """
-        make = study.find(self.architecture.study).fresh
-        if make is None:
-            raise InputError(f"the study {self.architecture.study} cannot make fresh samples; train on a data set")
+        make = study.find(self.architecture.study).maker
         shape = self.architecture.input_shape
         known = [size for size in shape if size is not None]
         size = _part(batch, 4 * int(np.prod(known)), most_bytes) if len(known) == len(shape) else batch
@@ -132,23 +130,39 @@ def values(architecture: Architecture, data: "xarray.Dataset", samples: slice | 
 
 
 def groups(
-    architecture: Architecture, data: "xarray.Dataset", samples: slice
+    architecture: Architecture, data: "xarray.Dataset", samples: slice | np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """What a network takes of some samples, in groups of one shape: their places among these samples, and inputs.
 
     Raises:
         InputError: as `network_input`.
     """
-    found, any_length = values(architecture, data, samples), study.find(architecture.study).seen.any_length
-    if None not in architecture.input_shape or any_length is None:
+    found = values(architecture, data, samples)
+    return grouped(architecture, found, lengths(data, samples, found))
+
+
+def grouped(
+    architecture: Architecture, found: np.ndarray, length: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The same of values (sample, time, …) of these lengths."""
+    of = any_length(architecture)
+    if of is None:
         yield np.arange(len(found)), network_input(architecture, found)
         return
-    there = data.sizes[data[study.find(architecture.study).seen.variable].dims[1]]
-    length = data["length"].isel(sample=samples).values if "length" in data else np.full(len(found), there)
-    sizes = any_length.size(length)
+    sizes = of.size(length)
     for size in np.unique(sizes):
         places = np.flatnonzero(sizes == size)
-        yield places, any_length.prepare(found[places, : length[places].max()], length[places])
+        yield places, of.prepare(found[places, : length[places].max()], length[places])
+
+
+def any_length(architecture: Architecture) -> study.AnyLength | None:
+    """How a network takes samples of any length; None if it does not."""
+    return study.find(architecture.study).seen.any_length if None in architecture.input_shape else None
+
+
+def lengths(data: "xarray.Dataset", samples: slice | np.ndarray, found: np.ndarray) -> np.ndarray:
+    """How many points some samples have, whose values (sample, time, …) are `found`."""
+    return data["length"].isel(sample=samples).values if "length" in data else np.full(*found.shape[:2])
 
 
 def labels_for(architecture: Architecture, data: "xarray.Dataset") -> np.ndarray:
@@ -242,16 +256,16 @@ def misfit(architecture: Architecture, data: "xarray.Dataset") -> str | None:
     """Why a network cannot see the samples of a data set, labelled or not, such as "is empty"; None if it can."""
     sample = study.find(architecture.study).seen
     variable, dims = sample.variable, sample.dims
-    if None in architecture.input_shape and sample.any_length:
-        if variable not in data or data[variable].dims[: len(dims)] != dims:
-            return f"has no {variable} ({', '.join(dims)})"
-        return sample.any_length.misfit(architecture, data[variable].shape[1:]) if data.sizes["sample"] else "is empty"
-    framed = "frame" in dims
-    size = architecture.sample_shape[: len(dims) - 1 - framed]
-    if variable not in data or data[variable].dims != dims:
+    of = any_length(architecture)
+    # Samples of any length may have an axis after those that all samples have.
+    if variable not in data or data[variable].dims[: len(dims) if of else None] != dims:
         return f"has no {variable} ({', '.join(dims)})"
     if not data.sizes["sample"]:
         return "is empty"
+    if of:
+        return of.misfit(architecture, data[variable].shape[1:])
+    framed = "frame" in dims
+    size = architecture.sample_shape[: len(dims) - 1 - framed]
     if (found := data[variable].shape[1 : 1 + len(size)]) != size:
         return f"has samples of {' × '.join(map(str, found))} points, not {' × '.join(map(str, size))}"
     if architecture.frame_times:
@@ -265,6 +279,11 @@ def misfit(architecture: Architecture, data: "xarray.Dataset") -> str | None:
 def class_names(data: "xarray.Dataset") -> tuple[str, ...]:
     """Names of the classes that the labels of a data set are numbers of; none if it does not say."""
     return tuple(data["label"].attrs.get("flag_meanings", "").split())
+
+
+def are_kinds(of_network: Sequence[str], of_data: Sequence[str]) -> bool:
+    """Whether a network's classes are kinds of those of a data set, by their names: fbm_0.50 is one of fbm."""
+    return {name.partition("_")[0] for name in of_network} == set(of_data) != set(of_network)
 
 
 def job(name: str) -> str:

@@ -21,43 +21,60 @@ METHOD = "integrated-gradients"
 METHODS: dict[str, dict[str, float]] = {METHOD: {"steps": 64, "baselines": 8, "seed": 0}}
 """The method, with its settings: points on each path, and the number of baselines, drawn by the seed."""
 
+METHODS_OF_ANY_LENGTH: dict[str, dict[str, float]] = {METHOD: {"steps": 64}}
+"""The same for samples of any length, whose baselines are their own."""
+
 
 def relevance_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
     """Function for `fill`: `relevance` and the sequences (sample, time), `score` (sample) of chosen samples.
 
-    The score is that of the class less its mean over the baselines, which are samples of the source. `parameters` and
-    columns are those of `relevance.relevance_of`.
+    The score is that of the class less its mean over the baselines: samples of the source, or of a network for samples
+    of any length what its study says. `parameters` and columns are those of `relevance.relevance_of`.
     """
     trained, settings = artifact.load(parameters["network"]), parameters["settings"]
     source = store.open(parameters["source"])
     if "control" in parameters:
         trained = changed(trained, parameters["control"], **parameters["control_settings"])
-    count = source.sizes["sample"]
-    drawn = np.random.default_rng(settings["seed"]).choice(count, min(settings["baselines"], count), replace=False)
     architecture = trained.architecture
-    baselines = inputs.network_input(architecture, inputs.values(architecture, source, np.sort(drawn)))
+    any_length = inputs.any_length(architecture)
+    if any_length:
+        baselines = any_length.baselines
+    else:
+        count = source.sizes["sample"]
+        drawn = np.random.default_rng(settings["seed"]).choice(count, min(settings["baselines"], count), replace=False)
+        others = inputs.network_input(architecture, inputs.values(architecture, source, drawn))
+
+        def baselines(_: np.ndarray) -> np.ndarray:
+            return others
+
     relevance = integrated_gradients(trained, baselines, settings["steps"])
     variable = str(inputs.seen(architecture, source).name)
 
     def compute(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        order = np.argsort(rows["origin"], kind="stable")
-        chosen = np.empty((len(order), *source[variable].shape[1:]))
-        chosen[order] = inputs.values(architecture, source, rows["origin"][order])
-        found, score = relevance(inputs.network_input(architecture, chosen), rows["predicted"])
-        inputs.check_finite(f"relevances by network {trained.name}", found, rows["origin"])
+        chosen = inputs.values(architecture, source, rows["origin"])
+        length = inputs.lengths(source, rows["origin"], chosen)
+        found, score = np.full(chosen.shape[:2], np.nan, "float32"), np.empty(len(chosen), "float32")
+        first = any_length.before if any_length else 0
+        for places, taken in inputs.groups(architecture, source, rows["origin"]):
+            of_inputs, score[places] = relevance(taken, rows["predicted"][places])
+            inputs.check_finite(f"relevances by network {trained.name}", of_inputs, rows["origin"][places])
+            for place, one in zip(places, of_inputs, strict=True):
+                found[place, :first] = 0
+                found[place, first : length[place]] = one[: length[place] - first]
         return {"relevance": found, "score": score, variable: chosen}
 
     return compute
 
 
 def integrated_gradients(
-    trained: Artifact, baselines: np.ndarray, steps: int
+    trained: Artifact, baselines: Callable[[np.ndarray], np.ndarray], steps: int
 ) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """A function from network inputs (n, time, channel) and class numbers (n) to relevance (n, time) and scores (n).
 
     Args:
         trained: the network.
-        baselines: (k, time, channel); the relevance is the mean over them.
+        baselines: of inputs (time, channel) those to compare with, (k, time, channel); the relevance is the mean over
+            them.
         steps: points on each path, at the middles of as many equal parts.
 
     Returns:
@@ -67,25 +84,30 @@ def integrated_gradients(
     import tensorflow as tf
 
     model = keras_model.load(without_softmax(trained))
+    several = tf.TensorSpec((None, *trained.architecture.input_shape), tf.float32)
+    forward = tf.function(lambda values: model(values, training=False), input_signature=[several])
     share = ((np.arange(steps) + 0.5) / steps).astype("float32")
 
-    @tf.function(reduce_retracing=True)
-    def along(one: Any, baseline: Any, number: Any) -> tuple[Any, Any]:
+    one_input = tf.TensorSpec(trained.architecture.input_shape, tf.float32)
+
+    @tf.function(input_signature=[one_input, one_input, tf.TensorSpec((), tf.int64)])
+    def along(one: Any, baseline: Any, number: Any) -> Any:
         path = baseline + share[:, None, None] * (one - baseline)
         with tf.GradientTape() as tape:
             tape.watch(path)
             scores = model(path, training=False)[:, number]
-        ends = model(tf.stack([one, baseline]), training=False)[:, number]
-        return (one - baseline) * tf.reduce_mean(tape.gradient(scores, path), axis=0), ends[0] - ends[1]
+        return (one - baseline) * tf.reduce_mean(tape.gradient(scores, path), axis=0)
 
     def relevance(values: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         found = np.zeros(values.shape[:2], "float32")
-        score = np.zeros(len(values), "float32")
+        score = np.empty(len(values), "float32")
         for i, (one, number) in enumerate(zip(values, classes, strict=True)):
-            for baseline in baselines:
-                attributed, difference = along(tf.constant(one), tf.constant(baseline), tf.constant(number))
-                found[i] += attributed.numpy().sum(axis=-1) / len(baselines)
-                score[i] += difference.numpy() / len(baselines)
+            others = baselines(one)
+            for other in others:
+                attributed = along(tf.constant(one), tf.constant(other), tf.constant(number))
+                found[i] += attributed.numpy().sum(axis=-1) / len(others)
+            own, *of_others = forward(np.concatenate([one[None], others])).numpy()[:, number]
+            score[i] = own - np.mean(of_others)
         return found, score
 
     return relevance

@@ -96,10 +96,7 @@ def data_names(architecture: Architecture, settings: Settings | None = None) -> 
         train, validation = settings.train_split or train, settings.validation_split or validation
     of = study.find(architecture.study)
     for split, what in ((train, "training split"), (validation, "validation split")):
-        if split != FRESH:
-            of.check(split, what, labelled=True)
-        elif of.fresh is None:
-            raise InputError(f"the study {of.name} cannot make fresh samples; choose a data set as {what}")
+        _ = of.maker if split == FRESH else of.check(split, what, labelled=True)
     return f"{of.name}/{train}", f"{of.name}/{validation}"
 
 

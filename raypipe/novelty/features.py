@@ -15,7 +15,7 @@ from raypipe import store, study
 from raypipe.errors import InputError
 from raypipe.networks import artifact, inputs, keras_model
 from raypipe.networks.architecture import Architecture, Layer
-from raypipe.networks.classify import BATCH, FIELDS_BATCH
+from raypipe.networks.classify import batch_of
 from raypipe.store import Coordinate, Plan, Variable
 
 
@@ -148,7 +148,7 @@ def extractor(trained: artifact.Artifact) -> Callable[[np.ndarray], np.ndarray]:
 
     shape = (None, *trained.architecture.input_shape)
     forward = tf.function(features, input_signature=[tf.TensorSpec(shape, tf.float32)])
-    batch = BATCH if trained.architecture.is_sequence else FIELDS_BATCH
+    batch = batch_of(trained.architecture)
 
     def extract(values: np.ndarray) -> np.ndarray:
         return np.concatenate(

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import platform
+import subprocess
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -225,10 +226,28 @@ def provenance(plan: Plan) -> dict[str, Any]:
     file = modules.source(plan.compute)
     own = {} if file is None or file.is_relative_to(cluster.PACKAGE) else {"code": {file.name: modules.digest(file)}}
     return {
+        **_commit(),
         "environment": Path(plan.environment or "cluster").name,
         "versions": environments.provenance(plan.environment),
         **own,
     }
+
+
+def _commit() -> dict[str, str]:
+    """The commit of raypipe's checkout, with a + if files differ from it; nothing where it is no checkout."""
+    git = ["git", "-C", str(cluster.PACKAGE)]
+    try:
+        _, head, changed = (  # the first fails where the package only lies below somebody's checkout
+            subprocess.run([*git, *command.split()], capture_output=True, text=True, check=True).stdout.strip()
+            for command in (
+                "ls-files --error-unmatch __init__.py",
+                "rev-parse --short=12 HEAD",
+                "status --porcelain --untracked-files=no .",
+            )
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    return {"commit": head + ("+" if changed else "")}
 
 
 def _run(plan: Plan, shards: list[int], workers: int | None) -> Iterator[Mapping[str, Any]]:

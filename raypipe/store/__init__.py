@@ -6,6 +6,7 @@ what is done: Zarr's own count of initialised chunks over-reports for shards.
 """
 
 from raypipe.store.creation import (
+    attributes,
     begun,
     create,
     finished,
@@ -34,6 +35,7 @@ __all__ = [
     "Variable",
     "Verification",
     "arrays",
+    "attributes",
     "begun",
     "checksum",
     "create",

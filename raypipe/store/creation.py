@@ -277,4 +277,10 @@ def mark(name: str, *, complete: bool, done: int | None = None, **attributes: An
 
 def is_marked_complete(name: str) -> bool:
     """Whether the attributes of a store say that it is complete."""
-    return group_of(name, read_plan(name))["attributes"].get("status") == COMPLETE
+    return attributes(name).get("status") == COMPLETE
+
+
+def attributes(name: str) -> dict[str, Any]:
+    """What a store says of itself."""
+    found: dict[str, Any] = group_of(name, read_plan(name))["attributes"]
+    return found

@@ -26,11 +26,13 @@ def fits(there: StoredPlan, template: Template) -> bool:
 
 def _named(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters by name, those in a mapping by that of the mapping and theirs."""
-    return {
-        f"{name}.{key}" if key else name: one
-        for name, value in parameters.items()
-        for key, one in (value.items() if isinstance(value, Mapping) and value else {"": value}.items())
-    }
+    found: dict[str, Any] = {}
+    for name, value in parameters.items():
+        if isinstance(value, Mapping) and value:
+            found |= {f"{name}.{key}": one for key, one in value.items()}
+        else:
+            found[name] = value
+    return found
 
 
 def _begins_with(template: Template, there: StoredPlan) -> bool:

@@ -13,7 +13,7 @@ from raypipe.networks.architecture import Architecture
 from raypipe.studies.andi import challenge_sets, diffusion, fresh, networks, trajectory_sets
 from raypipe.studies.andi.tracks import networks as of_tracks
 from raypipe.studies.andi.tracks import outcomes, seen
-from raypipe.study import AnyLength, DataSet, Picture, Sample, Study
+from raypipe.study import AnyLength, DataSet, Measures, Picture, Sample, Study
 
 
 def standardised(positions: np.ndarray) -> np.ndarray:
@@ -31,17 +31,23 @@ def _training(architecture: Architecture) -> dict[str, Any]:
     """
     if architecture.name == "andi-residual":
         return {"loss": "sparse_categorical_crossentropy", "rate": 0.002, "batch": 128, "epochs": 5, "decay": "cosine"}
-    if architecture in of_tracks.NETWORKS:
+    if architecture in of_tracks.NETWORKS + of_tracks.FAMILIAR:
         return {
             "loss": "sparse_categorical_crossentropy",
             "rate": 0.001,
             "batch": 128,
-            "epochs": 60,
+            "epochs": 60 if architecture in of_tracks.NETWORKS else 12,
             "decay": "cosine",
             "warmup": 0.03,
             "clip": 1.0,
         }
     return {"loss": "mean_squared_error", "rate": 0.001, "batch": 64, "epochs": 30}
+
+
+def _measures(architecture: Architecture) -> Measures | None:
+    if architecture in of_tracks.FAMILIAR:
+        return outcomes.familiar_measures
+    return outcomes.measures if architecture in of_tracks.NETWORKS else None
 
 
 STUDY = Study(
@@ -56,14 +62,15 @@ STUDY = Study(
         ("sample", "time"),
         per_shard=2000,
         prepare=standardised,
-        any_length=AnyLength(seen.size, seen.seen, seen.misfit),
+        any_length=AnyLength(seen.size, seen.seen, seen.misfit, seen.at_rest, before=1),
     ),
-    networks=networks.NETWORKS + of_tracks.NETWORKS,
+    networks=networks.NETWORKS + of_tracks.NETWORKS + of_tracks.FAMILIAR,
     grid=networks.GRID,
     training=_training,
     fresh=fresh.fresh,
-    measures=lambda architecture: outcomes.measures if architecture in of_tracks.NETWORKS else None,
+    measures=_measures,
     strata=("exponent", "noise"),
+    kind="trajectories",
     # No network can tell them apart there: both are ordinary Brownian motion.
     notes={"exponent": {1: "α = 1: fbm and sbm are one process"}},
     pictures=(

@@ -9,9 +9,10 @@ from functools import partial
 
 import numpy as np
 
-from raypipe.store import Coordinate, Plan, Variable, label_attributes
+from raypipe.store import Coordinate, Plan, label_attributes
 from raypipe.studies.andi import diffusion
 from raypipe.studies.andi.tracks import outcomes
+from raypipe.studies.andi.trajectory_sets import variables_of
 
 TASKS = ("model", "exponent")
 
@@ -25,6 +26,8 @@ WALK = 1000
 """Points of the walks that are scaled, and then cut."""
 
 _FIRST_SEED = 5 * 2**29
+"""Between those of `diffusion.trajectories` for test and for train-challenge: test sets end before it."""
+
 _SHARD = 250
 
 
@@ -36,23 +39,14 @@ def plan(task: str, dimensions: int, trajectories: int | None = None) -> Plan:
     label = random.choice(len(outcomes.SHARE), count, p=share(task))
     length = random.integers(LENGTHS[0], LENGTHS[1] + 1, count)
     shape = (LENGTHS[1],) if dimensions == 1 else (LENGTHS[1], dimensions)
-    dims = ("sample", "time", "axis")[: 1 + len(shape)]
     shard = min(_SHARD, count)
-    noise = {
-        "long_name": "standard deviation of the localisation noise",
-        "units": "1",
-        "valid_range": [min(diffusion.NOISE_LEVELS), max(diffusion.NOISE_LEVELS)],
-    }
-    of_axis = ("sample", "axis")[: len(shape)]
-    position = {"long_name": "position; after the length of a track NaN", "units": "1"}
+    variables = variables_of(count, shard, shape, whole=False)
+    exponent = variables.pop("exponent")
     return Plan(
         name=f"andi/challenge-{task}-{dimensions}d",
         samples=count,
         shard_samples=shard,
-        variables={
-            "position": Variable(dims, (count, *shape), "float64", (shard, *shape), position),
-            "noise": Variable(of_axis, (count, *shape[1:]), "float64", (shard, *shape[1:]), noise),
-        },
+        variables=variables,
         coordinates={
             "seed": Coordinate(
                 ("sample",),
@@ -60,9 +54,7 @@ def plan(task: str, dimensions: int, trajectories: int | None = None) -> Plan:
                 {"long_name": "seed of the generator"},
             ),
             "label": Coordinate(("sample",), outcomes.MODEL[label], label_attributes(diffusion.ANDI_MODELS)),
-            "exponent": Coordinate(
-                ("sample",), outcomes.EXPONENT[label], {"long_name": "anomalous exponent", "units": "1"}
-            ),
+            "exponent": Coordinate(("sample",), outcomes.EXPONENT[label], exponent.attributes),
             "length": Coordinate(("sample",), length, {"long_name": "positions of the trajectory"}),
         },
         parameters={"trajectories": count, "task": task, "dimensions": dimensions, "walk": WALK},

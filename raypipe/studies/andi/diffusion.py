@@ -39,13 +39,13 @@ _EXPONENT_STEPS = {"attm": (1, 20), "ctrw": (1, 20), "fbm": (1, 39), "lw": (21, 
 FEWEST_POSITIONS, MOST_POSITIONS = 2, 100_000
 """Of a trajectory."""
 
-_ALLOWED = {"attm": (0, 1), "ctrw": (0, 1), "fbm": (0, 2), "lw": (1, 2), "sbm": (0, 2)}
+ALLOWED = {"attm": (0, 1), "ctrw": (0, 1), "fbm": (0, 2), "lw": (1, 2), "sbm": (0, 2)}
 """Exponents that a model may have: above the first (of lw also the first), up to the second (of fbm below it)."""
 
 
 def may_have(model: str, exponent: float) -> bool:
     """Whether a model may have an anomalous exponent."""
-    least, most = _ALLOWED[model]
+    least, most = ALLOWED[model]
     return least < exponent < most or (exponent == least == 1) or (exponent == most and model != "fbm")
 
 
@@ -56,7 +56,7 @@ def check_exponent(model: str, exponent: float) -> None:
         InputError: if it may not.
     """
     if not may_have(model, exponent):
-        most = _ALLOWED[model][1]
+        most = ALLOWED[model][1]
         between = {"fbm": "above 0 and below 2", "lw": "from 1 to 2"}.get(model, f"above 0 and up to {most}")
         raise InputError(f"exponent {exponent:g} of {model}; expected a number {between}")
 

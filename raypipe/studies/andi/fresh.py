@@ -5,7 +5,7 @@ import numpy as np
 from raypipe.networks import inputs
 from raypipe.networks.architecture import Architecture
 from raypipe.studies.andi import own_trajectories
-from raypipe.studies.andi.diffusion import ANDI_MODELS, NOISE_LEVELS
+from raypipe.studies.andi.diffusion import ALLOWED, ANDI_MODELS, NOISE_LEVELS
 from raypipe.studies.andi.tracks import networks, outcomes, seen
 
 _SHARE_OF_ONE_NOISE = 0.5
@@ -15,10 +15,14 @@ _NOISE = (0.05, 1.5)
 """Within which the former lies, any order of magnitude as likely as another."""
 
 
+_ALLOWED = np.array([ALLOWED[name] for name in ANDI_MODELS], "float64").T
+
+
 def fresh(architecture: Architecture, seed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """New samples for a network, see `Study.fresh`: trajectories as those of `andi/train`, or tracks of any length."""
-    if architecture in networks.NETWORKS:
-        return tracks(seed, networks.NETWORKS.index(architecture) + 1)
+    for make, of in ((tracks, networks.NETWORKS), (familiar_and_not, networks.FAMILIAR)):
+        if architecture in of:
+            return make(seed, of.index(architecture) + 1)
     length, models = architecture.sample_shape[0], [ANDI_MODELS.index(name) for name in architecture.classes]
     turn = seed % len(models)
     kinds = own_trajectories.kinds(positions=length)
@@ -41,22 +45,39 @@ def tracks(seed: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         Inputs (n, time, channels), float32, and labels (n,), int64.
     """
+    position, _, length, label = _tracks(seed, dimensions)
+    return seen.seen(position, length), label
+
+
+def familiar_and_not(seed: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
+    """Tracks as those of `tracks`, labelled 0, and in their place for one half of them `strangers`, labelled from 1."""
+    from raypipe.studies.andi import strangers  # compiled code, as below
+    from raypipe.studies.andi.generator import uniforms
+
+    position, noise, length, label = _tracks(seed, dimensions)
+    kind = (uniforms(seed, 7 + dimensions)[:, -1] * 2 * len(outcomes.STRANGERS)).astype("int64")
+    some = np.flatnonzero(kind < len(outcomes.STRANGERS))
+    made = strangers.generate(seed[some], kind[some], noise[some], length[some])
+    position[some, : made.shape[1]] = made
+    label[:] = 0
+    label[some] = 1 + kind[some]
+    return seen.seen(position, length), label
+
+
+def _tracks(seed: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Positions (n, time, axis), noise (n, axis), lengths and labels (n,)."""
     from raypipe.studies.andi.generator import generate, uniforms  # compiled code, which planning does without
 
     chances = uniforms(seed, 6 + dimensions)
     label = np.minimum(np.searchsorted(np.cumsum(outcomes.SHARE), chances[:, 0]), len(outcomes.SHARE) - 1)
     model = outcomes.MODEL[label]
-    exponent = np.clip(outcomes.EXPONENT[label] + (chances[:, 1] * 5).astype("int64") / 100 - 0.02, *_LIMITS[:, model])
+    exponent = np.clip(outcomes.EXPONENT[label] + (chances[:, 1] * 5).astype("int64") / 100 - 0.02, *_ALLOWED[:, model])
     challenge = np.array(NOISE_LEVELS)[(chances[:, 6:] * len(NOISE_LEVELS)).astype("int64")]
     alike = _NOISE[0] * (_NOISE[1] / _NOISE[0]) ** chances[:, 2:3]
     noise = np.where(chances[:, 3:4] < _SHARE_OF_ONE_NOISE, alike, challenge)
     length = _lengths(chances[:, 4], chances[0, 5])
     position = generate(seed, model, exponent.round(2), noise, length, longest=seen.MOST, as_package=bool(seed[0] % 2))
-    return seen.seen(position, length), label
-
-
-_LIMITS = np.array([[1.0 if name == "lw" else 0.03, 1.97 if name == "fbm" else 2.0] for name in ANDI_MODELS]).T
-_LIMITS[1, :2] = 1.0  # attm and ctrw
+    return position, noise, length, label
 
 
 def _lengths(chance: np.ndarray, over: float) -> np.ndarray:

@@ -107,13 +107,18 @@ def trajectory(seed: int, model: int) -> tuple[np.ndarray, float, float]:
     while True:
         exponent = float(np.random.choice(andi_exponents(model)))
         noise = float(np.random.choice(NOISE_LEVELS))
-        clean = normalize(simulate(TRAJECTORY_LENGTH, exponent))
-        noisy = clean + noise * np.random.randn(TRAJECTORY_LENGTH)
-        displacements = np.diff(noisy) * np.random.randn()
-        position = np.concatenate(([0.0], np.cumsum(displacements)))
-        # A Lévy walk that never turns has displacements of zero variance, up to rounding: scaling them overflows.
-        if np.abs(position[:_EARLY]).max() <= _OVERFLOW:
-            return position, exponent, noise
+        made = simulate(TRAJECTORY_LENGTH, exponent)[None]
+        if (position := _as_measured(made, np.array([noise]))) is not None:
+            return position[0], exponent, noise
+
+
+def _as_measured(walk: np.ndarray, noise: np.ndarray) -> np.ndarray | None:
+    """A walk (axis, time) scaled, with noise, and its displacements scaled again; None if scaling it overflows."""
+    noisy = normalize(walk) + noise[:, None] * np.random.randn(*walk.shape)
+    position = np.zeros(walk.shape)
+    position[:, 1:] = np.cumsum(np.diff(noisy) * np.random.randn(), axis=1)
+    # A Lévy walk that never turns has displacements of zero variance, up to rounding.
+    return position if np.abs(position[:, :_EARLY]).max() <= _OVERFLOW else None
 
 
 def recipe(parameters: dict[str, Any]) -> Callable[[Shard], Shard]:
@@ -207,13 +212,8 @@ def track(seed: int, model: int, exponent: float, length: int, dimensions: int, 
             if simulate
             else getattr(models_theory(), ANDI_MODELS[model])(walk, exponent, dimensions)
         )
-        clean = normalize(np.reshape(made, (dimensions, walk)))
         noise = np.random.choice(NOISE_LEVELS, dimensions)
-        noisy = clean + noise[:, None] * np.random.randn(dimensions, walk)
-        position = np.zeros((dimensions, walk))
-        position[:, 1:] = np.cumsum(np.diff(noisy) * np.random.randn(), axis=1)
-        # As in `trajectory`: a Lévy walk that never turns.
-        if np.abs(position[:, :_EARLY]).max() <= _OVERFLOW:
+        if (position := _as_measured(np.reshape(made, (dimensions, walk)), noise)) is not None:
             return position[:, :length].T, noise
 
 

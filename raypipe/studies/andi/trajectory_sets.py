@@ -52,7 +52,7 @@ def trajectories(
     count = USUAL_COUNTS.get(split, 10_000) if trajectories is None else trajectories
     planned = diffusion.trajectories(split, count)
     shard = min(TRAJECTORIES_PER_SHARD, count)
-    variables = _variables(count, shard, (diffusion.TRAJECTORY_LENGTH,))
+    variables = variables_of(count, shard, (diffusion.TRAJECTORY_LENGTH,))
     coordinates = {"seed": Coordinate(("sample",), planned.seed, {"long_name": "seed of the generator"})}
     label = label_attributes(diffusion.ANDI_MODELS)
     if planned.label is None:
@@ -73,7 +73,7 @@ def trajectories(
     )
 
 
-def _variables(
+def variables_of(
     count: int,
     shard: int,
     shape: tuple[int, ...],
@@ -106,7 +106,7 @@ def _own(split: str, trajectories: int | None, kinds: own_trajectories.Kinds) ->
     shard = min(count, max(1, TRAJECTORIES_PER_SHARD * diffusion.TRAJECTORY_LENGTH * 8 // (most * kinds.dimensions)))
     lengths = {"long_name": "positions of the trajectory", "valid_range": [least, most]}
     exponents = list(chain(*kinds.exponents.values()))
-    variables = _variables(count, shard, shape, kinds.noise, exponents, whole=least == most)
+    variables = variables_of(count, shard, shape, kinds.noise, exponents, whole=least == most)
     if least < most:
         variables["length"] = Variable(("sample",), (count,), "int64", (shard,), lengths)
     return Plan(

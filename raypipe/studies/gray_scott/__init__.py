@@ -56,6 +56,7 @@ def _augmentation(name: str) -> Callable[[np.ndarray, np.random.Generator], np.n
 
 STUDY = Study(
     name="gray_scott",
+    kind="patterns",
     data_sets={
         **{
             split: DataSet(partial(pattern_sets.patterns, split), card=catalog.card(f"gray_scott/{split}"))

@@ -85,10 +85,12 @@ class Told:
         found = [f"{self.file}: {self.layout}; {self.points} points, frames {self.step:g} apart; tracks: {used}"]
         if self.unlinked:
             found.append(f"{self.unlinked} points belong to no track")
-        for why, (count, names) in sorted(self.left.items(), key=lambda one: -one[1][0]):
-            more = ", …" if count > len(names) else ""
-            found.append(f"left out {count}: {why} ({', '.join(names)}{more})")
-        return "; ".join(found)
+        return "; ".join([*found, *(f"left out {count}: {why} ({names})" for why, count, names in self.reasons())])
+
+    def reasons(self) -> list[tuple[str, int, str]]:
+        """Why tracks were left out, the most frequent first: the reason, how many, and the names of a few."""
+        ordered = sorted(self.left.items(), key=lambda one: -one[1][0])
+        return [(why, n, ", ".join(names) + (", …" if n > len(names) else "")) for why, (n, names) in ordered]
 
     def add(self, ordered: Ordered) -> None:
         """Count what became of some of its tracks."""
@@ -129,17 +131,16 @@ def collected(name: str, made: Mapping[str, Any]) -> list[Told] | None:
     """
     told: list[Told] | None = None
     names = store.list_names("andi")
-    there = [d for d in (1, 2, 3) if data_set(name, d) in names]
-    for dimensions in there:
-        stored = store.plan_of(data_set(name, dimensions)).parameters
+    there = {d: data_set(name, d) for d in (1, 2, 3) if data_set(name, d) in names}
+    for of in there.values():
+        stored = store.plan_of(of).parameters
         if others := [key for key, value in made.items() if stored.get(key) != value]:
             raise InputError(
                 f"there are tracks {name} already, made with other {', '.join(others)}; give these another --name, or "
-                f"remove those: raypipe remove {data_set(name, dimensions)}"
+                f"remove those: raypipe remove {of}"
             )
-        if store.is_marked_complete(data_set(name, dimensions)):
-            documents = store.open(data_set(name, dimensions)).attrs["told"]
-            told = [Told.read(one) for one in documents]
+        if store.is_marked_complete(of):
+            told = [Told.read(one) for one in store.open(of).attrs["told"]]
     return told if told and set(there) == {d for one in told for d in one.used} else None
 
 

@@ -18,7 +18,7 @@ def fill(position: np.ndarray, length: np.ndarray, stride: int, windows: int, st
                 step[axis, t] = position[i, t + 1, axis] - position[i, t, axis]
         step = _turned(step)
         scale = _over_root_mean_square(step)
-        place, mean, square = np.empty(steps), 0.0, 0.0
+        place, square = np.empty(steps), 0.0
         for axis in range(dimensions):
             at, mean = 0.0, 0.0
             for t in range(steps):

@@ -14,12 +14,15 @@ from raypipe.studies.andi.tracks import outcomes, seen
 _WIDTHS = (32, 64, 128, 128)
 """Filters at each resolution."""
 
+_NARROW = (16, 32, 64, 64)
+"""Those of networks that only tell whether a track is of the models at all."""
+
 _KERNELS = (3, 7, 7)
 """Sizes in the further blocks at the last resolution."""
 
 
-def tracks(dimensions: int) -> Architecture:
-    """The network of tracks in so many dimensions, `tracks-1d` to `tracks-3d`."""
+def _network(name: str, dimensions: int, classes: tuple[str, ...], widths: tuple[int, ...]) -> Architecture:
+    """A network of tracks in so many dimensions."""
     layers: list[Layer] = []
 
     def append(kind: Kind, name: str, *sources: str, **options: int | float | str | tuple[int, ...]) -> str:
@@ -46,26 +49,32 @@ def tracks(dimensions: int) -> Architecture:
     append("Cropping1D", "track_turned", turned, cropping=(0, seen.WINDOWS))
     last = append("Permute", "track", dims=(2, 1))
 
-    last = block("block_1", convolution("stem", last, _WIDTHS[0], 5), _WIDTHS[0])
-    for number, filters in enumerate(_WIDTHS[1:], start=2):
-        pairs = append("Reshape", f"pairs_{number}", last, target_shape=(-1, 2 * _WIDTHS[number - 2]))
+    last = block("block_1", convolution("stem", last, widths[0], 5), widths[0])
+    for number, filters in enumerate(widths[1:], start=2):
+        shape = (-1, 2 * widths[number - 2])
+        pairs = append("Reshape", f"pairs_{number}", last, target_shape=shape)
         last = block(f"block_{number}", convolution(f"half_{number}", pairs, filters, 2), filters)
-    for number, kernel_size in enumerate(_KERNELS, start=len(_WIDTHS) + 1):
-        last = block(f"block_{number}", last, _WIDTHS[-1], kernel_size)
+    for number, kernel_size in enumerate(_KERNELS, start=len(widths) + 1):
+        last = block(f"block_{number}", last, widths[-1], kernel_size)
     append("Dot", "means", last, windows, axes=(1, 1))
     append("Flatten", "flat")
-    append("Dense", "hidden_1", units=256, activation="relu")
-    append("Dense", "hidden_2", units=128, activation="relu")
-    append("Dense", "classes", units=len(outcomes.CLASSES), activation="linear")
+    append("Dense", "hidden_1", units=2 * widths[-1], activation="relu")
+    append("Dense", "hidden_2", units=widths[-1], activation="relu")
+    append("Dense", "classes", units=len(classes), activation="linear")
     return Architecture(
-        name=f"tracks-{dimensions}d",
+        name=f"{name}-{dimensions}d",
         study="andi",
         input_shape=(None, seen.channels(dimensions)),
-        classes=outcomes.CLASSES,
+        classes=classes,
         layers=tuple(layers),
         splits=(FRESH, FRESH),
     )
 
 
-NETWORKS = tuple(tracks(dimensions) for dimensions in (1, 2, 3))
-"""By the number of dimensions."""
+NETWORKS = tuple(_network("tracks", dimensions, outcomes.CLASSES, _WIDTHS) for dimensions in (1, 2, 3))
+"""By the number of dimensions: `tracks-1d` to `tracks-3d`."""
+
+FAMILIAR = tuple(
+    _network("familiar", dimensions, ("familiar", *outcomes.STRANGERS), _NARROW) for dimensions in (1, 2, 3)
+)
+"""Those that tell tracks of the five models from `strangers`: `familiar-1d` to `familiar-3d`."""

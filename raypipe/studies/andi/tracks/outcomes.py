@@ -33,6 +33,12 @@ SHARE = 1 / len(ANDI_MODELS) / np.bincount(MODEL)[MODEL]
 LEVELS = np.round(np.arange(1, 41) * STEP, 2)
 """All exponents, from 0.05 to 2."""
 
+STRANGERS = ("confined", "directed", "switching")
+"""Motion that is none of the models', by which networks learn what they do not know."""
+
+FLAGGED = 0.05
+"""Share of the models' own tracks that are taken for none of them."""
+
 _OF_LEVEL = (EXPONENT[:, None].round(2) == LEVELS).astype("float64")
 _OF_MODEL = (MODEL[:, None] == np.arange(len(ANDI_MODELS))).astype("float64")
 
@@ -88,10 +94,37 @@ def _quantile(of_level: np.ndarray, share: float) -> np.ndarray:
     return found
 
 
+def unfamiliarity(probability: np.ndarray) -> np.ndarray:
+    """How probable it is that tracks are of none of the models, (n,), from what a network of familiar ones says."""
+    found: np.ndarray = 1 - probability[:, 0].astype("float64")
+    return found
+
+
+def familiar_measures(outputs: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Of logits (n, class) and true classes: the unfamiliarity that FLAGGED of the models' tracks exceed.
+
+    And, as `flagged/<kind>`, the share of each kind of STRANGERS that exceeds it.
+    """
+    found = unfamiliarity(_softmax(outputs))
+    if not (labels == 0).any():
+        return {}
+    threshold = float(np.quantile(found[labels == 0], 1 - FLAGGED))
+    shares = {"threshold": threshold}
+    for kind, name in enumerate(STRANGERS, start=1):
+        if (labels == kind).any():
+            shares[f"flagged/{name}"] = float((found[labels == kind] > threshold).mean())
+    return shares
+
+
+def _softmax(outputs: np.ndarray) -> np.ndarray:
+    exponentials = np.exp(outputs - outputs.max(axis=1, keepdims=True).astype("float64"))
+    found: np.ndarray = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return found
+
+
 def measures(outputs: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Of logits (n, class) and true classes: share of models named rightly, and mean absolute error of the exponent."""
-    exponentials = np.exp(outputs - outputs.max(axis=1, keepdims=True).astype("float64"))
-    said = outcome(exponentials / exponentials.sum(axis=1, keepdims=True))
+    said = outcome(_softmax(outputs))
     return {
         "model_accuracy": float((said.probability.argmax(axis=1) == MODEL[labels]).mean()),
         "exponent_error": float(np.abs(said.exponent - EXPONENT[labels]).mean()),

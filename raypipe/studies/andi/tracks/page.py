@@ -6,19 +6,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from raypipe import __version__
 from raypipe.plot.style import new_figure, styled
 from raypipe.report import page
 from raypipe.studies.andi.diffusion import ANDI_MODELS
+from raypipe.studies.andi.tracks import outcomes
 from raypipe.studies.andi.tracks.collect import Told
-from raypipe.studies.andi.tracks.results import INTERVAL
+from raypipe.studies.andi.tracks.results import INTERVAL, NONE
 
-COLOURS = dict(zip(ANDI_MODELS, ("#c44e52", "#dd8452", "#4c72b0", "#55a868", "#8172b3"), strict=True))
+COLOURS = dict(
+    zip((*ANDI_MODELS, NONE), ("#c44e52", "#dd8452", "#4c72b0", "#55a868", "#8172b3", "#999999"), strict=True)
+)
 
-EXAMPLES = 15
-"""Tracks that are shown, of each model alike."""
+EXAMPLES = 3
+"""Tracks of each model that are shown."""
 
 _REPEATS = 400
 """How often tracks are drawn anew, for the intervals of the shares."""
@@ -29,12 +33,19 @@ _MEANINGS = {
     "fbm": "fractional Brownian motion: steps that remember each other",
     "lw": "Lévy walk: flights of any length at constant speed",
     "sbm": "scaled Brownian motion: the diffusivity changes with the age",
+    NONE: "taken for motion that is none of these, such as confined, directed or switching",
 }
 
 
 def shares(found: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Share of each model among tracks: mean probability, and its 95 % interval by drawing tracks with replacement."""
-    probability = found[list(ANDI_MODELS)].to_numpy()
+    """Share of each model among tracks: mean probability, and its 95 % interval by drawing tracks with replacement.
+
+    A track that is of none of the models counts as that.
+    """
+    models = [*ANDI_MODELS, NONE]
+    none = (found["model"] == NONE).to_numpy()
+    probability = np.where(none[:, None], 0, found[list(ANDI_MODELS)].to_numpy())
+    probability = np.concatenate([probability, none[:, None]], axis=1)
     random, count = np.random.default_rng(seed), len(probability)
     # How often each track is drawn; of many tracks the mean over all is normal, and needs no drawing.
     if count > 5000:
@@ -43,24 +54,29 @@ def shares(found: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     else:
         drawn = random.multinomial(count, np.full(count, 1 / count), size=_REPEATS) @ probability / count
         low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
-    named = found["model"].value_counts().reindex(ANDI_MODELS, fill_value=0).to_numpy()
-    return pd.DataFrame(
-        {"model": ANDI_MODELS, "share": probability.mean(axis=0), "low": low, "high": high, "named": named}
-    )
+    named = found["model"].value_counts().reindex(models, fill_value=0).to_numpy()
+    return pd.DataFrame({"model": models, "share": probability.mean(axis=0), "low": low, "high": high, "named": named})
 
 
-def write(file: Path, name: str, found: pd.DataFrame, sources: dict[int, xr.Dataset], told: Sequence[Told]) -> None:
+def examples(found: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the tracks that are shown: of each model the surest, and those that are least like any."""
+    surest = found[list(ANDI_MODELS)].max(axis=1).where(found["model"] != NONE, found["unfamiliar"])
+    order = found.assign(surest=surest).sort_values("surest", ascending=False, kind="stable")
+    return order.groupby("model", sort=False).head(EXAMPLES)
+
+
+def write(file: Path, name: str, found: pd.DataFrame, maps: dict[int, xr.Dataset], told: Sequence[Told]) -> None:
     """Write the page about the tracks called `name`; the other arguments are those of `sections`."""
-    html, _ = page.render(f"Tracks {name}", sections(found, sources, told), version=__version__)
+    html, _ = page.render(f"Tracks {name}", sections(found, maps, told), version=__version__)
     file.write_text(html)
 
 
-def sections(found: pd.DataFrame, sources: dict[int, xr.Dataset], told: Sequence[Told]) -> list[page.Section]:
+def sections(found: pd.DataFrame, maps: dict[int, xr.Dataset], told: Sequence[Told]) -> list[page.Section]:
     """The page's sections.
 
     Args:
         found: the table of all tracks.
-        sources: the data sets of tracks, by the number of their dimensions.
+        maps: relevance of `examples`, by the number of their dimensions.
         told: what became of each file.
     """
     of = shares(found)
@@ -72,7 +88,7 @@ def sections(found: pd.DataFrame, sources: dict[int, xr.Dataset], told: Sequence
             "left out": sum(count for one in told for count, _ in one.left.values()),
         }
     )
-    medians = found.groupby("model")["exponent"].median()
+    medians = found[found["model"] != NONE].groupby("model")["exponent"].median()
     rows = of.assign(what=[_MEANINGS[name] for name in of["model"]]).to_numpy().tolist()
     return [
         page.Section(
@@ -83,7 +99,8 @@ def sections(found: pd.DataFrame, sources: dict[int, xr.Dataset], told: Sequence
                 page.Text(
                     f"Tracks of {lengths.min()} to {lengths.max()} points, {int(lengths.median())} in the middle. "
                     "A network says of each how probable five models of anomalous diffusion are, and its exponent α; "
-                    "it was trained on simulated tracks of just these models, and knows no others."
+                    "it was trained on simulated tracks of just these models, and knows no others. A second one tells "
+                    f"tracks that are like none of them; of the models' own it takes {outcomes.FLAGGED:.0%} for such."
                 ),
                 *(page.Facts(one.file, _facts(one)) for one in told),
             ],
@@ -116,9 +133,10 @@ def sections(found: pd.DataFrame, sources: dict[int, xr.Dataset], told: Sequence
             [
                 page.Picture(
                     "examples",
-                    examples_figure(found, sources),
-                    "Tracks of each model, those that it is most probable for; from dark to bright in time. Of those "
-                    "in one dimension the position over time, of those in three the first two axes.",
+                    examples_figure(examples(found), maps),
+                    "Tracks of each model, those that it is most probable for. Red are steps that speak for the model "
+                    "and the exponent, blue those that speak against them (integrated gradients, from a track at rest "
+                    "on). Of tracks in one dimension the position over time, of those in three the first two axes.",
                 )
             ],
         ),
@@ -130,7 +148,7 @@ def _facts(told: Told) -> dict[str, str]:
     facts |= {f"tracks in {d} dimensions": f"{count}" for d, count in sorted(told.used.items())}
     if told.unlinked:
         facts["points of no track"] = f"{told.unlinked}"
-    facts |= {f"left out: {why}": f"{count} ({', '.join(names)} …)" for why, (count, names) in told.left.items()}
+    facts |= {f"left out: {why}": f"{count} ({names})" for why, count, names in told.reasons()}
     return facts
 
 
@@ -151,7 +169,7 @@ def exponents_figure(found: pd.DataFrame) -> Figure:
     """Exponents of tracks, a histogram with the models one on the other."""
     figure = new_figure(7, 3)
     axes = figure.subplots()
-    there = [name for name in ANDI_MODELS if (found["model"] == name).any()]
+    there = [name for name in COLOURS if (found["model"] == name).any()]
     axes.hist(
         [found.loc[found["model"] == name, "exponent"] for name in there],
         bins=np.arange(0, 2.11, 0.1).tolist(),
@@ -166,36 +184,36 @@ def exponents_figure(found: pd.DataFrame) -> Figure:
 
 
 @styled
-def examples_figure(found: pd.DataFrame, sources: dict[int, xr.Dataset]) -> Figure:
-    """Tracks of each model, a row per model that there is, the surest first."""
-    there = [name for name in ANDI_MODELS if (found["model"] == name).any()]
-    across = EXAMPLES // len(ANDI_MODELS)
+def examples_figure(shown: pd.DataFrame, maps: dict[int, xr.Dataset]) -> Figure:
+    """Tracks of each model, a row per model that there is; the arguments are those of `sections`, of `examples`."""
+    there = [name for name in COLOURS if (shown["model"] == name).any()]
     figure = new_figure(9, 2.2 * len(there))
-    grid = figure.subplots(len(there), across, squeeze=False)
-    of_source = found.groupby("dimensions").cumcount()
+    grid = figure.subplots(len(there), EXAMPLES, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
     for row, name in zip(grid, there, strict=True):
-        surest = found[found["model"] == name].sort_values(name, ascending=False, kind="stable")
-        for axes, index in zip(row, [*surest.index[:across], *[None] * across], strict=False):
-            if index is None:
-                axes.set_axis_off()
-                continue
-            one = found.loc[index]
-            track = sources[int(one["dimensions"])].isel(sample=int(of_source[index]))
-            draw_track(axes, track["position"].values[: int(track["length"])])
+        for axes, (number, one) in zip(row, shown[shown["model"] == name].iterrows(), strict=False):
+            of = maps[one["dimensions"]]
+            track = of.isel(sample=int(np.flatnonzero(of["origin"] == number)[0]))
+            points = int(track["length"])
+            axes.set_axis_on()
+            draw_track(axes, track["position"].values[:points], track["relevance"].values[:points])
             axes.set_title(
-                f"{one['track']}: {name} {one[name]:.2f}, α {one['exponent']:.2f} "
+                f"{one['track']}: unlike the models {one['unfamiliar']:.2f}"
+                if name == NONE
+                else f"{one['track']}: {name} {one[name]:.2f}, α {one['exponent']:.2f} "
                 f"({one['exponent_low']:.2f} – {one['exponent_high']:.2f})",
                 fontsize=8,
             )
     return figure
 
 
-def draw_track(axes, position: np.ndarray) -> None:  # type: ignore[no-untyped-def]
-    """A track (time,) or (time, axis), its points coloured by time."""
-    time = np.arange(len(position))
-    x, y = (time, position) if position.ndim == 1 else (position[:, 0], position[:, 1])
+def draw_track(axes: Axes, position: np.ndarray, relevance: np.ndarray) -> None:
+    """A track (time,) or (time, axis), its points coloured by the relevance (time,) of the steps that lead to them."""
+    x, y = (np.arange(len(position)), position) if position.ndim == 1 else (position[:, 0], position[:, 1])
+    most = np.quantile(np.abs(relevance), 0.98) or 1
     axes.plot(x, y, color="#bbbbbb", linewidth=0.7, zorder=1)
-    axes.scatter(x, y, c=time, s=6, cmap="viridis", linewidths=0, zorder=2)
+    axes.scatter(x, y, c=relevance, s=6, cmap="coolwarm", vmin=-most, vmax=most, linewidths=0, zorder=2)
     if position.ndim > 1:
         axes.set_aspect("equal", adjustable="datalim")
     axes.tick_params(labelsize=7)

@@ -1,12 +1,15 @@
 """What networks say of tracks, as tables: a row per track."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from raypipe import store
 from raypipe.errors import InputError, choice
+from raypipe.networks import artifact, classify, explain
 from raypipe.studies.andi.diffusion import ANDI_MODELS
 from raypipe.studies.andi.tracks import outcomes
 from raypipe.studies.andi.tracks.collect import COLUMNS
@@ -21,16 +24,48 @@ _BLOCK = 2**16
 """Tracks whose probabilities are in memory at once."""
 
 
-def table(predictions: xr.Dataset, dimensions: int) -> pd.DataFrame:
+NONE = "none"
+"""In place of the model, of tracks that are taken for motion of none of the models."""
+
+
+def classified(data_set: str, dimensions: int, networks: Sequence[str], workers: int | None = None) -> pd.DataFrame:
+    """The table of all tracks of a data set that `collect` has planned, classified by Ray.
+
+    Args:
+        data_set: its name.
+        dimensions: of the tracks.
+        networks: names or files of one of `networks.NETWORKS`, which names models, and of one of
+            `networks.FAMILIAR`, which tells what it cannot name.
+        workers: at most so many worker processes.
+
+    Raises:
+        InputError: if a network is not trained, or is one for other tracks.
+    """
+    trained = [artifact.at_hand(one) for one in networks]
+    models, familiar = (store.open(classify.classify_all(one, data_set, workers=workers)) for one in trained)
+    return table(models, familiar, dimensions, artifact.load(trained[1]).metrics["val_threshold"])
+
+
+def explained(data_set: str, network: str, numbers: Sequence[int], workers: int | None = None) -> xr.Dataset:
+    """Relevance of some tracks, whose numbers in a data set are given, for what a network has `classified` them as."""
+    split = data_set.partition("/")[2]
+    return store.open(explain.explain(artifact.at_hand(network), split, samples=numbers, workers=workers))
+
+
+def table(predictions: xr.Dataset, familiar: xr.Dataset, dimensions: int, threshold: float) -> pd.DataFrame:
     """A row per track: what is known of it, the probabilities of the models, the exponent with its interval, a word.
 
     Args:
         predictions: of a network of tracks for a data set that `collect` has planned.
+        familiar: of a network that tells familiar tracks from others.
         dimensions: of the tracks.
+        threshold: a track of more unfamiliarity, see `outcomes.unfamiliarity`, is of none of the models.
 
     Returns:
-        `file`, `track`, `dimensions`, what `collect` keeps of a track, `model`, the most probable, `attm` to `sbm`, the
-        probabilities, `exponent`, `exponent_low` and `exponent_high`, the ends of its interval, and `warnings`.
+        `file`, `track`, `dimensions`, what `collect` keeps of a track, `model`, the most probable, or NONE, `attm` to
+        `sbm`, the probabilities among the models, `exponent`, `exponent_low` and `exponent_high`, the ends of its
+        interval, `unfamiliar`, how probable it is that it is of none of the models, and `warnings`. The index counts
+        the tracks of the data set.
     """
     found = pd.DataFrame({name: predictions[name].values for name in COLUMNS})
     found.insert(2, "dimensions", dimensions)
@@ -40,16 +75,21 @@ def table(predictions: xr.Dataset, dimensions: int) -> pd.DataFrame:
         for start in range(0, samples, _BLOCK)
     ]
     probability = np.concatenate([one.probability for one in said])
-    found["model"] = np.array(ANDI_MODELS)[probability.argmax(axis=1)]
+    unfamiliar = outcomes.unfamiliarity(familiar["probability"].values)
+    found["model"] = np.where(unfamiliar > threshold, NONE, np.array(ANDI_MODELS)[probability.argmax(axis=1)])
     found[list(ANDI_MODELS)] = probability.round(4)
     for column, values in {"exponent": "exponent", "exponent_low": "low", "exponent_high": "high"}.items():
         found[column] = np.concatenate([getattr(one, values) for one in said]).round(3)
-    found["warnings"] = _warnings(found)
+    found["unfamiliar"] = unfamiliar.round(4)
+    kind = np.array(outcomes.STRANGERS)[familiar["probability"].values[:, 1:].argmax(axis=1)]
+    found["warnings"] = _warnings(
+        found, np.where(unfamiliar > threshold, np.char.add("like motion that is ", kind), "")
+    )
     return found
 
 
-def _warnings(found: pd.DataFrame) -> pd.Series:
-    words = pd.Series("", index=found.index)
+def _warnings(found: pd.DataFrame, first: np.ndarray) -> pd.Series:
+    words = pd.Series(first, index=found.index)
     for column, word in {
         "interpolated": "{} points interpolated",
         "doubled": "several positions in {} frames",

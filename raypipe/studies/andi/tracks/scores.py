@@ -1,6 +1,5 @@
 """How good networks of tracks are, by the challenge's measures, by length, and beside its best entries."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from raypipe.catalog import DATA_CATALOG
-from raypipe.networks.calibration import BINS
+from raypipe.networks.calibration import adaptive_error
 from raypipe.studies.andi import challenge_sets
 from raypipe.studies.andi.tracks import outcomes
 from raypipe.studies.andi.tracks.results import INTERVAL
@@ -58,18 +57,11 @@ def score(predictions: xr.Dataset, task: str, seed: int = 0) -> pd.DataFrame:
                 "figure": each[members].mean(),
                 "low": np.quantile(drawn, 0.025),
                 "high": np.quantile(drawn, 0.975),
-                "calibration_error": _calibration_error(said.probability[members].max(axis=1), right[members]),
+                "calibration_error": adaptive_error(said.probability[members].max(axis=1), right[members]),
                 "covered": covered[members].mean(),
             }
         )
     return pd.DataFrame(rows)
-
-
-def _calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
-    """Mean over tracks of |accuracy − confidence| of their bin, in BINS bins of equally many tracks."""
-    order = np.argsort(confidence, kind="stable")
-    parts = [part for part in np.array_split(order, BINS) if len(part)]
-    return float(sum(len(part) * abs(right[part].mean() - confidence[part].mean()) for part in parts) / len(order))
 
 
 def entries(task: str, dimensions: int) -> pd.DataFrame:
@@ -82,7 +74,7 @@ def entries(task: str, dimensions: int) -> pd.DataFrame:
 def beside(own: pd.DataFrame, task: str, dimensions: int, name: str) -> str:
     """A network's figures beside the challenge's best entries, as lines of text."""
     best = entries(task, dimensions)
-    columns: Sequence[str] = own["lengths"].tolist()
+    columns = own["lengths"].tolist()
     ours = pd.DataFrame(
         [[name, *own["figure"]], ["  from", *own["low"]], ["  to", *own["high"]]], columns=["team", *columns]
     )

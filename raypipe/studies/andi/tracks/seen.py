@@ -71,3 +71,10 @@ def seen(position: np.ndarray, length: np.ndarray) -> np.ndarray:
     found = np.zeros((len(position), int(size(length.max())), channels(position.shape[2])), "float32")
     fill(position, np.asarray(length, "int64"), STRIDE, WINDOWS, _STEEPEST, found)
     return found
+
+
+def at_rest(taken: np.ndarray) -> np.ndarray:
+    """Of what a network sees of a track, (time, channels), the same of one of as many points that does not move."""
+    resting = taken[None].copy()
+    resting[..., : -2 - WINDOWS] = 0
+    return resting

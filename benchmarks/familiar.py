@@ -1,0 +1,92 @@
+"""How many tracks of motion that none of the five models describes are told as such, and how many of the models'.
+
+    python benchmarks/familiar.py                  # networks that come along
+    python benchmarks/familiar.py --dimensions 2 --network longer/familiar-2d
+
+The models' tracks are the AnDi challenge's kind of test set, by andi-datasets, which is made if it is not there. The
+others are those of the training, from other seeds, and two kinds that no network has learnt from: circling, and stuck
+for a part of the time. Last line: the share of the models' that are flagged, in the worst of the dimensions.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import typer
+
+from raypipe import store
+from raypipe.networks import artifact, classify, inputs
+from raypipe.run.fill import fill
+from raypipe.studies.andi import STUDY, strangers
+from raypipe.studies.andi.tracks import outcomes
+from raypipe.studies.andi.tracks.scores import LENGTHS
+
+_SEED = 7 * 2**40
+
+Probability = Callable[[np.ndarray], np.ndarray]
+
+
+def _circling(random: np.random.Generator, length: np.ndarray, dimensions: int) -> np.ndarray:
+    """A drift of one to three steps' deviation that turns round two to eight times; in one dimension to and fro."""
+    time = np.arange(length.max())
+    angle = 2 * np.pi * random.uniform(2, 8, (len(length), 1)) * time / length[:, None]
+    drift = random.uniform(1, 3, (len(length), 1, 1)) * np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=-1)
+    steps = random.standard_normal((*angle.shape, dimensions)) + drift[..., :dimensions]
+    return steps.cumsum(axis=1)
+
+
+def _stuck(random: np.random.Generator, length: np.ndarray, dimensions: int) -> np.ndarray:
+    """Diffusion that stands still from one third of the track to two thirds."""
+    steps = random.standard_normal((len(length), length.max(), dimensions))
+    share = np.arange(length.max()) / length[:, None]
+    steps[(share > 1 / 3) & (share < 2 / 3)] = 0
+    return steps.cumsum(axis=1)
+
+
+def _flagged(trained: artifact.Artifact, probability: Probability, position: np.ndarray, length: np.ndarray) -> float:
+    """Which share of tracks is taken for motion of none of the models."""
+    found = np.empty((len(length), len(trained.architecture.classes)))
+    for places, taken in inputs.grouped(trained.architecture, position, length):
+        found[places] = probability(taken)
+    return float((outcomes.unfamiliarity(found) > trained.metrics["val_threshold"]).mean())
+
+
+def main(
+    dimensions: Annotated[list[int], typer.Option(help="1, 2 or 3; as often as needed.")] = [1, 2, 3],  # noqa: B006
+    network: Annotated[str, typer.Option(help="{} is 1, 2 or 3.")] = "shipped/familiar-{}d",
+    count: Annotated[int, typer.Option(help="Tracks of each kind and range of lengths.")] = 1000,
+) -> None:
+    """Print a table for each number of dimensions: by length, the share of each kind that is flagged."""
+    flagged = []
+    for number in dimensions:
+        trained = artifact.load(artifact.at_hand(network.format(number)))
+        share = partial(_flagged, trained, classify.classifier(trained))
+        split = f"challenge-model-{number}d"
+        fill(STUDY.plan(split))
+        known = store.open(f"andi/{split}")
+        flagged.append(share(known["position"].values, known["length"].values))
+        rows = {}
+        for first, last in LENGTHS:
+            random = np.random.default_rng((number, first))
+            length = random.integers(first, last + 1, count)
+            noise = 0.05 * 30 ** random.random((count, 1)) * np.ones(number)
+            some = known.isel(sample=((known["length"] >= first) & (known["length"] <= last)).values)
+            row = {"the models'": share(some["position"].values, some["length"].values)}
+            for kind, name in enumerate(outcomes.STRANGERS):
+                seed = _SEED + 2**20 * first + np.arange(count)
+                row[name] = share(strangers.generate(seed, np.full(count, kind), noise, length), length)
+            for make in (_circling, _stuck):
+                position = make(random, length, number)
+                deviation = np.diff(position, axis=1).std(axis=1, keepdims=True)
+                position += noise[:, None] * deviation * random.standard_normal(position.shape)
+                row[make.__name__[1:]] = share(position, length)
+            rows[f"{first} to {last}"] = row
+        print(f"{trained.name}: flagged, by points; of all tracks of the models {flagged[-1]:.4f}")
+        print(pd.DataFrame(rows).T.to_string(float_format="%.3f"), flush=True)
+    print(f"flagged_of_the_models={max(flagged):.4f}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,69 @@
+"""The data sets at hand: which there are, what one is, and samples by what they were made with.
+
+python jobs/catalog.py list --kind patterns
+python jobs/catalog.py show gray_scott/scan
+python jobs/catalog.py search --kind patterns --class mu --where f=0.04:0.06 --output mu.csv
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from raypipe import catalog
+from raypipe.command import run, values
+from raypipe.errors import InputError, choice, make_folder_of
+
+_SHOWN = 20
+"""Samples that are printed."""
+
+
+def main(
+    what: Annotated[str, typer.Argument(help="list, show or search.")] = "list",
+    name: Annotated[str | None, typer.Argument(help="Of the data set to show.  [default: none]")] = None,
+    kind: Annotated[str | None, typer.Option(help="Of data sets: trajectories, patterns, predictions, …")] = None,
+    classes: Annotated[list[str] | None, typer.Option("--class", help="Of samples; as often as needed.")] = None,
+    where: Annotated[list[str] | None, typer.Option(help="name=value, or name=least:largest; as often.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Samples found as CSV.  [default: printed]")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """List data sets, show one, or search samples."""
+    choice("what to do", what, ("list", "show", "search"))
+    if (name is None) == (what == "show"):
+        raise InputError(f"catalog {what}{f' {name}' if name else ''}; expected a name after show, and only there")
+    if what == "search":
+        found = catalog.search(
+            kind, classes=classes, **{key: _range(one) for key, one in values(where, "--where").items()}
+        )
+        if output:
+            make_folder_of(output)
+            found.to_csv(output, index=False)
+        elif as_json:
+            print(found.to_json(orient="records"))
+        else:
+            print(found.head(_SHOWN).to_string(index=False))
+        if not as_json:
+            print(f"{len(found)} samples" + (f", written to {output}" if output else ""))
+        return
+    told = [catalog.describe(one) for one in ([name] if name else catalog.names(kind))]
+    if as_json:
+        print(json.dumps([one.model_dump() for one in told], indent=1))
+    elif name:
+        print(told[0].text())
+    else:
+        print("\n".join(f"{one.name:<40} {one.samples:>9} {one.about.get('title', '')}" for one in told))
+
+
+def _range(value: Any) -> Any:
+    if not isinstance(value, str) or ":" not in value:
+        return value
+    try:
+        least, most = map(float, value.split(":"))
+    except ValueError as error:
+        raise InputError(f"{value} of samples to search; expected a value, or least:largest") from error
+    return least, most
+
+
+if __name__ == "__main__":
+    run(main)

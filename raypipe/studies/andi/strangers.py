@@ -1,0 +1,104 @@
+"""Motion that none of the five models describes, so that a network can learn what it does not know.
+
+Confined motion (in a box, or held by a spring), directed motion (diffusion in a current), and switching between two
+diffusivities, as microscopes see them everywhere. How strong each is lies between what hardly shows in a track of so
+many points and what anyone sees; the scale of a track is not looked at.
+"""
+
+import math
+
+import numba
+import numpy as np
+
+from raypipe.studies.andi.draws import begin, normal, uniform
+
+_CONFINED = (1.0, 0.35)
+"""Half the width of a box, or the standard deviation in a spring's hold: from so many steps on, to so many times √T."""
+
+_DIRECTED = (4.0, 20.0)
+"""Drift in the whole track over what diffusion spreads in it, √T steps; of a step at most _FASTEST."""
+
+_FASTEST = 3.0
+
+_RATIO = (6.0, 100.0)
+"""Of the diffusivities between which a track switches."""
+
+_SWITCHES = (1.0, 8.0)
+"""T over the mean dwell time, which is exponentially distributed."""
+
+
+def generate(seed: np.ndarray, kind: np.ndarray, noise: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Make tracks.
+
+    Args:
+        seed: of each track, (n,), 0 … 2⁶³ − 1.
+        kind: indices in `outcomes.STRANGERS`, (n,).
+        noise: standard deviation of the localisation noise along each axis, in units of the displacements' standard
+            deviation, (n, dimensions).
+        length: positions of each track, (n,), 2 or more.
+
+    Returns:
+        Positions (n, max(length), dimensions), float64; after its length come zeros.
+    """
+    found = np.zeros((len(seed), int(length.max(initial=0)), noise.shape[1]))
+    _generate(seed.astype("uint64"), kind, noise, length, found)
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _between(state: np.ndarray, least: float, most: float) -> float:
+    """A number whose logarithm is uniform."""
+    return least * (max(most, least) / least) ** uniform(state)
+
+
+@numba.njit(cache=True, nogil=True)
+def _generate(seed: np.ndarray, kind: np.ndarray, noise: np.ndarray, length: np.ndarray, out: np.ndarray) -> None:
+    state = np.empty(4, "uint64")
+    for i in range(len(seed)):
+        begin(state, seed[i])
+        track = out[i, : length[i]]
+        if kind[i] == 0:
+            _confined(state, track)
+        elif kind[i] == 1:
+            _directed(state, track)
+        else:
+            _switching(state, track)
+        for axis in range(track.shape[1]):
+            sigma = noise[i, axis] * np.std(track[1:, axis] - track[:-1, axis])
+            for at in range(len(track)):
+                track[at, axis] += sigma * normal(state)
+
+
+@numba.njit(cache=True, nogil=True)
+def _confined(state: np.ndarray, out: np.ndarray) -> None:
+    size = _between(state, _CONFINED[0], _CONFINED[1] * math.sqrt(len(out)))
+    spring, kept = uniform(state) < 0.5, math.sqrt(1 - 1 / (1 + size * size))
+    for axis in range(out.shape[1]):
+        x = size * normal(state) if spring else size * (2 * uniform(state) - 1)
+        for at in range(len(out)):
+            out[at, axis] = x
+            x = kept * x + normal(state) if spring else x + normal(state)
+            while not spring and abs(x) > size:  # walls reflect
+                x = math.copysign(2 * size, x) - x
+
+
+@numba.njit(cache=True, nogil=True)
+def _directed(state: np.ndarray, out: np.ndarray) -> None:
+    dimensions = out.shape[1]
+    drift = np.array([normal(state) for _ in range(dimensions)])
+    drift *= min(_between(state, *_DIRECTED) / math.sqrt(len(out)), _FASTEST) / math.sqrt((drift * drift).sum())
+    for at in range(1, len(out)):
+        for axis in range(dimensions):
+            out[at, axis] = out[at - 1, axis] + drift[axis] + normal(state)
+
+
+@numba.njit(cache=True, nogil=True)
+def _switching(state: np.ndarray, out: np.ndarray) -> None:
+    deviation = math.sqrt(_between(state, *_RATIO))
+    dwell = len(out) / _between(state, *_SWITCHES)
+    fast, until = uniform(state) < 0.5, 0.0
+    for at in range(1, len(out)):
+        while until < at:
+            fast, until = not fast, until - dwell * math.log(1 - uniform(state))
+        for axis in range(out.shape[1]):
+            out[at, axis] = out[at - 1, axis] + (deviation if fast else 1.0) * normal(state)

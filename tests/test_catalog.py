@@ -1,0 +1,162 @@
+"""The catalogue: which data sets there are, what they are, and samples by what they were made with."""
+
+import importlib.util
+import json
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+from tiny_networks import random_network
+from without_ray import fill_here
+
+from raypipe import catalog, store
+from raypipe.command import call
+from raypipe.errors import InputError
+from raypipe.jobs import catalog as job
+from raypipe.networks import classify
+from raypipe.run import fill
+from raypipe.studies.andi import STUDY
+from raypipe.study import architecture
+
+
+def fill_and_mark(plan, **_):
+    fill_here(plan)
+    store.mark(plan.name, complete=True)
+
+
+@pytest.fixture
+def filled(store_root, monkeypatch):
+    """Two sets of trajectories, and what a network takes the second for."""
+    monkeypatch.setattr(classify, "fill", fill_and_mark)
+    for split, count in (("train-own", 20), ("val-own", 40)):
+        fill_and_mark(STUDY.plan(split, {"trajectories": count, "positions": 320}))
+    random_network(architecture("andi-study"))
+    classify.classify("andi-study", "val-own")
+    return store_root
+
+
+def test_names_and_kinds(filled):
+    sets, predictions = ["andi/train-own", "andi/val-own"], ["predictions/andi-study/val-own"]
+    assert catalog.names() == sets + predictions
+    assert catalog.names("trajectories") == sets
+    assert catalog.names("predictions") == predictions
+    assert catalog.names("walks") == []
+
+
+def test_a_description_says_what_there_is(filled):
+    found = catalog.describe("andi/val-own")
+    opened = catalog.open("andi/val-own")
+    assert found.samples == 40
+    assert found.fields["position"].dims == dict(opened.position.sizes)
+    assert found.fields["position"].chunks == opened.position.encoding["chunks"]
+    assert found.fields["exponent"].meaning == opened.exponent.attrs["long_name"]
+    assert found.seeds == (int(opened.seed.min()), int(opened.seed.max()))
+    assert found.bytes > 0
+    text = found.text()
+    assert "position (sample 40, time 320) float64" in text
+    assert "kind: trajectories" in text
+    with pytest.raises(InputError):
+        catalog.describe("andi/none")
+
+
+def test_samples_are_found_by_what_they_were_made_with(filled):
+    test = catalog.open("andi/val-own")
+    found = catalog.search("trajectories", classes=["lw"], exponent=(1.2, 1.8), data_sets=["andi/val-own"])
+    expected = np.flatnonzero((test.label == 3) & (test.exponent >= 1.2) & (test.exponent <= 1.8))
+    assert found["sample"].tolist() == expected.tolist()
+    assert (found["class"] == "lw").all()
+    np.testing.assert_array_equal(found["seed"], test.seed.values[expected])
+    everywhere = catalog.search("trajectories")
+    assert everywhere.groupby("data_set").size().to_dict() == {"andi/train-own": 20, "andi/val-own": 40}
+    level = float(test.noise[0])
+    assert catalog.search("trajectories", noise=level).shape[0] == sum(
+        int(np.isclose(catalog.open(one).noise, level).sum()) for one in ("andi/train-own", "andi/val-own")
+    )
+    some = catalog.search("trajectories", label=[0, 2])
+    assert set(some["class"]) == {"attm", "fbm"}
+
+
+def test_predictions_are_found_by_what_was_predicted(filled):
+    opened = catalog.open("predictions/andi-study/val-own")
+    name = str(opened["class"].values[int(opened["predicted"][0])])
+    found = catalog.search("predictions", classes=[name])
+    assert found["sample"].tolist() == np.flatnonzero(opened["predicted"] == opened["predicted"][0]).tolist()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"kind": "walks"}, "unknown kind of data sets 'walks'; choose one of predictions, trajectories"),
+        ({"classes": ["zeta"]}, "no data set looked into has zeta; there are attm, ctrw, exponent"),
+        ({"temperature": 3}, "no data set looked into has temperature; there are"),
+        ({"data_sets": ["andi/val"]}, "unknown data set 'andi/val'"),
+    ],
+)
+def test_what_there_is_not_is_told(filled, arguments, message):
+    with pytest.raises(InputError, match=message):
+        catalog.search(**arguments)
+
+
+def test_nothing_found_is_a_table_without_rows(filled):
+    assert catalog.search("trajectories", exponent=(5, 6)).empty
+    assert catalog.search("trajectories", exponent=(5, 6)).columns[:3].tolist() == ["data_set", "sample", "class"]
+
+
+def test_chunks_of_dask_are_whole_shards_and_without_dask_that_is_told(filled):
+    if importlib.util.find_spec("dask"):
+        assert catalog.open("andi/val-own", chunked=True).position.chunks[0] == (40,)
+    else:
+        with pytest.raises(InputError, match="install dask, or open andi/val-own without"):
+            catalog.open("andi/val-own", chunked=True)
+
+
+def said(capsys, *arguments):
+    call(job.main, list(arguments))
+    return capsys.readouterr().out
+
+
+def test_the_job_lists_shows_and_searches(filled, tmp_path, capsys):
+    listed = said(capsys, "list", "--kind", "trajectories")
+    assert [line.split()[:2] for line in listed.splitlines()] == [["andi/train-own", "20"], ["andi/val-own", "40"]]
+    assert said(capsys, "show", "andi/train-own").startswith("andi/train-own\n  kind: trajectories")
+    assert json.loads(said(capsys, "show", "andi/train-own", "--json"))[0]["samples"] == 20
+    flags = ["search", "--kind", "trajectories", "--class", "lw", "--where", "exponent=1.2:1.8"]
+    expected = catalog.search("trajectories", classes=["lw"], exponent=(1.2, 1.8))
+    assert said(capsys, *flags).splitlines()[-1] == f"{len(expected)} samples"
+    assert len(json.loads(said(capsys, *flags, "--json"))) == len(expected)
+    said(capsys, *flags, "--output", str(tmp_path / "lw.csv"))
+    assert pd.read_csv(tmp_path / "lw.csv")["seed"].tolist() == expected["seed"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["find"], "unknown what to do 'find'"),
+        (["show"], "expected a name after show"),
+        (["list", "andi/train-own"], "expected a name after show, and only there"),
+        (["search", "--where", "exponent=low:high"], "low:high of samples to search; expected a value, or"),
+    ],
+)
+def test_mistakes_of_the_job_are_told(filled, arguments, message):
+    with pytest.raises(InputError, match=message):
+        call(job.main, arguments)
+
+
+def test_what_is_made_by_a_checkout_says_by_which_commit(tmp_path, monkeypatch):
+    def git(*arguments):
+        own = ["-c", "user.name=n", "-c", "user.email=e", "-C", str(tmp_path)]
+        return subprocess.run(["git", *own, *arguments], check=True, capture_output=True, text=True).stdout.strip()
+
+    package = tmp_path / "raypipe"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    monkeypatch.setattr(fill.cluster, "PACKAGE", package)
+    assert fill._commit() == {}
+    git("init", "-q")
+    assert fill._commit() == {}  # it only lies below a checkout
+    git("add", ".")
+    git("commit", "-qm", "first")
+    assert fill._commit() == {"commit": git("rev-parse", "--short=12", "HEAD")}
+    (package / "__init__.py").write_text("changed")
+    assert fill._commit()["commit"].endswith("+")
