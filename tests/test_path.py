@@ -12,6 +12,7 @@ from raypipe.networks import checks, classify, explain, inputs, keras_model, pat
 from raypipe.networks.architecture import Architecture, stack
 from raypipe.networks.relevance import without_softmax
 from raypipe.studies.andi import STUDY
+from raypipe.studies.andi.diffusion import ANDI_MODELS
 from raypipe.studies.andi.tracks import networks, seen
 from raypipe.study import architecture
 
@@ -118,7 +119,9 @@ def test_a_network_of_tracks_is_explained_from_a_track_at_rest_on(here):
 
 def test_maps_of_tracks_of_one_length_are_checked(here):
     network = tracks_1d()
-    found = checks.check(network.name, "train-same", per_class=3)
-    assert found.curve["probability"].sel(removed=0).notnull().all()
+    found = checks.check(network.name, "train-same", per_class=20)
+    assert (found.maps["predicted"] == found.maps["label"]).all()
+    assert found.maps["class"].values.tolist() == list(ANDI_MODELS)
+    assert (found.curve["accuracy"].sel(removed=0) == 1).all()
     with pytest.raises(InputError, match="not finite: explain the network again, or samples of one length"):
-        checks.check(network.name, "train-mixed", per_class=3)
+        checks.check(network.name, "train-mixed", per_class=20)

@@ -67,22 +67,25 @@ def check(
     conserved = architecture.is_sequence or method in saliency.WITH_SCORE
     settings = explain.methods(architecture)[method]
     controls = [one for one in CONTROLS if one != "zero-biases" or (conserved and "epsilon" in settings)]
-    classify(network, split, workers=workers)
+    names = inputs.class_names(catalog.open(classify(network, split, workers=workers)))
+    # Where its classes are kinds of those of the samples, it is right if the kind is one of the sample's class.
+    kinds = inputs.kinds(architecture.classes, names)
     maps = {}
     for control in (None, *controls):
         made = explain.explain(network, split, method=method, per_class=per_class, control=control, workers=workers)
         found = catalog.open(made).load()
-        if not explain.has_other_labels(found):
-            # Of a class that the network never gets right a wrong one is explained.
-            found = found.isel(sample=found["predicted"].values == found["label"].values)
-        maps[control] = found
+        if kinds is not None:
+            predicted = found["predicted"].copy(data=kinds[found["predicted"].values])
+            found = found.drop_dims("class").assign_coords({"predicted": predicted, "class": list(names)})
+        # Of a class that the network never gets right a wrong one is explained.
+        maps[control] = found.isel(sample=found["predicted"].values == found["label"].values)
     probability, of = classifier(artifact.load(network)), study.find(architecture.study)
 
     def predict(values: np.ndarray) -> np.ndarray:
         said = np.empty((len(values), len(architecture.classes)), "float32")
         for places, taken in inputs.grouped(architecture, values, np.full(*values.shape[:2])):
             said[places] = probability(taken)
-        return said
+        return said if kinds is None else np.stack([said[:, kinds == one].sum(axis=1) for one in set(kinds)], axis=1)
 
     if architecture.is_sequence:
         curve = faithfulness.perturbation_curve(maps[None], predict, variable=of.seen.variable)

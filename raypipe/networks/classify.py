@@ -224,7 +224,7 @@ def check(architecture: Architecture, source: "xarray.Dataset", name: str) -> No
         problem is None
         and _has_labels(source)
         and not set(classes := inputs.class_names(source)) <= set(architecture.classes)
-        and not inputs.are_kinds(architecture.classes, classes)
+        and inputs.kinds(architecture.classes, classes) is None
     ):
         known = textwrap.shorten(" ".join(architecture.classes), _SHOWN, placeholder=" …")
         problem = f"has the classes {' '.join(classes)}, not only {known}"

@@ -279,7 +279,7 @@ def chosen(predictions: xr.Dataset, per_class: int, among: np.ndarray | None = N
 
 def has_other_labels(predictions: xr.Dataset) -> bool:
     """Whether the labels of what a network has predicted count other classes than its own."""
-    names = inputs.class_names(predictions) if "label" in predictions else ()
+    names = inputs.class_names(predictions)
     return bool(names) and not set(names) & set(predictions["class"].values.tolist())
 
 

@@ -277,13 +277,19 @@ def misfit(architecture: Architecture, data: "xarray.Dataset") -> str | None:
 
 
 def class_names(data: "xarray.Dataset") -> tuple[str, ...]:
-    """Names of the classes that the labels of a data set are numbers of; none if it does not say."""
-    return tuple(data["label"].attrs.get("flag_meanings", "").split())
+    """Names of the classes that the labels of a data set are numbers of; none if it does not say, or has no labels."""
+    return tuple(data["label"].attrs.get("flag_meanings", "").split()) if "label" in data else ()
 
 
-def are_kinds(of_network: Sequence[str], of_data: Sequence[str]) -> bool:
-    """Whether a network's classes are kinds of those of a data set, by their names: fbm_0.50 is one of fbm."""
-    return {name.partition("_")[0] for name in of_network} == set(of_data) != set(of_network)
+def kinds(of_network: Sequence[str], of_data: Sequence[str]) -> np.ndarray | None:
+    """Of which class of a data set each of a network's is a kind, as numbers, by their names: fbm_0.50 is one of fbm.
+
+    None if they are no kinds of the data set's classes.
+    """
+    wholes = [name.partition("_")[0] for name in of_network]
+    if set(wholes) != set(of_data) or set(of_data) == set(of_network):
+        return None
+    return np.array([list(of_data).index(one) for one in wholes])
 
 
 def job(name: str) -> str:
