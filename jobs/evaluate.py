@@ -14,7 +14,7 @@ import typer
 
 from raypipe import catalog, plot, study
 from raypipe.command import run
-from raypipe.errors import InputError, make_folder
+from raypipe.errors import make_folder
 from raypipe.networks import artifact, calibration
 from raypipe.networks.classify import classify, plan
 from raypipe.networks.evaluate import confused, evaluate, table
@@ -35,9 +35,8 @@ def main(
     make_folder(output)
     of = study.find(artifact.load(network).architecture.study)
     splits = list(dict.fromkeys(split.split(",")))
-    if unlabelled := [one for one in splits if one not in of.labelled]:
-        raise InputError(f"{unlabelled[0]!r} is no labelled split of {of.name}; choose from {','.join(of.labelled)}")
     for one in splits:
+        of.check(one, "labelled split", labelled=True)
         plan(network, one)  # which says what is wrong with any of them before the first is classified
     said = {one: catalog.open(classify(network, one, workers=workers)).load() for one in splits}
     evaluations = {one: evaluate(predictions, of.strata) for one, predictions in said.items()}

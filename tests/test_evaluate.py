@@ -150,7 +150,7 @@ def test_the_job_names_a_split_that_it_cannot_evaluate_before_it_classifies_any(
     tiny_data.write_patterns("val", 5)
     tiny_data.write_patterns("val2", 5)
     for split, message in (
-        ("val,scan", "error: 'scan' is no labelled split of gray_scott; choose from train,val,test,train2,val2"),
+        ("val,scan", "error: unknown labelled split 'scan'; choose one of train, val, test, train2, val2"),
         ("val,test", "error: there is no data set 'gray_scott/test'"),
         ("val,val2", "error: data set gray_scott/val2 has the classes"),
     ):
