@@ -10,7 +10,7 @@ import pytest
 from tiny_networks import random_network
 from without_ray import fill_here
 
-from raypipe import catalog, store
+from raypipe import catalog
 from raypipe.command import call
 from raypipe.errors import InputError
 from raypipe.jobs import catalog as job
@@ -20,17 +20,12 @@ from raypipe.studies.andi import STUDY
 from raypipe.study import architecture
 
 
-def fill_and_mark(plan, **_):
-    fill_here(plan)
-    store.mark(plan.name, complete=True)
-
-
 @pytest.fixture
 def filled(store_root, monkeypatch):
     """Two sets of trajectories, and what a network takes the second for."""
-    monkeypatch.setattr(classify, "fill", fill_and_mark)
+    monkeypatch.setattr(classify, "fill", fill_here)
     for split, count in (("train-own", 20), ("val-own", 40)):
-        fill_and_mark(STUDY.plan(split, {"trajectories": count, "positions": 320}))
+        fill_here(STUDY.plan(split, {"trajectories": count, "positions": 320}))
     random_network(architecture("andi-study"))
     classify.classify("andi-study", "val-own")
     return store_root

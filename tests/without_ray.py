@@ -19,6 +19,7 @@ def fill_here(plan: fill.Plan, *, workers: int | None = None, own: owner.Ownersh
         for shard in missing:
             result = worker(fill.row_of(plan, shard))
             assert not result["error"], result["error"] + result["traceback"]
+    store.mark(plan.name, complete=True)
 
 
 def job(name: str) -> Callable[..., None]:

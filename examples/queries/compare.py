@@ -1,0 +1,17 @@
+"""Two classifications of one scan: how often they agree, and what the one takes the other's classes for.
+
+python examples/queries/compare.py predictions/pattern-2d/scan predictions/shipped/pattern-2d-second/scan
+"""
+
+import sys
+
+import pandas as pd
+
+from raypipe import catalog
+
+one, other = (catalog.search("predictions", data_sets=[name]) for name in sys.argv[1:])
+same = one["class"].to_numpy() == other["class"].to_numpy()
+print(f"the same class for {same.sum()} of {len(same)} samples, {same.mean():.1%}")
+table = pd.crosstab(one["class"], other["class"].to_numpy(), rownames=[sys.argv[1]], colnames=[sys.argv[2]])
+print(table.to_string())
+one[~same].assign(other=other["class"][~same]).to_csv("differences.csv", index=False)

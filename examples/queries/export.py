@@ -1,0 +1,21 @@
+"""A class of a labelled data set as a NetCDF file and as a NumPy file, for programs that read neither Zarr nor names.
+
+python examples/queries/export.py gray_scott/train mu
+"""
+
+import sys
+
+import numpy as np
+
+from raypipe import catalog
+
+source, name = sys.argv[1:]
+samples = catalog.search(classes=[name], data_sets=[source])["sample"].to_numpy()
+data = catalog.open(source).isel(sample=samples).load()
+plain = {key: value for key, value in data.attrs.items() if isinstance(value, str | int | float)}
+data.attrs = plain  # NetCDF has no nested attributes
+for variable in data.variables.values():
+    variable.attrs = {key: value for key, value in variable.attrs.items() if isinstance(value, str | int | float)}
+data.to_netcdf(f"{name}.nc", engine="scipy")
+np.savez(f"{name}.npz", **{str(key): one.values for key, one in data.variables.items()})
+print(f"{len(samples)} samples in {name}.nc and {name}.npz")
