@@ -50,7 +50,7 @@ def _flagged(trained: artifact.Artifact, probability: Probability, position: np.
     found = np.empty((len(length), len(trained.architecture.classes)))
     for places, taken in inputs.grouped(trained.architecture, position, length):
         found[places] = probability(taken)
-    return float((outcomes.unfamiliarity(found) > trained.metrics["val_threshold"]).mean())
+    return float(outcomes.is_flagged(outcomes.unfamiliarity(found), length, trained.metrics).mean())
 
 
 def main(

@@ -32,8 +32,9 @@ RESERVED = ("predictions", "relevance", "saliency", "refined", "features", "nove
 """What no study may be called: first parts of the names of what is made of data sets."""
 
 
-Measures = Callable[[np.ndarray, np.ndarray], dict[str, float]]
-"""From what a network says of samples, (n, class), and their classes (n,), to figures by name."""
+Measures = Callable[[np.ndarray, np.ndarray, np.ndarray], dict[str, float]]
+"""From what a network says of samples, (n, class), their classes (n,), and the first size of what it sees of each (n,),
+such as a length, to figures by name."""
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,8 @@ def random_networks(*dimensions, threshold=0.0):
     """Of tracks, and of familiar ones, of which all are taken for such that are not if the threshold is 0."""
     for number in dimensions:
         random_network(networks.NETWORKS[number - 1])
-        random_network(networks.FAMILIAR[number - 1], val_threshold=threshold)
+        limits = {f"val_threshold/{most}": threshold for most in outcomes.TIMES}
+        random_network(networks.FAMILIAR[number - 1], **limits)
 
 
 def made(file, **more):

@@ -141,8 +141,10 @@ def test_who_meets_a_model_never_is_never_told_of_it():
 
 def test_measures_of_perfect_and_of_blind_outputs():
     labels = np.arange(140)
-    assert outcomes.measures(np.eye(140) * 100, labels) == pytest.approx({"model_accuracy": 1, "exponent_error": 0})
-    blind = outcomes.measures(np.zeros((140, 140)), labels)
+    assert outcomes.measures(np.eye(140) * 100, labels, labels) == pytest.approx(
+        {"model_accuracy": 1, "exponent_error": 0}
+    )
+    blind = outcomes.measures(np.zeros((140, 140)), labels, labels)
     assert blind["model_accuracy"] < 0.4
     assert 0.3 < blind["exponent_error"] < 0.6
 
@@ -208,16 +210,22 @@ def test_strangers_depend_on_their_seeds_alone():
 
 
 def test_measures_of_familiar_tracks():
+    assert set(outcomes.TIMES) < set(seen.SIZES.tolist())
     labels = np.repeat([0, 1, 2, 3], 100)
     outputs = np.zeros((400, 4))
     outputs[:, 0] = np.where(labels == 0, np.linspace(0, 5, 400) * 4, -5)
     outputs[300:, 0] = 20
-    found = outcomes.familiar_measures(outputs, labels)
+    times = np.where(np.arange(400) % 2, 16, 1000)
+    outputs[:100][times[:100] == 16] /= 10  # of short ones less is known
+    found = outcomes.familiar_measures(outputs, labels, times)
     assert found["flagged/confined"] == found["flagged/directed"] == 1
     assert found["flagged/switching"] == 0
-    unfamiliar = outcomes.unfamiliarity(outcomes._softmax(outputs))
-    assert (unfamiliar[labels == 0] > found["threshold"]).mean() == pytest.approx(outcomes.FLAGGED)
-    assert outcomes.familiar_measures(outputs[100:], labels[100:]) == {}
+    assert found["threshold/16"] > found["threshold/1000"]
+    metrics = {f"val_threshold/{most}": found.get(f"threshold/{most}", 1.0) for most in outcomes.TIMES}
+    flagged = outcomes.is_flagged(outcomes.unfamiliarity(outcomes._softmax(outputs)), times + 1, metrics)
+    for of_times in (16, 1000):
+        assert flagged[(labels == 0) & (times == of_times)].mean() == pytest.approx(outcomes.FLAGGED, abs=0.02)
+    assert "threshold/16" not in outcomes.familiar_measures(outputs[100:], labels[100:], times[100:])
 
 
 @settings(max_examples=50)

@@ -133,7 +133,7 @@ def at_hand(network: str) -> str:
     Raises:
         InputError: if the file cannot be read, or has no trained network.
     """
-    if network.startswith(f"{SHIPPED}/") and not exists(network):
+    if network.startswith(f"{SHIPPED}/"):
         _ship(network)
     if not network.endswith(ENDING):
         return network
@@ -149,11 +149,13 @@ def at_hand(network: str) -> str:
 
 
 def _ship(network: str) -> None:
-    """Copy a network that comes with raypipe under the root of the store."""
+    """Copy a network that comes with raypipe under the root of the store, unless it is there; an older one goes."""
     known = sorted(file.stem for file in _FOLDER.glob(f"*{ENDING}"))
     name = choice("network that comes with raypipe", network.removeprefix(f"{SHIPPED}/"), known)
     file = _FOLDER / f"{name}{ENDING}"
-    save(replace(_checked(file.read_bytes(), str(file)), series=SHIPPED))
+    packed = _packed(replace(_checked(file.read_bytes(), str(file)), series=SHIPPED))
+    if objects.find(path(network)) != packed:
+        objects.put(path(network), packed)
 
 
 def names() -> list[str]:
@@ -178,6 +180,10 @@ def sound(damaged: dict[str, str] | None = None) -> list[Artifact]:
 
 def save(artifact: Artifact) -> None:
     """Write the artifact under its name, in one piece."""
+    objects.put(path(artifact.name), _packed(artifact))
+
+
+def _packed(artifact: Artifact) -> bytes:
     documents = {
         "architecture": _ARCHITECTURE.dump_python(artifact.architecture, mode="json"),
         "history": artifact.history,
@@ -185,7 +191,7 @@ def save(artifact: Artifact) -> None:
         "provenance": artifact.provenance,
         "series": artifact.series,
     }
-    objects.put(path(artifact.name), pack(artifact.weights, documents))
+    return pack(artifact.weights, documents)
 
 
 def load(name: str) -> Artifact:

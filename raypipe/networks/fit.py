@@ -91,13 +91,13 @@ class Fit:
     def _validated(self, samples: Samples | Fresh) -> dict[str, float]:
         """Loss, accuracy and the recall of each class, or what the study measures."""
         said = [
-            (self._model.predict_on_batch(part.inputs), part.labels)
+            (self._model.predict_on_batch(part.inputs), part.labels, np.full(part.count, part.inputs.shape[1]))
             for part in samples.parts(None, _VALIDATION_BATCH, 0)
         ]
-        outputs, labels = (np.concatenate(some) for some in zip(*said, strict=True))
+        outputs, labels, sizes = (np.concatenate(some) for some in zip(*said, strict=True))
         right = outputs.argmax(axis=-1) == labels
         if self._measures:
-            figures = {f"val_{name}": value for name, value in self._measures(outputs, labels).items()}
+            figures = {f"val_{name}": value for name, value in self._measures(outputs, labels, sizes).items()}
         else:
             figures = {
                 f"val_recall/{name}": float(right[labels == label].mean())

@@ -5,6 +5,7 @@ probability of a model is then a sum over its exponents, that of an exponent one
 often which of them is met, corrects all by that, see `reweighted`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,9 @@ STRANGERS = ("confined", "directed", "switching")
 
 FLAGGED = 0.05
 """Share of the models' own tracks that are taken for none of them."""
+
+TIMES = (16, 32, 64, 152, 336, 1000)
+"""Steps up to which tracks share what they are flagged by, of those to which they are filled up, see `seen.SIZES`."""
 
 _OF_LEVEL = (EXPONENT[:, None].round(2) == LEVELS).astype("float64")
 _OF_MODEL = (MODEL[:, None] == np.arange(len(ANDI_MODELS))).astype("float64")
@@ -100,20 +104,35 @@ def unfamiliarity(probability: np.ndarray) -> np.ndarray:
     return found
 
 
-def familiar_measures(outputs: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Of logits (n, class) and true classes: the unfamiliarity that FLAGGED of the models' tracks exceed.
+def familiar_measures(outputs: np.ndarray, labels: np.ndarray, times: np.ndarray) -> dict[str, float]:
+    """What unfamiliarity FLAGGED of the models' tracks exceed, and the share of STRANGERS that exceeds it.
 
-    And, as `flagged/<kind>`, the share of each kind of STRANGERS that exceeds it.
+    Args:
+        outputs: logits, (n, class).
+        labels: true classes, (n,), 0 of the models' tracks.
+        times: those to which the tracks are filled up, (n,).
+
+    Returns:
+        By TIMES `threshold/<times>`, as tracks are the harder to tell the shorter they are; `flagged/<kind>`.
     """
-    found = unfamiliarity(_softmax(outputs))
-    if not (labels == 0).any():
-        return {}
-    threshold = float(np.quantile(found[labels == 0], 1 - FLAGGED))
-    shares = {"threshold": threshold}
+    found, at = unfamiliarity(_softmax(outputs)), np.searchsorted(TIMES, times)
+    figures, exceeds = {}, np.zeros(len(found), bool)
+    for number, most in enumerate(TIMES):
+        known = found[(at == number) & (labels == 0)]
+        if len(known):
+            figures[f"threshold/{most}"] = limit = float(np.quantile(known, 1 - FLAGGED))
+            exceeds[at == number] = found[at == number] > limit
     for kind, name in enumerate(STRANGERS, start=1):
         if (labels == kind).any():
-            shares[f"flagged/{name}"] = float((found[labels == kind] > threshold).mean())
-    return shares
+            figures[f"flagged/{name}"] = float(exceeds[labels == kind].mean())
+    return figures
+
+
+def is_flagged(found: np.ndarray, points: np.ndarray, metrics: Mapping[str, float]) -> np.ndarray:
+    """Whether tracks of so many points and of this unfamiliarity are of none of the models, by a network's metrics."""
+    limits = np.array([metrics[f"val_threshold/{most}"] for most in TIMES])
+    flagged: np.ndarray = found > limits[np.searchsorted(TIMES, points - 1)]
+    return flagged
 
 
 def _softmax(outputs: np.ndarray) -> np.ndarray:
@@ -122,7 +141,7 @@ def _softmax(outputs: np.ndarray) -> np.ndarray:
     return found
 
 
-def measures(outputs: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+def measures(outputs: np.ndarray, labels: np.ndarray, _: np.ndarray) -> dict[str, float]:
     """Of logits (n, class) and true classes: share of models named rightly, and mean absolute error of the exponent."""
     said = outcome(_softmax(outputs))
     return {

@@ -1,6 +1,6 @@
 """What networks say of tracks, as tables: a row per track."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +43,7 @@ def classified(data_set: str, dimensions: int, networks: Sequence[str], workers:
     """
     trained = [artifact.at_hand(one) for one in networks]
     models, familiar = (store.open(classify.classify_all(one, data_set, workers=workers)) for one in trained)
-    return table(models, familiar, dimensions, artifact.load(trained[1]).metrics["val_threshold"])
+    return table(models, familiar, dimensions, artifact.load(trained[1]).metrics)
 
 
 def explained(data_set: str, network: str, numbers: Sequence[int], workers: int | None = None) -> xr.Dataset:
@@ -52,14 +52,14 @@ def explained(data_set: str, network: str, numbers: Sequence[int], workers: int 
     return store.open(explain.explain(artifact.at_hand(network), split, samples=numbers, workers=workers))
 
 
-def table(predictions: xr.Dataset, familiar: xr.Dataset, dimensions: int, threshold: float) -> pd.DataFrame:
+def table(predictions: xr.Dataset, familiar: xr.Dataset, dimensions: int, metrics: Mapping[str, float]) -> pd.DataFrame:
     """A row per track: what is known of it, the probabilities of the models, the exponent with its interval, a word.
 
     Args:
         predictions: of a network of tracks for a data set that `collect` has planned.
         familiar: of a network that tells familiar tracks from others.
         dimensions: of the tracks.
-        threshold: a track of more unfamiliarity, see `outcomes.unfamiliarity`, is of none of the models.
+        metrics: of that network, which say what unfamiliarity flags a track, see `outcomes.is_flagged`.
 
     Returns:
         `file`, `track`, `dimensions`, what `collect` keeps of a track, `model`, the most probable, or NONE, `attm` to
@@ -76,15 +76,14 @@ def table(predictions: xr.Dataset, familiar: xr.Dataset, dimensions: int, thresh
     ]
     probability = np.concatenate([one.probability for one in said])
     unfamiliar = outcomes.unfamiliarity(familiar["probability"].values)
-    found["model"] = np.where(unfamiliar > threshold, NONE, np.array(ANDI_MODELS)[probability.argmax(axis=1)])
+    flagged = outcomes.is_flagged(unfamiliar, familiar["length"].values, metrics)
+    found["model"] = np.where(flagged, NONE, np.array(ANDI_MODELS)[probability.argmax(axis=1)])
     found[list(ANDI_MODELS)] = probability.round(4)
     for column, values in {"exponent": "exponent", "exponent_low": "low", "exponent_high": "high"}.items():
         found[column] = np.concatenate([getattr(one, values) for one in said]).round(3)
     found["unfamiliar"] = unfamiliar.round(4)
     kind = np.array(outcomes.STRANGERS)[familiar["probability"].values[:, 1:].argmax(axis=1)]
-    found["warnings"] = _warnings(
-        found, np.where(unfamiliar > threshold, np.char.add("like motion that is ", kind), "")
-    )
+    found["warnings"] = _warnings(found, np.where(flagged, np.char.add("like motion that is ", kind), ""))
     return found
 
 
