@@ -68,15 +68,23 @@ def runtime_env(name: str | None) -> dict[str, Any]:
     """
     if name in (None, "cluster"):
         return {}
-    # raypipe's own are found by name, since each node has its copy of this package; of others, relative, where a copy
-    # of the file is in the working directory of workers; else where it is on this node.
-    file, folder = lock(str(name)).resolve(), cluster.working_folder()
-    seen = file.relative_to(folder) if folder and file.is_relative_to(folder) else file
-    which = str(name) if name in ISOLATED else shlex.quote(str(seen))
+    which = shlex.quote(_on_nodes(str(name)))
     # Ray's agent on the node has bash run this, and adds the file of Ray that makes a process a worker: from there
     # follows the node's own Python, which may lie elsewhere than the driver's.
     script = f'exec "${{0%/lib*/python*}}/bin/python" -m raypipe.run.enter {which} "$0" "$@"'
     return {"py_executable": shlex.join(["bash", "-c", script])}
+
+
+def _on_nodes(name: str) -> str:
+    """What an environment is called on other nodes.
+
+    raypipe's own are found by name, since each node has its copy of this package; of others, relative, where a copy of
+    the file is in the working directory of workers; else where it is on this node.
+    """
+    if name in ISOLATED:
+        return name
+    file, folder = lock(name).resolve(), cluster.working_folder()
+    return str(file.relative_to(folder) if folder and file.is_relative_to(folder) else file)
 
 
 def versions(name: str | None, packages: tuple[str, ...]) -> dict[str, str]:
@@ -115,6 +123,49 @@ class Inspector:
         return {"python": platform.python_version(), **versions(None, packages)}
 
 
+def require(name: str) -> None:
+    """Make sure that the other nodes of the cluster have an isolated environment: workers there must not wait for it.
+
+    Raises:
+        InputError: if one does not have it; the message says what makes it there.
+    """
+    import ray
+    import ray.exceptions
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    if name == "cluster":
+        return
+    here = ray.get_runtime_context().get_node_id()
+    nodes = [one for one in ray.nodes() if one["Alive"] and one["NodeID"] != here]
+    others = {one["NodeID"]: one["NodeManagerAddress"] for one in nodes}
+    which, ask = _on_nodes(name), ray.remote(num_cpus=0, max_retries=0)(_fault)
+    asked = {
+        node: ask.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(which)
+        for node in others
+    }
+    for node, answer in asked.items():
+        try:
+            fault = ray.get(answer)
+        except ray.exceptions.RayError:  # it has gone meanwhile
+            continue
+        if fault:
+            make = shlex.join(["python", "-m", "raypipe.run.environments", which])
+            raise InputError(
+                f"the node {others[node]} does not have the environment {name!r} ({fault}); make it there, with a "
+                f"network: {make}"
+            )
+
+
+def _fault(which: str) -> str:
+    """Why this node does not have an environment, in a line; empty if it has."""
+    run = subprocess.run(
+        [*command(LOCKS / f"{which}.txt" if which in ISOLATED else which, *QUIET), "python", "-c", "pass"],
+        capture_output=True,
+        text=True,
+    )
+    return " ".join(run.stderr.split())[:200] if run.returncode else ""
+
+
 def warm(name: str) -> None:
     """Make an isolated environment on this node, unless it is there, so that workers start without a network.
 
@@ -134,5 +185,5 @@ def warm(name: str) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    for isolated in ISOLATED:
-        warm(isolated)
+    for wanted in sys.argv[1:] or ISOLATED:
+        warm(wanted)

@@ -18,12 +18,14 @@ def join(plan: Plan) -> None:
     """Join the cluster, in which a plan's workers can run.
 
     Raises:
-        InputError: if there is none, or no node of it has room for a worker.
+        InputError: if there is none, no node of it has room for a worker, or one lacks the workers' environment.
     """
     if plan.environment:
         environments.warm(plan.environment)
     cluster.connect()
     cluster.require({"CPU": 1}, f"each worker of {plan.name}")
+    if plan.environment:
+        environments.require(plan.environment)
 
 
 def room() -> int:
