@@ -69,6 +69,26 @@ def of_data_set(of: study.Study, name: str, settings: Settings | None = None) ->
             yield from (part for part in _parts(picture, one, settings or {}) if isinstance(part, Picture))
 
 
+def named(of: study.Study, name: str) -> dict[str, study.Picture]:
+    """The pictures that a study has of one complete data set, by the names of their functions: phase-diagram, …"""
+    there = [one for one in stores() if one.name == name]
+    found = [picture for picture in of.pictures if _matching(picture, of, there)]
+    return {picture.function.__name__.replace("_", "-"): picture for picture in found}
+
+
+def figures(picture: study.Picture, name: str, settings: Settings | None = None) -> list[Figure]:
+    """The figures of a picture of a data set.
+
+    Raises:
+        InputError: if there is no such setting, or the picture cannot be drawn.
+    """
+    if unknown := set(settings or {}) - set(picture.settings):
+        known = ", ".join(picture.settings) or "none"
+        raise InputError(f"{', '.join(sorted(unknown))} is no setting of this picture; possible: {known}")
+    (of,) = (one for one in stores() if one.name == name)
+    return [part.figure for part in _parts(picture, of, settings or {}) if isinstance(part, Picture)]
+
+
 def sections(of: study.Study, there: Iterable[Store], settings: Settings) -> Iterator[Section]:
     """The pictures of a study as sections of the report; where one cannot be drawn it says why, and the rest goes on.
 

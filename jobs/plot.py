@@ -1,0 +1,42 @@
+"""One figure for a paper, as PDF, SVG or PNG: vectors where there are lines and letters.
+
+    python jobs/plot.py phase-diagram predictions/shipped/pattern-2d-second/scan --output phases.pdf
+    python jobs/plot.py montage predictions/pattern-2d/scan --set montage_class=kappa --output kappa.pdf
+    python jobs/plot.py confusion predictions/andi-study/test --output confusion.svg
+    python jobs/plot.py history shipped/pattern-2d --output history.pdf
+    python jobs/plot.py grid results/andi_grid.csv --output grid.pdf
+
+Whatever a study draws of a data set can be had so; a wrong name lists what there is. Colours are those that every kind
+of vision tells apart.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from raypipe.command import Settings, run, values
+from raypipe.errors import choice, make_folder_of
+from raypipe.report.figures import figure
+
+ENDINGS = (".pdf", ".svg", ".png")
+
+
+def main(
+    what: Annotated[str, typer.Argument(help="phase-diagram, montage, confusion, relevance, history, grid, …")],
+    name: Annotated[str, typer.Argument(help="Of the data set; of a network for its history, a table for a grid.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write, .pdf, .svg or .png.")] = Path(
+        "figure.pdf"
+    ),
+    dots: Annotated[int, typer.Option(help="Per inch, of what is no vector.")] = 300,
+    settings: Settings = None,
+) -> None:
+    """Draw one figure into a file."""
+    choice("ending of the file", output.suffix, ENDINGS)
+    make_folder_of(output)
+    figure(what, name, values(settings)).savefig(output, dpi=dots)
+    print(output)
+
+
+if __name__ == "__main__":
+    run(main)

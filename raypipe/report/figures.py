@@ -1,0 +1,64 @@
+"""Single figures by name, for a paper: those of networks, and those that a study has of its data sets."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from raypipe import catalog, plot, study
+from raypipe.errors import InputError, choice
+from raypipe.networks import artifact
+from raypipe.networks.evaluate import evaluate
+from raypipe.networks.grid_table import read_grid_table
+from raypipe.plot.classes import class_names
+from raypipe.report import pictures
+from raypipe.report.holdings import stores
+
+
+def _history(name: str) -> Figure:
+    """Loss and accuracy of a network after each epoch."""
+    return plot.training_history(artifact.load(artifact.at_hand(name)).history)
+
+
+def _confusion(name: str) -> Figure:
+    """What a network takes the samples of each class for, by the name of its predictions."""
+    predictions = catalog.open(name).load()
+    return plot.confusion_matrix(evaluate(predictions)["confusion"].values, class_names(predictions))
+
+
+def _grid(name: str) -> Figure:
+    """Accuracies over a grid of networks, by the table of it."""
+    grid = (study.chosen() or next(one for one in study.all_studies() if one.grid)).grid
+    if grid is None:
+        raise InputError("the study has no grid; name another with --study")
+    return plot.grid_heat_map(read_grid_table(grid, Path(name)), grid)
+
+
+OF_NETWORKS: Mapping[str, Callable[[str], Figure]] = {"history": _history, "confusion": _confusion, "grid": _grid}
+"""Figures that all studies share, by their names."""
+
+
+def figure(what: str, name: str, settings: Mapping[str, Any] | None = None) -> Figure:
+    """A figure.
+
+    Args:
+        what: one of OF_NETWORKS, or the name of a function that draws a picture of the study, such as phase-diagram.
+        name: of a network for its history, of the file of a table for a grid, else of a complete data set.
+        settings: what to set, see `study.Picture`.
+
+    Raises:
+        InputError: if there is no such network, data set or figure of it, or no such setting.
+    """
+    if what in OF_NETWORKS:
+        if settings:
+            raise InputError(f"{', '.join(settings)} of {what}, of which nothing can be set")
+        return OF_NETWORKS[what](name)
+    of = {one.name: one for one in stores() if one.complete}
+    known = pictures.named(study.find(of[choice("data set", name, list(of))].study), name)
+    if what not in known:
+        raise InputError(f"no figure {what} of {name}; there are {', '.join([*OF_NETWORKS, *known])}")
+    found = pictures.figures(known[what], name, settings)
+    if not found:
+        raise InputError(f"of {name} nothing is to be seen as {what}; raypipe report tells why")
+    return found[0]

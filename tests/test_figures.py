@@ -1,0 +1,64 @@
+"""Single figures for a paper, by the job that draws them."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from test_queries import SCANS, data, made  # noqa: F401
+
+from raypipe import catalog
+from raypipe.command import call
+from raypipe.errors import InputError
+from raypipe.jobs import plot
+
+GRID = str(Path(__file__).parent.parent / "results" / "andi_grid.csv")
+STARTS = {".pdf": b"%PDF", ".svg": b"<?xml", ".png": b"\x89PNG"}
+
+
+@pytest.mark.parametrize(
+    ("what", "name", "ending"),
+    [
+        ("history", "shipped/andi-study", ".pdf"),
+        ("confusion", "predictions/shipped/andi-study/train-own", ".svg"),
+        ("phase-diagram", SCANS[1], ".pdf"),
+        ("montage", SCANS[1], ".png"),
+        ("class-gallery", "gray_scott/train", ".pdf"),
+        ("grid", GRID, ".pdf"),
+    ],
+)
+def test_a_figure_is_a_file_of_its_kind(data, tmp_path, what, name, ending):  # noqa: F811
+    file = tmp_path / f"figure{ending}"
+    call(plot.main, [what, name, "--output", str(file)])
+    assert file.read_bytes().startswith(STARTS[ending])
+    assert file.stat().st_size > 5000
+    if ending == ".png":
+        assert Image.open(file).info["dpi"][0] == pytest.approx(300, abs=1)
+
+
+def test_what_is_set_is_drawn(data, tmp_path):  # noqa: F811
+    scan = catalog.open(SCANS[1])
+    patterned = sorted(set(scan["class"].values[scan["predicted"].values]) - {"l", "h"})
+    drawn = set()
+    for name in patterned[:2]:
+        file = tmp_path / f"{name}.svg"
+        call(plot.main, ["montage", SCANS[1], "--set", f"montage_class={name}", "-o", str(file)])
+        drawn.add(file.read_text().partition("<defs>")[2])
+    assert len(drawn) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["phases", SCANS[1]], f"no figure phases of {SCANS[1]}; there are history, confusion, grid, phase-diagram"),
+        (["montage", "predictions/none/scan"], "unknown data set 'predictions/none/scan'"),
+        (["montage", SCANS[1], "--set", "colour=red"], "colour is no setting of this picture; possible: montage_class"),
+        (["history", "shipped/andi-study", "--set", "colour=red"], "colour of history, of which nothing can be set"),
+        (["montage", SCANS[1], "--output", "x.gif"], "unknown ending of the file '.gif'"),
+        (["grid", "none.csv"], "cannot read none.csv as a table"),
+    ],
+)
+def test_mistakes_are_told(data, tmp_path, monkeypatch, arguments, message):  # noqa: F811
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=message):
+        call(plot.main, arguments)
+    assert not list(tmp_path.iterdir())
