@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -26,13 +27,21 @@ try:
     environments.require("andi")
 except InputError as error:
     print(error)
+nodes.shutdown()
 """
 
 
 def test_a_node_without_an_environment_is_told(tmp_path):
-    environment = {**os.environ, "RAY_AUTH_MODE": "disabled"}
     command = [sys.executable, "-c", PROGRAM, str(tmp_path / "empty")]
-    run = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    # Ray notes there where it was started, for whoever comes next; and its sockets want short names.
+    with tempfile.TemporaryDirectory(prefix="r") as folder:
+        environment = {
+            **os.environ,
+            "RAY_AUTH_MODE": "disabled",
+            "RAY_TMPDIR": folder,
+            "RAY_raylet_start_wait_time_s": "120",
+        }
+        run = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
     assert "both have it" in run.stdout, run.stderr
     assert "does not have the environment 'andi' (" in run.stdout
     assert "make it there, with a network: python -m raypipe.run.environments" in run.stdout
