@@ -7,11 +7,13 @@ import pandas as pd
 import pytest
 from test_tracks_files import table, walk
 from tiny_networks import random_network
+from without_ray import fill_here
 
 from raypipe import catalog, store
 from raypipe.command import call
 from raypipe.errors import InputError
 from raypipe.jobs import classify_tracks, score_tracks
+from raypipe.networks import classify, explain
 from raypipe.studies.andi.diffusion import ANDI_MODELS
 from raypipe.studies.andi.tracks import collect, networks, outcomes, page, results, scores, seen
 
@@ -22,6 +24,13 @@ EXAMPLE = Path(__file__).parent.parent / "examples" / "tracks.csv"
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """All is made in this process: that workers make the same the first test shows."""
+    for module in (classify, explain, classify_tracks):
+        monkeypatch.setattr(module, "fill", fill_here)
 
 
 def job(*arguments):
@@ -97,7 +106,7 @@ def test_the_network_that_comes_along_names_the_tracks_of_the_example(folder, ra
     assert found["exponent"].between(0, 2.05).all()
 
 
-def test_tracks_that_are_of_no_model_are_not_named(folder, ray_cluster):
+def test_tracks_that_are_of_no_model_are_not_named(folder, here):
     random_networks(2)
     table(4).to_csv("cells.csv", index=False)
     job("cells.csv")
@@ -110,7 +119,7 @@ def test_tracks_that_are_of_no_model_are_not_named(folder, ray_cluster):
     assert page.shares(found).set_index("model")["share"].tolist() == [0, 0, 0, 0, 0, 1]
 
 
-def test_tracks_of_several_dimensions_go_through_several_networks(folder, ray_cluster):
+def test_tracks_of_several_dimensions_go_through_several_networks(folder, here):
     random_networks(1, 2, 3, threshold=1.0)
     lines = [";".join(map(str, [d, *walk(d, 30, d).T.ravel()])) for d in (1, 2, 3, 2)]
     (folder / "task.txt").write_text("\n".join(lines))
@@ -123,7 +132,7 @@ def test_tracks_of_several_dimensions_go_through_several_networks(folder, ray_cl
     ]
 
 
-def test_a_network_of_other_dimensions_is_refused(folder, ray_cluster):
+def test_a_network_of_other_dimensions_is_refused(folder, here):
     random_networks(1, 2)
     table().to_csv("cells.csv", index=False)
     with pytest.raises(InputError, match="tracks in 2 dimensions, not 1: network tracks-1d cannot classify it"):
@@ -148,7 +157,7 @@ def test_mistakes_are_told(folder, arguments, message):
     assert not (folder / "store" / "andi").exists()
 
 
-def test_other_files_of_the_same_name_are_told(folder, ray_cluster):
+def test_other_files_of_the_same_name_are_told(folder, here):
     random_networks(2)
     table().to_csv("cells.csv", index=False)
     job("cells.csv")
