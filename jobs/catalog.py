@@ -2,6 +2,7 @@
 
 python jobs/catalog.py list --kind patterns
 python jobs/catalog.py show gray_scott/scan
+python jobs/catalog.py show shipped/tracks-2d                  # a network that comes along
 python jobs/catalog.py search --kind patterns --class mu --where f=0.04:0.06 --output mu.csv
 """
 
@@ -21,7 +22,7 @@ _SHOWN = 20
 
 def main(
     what: Annotated[str, typer.Argument(help="list, show or search.")] = "list",
-    name: Annotated[str | None, typer.Argument(help="Of the data set to show.  [default: none]")] = None,
+    name: Annotated[str | None, typer.Argument(help="Of the data set or network to show.  [default: none]")] = None,
     kind: Annotated[str | None, typer.Option(help="Of data sets: trajectories, patterns, predictions, …")] = None,
     classes: Annotated[list[str] | None, typer.Option("--class", help="Of samples; as often as needed.")] = None,
     where: Annotated[list[str] | None, typer.Option(help="name=value, or name=least:largest; as often.")] = None,
@@ -45,6 +46,10 @@ def main(
             print(found.head(_SHOWN).to_string(index=False))
         if not as_json:
             print(f"{len(found)} samples" + (f", written to {output}" if output else ""))
+        return
+    networks = {one.name: one for one in catalog.cards("network")}
+    if name in networks:
+        print(json.dumps([networks[name].model_dump()], indent=1) if as_json else networks[name].text())
         return
     told = [catalog.describe(one) for one in ([name] if name else catalog.names(kind))]
     if as_json:

@@ -57,6 +57,10 @@ class Card(BaseModel):
         """What a store of this data set says of itself."""
         return self.model_dump(exclude={"name"})
 
+    def text(self) -> str:
+        """In lines."""
+        return "\n".join([self.name, *(f"  {key}: {value}" for key, value in self.attributes().items())])
+
 
 class Field(BaseModel):
     """An array of a data set: its dimensions with their sizes, how it is stored, and what it is."""
@@ -108,13 +112,14 @@ class Description(BaseModel):
         return "\n".join([*lines, "  by " + ", ".join(f"{name} {value}" for name, value in self.provenance.items())])
 
 
-def cards() -> tuple[Card, ...]:
-    """All cards of data_catalog/, by name.
+def cards(kind: str | None = None) -> tuple[Card, ...]:
+    """All cards of data_catalog/, by name, or those of a kind, such as "network".
 
     Raises:
         InputError: if a file there is none.
     """
-    return tuple(_card(file) for file in sorted(DATA_CATALOG.glob("*/*.toml")))
+    found = (_card(file) for file in sorted(DATA_CATALOG.glob("*/*.toml")))
+    return tuple(one for one in found if kind in (None, one.kind))
 
 
 def _card(file: Path) -> Card:
@@ -127,13 +132,13 @@ def _card(file: Path) -> Card:
 
 
 def card(name: str) -> Card:
-    """Card of a data set.
+    """Card of a data set, or of a network that comes along.
 
     Raises:
         InputError: if there is none of that name.
     """
     by_name = {one.name: one for one in cards()}
-    return by_name[choice("data set", name, tuple(by_name))]
+    return by_name[choice("name of a card", name, tuple(by_name))]
 
 
 def names(kind: str | None = None) -> list[str]:

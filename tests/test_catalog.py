@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -122,6 +123,13 @@ def test_the_job_lists_shows_and_searches(filled, tmp_path, capsys):
     assert len(json.loads(said(capsys, *flags, "--json"))) == len(expected)
     said(capsys, *flags, "--output", str(tmp_path / "lw.csv"))
     assert pd.read_csv(tmp_path / "lw.csv")["seed"].tolist() == expected["seed"].tolist()
+
+
+def test_each_network_that_comes_along_has_a_card(filled, capsys):
+    folder = Path(__file__).parent.parent / "results" / "networks"
+    assert {one.name for one in catalog.cards("network")} == {f"shipped/{file.stem}" for file in folder.iterdir()}
+    assert said(capsys, "show", "shipped/tracks-2d") == catalog.card("shipped/tracks-2d").text() + "\n"
+    assert json.loads(said(capsys, "show", "shipped/tracks-2d", "--json"))[0]["licence"] == "MIT"
 
 
 @pytest.mark.parametrize(
