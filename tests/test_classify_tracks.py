@@ -175,6 +175,7 @@ def test_many_parts_have_the_same_tracks(folder, monkeypatch):
     expected = positions(whole)
     names = whole.coordinates["track"].values
     monkeypatch.setattr(collect, "_PART_BYTES", 10_000)
+    monkeypatch.setattr(collect, "_SHARD_TRACKS", 5)  # so that a part has several groups of rows
     monkeypatch.setattr("raypipe.studies.andi.tracks.files._PIECE", 100)
     told, (plan,) = collect.collect([folder / "cells.csv"], "many", made(folder / "cells.csv"))
     assert len(plan.parameters["parts"]) > 3
