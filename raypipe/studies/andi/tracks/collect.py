@@ -215,7 +215,7 @@ def _ordered(source: Source, file: Path, told: Told, gaps: str, step: float | No
         axes = axes_used(pd.concat(extents))
         found: float | None = step
         for part in sorted(Path(folder).iterdir()):
-            points = pyarrow.parquet.read_table(part).to_pandas()
+            points = pyarrow.parquet.read_table(part, read_dictionary=["track"]).to_pandas()
             found = told.step = found or frame_step(points)
             yield order(points, found, axes, gaps)
 
