@@ -14,7 +14,7 @@ import typer
 from raypipe import store
 from raypipe.command import run
 from raypipe.errors import InputError
-from raypipe.report.status import made_from, size
+from raypipe.report.status import made_from
 
 
 def main(
@@ -22,7 +22,7 @@ def main(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Remove a store; nothing brings it back but the job that made it."""
-    print(f"{name}: {store.plan_of(name).samples} samples, {size(name) / 1e6:.1f} MB, in {store.location(name)}")
+    print(f"{name}: {store.plan_of(name).samples} samples, {store.size(name) / 1e6:.1f} MB, in {store.location(name)}")
     for other in made_from(name):
         print(f"{other} was made from it, and stays")
     if not yes:

@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict
 
 from raypipe import store
 from raypipe.errors import InputError, choice, one_line
-from raypipe.store import objects
 
 if TYPE_CHECKING:
     import pandas
@@ -202,7 +201,7 @@ def describe(name: str) -> Description:
         name=name,
         about={"kind": _kind(name), **about},
         samples=plan.samples,
-        bytes=objects.size(f"{name}.zarr") + objects.size(f"{name}.ledger"),
+        bytes=store.size(name),
         location=store.location(name),
         created=plan.created,
         fields=fields,

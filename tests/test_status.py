@@ -14,7 +14,7 @@ from without_ray import fill_here, job
 from raypipe import command, store
 from raypipe.errors import InputError
 from raypipe.networks import classify
-from raypipe.report.status import made_from, size, status
+from raypipe.report.status import made_from, status
 from raypipe.store import objects
 from raypipe.study import architecture
 
@@ -69,7 +69,7 @@ def test_removing(classified, store_root, capsys):
     assert made_from("gray_scott/val") == [PREDICTIONS]
     assert remove("gray_scott/val") == 2
     said = capsys.readouterr()
-    assert f"gray_scott/val: 15 samples, {size('gray_scott/val') / 1e6:.1f} MB" in said.out
+    assert f"gray_scott/val: 15 samples, {store.size('gray_scott/val') / 1e6:.1f} MB" in said.out
     assert f"{PREDICTIONS} was made from it, and stays" in said.out
     assert "is not removed without being asked for at a terminal; say --yes" in said.err
     assert remove("gray_scott/val", "--yes") == 0

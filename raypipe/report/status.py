@@ -49,11 +49,6 @@ def status() -> Iterator[Status]:
         yield Status(name, "", "damaged", of="raypipe verify tells more")
 
 
-def size(name: str) -> int:
-    """Bytes of a store."""
-    return objects.size(f"{name}.zarr") + objects.size(f"{name}.ledger")
-
-
 def made_from(name: str) -> list[str]:
     """Names of the stores that were made from one, and of the networks that were trained on it."""
     made = [
@@ -75,7 +70,7 @@ def _store(one: Store) -> Status:
         kind=one.product or "data",
         state=_state(one),
         samples=one.samples,
-        size=size(one.name),
+        size=store.size(one.name),
         seconds=sum(line.seconds for line in lines),
         created=store.plan_of(one.name).created,
         of=_origin(one),

@@ -16,6 +16,7 @@ from raypipe.store.creation import (
     mark,
     missing,
     plan_of,
+    size,
 )
 from raypipe.store.documents import Shard, StoredPlan
 from raypipe.store.failures import failed, failure, forget_failure, record_failure
@@ -56,6 +57,7 @@ __all__ = [
     "plan_of",
     "record_failure",
     "remove",
+    "size",
     "stored_parameters",
     "verify",
     "write_shard",

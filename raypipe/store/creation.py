@@ -280,6 +280,11 @@ def is_marked_complete(name: str) -> bool:
     return attributes(name).get("status") == COMPLETE
 
 
+def size(name: str) -> int:
+    """Bytes of a store, with its ledger."""
+    return objects.size(f"{name}.zarr") + objects.size(f"{name}.ledger")
+
+
 def attributes(name: str) -> dict[str, Any]:
     """What a store says of itself."""
     found: dict[str, Any] = group_of(name, read_plan(name))["attributes"]
