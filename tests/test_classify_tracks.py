@@ -132,6 +132,14 @@ def test_tracks_of_several_dimensions_go_through_several_networks(folder, here):
     ]
 
 
+def test_a_network_of_something_else_is_refused(folder, here):
+    random_networks(2)
+    table().to_csv("cells.csv", index=False)
+    for network, familiar, wrong in (("tracks-2d",) * 3, ("familiar-2d",) * 3):
+        with pytest.raises(InputError, match=f"network {wrong} has other classes than .*-2d; choose one that has the"):
+            call(classify_tracks.main, ["cells.csv", "--network", network, "--familiar", familiar])
+
+
 def test_a_network_of_other_dimensions_is_refused(folder, here):
     random_networks(1, 2)
     table().to_csv("cells.csv", index=False)

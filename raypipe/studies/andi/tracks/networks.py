@@ -74,7 +74,5 @@ def _network(name: str, dimensions: int, classes: tuple[str, ...], widths: tuple
 NETWORKS = tuple(_network("tracks", dimensions, outcomes.CLASSES, _WIDTHS) for dimensions in (1, 2, 3))
 """By the number of dimensions: `tracks-1d` to `tracks-3d`."""
 
-FAMILIAR = tuple(
-    _network("familiar", dimensions, ("familiar", *outcomes.STRANGERS), _NARROW) for dimensions in (1, 2, 3)
-)
+FAMILIAR = tuple(_network("familiar", dimensions, outcomes.FAMILIAR_CLASSES, _NARROW) for dimensions in (1, 2, 3))
 """Those that tell tracks of the five models from `strangers`: `familiar-1d` to `familiar-3d`."""

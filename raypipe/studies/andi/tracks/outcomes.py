@@ -37,6 +37,9 @@ LEVELS = np.round(np.arange(1, 41) * STEP, 2)
 STRANGERS = ("confined", "directed", "switching")
 """Motion that is none of the models', by which networks learn what they do not know."""
 
+FAMILIAR_CLASSES = ("familiar", *STRANGERS)
+"""What these networks tell apart."""
+
 FLAGGED = 0.05
 """Share of the models' own tracks that are taken for none of them."""
 

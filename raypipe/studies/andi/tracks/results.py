@@ -39,9 +39,16 @@ def classified(data_set: str, dimensions: int, networks: Sequence[str], workers:
         workers: at most so many worker processes.
 
     Raises:
-        InputError: if a network is not trained, or is one for other tracks.
+        InputError: if a network is not trained, or is one for other tracks, or for something else.
     """
     trained = [artifact.at_hand(one) for one in networks]
+    for name, kind, classes in zip(
+        trained, ("tracks", "familiar"), (outcomes.CLASSES, outcomes.FAMILIAR_CLASSES), strict=True
+    ):
+        if artifact.load(name).architecture.classes != classes:
+            raise InputError(
+                f"network {name} has other classes than {kind}-{dimensions}d; choose one that has the same"
+            )
     models, familiar = (store.open(classify.classify_all(one, data_set, workers=workers)) for one in trained)
     return table(models, familiar, dimensions, artifact.load(trained[1]).metrics)
 
