@@ -11,24 +11,26 @@ Two data sets, as the job has two ways:
 
 test: the job's shards are calls of `challenge_theory_dataset`, so that function is the peer, called for as many
 trajectories with the shards' seeds, when all values must be those of the store, else nothing is printed; and in one
-call for 10 000, which joins ever longer arrays. The last line has the faster of the two, and this data set, as here
-the values are the same to the last bit.
+call for 10 000, which joins ever longer arrays. The faster of the two counts.
 
 train: the job makes trajectory after trajectory, each of its own seed, and none in vain. The peer are the package's
 own functions with the same numbers of trajectories, for a shard at a time: `create_dataset`, then the challenge's
 scaling and noise for the whole array. (`challenge_theory_dataset` makes half as many again as it returns.)
+
+Then the job with raypipe's own generator makes OWN times as many. The last line has its ratios to both peers, the line
+before that those of `test`, where the values are the same to the last bit.
 """
 
 import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, median
-from typing import Annotated
+from typing import Annotated, Any
 
 import measure
 import numpy as np
@@ -39,9 +41,12 @@ from raypipe import store
 from raypipe.command import run
 from raypipe.run import environments
 from raypipe.store import Plan, objects
-from raypipe.studies.andi import trajectory_sets
+from raypipe.studies.andi import own_trajectories, trajectory_sets
 
 AT_ONCE = 10_000
+OWN = 20
+"""Times as many trajectories as by the package, as they are made so much faster."""
+
 WAYS = {"train": "recipe", "test": "challenge"}
 Process = subprocess.Popen[str]
 
@@ -94,6 +99,20 @@ def plan_of(split: str, trajectories: int) -> Plan:
     return replace(trajectory_sets.trajectories(split, trajectories), compute=f"andi_package:{WAYS[split]}")
 
 
+def own_plan(trajectories: int) -> Plan:
+    """The plan of as many trajectories of train, and OWN times more, by raypipe's own generator."""
+    plan = trajectory_sets.trajectories("train", OWN * trajectories, generator="raypipe")
+    return replace(plan, compute="trajectories:own")
+
+
+def own(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
+    """What computes them, in a worker that tells when it is ready: with its code compiled."""
+    compute = own_trajectories.compute(parameters)
+    compute({"seed": np.arange(5), "label": np.arange(5)})
+    measure.leave_mark(parameters["marks"])
+    return compute
+
+
 def calls_of(plan: Plan) -> list[tuple[int, int]]:
     """Seed and number of trajectories of each shard."""
     bounds = [plan.bounds(shard) for shard in range(plan.shards)]
@@ -123,6 +142,7 @@ def main(
     plain: dict[tuple[str, int], list[float]] = {(split, number): [] for split in WAYS for number in (1, 2)}
     at_once: list[float] = []
     filled: dict[tuple[str, int], list[Filled]] = {(split, number): [] for split in WAYS for number in (1, 2)}
+    by_own: dict[int, list[Filled]] = {1: [], 2: []}
     with tempfile.TemporaryDirectory() as temporary, plain_package(2) as processes:
         folder = Path(temporary)
         os.environ[objects.ROOT_VARIABLE] = str(folder / "store")
@@ -135,9 +155,21 @@ def main(
                     filled[split, number].append(time_fill(plan, number, folder))
                     if split == "test":
                         check_same(plan, filled[split, number][-1].name, checksums)
+            for number in (1, 2):
+                by_own[number].append(time_fill(own_plan(trajectories), number, folder))
             at_once.append(time_plain(processes[:1], WAYS["test"], [(0, AT_ONCE)])[0] * trajectories / AT_ONCE)
     ray.shutdown()
     report(trajectories, plain, at_once, filled)
+    peers = {"train": median(plain["train", 1]), "test": min(median(plain["test", 1]), median(at_once))}
+    report_own(trajectories, peers, by_own)
+
+
+def report_own(trajectories: int, peers: Mapping[str, float], filled: Mapping[int, Sequence[Filled]]) -> None:
+    """Print how fast the job is with raypipe's own generator, and its ratios to the package in one process."""
+    seconds = {number: median(one.seconds for one in runs) / OWN for number, runs in filled.items()}
+    rates = ", ".join(f"{trajectories / one:.0f}/s by {number}" for number, one in seconds.items())
+    print(f"by raypipe's own generator: {rates}; {OWN * trajectories} trajectories")
+    print(" ".join(f"own_{n}_to_{way}={peers[way] / seconds[n]:.1f}" for way in peers for n in seconds))
 
 
 def report(
