@@ -7,7 +7,7 @@ catalog.search(kind="walks", classes=["drifting"], speed=(0.4, 0.6))
 """
 
 import tomllib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,15 +143,16 @@ def card(name: str) -> Card:
 def names(kind: str | None = None) -> list[str]:
     """Names of the data sets under the root that are complete: all, or those of a kind."""
     complete = [name for name in store.list_names() if store.is_marked_complete(name)]
-    return [name for name in complete if kind in (None, _kind(name))]
+    return [name for name in complete if kind is None or _kind(name, store.attributes(name)) == kind]
 
 
-def _kind(name: str) -> str:
+def _kind(name: str, attributes: Mapping[Any, Any]) -> str:
     first = name.partition("/")[0]
     if first == PREDICTIONS:
         return first
-    told: Any = store.attributes(name).get("kind")
-    return str(told or next((one.kind for one in cards() if one.name.partition("/")[0] == first), first))
+    return str(
+        attributes.get("kind") or next((one.kind for one in cards() if one.name.partition("/")[0] == first), first)
+    )
 
 
 def open(name: str, *, partial: bool = False, chunked: bool = False) -> "xarray.Dataset":
@@ -199,7 +200,7 @@ def describe(name: str) -> Description:
     seeds = opened["seed"].values if "seed" in opened and opened.sizes["sample"] else None
     return Description(
         name=name,
-        about={"kind": _kind(name), **about},
+        about={"kind": _kind(name, opened.attrs), **about},
         samples=plan.samples,
         bytes=store.size(name),
         location=store.location(name),
@@ -238,7 +239,7 @@ def search(
 
     at_hand = names(kind)
     if kind is not None and not at_hand:
-        choice("kind of data sets", kind, sorted({_kind(one) for one in names()}))
+        choice("kind of data sets", kind, sorted({_kind(one, store.attributes(one)) for one in names()}))
     chosen = at_hand if data_sets is None else [choice("data set", one, at_hand) for one in data_sets]
     known: set[str] = set()
     found = [one for name in chosen if (one := _matching(name, classes, values, known)) is not None]

@@ -96,7 +96,10 @@ def data_names(architecture: Architecture, settings: Settings | None = None) -> 
         train, validation = settings.train_split or train, settings.validation_split or validation
     of = study.find(architecture.study)
     for split, what in ((train, "training split"), (validation, "validation split")):
-        _ = of.maker if split == FRESH else of.check(split, what, labelled=True)
+        if split == FRESH:
+            of.maker  # noqa: B018 – which says so if there is none
+        else:
+            of.check(split, what, labelled=True)
     return f"{of.name}/{train}", f"{of.name}/{validation}"
 
 

@@ -55,10 +55,11 @@ def figure(what: str, name: str, settings: Mapping[str, Any] | None = None) -> F
             raise InputError(f"{', '.join(settings)} of {what}, of which nothing can be set")
         return OF_NETWORKS[what](name)
     of = {one.name: one for one in stores() if one.complete}
-    known = pictures.named(study.find(of[choice("data set", name, list(of))].study), name)
+    data_set = of[choice("data set", name, list(of))]
+    known = pictures.named(study.find(data_set.study), data_set)
     if what not in known:
         raise InputError(f"no figure {what} of {name}; there are {', '.join([*OF_NETWORKS, *known])}")
-    found = pictures.figures(known[what], name, settings)
+    found = pictures.figures(known[what], data_set, settings)
     if not found:
         raise InputError(f"of {name} nothing is to be seen as {what}; raypipe report tells why")
     return found[0]

@@ -69,24 +69,20 @@ def of_data_set(of: study.Study, name: str, settings: Settings | None = None) ->
             yield from (part for part in _parts(picture, one, settings or {}) if isinstance(part, Picture))
 
 
-def named(of: study.Study, name: str) -> dict[str, study.Picture]:
+def named(of: study.Study, data_set: Store) -> dict[str, study.Picture]:
     """The pictures that a study has of one complete data set, by the names of their functions: phase-diagram, …"""
-    there = [one for one in stores() if one.name == name]
-    found = [picture for picture in of.pictures if _matching(picture, of, there)]
+    found = [picture for picture in of.pictures if _matching(picture, of, [data_set])]
     return {picture.function.__name__.replace("_", "-"): picture for picture in found}
 
 
-def figures(picture: study.Picture, name: str, settings: Settings | None = None) -> list[Figure]:
+def figures(picture: study.Picture, data_set: Store, settings: Settings | None = None) -> list[Figure]:
     """The figures of a picture of a data set.
 
     Raises:
         InputError: if there is no such setting, or the picture cannot be drawn.
     """
-    if unknown := set(settings or {}) - set(picture.settings):
-        known = ", ".join(picture.settings) or "none"
-        raise InputError(f"{', '.join(sorted(unknown))} is no setting of this picture; possible: {known}")
-    (of,) = (one for one in stores() if one.name == name)
-    return [part.figure for part in _parts(picture, of, settings or {}) if isinstance(part, Picture)]
+    _refuse_others(settings or {}, picture.settings, "this picture")
+    return [part.figure for part in _parts(picture, data_set, settings or {}) if isinstance(part, Picture)]
 
 
 def sections(of: study.Study, there: Iterable[Store], settings: Settings) -> Iterator[Section]:
@@ -122,10 +118,13 @@ def check(studies: Iterable[study.Study], settings: Settings) -> None:
     """
     if settings:
         possible = {name for of in studies for picture in of.pictures for name in picture.settings}
-        for name in settings:
-            if name not in possible:
-                known = ", ".join(sorted(possible)) or "none"
-                raise InputError(f"{name} is no setting of these pictures; possible: {known}")
+        _refuse_others(settings, sorted(possible), "these pictures")
+
+
+def _refuse_others(settings: Settings, possible: Iterable[str], of: str) -> None:
+    for name in settings:
+        if name not in possible:
+            raise InputError(f"{name} is no setting of {of}; possible: {', '.join(possible) or 'none'}")
 
 
 def _matching(picture: study.Picture, of: study.Study, there: Iterable[Store]) -> list[Store]:

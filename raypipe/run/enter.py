@@ -6,6 +6,5 @@ import sys
 from raypipe.run import environments
 
 if __name__ == "__main__":
-    name, *worker = sys.argv[1:]
-    file = environments.lock(name) if name in environments.ISOLATED else name
-    os.execv(sys.executable, [*environments.command(file, *environments.QUIET), *worker])
+    which, *worker = sys.argv[1:]
+    os.execv(sys.executable, [*environments.command(environments.file_of(which), *environments.QUIET), *worker])

@@ -30,6 +30,8 @@ ISOLATED = tuple(sorted(file.stem for file in LOCKS.glob("*.txt") if file.stem !
 RECORDED_PACKAGES = ("numpy", "scipy", "numba", "tensorflow", "keras", "zarr", "ray")
 """Packages whose versions are kept with what they made, beside those that an isolated environment was made for."""
 
+_CHECK = ("python", "-c", "pass")
+
 QUIET = ("--offline", "--quiet")
 """How uv is to run workers: `warm` has fetched everything, and none should wait for, or fail without, a network."""
 
@@ -85,6 +87,11 @@ def _on_nodes(name: str) -> str:
         return name
     file, folder = lock(name).resolve(), cluster.working_folder()
     return str(file.relative_to(folder) if folder and file.is_relative_to(folder) else file)
+
+
+def file_of(which: str) -> str:
+    """On a node, the lock file of the environment that `_on_nodes` calls so."""
+    return str(lock(which)) if which in ISOLATED else which
 
 
 def versions(name: str | None, packages: tuple[str, ...]) -> dict[str, str]:
@@ -158,11 +165,7 @@ def require(name: str) -> None:
 
 def _fault(which: str) -> str:
     """Why this node does not have an environment, in a line; empty if it has."""
-    run = subprocess.run(
-        [*command(LOCKS / f"{which}.txt" if which in ISOLATED else which, *QUIET), "python", "-c", "pass"],
-        capture_output=True,
-        text=True,
-    )
+    run = subprocess.run([*command(file_of(which), *QUIET), *_CHECK], capture_output=True, text=True)
     return " ".join(run.stderr.split())[:200] if run.returncode else ""
 
 
@@ -172,11 +175,11 @@ def warm(name: str) -> None:
     Raises:
         InputError: if the environment cannot be made.
     """
-    file, check = lock(name), ["python", "-c", "pass"]
-    if not subprocess.run([*command(file, *QUIET), *check], capture_output=True).returncode:
+    file = lock(name)
+    if not _fault(str(file)):
         return
     logging.getLogger(__name__).info("making the environment %s, which takes a minute once", name)
-    if subprocess.run([*command(file, "--compile-bytecode"), *check]).returncode:
+    if subprocess.run([*command(file, "--compile-bytecode"), *_CHECK]).returncode:
         raise InputError(
             f"the environment {name!r} could not be made from {file}; see uv's message above, check the network, and "
             "try again"

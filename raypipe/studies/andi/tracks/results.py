@@ -41,16 +41,15 @@ def classified(data_set: str, dimensions: int, networks: Sequence[str], workers:
     Raises:
         InputError: if a network is not trained, or is one for other tracks, or for something else.
     """
-    trained = [artifact.at_hand(one) for one in networks]
-    for name, kind, classes in zip(
-        trained, ("tracks", "familiar"), (outcomes.CLASSES, outcomes.FAMILIAR_CLASSES), strict=True
-    ):
-        if artifact.load(name).architecture.classes != classes:
+    trained = [artifact.load(artifact.at_hand(one)) for one in networks]
+    kinds = {"tracks": outcomes.CLASSES, "familiar": outcomes.FAMILIAR_CLASSES}
+    for one, (kind, classes) in zip(trained, kinds.items(), strict=True):
+        if one.architecture.classes != classes:
             raise InputError(
-                f"network {name} has other classes than {kind}-{dimensions}d; choose one that has the same"
+                f"network {one.name} has other classes than {kind}-{dimensions}d; choose one that has the same"
             )
-    models, familiar = (store.open(classify.classify_all(one, data_set, workers=workers)) for one in trained)
-    return table(models, familiar, dimensions, artifact.load(trained[1]).metrics)
+    models, familiar = (store.open(classify.classify_all(one.name, data_set, workers=workers)) for one in trained)
+    return table(models, familiar, dimensions, trained[1].metrics)
 
 
 def explained(data_set: str, network: str, numbers: Sequence[int], workers: int | None = None) -> xr.Dataset:
