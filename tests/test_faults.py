@@ -111,7 +111,10 @@ def test_want_of_memory_on_a_node_is_told_and_the_next_run_completes(tmp_path):
 
 
 def test_a_driver_that_is_killed_is_continued(tmp_path, store_root):
-    """Killed while a shard is under way and others are finished: these are not made again."""
+    """Killed while a shard is under way and others are finished: these are not made again.
+
+    Which ones is Ray's: a worker takes what is queued for it in any order, and so may begin with the one that waits.
+    """
     import ray
 
     trigger, mark, calls = tmp_path / "trigger", tmp_path / "mark", tmp_path / "calls"
@@ -120,18 +123,21 @@ def test_a_driver_that_is_killed_is_continued(tmp_path, store_root):
     of = {"at": 9, "mark": str(mark), "while_exists": str(trigger), "calls": str(calls), "compute": "scripted:waiting"}
     process = driver({"address": ray.get_runtime_context().gcs_address}, of)
     try:
-        wait_for(lambda: mark.exists() and len(store.finished("tests/squares")) == 3)
+        wait_for(lambda: process.poll() is not None or (mark.exists() and store.finished("tests/squares")))
+        assert process.poll() is None, process.communicate()
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         trigger.unlink()
-    with pytest.raises(InputError, match="has 3 of 4 shards"):
-        catalog.open("tests/squares")
-    made = {path.name.partition("-")[0] for path in calls.iterdir()}
     before = {path: path.stat().st_mtime_ns for path in store_root.glob("tests/squares.ledger/00000[012].json")}
+    made = {int(path.name.partition("-")[0]) // 3 for path in calls.iterdir()}
+    with pytest.raises(InputError, match=r"has [123] of 4 shards"):
+        catalog.open("tests/squares")
     fill(plan(**of))
     check_squares()
-    assert made >= {"0", "3", "6"}
+    assert before
+    assert made >= {int(path.stem) for path in before}
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
@@ -165,7 +171,6 @@ def test_a_disk_that_is_full_is_told_and_the_next_run_completes(tmp_path, monkey
 
 
 def test_a_store_that_becomes_read_only_is_told_and_the_next_run_completes(tmp_path, monkeypatch):
-    # The last shard is the one that waits: behind any other Ray may queue one for the same worker.
     disk, mark, trigger = tmp_path / "disk", tmp_path / "mark", tmp_path / "trigger"
     trigger.touch()
     with small_disk(disk, 1):
@@ -174,7 +179,7 @@ def test_a_store_that_becomes_read_only_is_told_and_the_next_run_completes(tmp_p
 
         def take_away():
             try:
-                wait_for(lambda: mark.exists() and len(store.finished("tests/squares")) == 3)
+                wait_for(lambda: mark.exists() and store.finished("tests/squares"))
                 # A file that was just put in place may be open for a moment more: the disk is busy until then.
                 wait_for(lambda: not subprocess.run(["mount", "-o", "remount,ro", disk], check=False).returncode)
             finally:
@@ -186,7 +191,9 @@ def test_a_store_that_becomes_read_only_is_told_and_the_next_run_completes(tmp_p
             fill(held)
         taker.join()
         subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
-        assert store.missing("tests/squares") == [3]
+        missing = store.missing("tests/squares")
+        assert 3 in missing
+        assert len(missing) < 4
         fill(held)
         check_squares()
 
