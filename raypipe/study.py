@@ -190,6 +190,11 @@ class Study:
         notes: by stratum, what to know of some of its values, for pictures of the metrics.
         pictures: what `draw` and the report draw, in the order of the report.
         kind: what its samples are, in a word, such as "orbits", by which `catalog.search` finds them.
+        axes: parameters of its scans in the order in which they become axes, the horizontal one first; by default that
+            of their names.
+        class_colours: by the name of a class its colour; by default as many that differ as there are classes.
+        takes_files: the job that takes files of one's own, with a flag `--output` for a table beside which it writes a
+            page, such as "classify_orbits"; none if there is no such job.
     """
 
     name: str
@@ -205,6 +210,9 @@ class Study:
     notes: Mapping[str, Mapping[float, str]] = field(default_factory=dict)
     pictures: tuple[Picture, ...] = ()
     kind: str = "samples"
+    axes: tuple[str, ...] = ()
+    class_colours: Mapping[str, str] = field(default_factory=dict)
+    takes_files: str = ""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.-]*", self.name) or self.name in RESERVED:

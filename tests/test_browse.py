@@ -74,7 +74,7 @@ class Window:
 def told(said, sample):
     one = said.isel(sample=sample)
     name = symbol(tables.PATTERN_CLASSES_SECOND[int(one.predicted)])
-    return f"f = {one.f:g}, k = {one.k:g}, seed = {one.seed.item()}: {name}, {'50.0%' if sample % 2 else '90.0%'}"
+    return f"k = {one.k:g}, f = {one.f:g}, seed = {one.seed.item()}: {name}, {'50.0%' if sample % 2 else '90.0%'}"
 
 
 def test_a_click_on_a_cell_tells_what_is_there_and_shows_it_and_elsewhere_nothing(said):

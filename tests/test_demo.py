@@ -47,6 +47,7 @@ def test_every_job_that_makes_data_is_shown(demo):
         "check_relevance",
         "refine_scan",
         "browse_scan",
+        "explore",
         "tabulate_networks",
         "status",
         "remove",

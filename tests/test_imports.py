@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "novelty": {"errors", "store", "study", "values", "networks", "run"},
     "plot": {"errors", "store", "study", "values"},
     "report": {"errors", "store", "catalog", "study", "networks", "values", "plot"},
+    "explorer": {"errors", "store", "catalog", "study", "values", "networks", "run", "repair", "plot", "report"},
     "studies": {"errors", "plan", "store", "catalog", "study", "values", "networks", "plot", "report"},
     "repair": {"errors", "store", "study", "run", "networks", "refine", "novelty"},
     "command": {"errors", "modules", "study"},
@@ -50,6 +51,7 @@ WITHOUT_RAY = {
     "studies",
     "plot",
     "report",
+    "explorer",
 }
 WITHOUT_RAY_FILES = {"networks/keras_model.py", "networks/inputs.py", "networks/evaluate.py", "networks/ranking.py"}
 WITHOUT_RAY_FILES |= {"refine/plane.py", "refine/agreement.py"}
@@ -67,6 +69,7 @@ WITHOUT_TENSORFLOW = {
     "studies",
     "plot",
     "report",
+    "explorer",
     "run",
 }
 
@@ -159,6 +162,7 @@ def test_importing_the_package_loads_nothing_heavy():
         "raypipe.networks.artifact",
         "raypipe.networks.grid_file",
         "raypipe.networks.effects",
+        "raypipe.explorer.work",
     ):
         run = subprocess.run(
             [sys.executable, "-c", f"import {modules}; {heavy}"], capture_output=True, text=True, check=True

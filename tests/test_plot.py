@@ -21,7 +21,7 @@ from raypipe.studies import andi, gray_scott
 from raypipe.studies.andi import diffusion
 from raypipe.studies.andi.pictures import relevance
 from raypipe.studies.gray_scott import pictures, tables
-from raypipe.studies.gray_scott.pictures.colours import CLASS_COLOURS
+from raypipe.studies.gray_scott.colours import CLASS_COLOURS
 
 
 def texts(figure):

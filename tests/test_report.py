@@ -26,7 +26,7 @@ from raypipe.plot.classes import symbol
 from raypipe.store import documents, objects
 from raypipe.studies.andi import diffusion
 from raypipe.studies.gray_scott import tables
-from raypipe.studies.gray_scott.pictures.colours import CLASS_COLOURS
+from raypipe.studies.gray_scott.colours import CLASS_COLOURS
 from raypipe.study import architecture
 
 OF_PATTERNS = (

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from raypipe.plot.classes import class_names, symbol
+from raypipe.plot.sequences import draw_sequence
 from raypipe.plot.style import BLUE, RED, new_figure, styled
 from raypipe.study import Sample
 
@@ -90,13 +91,13 @@ def confused_samples(
 
 def drawing(sample: Sample) -> Callable[[Axes, xr.Dataset], None]:
     """How a sample is drawn in axes: in the study's way, or as it is."""
-    return sample.drawing or (lambda axes, one: _as_it_is(axes, one[sample.variable]))
+    return sample.drawing or (lambda axes, one: _as_it_is(axes, one[sample.variable], len(sample.dims) == 2))
 
 
-def _as_it_is(axes: Axes, values: xr.DataArray) -> None:
+def _as_it_is(axes: Axes, values: xr.DataArray, sequence: bool) -> None:
     """A sequence as a line, a field as an image; of more dimensions what comes last."""
-    if values.ndim == 1:
-        axes.plot(values.values, color="black", linewidth=0.7)
+    if sequence:
+        draw_sequence(axes, values.values)
     else:
         axes.imshow(values.values.reshape(*values.shape[:2], -1)[..., -1], cmap="viridis")
         axes.set(xticks=(), yticks=())

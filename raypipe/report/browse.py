@@ -17,7 +17,6 @@ from PIL import Image
 
 from raypipe import catalog, store, study
 from raypipe.errors import InputError
-from raypipe.plot.classes import class_names, symbol
 from raypipe.plot.confused import drawing
 from raypipe.plot.style import styled
 from raypipe.plot.window import can_show
@@ -107,9 +106,9 @@ class Browser:
                 f"classify the scan again: raypipe classify_scan --network {made['network']}"
             )
         self._figure, self._pages, self._number = figure, pages, 0
-        self._predictions, self._samples, self._names = predictions, samples, names
+        self._predictions, self._samples = predictions, samples
         self._draw, self._tell, self._chosen = draw, tell, -1
-        self._sure = scan.shown_probability(predictions)[0].max(axis=1)
+        self._probability = scan.shown_probability(predictions)[0]
         figure.set_layout_engine("none")
         self._picture = figure.add_axes((0.0, 0.05, 0.66, 0.95))
         self._sample = figure.add_axes((0.69, 0.3, 0.29, 0.6))
@@ -172,23 +171,12 @@ class Browser:
     @styled
     def _choose(self, number: int) -> None:
         self._chosen = number
-        said = self.said(number)
+        said = scan.said(self._predictions, self._probability, number)
         self._tell(said)
         self._text.set_text(textwrap.fill(said, _WRAP))
         self._sample.clear()
         self._draw(self._sample, self._samples.isel(sample=number))
         self._mark()
-
-    def said(self, number: int) -> str:
-        """Parameters, seed, class and probability of a sample."""
-        names = [*self._names, *(["seed"] if "seed" in self._samples.coords else [])]
-        values = [self._samples[name].values[number].item() for name in names]
-        at = ", ".join(
-            f"{name} = {one:g}" if isinstance(one, float) else f"{name} = {one}"
-            for name, one in zip(names, values, strict=True)
-        )
-        called = class_names(self._predictions)[int(self._predictions["predicted"].values[number])]
-        return f"{at}: {symbol(called)}, {self._sure[number]:.1%}"
 
     def _turned(self, event: Any) -> None:
         if step := {NEXT: 1, BACK: -1}.get(event.key, 0):

@@ -25,6 +25,7 @@ from raypipe.plot.classes import class_names, colours, symbol
 from raypipe.plot.plane import Lattice
 from raypipe.report.holdings import known
 from raypipe.report.page import Cells, Heading, Part, Picture, Table, Text
+from raypipe.study import Study
 
 _UNSURE = 0.6
 """Probability of its class below which the caption counts a sample."""
@@ -85,19 +86,34 @@ def title(predictions: xr.Dataset) -> str:
 
 
 def scan_of(predictions: xr.Dataset, axes: str = "") -> Scan:
-    """The scan with the axes that are named, such as "A,B", or else its parameters in the order of their names.
+    """The scan with the axes that are named, such as "A,B", or else its parameters in the order that its study says.
 
     Raises:
         InputError: if it has no plane of two parameters.
     """
     chosen = axes.split(",") if axes else parameters(predictions)
-    names = class_names(predictions)
-    return Scan(predictions, plane.lattice(predictions, chosen), dict(zip(names, colours(len(names)), strict=True)))
+    return Scan(predictions, plane.lattice(predictions, chosen), class_colours(predictions))
+
+
+def class_colours(predictions: xr.Dataset) -> dict[str, str]:
+    """The colours of a network's classes by name, in the order of their numbers: those of its study, if it has some."""
+    names, of = class_names(predictions), _study_of(predictions)
+    usual = dict(zip(names, colours(len(names)), strict=True))
+    return usual if of is None else {name: of.class_colours.get(name, usual[name]) for name in names}
+
+
+def _study_of(predictions: xr.Dataset) -> Study | None:
+    return known(predictions.attrs["parameters"]["source"].partition("/")[0])
 
 
 def parameters(predictions: xr.Dataset) -> list[str]:
-    """Names of the parameters that vary in the scan: what was given of its samples, and not computed."""
-    source, varying = predictions.attrs["parameters"]["source"], plane.parameters(predictions)
+    """Names of the parameters that vary in the scan: what was given of its samples, and not computed.
+
+    In the order that the study has for axes, or else as the scan has them.
+    """
+    source, of = predictions.attrs["parameters"]["source"], _study_of(predictions)
+    first = of.axes if of else ()
+    varying = sorted(plane.parameters(predictions), key=lambda name: [*first, name].index(name))
     arrays = store.plan_of(source).arrays if source in store.list_names() else None
     if arrays is None:
         return varying
@@ -221,6 +237,18 @@ def shown_probability(predictions: xr.Dataset) -> tuple[np.ndarray, float | None
     if found is None or found.network != made.get("network_sha256"):
         return raw, None
     return calibration.calibrated(raw, found.temperature), found.temperature
+
+
+def said(predictions: xr.Dataset, probability: np.ndarray, number: int) -> str:
+    """Parameters, seed, class and probability of a sample; `probability` as `shown_probability` gives it."""
+    names = [*parameters(predictions), *(["seed"] if "seed" in predictions.coords else [])]
+    values = [predictions[name].values[number].item() for name in names]
+    at = ", ".join(
+        f"{name} = {one:g}" if isinstance(one, float) else f"{name} = {one}"
+        for name, one in zip(names, values, strict=True)
+    )
+    called = class_names(predictions)[int(predictions["predicted"].values[number])]
+    return f"{at}{': ' if at else ''}{symbol(called)}, {probability[number].max():.1%}"
 
 
 def _others(predictions: xr.Dataset) -> dict[str, str]:

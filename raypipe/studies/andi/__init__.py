@@ -71,6 +71,7 @@ STUDY = Study(
     measures=_measures,
     strata=("exponent", "noise"),
     kind="trajectories",
+    takes_files="classify_tracks",
     # No network can tell them apart there: both are ordinary Brownian motion.
     notes={"exponent": {1: "α = 1: fbm and sbm are one process"}},
     pictures=(

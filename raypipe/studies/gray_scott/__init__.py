@@ -12,6 +12,7 @@ import numpy as np
 from raypipe import catalog
 from raypipe.networks.architecture import Architecture
 from raypipe.studies.gray_scott import networks, own_scan, pattern_sets, tables
+from raypipe.studies.gray_scott.colours import CLASS_COLOURS
 from raypipe.study import DataSet, Picture, Sample, Study
 
 _CLASSIFIED_SCAN = (
@@ -57,6 +58,8 @@ def _augmentation(name: str) -> Callable[[np.ndarray, np.random.Generator], np.n
 STUDY = Study(
     name="gray_scott",
     kind="patterns",
+    axes=("k", "f", "diffusion_u", "diffusion_v"),
+    class_colours=CLASS_COLOURS,
     data_sets={
         **{
             split: DataSet(partial(pattern_sets.patterns, split), card=catalog.card(f"gray_scott/{split}"))

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from raypipe import __version__
+from raypipe.plot.sequences import draw_sequence
 from raypipe.plot.style import new_figure, styled
 from raypipe.report import page
 from raypipe.studies.andi.diffusion import ANDI_MODELS
@@ -195,9 +195,8 @@ def examples_figure(shown: pd.DataFrame, maps: dict[int, xr.Dataset]) -> Figure:
         for axes, (number, one) in zip(row, shown[shown["model"] == name].iterrows(), strict=False):
             of = maps[one["dimensions"]]
             track = of.isel(sample=int(np.flatnonzero(of["origin"] == number)[0]))
-            points = int(track["length"])
             axes.set_axis_on()
-            draw_track(axes, track["position"].values[:points], track["relevance"].values[:points])
+            draw_sequence(axes, track["position"].values, track["relevance"].values)
             axes.set_title(
                 f"{one['track']}: unlike the models {one['unfamiliar']:.2f}"
                 if name == NONE
@@ -206,14 +205,3 @@ def examples_figure(shown: pd.DataFrame, maps: dict[int, xr.Dataset]) -> Figure:
                 fontsize=8,
             )
     return figure
-
-
-def draw_track(axes: Axes, position: np.ndarray, relevance: np.ndarray) -> None:
-    """A track (time,) or (time, axis), its points coloured by the relevance (time,) of the steps that lead to them."""
-    x, y = (np.arange(len(position)), position) if position.ndim == 1 else (position[:, 0], position[:, 1])
-    most = np.quantile(np.abs(relevance), 0.98) or 1
-    axes.plot(x, y, color="#bbbbbb", linewidth=0.7, zorder=1)
-    axes.scatter(x, y, c=relevance, s=6, cmap="coolwarm", vmin=-most, vmax=most, linewidths=0, zorder=2)
-    if position.ndim > 1:
-        axes.set_aspect("equal", adjustable="datalim")
-    axes.tick_params(labelsize=7)

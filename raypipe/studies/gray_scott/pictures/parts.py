@@ -12,7 +12,7 @@ from raypipe.plot.plane import refined_planes
 from raypipe.report import scan
 from raypipe.report.page import Cells, Heading, Missing, Part, Picture, Text
 from raypipe.studies.gray_scott import pictures, tables
-from raypipe.studies.gray_scott.pictures.colours import CLASS_COLOURS
+from raypipe.studies.gray_scott.colours import CLASS_COLOURS
 
 HOMOGENEOUS = ("l", "h")
 """The classes without a pattern."""
@@ -37,8 +37,7 @@ def disagreement(predictions: xr.Dataset, against: str = "") -> Iterator[Part]:
 
 
 def _scan(predictions: xr.Dataset) -> scan.Scan:
-    colours = {name: CLASS_COLOURS[name] for name in class_names(predictions)}
-    return scan.Scan(predictions, pictures.phase_lattice(predictions), colours)
+    return scan.Scan(predictions, pictures.phase_lattice(predictions), scan.class_colours(predictions))
 
 
 def refined(refined: xr.Dataset) -> Iterator[Part]:

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 from raypipe.plot.classes import class_names, one_per_class, symbol
 from raypipe.plot.style import new_figure, styled
-from raypipe.studies.gray_scott.pictures.colours import FIELD_COLOURS, SALIENCY_COLOURS
+from raypipe.studies.gray_scott.colours import FIELD_COLOURS, SALIENCY_COLOURS
 
 MONTAGE_COLUMNS = 10
 _TILE_INCHES = 0.8

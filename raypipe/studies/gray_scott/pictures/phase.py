@@ -10,9 +10,6 @@ from raypipe.plot.plane import Lattice, lattice
 from raypipe.report.scan import parameters
 from raypipe.studies.gray_scott import tables
 
-_ORDER = ("k", "f", "diffusion_u", "diffusion_v")
-"""In which parameters become axes, the horizontal one first."""
-
 LIMITS = (0.02, 0.08, 0.0, 0.12)
 """Of k and f in the study's phase diagrams."""
 
@@ -31,8 +28,7 @@ def phase_lattice(predictions: xr.Dataset) -> Lattice:
     plane too. A scan of one's own has its own points alone, in the plane of the parameters that it varies.
     """
     if is_own(predictions):
-        varying = sorted(parameters(predictions), key=_ORDER.index)
-        plane = lattice(predictions, varying)
+        plane = lattice(predictions, parameters(predictions))
         return replace(plane, labels=_LABELS) if plane.axes == ("k", "f") else plane
     k, f = tables.scan_axes()
     steps = np.array([(k[-1] - k[0]) / (len(k) - 1), (f[-1] - f[0]) / (len(f) - 1)])

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from raypipe.errors import InputError
 from raypipe.plot.style import new_figure, raster, styled
-from raypipe.studies.gray_scott.pictures.colours import FIELD_COLOURS
+from raypipe.studies.gray_scott.colours import FIELD_COLOURS
 
 _MILLISECONDS = 100
 _FILM_DOTS_PER_INCH = 80

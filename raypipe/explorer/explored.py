@@ -1,0 +1,216 @@
+"""Predictions to explore: what a network takes samples for, where these are in a plane, and which belong together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+import xarray as xr
+
+from raypipe import catalog, store, study
+from raypipe.errors import InputError
+from raypipe.plot.classes import class_names, symbol
+from raypipe.plot.plane import Lattice
+from raypipe.report import scan
+from raypipe.report.holdings import known
+
+_PER_VALUE = 2
+"""Samples that have a value of a parameter, on average, from which on it is an axis of a scan."""
+
+CLASS, CONFIDENCE, NOVELTY = "class", "confidence", "novelty"
+"""What a plane can be coloured by."""
+
+
+def at_hand() -> dict[str, study.Study]:
+    """The complete predictions whose study and samples are at hand, by name, with their study."""
+    there = set(catalog.names())
+    found = {}
+    for name in sorted(one for one in there if one.startswith(f"{catalog.PREDICTIONS}/")):
+        source = _source(name)
+        of = known(source.partition("/")[0])
+        if source in there and of is not None and of.sample is not None:
+            found[name] = of
+    return found
+
+
+def scans(names: Mapping[str, study.Study]) -> list[str]:
+    """Those of the predictions at hand that are of a scan: without labels, and in a plane of two parameters."""
+    unlabelled = [name for name, of in names.items() if of.declared(_split(name)) not in of.labelled]
+    return [name for name in unlabelled if explored(name).is_scan]
+
+
+def _source(name: str) -> str:
+    return str(store.plan_of(name).parameters.get("source", ""))
+
+
+def _split(name: str) -> str:
+    return _source(name).partition("/")[2]
+
+
+def explored(name: str) -> "Explored":
+    """Predictions by their name, kept at hand until they are made anew.
+
+    Raises:
+        InputError: if they are not there, or are of other samples than those at hand.
+    """
+    return _explored(name, store.plan_of(name).created)
+
+
+@lru_cache(maxsize=64)
+def _explored(name: str, _: str) -> "Explored":
+    predictions = catalog.open(name)
+    source = predictions.attrs["parameters"]["source"]
+    samples, of = catalog.open(source), study.find(source.partition("/")[0])
+    shared = [one for one in scan.parameters(predictions) if one in samples.coords]
+    if samples.sizes["sample"] != predictions.sizes["sample"] or any(
+        not np.array_equal(samples[one].values, predictions[one].values) for one in shared
+    ):
+        raise InputError(f"{name} is of other samples than {source} has now; delete it and classify them again")
+    return Explored(name, of, predictions, samples)
+
+
+@dataclass(frozen=True, eq=False)
+class Explored:
+    """Predictions and the samples that they are of.
+
+    Attributes:
+        name: of the predictions.
+        study: that they belong to.
+        predictions: what the network says of them.
+        samples: the data set, of which values are read when they are looked at.
+    """
+
+    name: str
+    study: study.Study
+    predictions: xr.Dataset
+    samples: xr.Dataset
+
+    @property
+    def network(self) -> str:
+        """Name of the network."""
+        return str(self.predictions.attrs["parameters"]["network"])
+
+    @property
+    def source(self) -> str:
+        """Name of the data set."""
+        return str(self.predictions.attrs["parameters"]["source"])
+
+    @property
+    def split(self) -> str:
+        """The data set's name within its study."""
+        return self.source.partition("/")[2]
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of their numbers."""
+        return class_names(self.predictions)
+
+    @cached_property
+    def predicted(self) -> np.ndarray:
+        """(sample,) numbers of the classes."""
+        return self.predictions["predicted"].values
+
+    @cached_property
+    def probability(self) -> np.ndarray:
+        """(sample, class) as they are shown to people: calibrated, where that is known."""
+        return scan.shown_probability(self.predictions)[0]
+
+    @cached_property
+    def colour_of(self) -> Mapping[str, str]:
+        """Colours by the names of the classes."""
+        return scan.class_colours(self.predictions)
+
+    @cached_property
+    def parameters(self) -> list[str]:
+        """Coordinates of the samples that vary and were given, first those that become axes."""
+        return scan.parameters(self.predictions)
+
+    @cached_property
+    def plane(self) -> Lattice | None:
+        """Where the samples are in the plane of their first two parameters; None if they are on no lattice."""
+        if len(self.parameters) < 2:
+            return None
+        try:
+            return scan.scan_of(self.predictions, ",".join(self.parameters[:2])).plane
+        except InputError:
+            return None
+
+    @property
+    def is_scan(self) -> bool:
+        """Whether nobody has labelled the samples, and several have each value of the first two parameters."""
+        if self.plane is None or ("label" in self.predictions and self.predictions["label"].values.max() >= 0):
+            return False
+        return len(self.predicted) >= _PER_VALUE * max(self.plane.samples.shape)
+
+    @cached_property
+    def distance(self) -> np.ndarray | None:
+        """(sample,) how far from the training samples, 1 where flags begin; None if nobody has looked."""
+        name = f"novelty/{self.network}/{self.split}"
+        if name not in catalog.names():
+            return None
+        found = catalog.open(name)
+        distance, flagged = found["distance"].values, found["flagged"].values == 1
+        if len(distance) != len(self.predicted) or not flagged.any():
+            return None
+        return np.asarray(distance / distance[flagged].min())
+
+    @property
+    def colourings(self) -> list[str]:
+        """What its plane can be coloured by."""
+        return [CLASS, CONFIDENCE, *([NOVELTY] if self.distance is not None else [])]
+
+    def at(self, x: float, y: float) -> int:
+        """The number of the sample in whose cell of the plane a point is; -1 if there is none."""
+        assert self.plane
+        (left, right), (bottom, top) = ((edges[0], edges[-1]) for edges in self.plane.edges)
+        if not (left <= x <= right and bottom <= y <= top):
+            return -1
+        columns, rows = self.plane.edges
+        column, row = (max(int(np.searchsorted(edges, at)) - 1, 0) for edges, at in ((columns, x), (rows, y)))
+        return int(self.plane.samples[row, column])
+
+    def place(self, number: int) -> tuple[float, float]:
+        """Where a sample is in the plane."""
+        assert self.plane
+        x, y = (float(self.predictions[name].values[number]) for name in self.plane.axes)
+        return x, y
+
+    def neighbours(self, number: int) -> list[int]:
+        """The samples in the cells around that of a sample, row by row from the top."""
+        assert self.plane
+        there = np.argwhere(self.plane.samples == number)
+        if not len(there):
+            return []
+        row, column = there[0]
+        rows, columns = self.plane.samples.shape
+        around = [(row + up, column + right) for up in (1, 0, -1) for right in (-1, 0, 1) if up or right]
+        found = [self.plane.samples[at] for at in around if 0 <= at[0] < rows and 0 <= at[1] < columns]
+        return [int(one) for one in found if one >= 0]
+
+    def matching(self, called: str = "", within: Mapping[str, tuple[float, float]] | None = None) -> np.ndarray:
+        """Numbers of the samples of a class, by its name, all without one, and of parameters within these ranges.
+
+        In the order of their parameters, those that become axes first.
+        """
+        hit = np.ones(len(self.predicted), bool)
+        if called:
+            hit &= self.predicted == self.classes.index(called)
+        for name, (low, high) in (within or {}).items():
+            values = self.predictions[name].values
+            hit &= (values >= low) & (values <= high)
+        numbers = np.flatnonzero(hit)
+        order = [self.predictions[name].values[numbers] for name in reversed(self.parameters)]
+        return numbers[np.lexsort(order)] if order else numbers
+
+    def said(self, number: int) -> str:
+        """Parameters, seed, class and probability of a sample."""
+        return scan.said(self.predictions, self.probability, number)
+
+    def ranking(self, number: int, most: int = 6) -> list[tuple[str, float]]:
+        """The most probable classes of a sample, by symbol, with their probabilities."""
+        return ranked(self.probability[number], self.classes, most)
+
+
+def ranked(probability: np.ndarray, classes: Sequence[str], most: int = 6) -> list[tuple[str, float]]:
+    """The most probable of the classes, by symbol, with their probabilities (class,)."""
+    return [(symbol(classes[one]), float(probability[one])) for one in np.argsort(-probability, kind="stable")[:most]]

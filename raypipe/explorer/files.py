@@ -1,0 +1,72 @@
+"""Files of one's own: dropped on the page, given to the job of the study that takes such, and its page shown."""
+
+import asyncio
+import re
+import sys
+import tempfile
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+
+from raypipe.explorer.sample import told
+from raypipe.study import Study
+
+
+class FilesView(pn.viewable.Viewer):
+    """Where files for a study's job are dropped, and what became of them."""
+
+    def __init__(self, study: Study, **params: Any) -> None:
+        super().__init__(**params)
+        self._study = study
+        self._drop = pn.widgets.FileInput(name=f"a file of your own {study.kind}")
+        self._state = pn.pane.HTML("")
+        self._page = pn.pane.HTML("", sizing_mode="stretch_width")
+        self._drop.param.watch(self._given, "value")
+
+    def __panel__(self) -> Any:
+        """The column in which it is shown."""
+        return pn.Column(
+            pn.pane.HTML(f'<h3 style="margin:2px">A file of your own {self._study.kind}</h3>'),
+            self._drop,
+            self._state,
+            self._page,
+        )
+
+    async def _given(self, event: Any) -> None:
+        if not event.new:
+            return
+        name = Path(self._drop.filename).name
+        self._state.object = f'<p role="status">{escape(name)}: at work, some half a minute …</p>'
+        try:
+            html, said = await _worked(self._study.takes_files, name, event.new)
+            self._state.object = f'<p role="status" class="file">{escape(said)}</p>'
+            source = escape(html, quote=True)
+            frame = (
+                f'<iframe title="{escape(name)}" sandbox style="width:100%;height:900px;border:0" srcdoc="{source}">'
+            )
+            self._page.object = f"{frame}</iframe>"
+        except RuntimeError as error:
+            self._state.object = told(error)
+
+
+async def _worked(job: str, name: str, content: bytes) -> tuple[str, str]:
+    """The page that a job writes about a file, and the last line that it says.
+
+    Raises:
+        RuntimeError: with what it says if it fails.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        file, table = Path(folder) / re.sub(r"[^\w.-]+", "-", name), Path(folder) / "result.csv"
+        file.write_bytes(content)
+        command = [sys.executable, "-c", "from raypipe.command import raypipe; raypipe()", job, str(file)]
+        process = await asyncio.create_subprocess_exec(
+            *command, "--output", str(table), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        out, error = await process.communicate()
+        if process.returncode:
+            lines = error.decode(errors="replace").strip().splitlines()
+            raise RuntimeError((lines or ["it ended without a word"])[-1].replace(f"{folder}/", ""))
+        page = table.with_suffix(".html")
+        return page.read_text(), out.decode().strip().splitlines()[0]

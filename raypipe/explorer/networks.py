@@ -1,0 +1,133 @@
+"""The trained networks: a table, the grid's accuracies, and of one of them how it was trained and what it confuses."""
+
+import io
+from typing import Any
+
+import holoviews as hv
+import pandas as pd
+import panel as pn
+import param
+
+from raypipe import catalog
+from raypipe.errors import InputError
+from raypipe.explorer.sample import image, told
+from raypipe.networks import artifact
+from raypipe.networks.artifact import Artifact
+from raypipe.plot.style import raster
+from raypipe.report.figures import figure
+from raypipe.report.holdings import known
+
+_DOTS = 90
+_ROWS = 15
+
+
+class NetworksView(pn.viewable.Viewer):
+    """The networks as a table and, those of a grid, as a map; the chosen one beside them."""
+
+    network = param.String(default="")
+
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._networks = {one.name: one for one in artifact.sound({})}
+        self._table = pn.widgets.Tabulator(
+            table(list(self._networks.values())),
+            show_index=False,
+            disabled=True,
+            pagination="local",
+            page_size=_ROWS,
+            header_filters={"network": {"type": "input", "func": "like", "placeholder": "part of a name"}},
+            width=680,
+        )
+        self._name = pn.widgets.Select.from_param(
+            self.param.network, name="network", options=["", *self._networks], width=380
+        )
+        self._pictures = pn.pane.HTML("")
+        self._table.on_click(self._clicked)
+        self.param.watch(self._show, "network")
+
+    def __panel__(self) -> Any:
+        """The table on the left, the network on the right."""
+        maps = [heat for study in _grids() if (heat := self._heat_map(study)) is not None]
+        return pn.FlexBox(pn.Column(self._table, *maps), pn.Column(self._name, self._pictures))
+
+    def _clicked(self, event: Any) -> None:
+        self.network = self._table.value["network"].iloc[event.row]
+
+    def _heat_map(self, study: str) -> Any:
+        of = known(study)
+        assert of
+        assert of.grid
+        rows = [
+            (f"{member.kernel_size}", member.word, one.metrics.get("val_accuracy", float("nan")), one.name)
+            for one in self._networks.values()
+            if (member := of.grid.members.get(one.architecture.name)) is not None
+        ]
+        if len(rows) < 2:
+            return None
+        frame = pd.DataFrame(rows, columns=["kernel size", "word", "validation accuracy", "name"])
+        frame = frame.sort_values("validation accuracy").drop_duplicates(["kernel size", "word"], keep="last")
+        words = list(dict.fromkeys(of.grid.words))
+        frame["order"] = [words.index(one) for one in frame["word"]]
+        frame = frame.sort_values("order")
+        heat = hv.HeatMap(frame, ["kernel size", "word"], ["validation accuracy", "name"]).opts(
+            width=360,
+            height=max(220, 18 * frame["word"].nunique()),
+            cmap="viridis",
+            colorbar=True,
+            title=f"best of {study}'s grid",
+            default_tools=["hover"],
+        )
+        by_cell = {(one, two): name for one, two, name in frame[["kernel size", "word", "name"]].to_numpy()}
+        tap = hv.streams.Tap(source=heat, x=None, y=None)
+
+        def tapped(x: Any = None, y: Any = None) -> None:
+            if (x, y) in by_cell:
+                self.network = by_cell[x, y]
+
+        tap.add_subscriber(tapped)
+        return pn.pane.HoloViews(heat)
+
+    def _show(self, *_: Any) -> None:
+        one = self._networks.get(self.network)
+        self._pictures.object = "" if one is None else "".join(_parts(one))
+
+
+def table(networks: list[Artifact]) -> pd.DataFrame:
+    """A row per network: its study, parameters, epochs and validation accuracy."""
+    rows = [
+        (one.name, one.architecture.study, one.parameters, one.epochs or None, one.metrics.get("val_accuracy"))
+        for one in networks
+    ]
+    found = pd.DataFrame(rows, columns=["network", "study", "parameters", "epochs", "accuracy"])
+    return found.sort_values("accuracy", ascending=False, na_position="last", ignore_index=True).round({"accuracy": 4})
+
+
+def _grids() -> list[str]:
+    found = {one.architecture.study for one in artifact.sound({})}
+    return [name for name in sorted(found) if (of := known(name)) is not None and of.grid]
+
+
+def _parts(one: Artifact) -> list[str]:
+    """HTML of a network: its training, and the confusion matrices of what it has classified."""
+    parts = [f'<p role="status" class="network">{one.name}, {one.parameters} parameters</p>']
+    if one.epochs:
+        parts.append(_picture("history", one.name, f"loss and accuracy of {one.name} after each epoch"))
+    labelled = [
+        name
+        for name in catalog.names(catalog.PREDICTIONS)
+        if name.rpartition("/")[0] == f"{catalog.PREDICTIONS}/{one.name}"
+    ]
+    for name in labelled:
+        predictions = catalog.open(name)
+        if "label" in predictions and (predictions["label"] >= 0).all():
+            parts.append(_picture("confusion", name, f"confusion matrix of {name}"))
+    return parts
+
+
+def _picture(what: str, name: str, text: str) -> str:
+    try:
+        png = io.BytesIO()
+        raster(figure(what, name), _DOTS).save(png, "PNG")
+    except InputError as error:
+        return told(error)
+    return f"<figure style='margin:4px'>{image(png.getvalue(), text)}<figcaption>{text}</figcaption></figure>"

@@ -1,0 +1,121 @@
+"""The page as a whole, and its server, on this machine alone."""
+
+import socket
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import holoviews as hv
+import panel as pn
+
+from raypipe import study
+from raypipe.errors import InputError
+from raypipe.explorer import explored, work
+from raypipe.explorer.files import FilesView
+from raypipe.explorer.networks import NetworksView
+from raypipe.explorer.plane import PlaneView
+from raypipe.explorer.samples import SamplesView
+from raypipe.networks import artifact
+
+HOST = "127.0.0.1"
+PORT = 5006
+
+_EMPTY = """<h2>There is nothing to explore yet</h2>
+<p>Networks have classified nothing under this root. The quickest start: <code>make demo</code>, then
+<code>RAYPIPE_STORE=demo/store raypipe explore</code>; or classify a data set of yours with
+<code>raypipe classify_scan</code>.</p>"""
+
+_STYLE = """
+:host, body { font-family: sans-serif; color: #1a1a1a; }
+"""
+
+
+def serve(port: int = PORT, *, show: bool = False) -> None:
+    """Serve the page until interrupted.
+
+    Args:
+        port: of this machine.
+        show: also open it in a browser.
+
+    Raises:
+        InputError: if the port is taken.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise InputError(
+                f"port {port} of this machine is taken ({error.strerror}); name another with --port"
+            ) from error
+    pn.extension("tabulator", raw_css=[_STYLE])
+    hv.extension("bokeh")
+    print(f"http://{HOST}:{port}/", flush=True)
+    try:
+        pn.serve(
+            {"/": page},
+            address=HOST,
+            port=port,
+            show=show,
+            title="raypipe",
+            websocket_origin=[f"{HOST}:{port}", f"localhost:{port}"],
+            verbose=False,
+        )
+    finally:
+        work.end()
+
+
+def page() -> Any:
+    """The page of one visitor. What is in a tab is made when the tab is opened."""
+    names = explored.at_hand()
+    makers: dict[str, Callable[[], Any]] = {}
+    if planes := explored.scans(names):
+        makers["Plane"] = partial(_plane, planes)
+    for of in study.all_studies():
+        own = [name for name, one in names.items() if one.name == of.name]
+        if own or of.takes_files:
+            makers[of.kind.capitalize()] = partial(_samples, of, own)
+    if artifact.names():
+        makers["Networks"] = _networks
+    columns = [pn.Column() for _ in makers]
+    tabs = pn.Tabs(*zip(makers, columns, strict=True))
+
+    def opened(*_: Any) -> None:
+        if not columns[tabs.active].objects:
+            columns[tabs.active].objects = [list(makers.values())[tabs.active]()]
+
+    _in_the_address(tab=(tabs, "active"))
+    if makers:
+        opened()
+    tabs.param.watch(opened, "active")
+    empty = [] if names else [pn.pane.HTML(_EMPTY)]
+    return pn.Column(pn.pane.HTML("<h1 style='margin:4px;font-size:20px'>raypipe</h1>"), *empty, tabs)
+
+
+def _plane(names: list[str]) -> Any:
+    view = PlaneView(names)
+    _in_the_address(plane=(view.chosen, "predictions"), sample=(view.chosen, "sample"), colour=(view, "colour"))
+    return view
+
+
+def _samples(of: study.Study, names: list[str]) -> Any:
+    parts: list[Any] = [FilesView(of)] if of.takes_files else []
+    if names:
+        view, key = SamplesView(names), of.kind
+        chosen = {"": (view.chosen, "predictions"), "-class": (view, "called"), "-sample": (view.chosen, "sample")}
+        _in_the_address(**{f"{key}{end}": one for end, one in chosen.items()})
+        parts.append(view)
+    return pn.Column(*parts)
+
+
+def _networks() -> Any:
+    view = NetworksView()
+    _in_the_address(network=(view, "network"))
+    return view
+
+
+def _in_the_address(**chosen: tuple[Any, str]) -> None:
+    """Keep what is chosen in the page's address, which can be sent to others."""
+    if pn.state.location is not None:
+        for key, (of, name) in chosen.items():
+            pn.state.location.sync(of, {name: key})

@@ -1,0 +1,158 @@
+"""The plane of a scan: a click tells what is there."""
+
+from html import escape
+from typing import Any
+
+import holoviews as hv
+import numpy as np
+import panel as pn
+import param
+
+from raypipe.explorer.explored import CLASS, CONFIDENCE, NOVELTY, Explored
+from raypipe.explorer.sample import Chosen, SampleView, Simulation
+from raypipe.plot.classes import symbol
+
+_WIDTH, _HEIGHT = 620, 520
+
+_SHADES = {CONFIDENCE: ("viridis", "probability of the class"), NOVELTY: ("YlOrRd", "distance, flagged from 1 on")}
+
+
+class PlaneView(pn.viewable.Viewer):
+    """The plane of predictions, coloured by the class, the confidence or the novelty, and the chosen sample beside it.
+
+    Args:
+        names: of predictions that have a plane.
+    """
+
+    colour: Any = param.Selector(default=CLASS, objects=[CLASS])
+
+    def __init__(self, names: list[str], **params: Any) -> None:
+        super().__init__(**params)
+        self.chosen = Chosen()
+        self.chosen.param.predictions.objects = names
+        self.chosen.predictions = names[0]
+        self._mark = hv.streams.Pipe(data=[])
+        self._simulation = Simulation(self.chosen)
+        self._plot = pn.pane.HoloViews(width=_WIDTH, height=_HEIGHT)
+        self._legend = pn.pane.HTML("", width=_WIDTH)
+        self._columns = [pn.widgets.DiscreteSlider(name="", options=[0.0], width=_WIDTH // 2 - 20) for _ in range(2)]
+        for slider in self._columns:
+            slider.param.watch(self._slid, "value")
+        self._following = False
+        self.chosen.param.watch(self._renew, "predictions")
+        self.param.watch(self._draw, "colour")
+        self.chosen.param.watch(self._follow, "sample")
+        self._renew()
+
+    def __panel__(self) -> Any:
+        """The plane on the left, the sample on the right."""
+        return pn.FlexBox(
+            pn.Column(
+                pn.Row(
+                    pn.widgets.Select.from_param(self.chosen.param.predictions, name="network and scan", width=380),
+                    pn.widgets.RadioButtonGroup.from_param(
+                        self.param.colour, name="colour by", button_type="primary", button_style="outline"
+                    ),
+                ),
+                self._plot,
+                pn.Row(*self._columns),
+                self._legend,
+                pn.pane.HTML('<h3 style="margin:2px">A new sample</h3>'),
+                self._simulation,
+            ),
+            SampleView(self.chosen, around=True),
+        )
+
+    def _renew(self, *_: Any) -> None:
+        of = self.chosen.of
+        assert of.plane
+        self.param.colour.objects = of.colourings
+        if self.colour not in of.colourings:
+            self.colour = CLASS
+        self._following = True
+        for slider, name, values in zip(self._columns, of.plane.axes, (of.plane.x, of.plane.y), strict=True):
+            options = {f"{value:g}": float(value) for value in values}
+            slider.param.update(name=name, options=options, value=float(values[len(values) // 2]))
+        self._following = False
+        if not 0 <= self.chosen.sample < len(of.predicted):
+            self.chosen.sample = -1
+        self._draw()
+        self._follow()
+
+    def _draw(self, *_: Any) -> None:
+        of = self.chosen.of
+        drawn = _plane(of, self.colour)
+        tap = hv.streams.SingleTap(source=drawn, x=None, y=None)
+        tap.add_subscriber(self._tapped)
+        mark = hv.DynamicMap(_marked, streams=[self._mark])
+        self._plot.object = (drawn * mark).opts(width=_WIDTH, height=_HEIGHT)
+        self._legend.object = _legend(of) if self.colour == CLASS else ""
+
+    def _tapped(self, x: float | None = None, y: float | None = None) -> None:
+        if x is None or y is None:
+            return
+        self._simulation.at(x, y)
+        number = self.chosen.of.at(x, y)
+        if number >= 0:
+            self.chosen.sample = number
+
+    def _slid(self, _: Any) -> None:
+        if not self._following:
+            number = self.chosen.of.at(*(slider.value for slider in self._columns))
+            if number >= 0:
+                self.chosen.sample = number
+
+    def _follow(self, *_: Any) -> None:
+        """Put the mark and the sliders where the chosen sample is."""
+        of, number = self.chosen.of, self.chosen.sample
+        if not 0 <= number < len(of.predicted):
+            self._mark.send([])
+            return
+        place = of.place(number)
+        self._mark.send([place])
+        self._following = True
+        for slider, value in zip(self._columns, place, strict=True):
+            slider.value = value
+        self._following = False
+
+
+def _marked(data: list[tuple[float, float]]) -> Any:
+    white = hv.Points(data).opts(size=13, color="white", marker="square", fill_alpha=0, line_width=4)
+    return white * hv.Points(data).opts(size=13, color="black", marker="square", fill_alpha=0, line_width=1.5)
+
+
+def _plane(of: Explored, colour: str) -> Any:
+    plane = of.plane
+    assert plane
+    values: Any
+    if colour == CLASS:
+        values = of.predicted.astype("float32")
+        count = len(of.classes)
+        options: dict[str, Any] = {"cmap": list(of.colour_of.values()), "clim": (-0.5, count - 0.5)}
+    else:
+        cmap, title = _SHADES[colour]
+        values = of.probability.max(axis=1) if colour == CONFIDENCE else of.distance
+        options = {"cmap": cmap, "colorbar": True, "clabel": title}
+        if colour != CONFIDENCE:
+            options["clim"] = (0.0, 2.0)
+    image = np.where(plane.samples < 0, np.nan, np.asarray(values, "float32")[plane.samples])
+    dimensions = [hv.Dimension(f"axis{place}", label=label) for place, label in enumerate(plane.labels)]
+    kind = hv.Image if plane.extent is not None and min(image.shape) > 1 else hv.QuadMesh
+    drawn = (
+        kind((plane.x, plane.y, image), dimensions, hv.Dimension("value", label=colour), rtol=0.1)
+        if (kind is hv.Image)
+        else kind((plane.x, plane.y, image), dimensions, hv.Dimension("value", label=colour))
+    )
+    return drawn.opts(tools=[], active_tools=[], default_tools=["pan", "wheel_zoom", "box_zoom", "reset"], **options)
+
+
+def _legend(of: Explored) -> str:
+    counts = np.bincount(of.predicted, minlength=len(of.classes))
+    items = "".join(
+        f'<li style="display:inline-block;margin-right:12px"><span aria-hidden="true" style="display:inline-block;'
+        f'width:12px;height:12px;border:1px solid #767676;background:{of.colour_of[name]}"></span> '
+        f"{escape(symbol(name))} {count / len(of.predicted):.1%}</li>"
+        for name, count in zip(of.classes, counts, strict=True)
+        if count
+    )
+    return f'<ul aria-label="classes" style="list-style:none;padding:0;margin:2px;font:13px sans-serif">{items}</ul>'

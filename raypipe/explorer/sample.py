@@ -1,0 +1,226 @@
+"""The sample that was chosen: what it looks like, what a network says of it and why, and what is around it."""
+
+import asyncio
+from html import escape
+from typing import Any
+
+import numpy as np
+import panel as pn
+import param
+import xarray as xr
+
+from raypipe import catalog, store
+from raypipe.errors import InputError
+from raypipe.explorer import drawing, work
+from raypipe.explorer.explored import Explored, explored, ranked
+from raypipe.explorer.tiles import Tiles, bars, data_url
+
+_WIDTH = 560
+
+PLAYED_FRAMES = 3
+"""More than so many are played, besides."""
+
+
+class Chosen(param.Parameterized):
+    """Predictions and one of their samples; of all that is shown, what is chosen."""
+
+    predictions: Any = param.Selector(default=None, objects=[])
+    sample = param.Integer(default=-1)
+
+    @property
+    def of(self) -> Explored:
+        """The predictions."""
+        return explored(self.predictions)
+
+
+class SampleView(pn.viewable.Viewer):
+    """The chosen sample.
+
+    Args:
+        chosen: what is.
+        around: whether its neighbours in the plane are shown.
+    """
+
+    def __init__(self, chosen: Chosen, *, around: bool = False, **params: Any) -> None:
+        super().__init__(**params)
+        self._chosen, self._around = chosen, around
+        self._text = pn.pane.HTML("", stylesheets=[".bk-clearfix { font: 15px sans-serif; }"])
+        self._picture = pn.pane.HTML("")
+        self._probabilities = pn.pane.HTML("")
+        self._player = pn.widgets.Player(name="frame", value=0, start=0, end=0, interval=400, visible=False, width=300)
+        self._played = pn.pane.HTML("", visible=False)
+        self._why = pn.widgets.Button(name="Explain", button_type="primary", visible=False)
+        self._explanation = pn.pane.HTML("")
+        self._tiles = Tiles(visible=around, width=_WIDTH)
+        self._heading = pn.pane.HTML("", visible=around)
+        self._why.on_click(self._explain)
+        self._player.param.watch(self._play, "value")
+        self._tiles.param.watch(lambda event: chosen.param.update(sample=event.obj.chosen), "pressed")
+        chosen.param.watch(self._show, ["predictions", "sample"])
+        self._show()
+
+    def __panel__(self) -> Any:
+        """The column in which it is shown."""
+        return pn.Column(
+            self._text,
+            self._picture,
+            self._player,
+            self._played,
+            self._probabilities,
+            self._why,
+            self._explanation,
+            self._heading,
+            self._tiles,
+            width=_WIDTH,
+        )
+
+    def _show(self, *_: Any) -> None:
+        self._explanation.object = ""
+        of = self._chosen.of if self._chosen.predictions else None
+        number = self._chosen.sample
+        there = of is not None and 0 <= number < len(of.predicted)
+        self._why.visible = there
+        if of is None or not there:
+            self._player.visible = self._played.visible = False
+            self._picture.object = self._probabilities.object = self._heading.object = ""
+            self._tiles.tiles = []
+            self._say("Click on a sample.")
+            return
+        self._say(of.said(number))
+        self._picture.object = image(drawing.sample(of, number), of.said(number))
+        self._probabilities.object = bars(of.ranking(number))
+        frames = 1 if drawing.is_sequence(of.study.seen) else of.samples.sizes.get(drawing.FRAME, 1)
+        self._player.visible = self._played.visible = frames > PLAYED_FRAMES
+        self._player.param.update(end=frames - 1, value=0)
+        self._played.object = ""
+        if self._around:
+            # Once what was asked for is on its way.
+            pn.state.execute(lambda: self._show_neighbours(of, number), schedule=True)
+
+    def _say(self, text: str) -> None:
+        self._text.object = f'<p role="status" class="sample" style="margin:2px">{escape(text)}</p>'
+
+    def _show_neighbours(self, of: Explored, number: int) -> None:
+        if number != self._chosen.sample or of.plane is None:
+            return
+        near = of.neighbours(number)
+        self._heading.object = '<h3 style="margin:2px">Beside it</h3>' if near else ""
+        self._tiles.lay([(one, drawing.thumbnail(of, one), of.ranking(one)[0][0]) for one in near])
+
+    def _play(self, event: Any) -> None:
+        if self._player.visible:
+            png = drawing.frame(self._chosen.of, self._chosen.sample, event.new)
+            self._played.object = image(png, f"frame {event.new}")
+
+    async def _explain(self, _: Any) -> None:
+        of, number = self._chosen.of, self._chosen.sample
+        self._why.loading = True
+        try:
+            found = _stored(of, number)
+            shown = found or await asyncio.wrap_future(work.ask(work.explained, of.network, of.split, number))
+            if number == self._chosen.sample:
+                self._explanation.object = image(drawing.explanation(of.study.seen, shown), "what speaks for its class")
+        except InputError as error:
+            self._explanation.object = told(error)
+        finally:
+            self._why.loading = False
+
+
+def _stored(of: Explored, number: int) -> dict[str, np.ndarray] | None:
+    """An explanation that was made before; None if there is none of the sample."""
+    for name in catalog.names():
+        product, _, rest = name.partition("/")
+        if product not in ("relevance", "saliency") or not rest.startswith(f"{of.network}/{of.split}"):
+            continue
+        made = store.plan_of(name).parameters
+        if made["source"] != of.source or made["network"] != of.network or "control" in made:
+            continue
+        found = catalog.open(name)
+        places = np.flatnonzero(found["origin"].values == number)
+        if len(places):
+            one: xr.Dataset = found.isel(sample=int(places[0])).load()
+            return {str(key): values.values for key, values in one.data_vars.items()}
+    return None
+
+
+class Simulation(pn.viewable.Viewer):
+    """A new sample at a point of the plane, that is simulated when it is asked for."""
+
+    def __init__(self, chosen: Chosen, **params: Any) -> None:
+        super().__init__(**params)
+        self._chosen = chosen
+        self._point: list[Any] = [pn.widgets.FloatInput(name="", step=0.001, width=130) for _ in range(2)]
+        self._button = pn.widgets.Button(name="Simulate here", button_type="primary")
+        self._result = pn.pane.HTML("")
+        self._button.on_click(self._simulate)
+        chosen.param.watch(self._renamed, "predictions")
+        self._renamed()
+
+    def __panel__(self) -> Any:
+        """The column in which it is shown."""
+        return pn.Column(pn.Row(*self._point, pn.Column(pn.Spacer(height=14), self._button)), self._result)
+
+    def at(self, x: float, y: float) -> None:
+        """Where the next one is to be."""
+        for widget, value in zip(self._point, (x, y), strict=True):
+            widget.value = round(value, 6)
+
+    def _renamed(self, *_: Any) -> None:
+        plane = self._chosen.of.plane if self._chosen.predictions else None
+        if plane is not None:
+            for widget, name, values in zip(self._point, plane.axes, (plane.x, plane.y), strict=True):
+                widget.param.update(name=name, value=float(values[len(values) // 2]))
+        self._result.object = ""
+
+    async def _simulate(self, _: Any) -> None:
+        of = self._chosen.of
+        if of.plane is None:
+            return
+        x, y = (widget.value for widget in self._point)
+        point = _like(of, x, y)
+        self._button.loading = True
+        try:
+            made, probability = await asyncio.wrap_future(work.ask(work.simulated, of.source, of.network, point))
+            self._result.object = _simulated(of, point, made, probability)
+        except Exception as error:
+            self._result.object = told(error)
+        finally:
+            self._button.loading = False
+
+
+def _like(of: Explored, x: float, y: float) -> dict[str, float]:
+    """What a simulation takes: of the nearest sample, but for the two parameters of the plane."""
+    assert of.plane
+    axes = of.plane.axes
+    away = sum(
+        ((of.samples[name].values - value) / max(float(np.ptp(of.samples[name].values)), 1e-300)) ** 2
+        for name, value in zip(axes, (x, y), strict=True)
+    )
+    nearest = int(np.argmin(away))
+    point = {
+        str(name): values.values[nearest].item()
+        for name, values in of.samples.coords.items()
+        if values.dims == ("sample",)
+    }
+    return {**point, axes[0]: x, axes[1]: y}
+
+
+def _simulated(of: Explored, point: dict[str, float], made: dict[str, np.ndarray], probability: np.ndarray) -> str:
+    seen = of.study.seen
+    # Of the data set's first sample everything but the values, so that frames are called as they are there.
+    one = of.samples[[seen.variable]].isel(sample=0).copy(data={seen.variable: made[seen.variable]})
+    one = one.assign_coords({name: value for name, value in point.items() if name in one.coords})
+    ranking = ranked(probability, of.classes)
+    where = ", ".join(f"{name} = {point[name]:g}" for name in of.plane.axes) if of.plane else ""
+    said = f"simulated at {where}: {ranking[0][0]}, {ranking[0][1]:.1%}"
+    return f'<p role="status" class="simulated">{escape(said)}</p>{image(drawing.made(seen, one), said)}{bars(ranking)}'
+
+
+def image(png: bytes, text: str) -> str:
+    """HTML of a picture that may not be wider than the page."""
+    return f'<img src="{data_url(png)}" alt="{escape(text, quote=True)}" style="max-width:100%">'
+
+
+def told(error: Exception) -> str:
+    """HTML of why something cannot be shown."""
+    return f'<p role="alert" style="color:#8b0000">{escape(" ".join(str(error).split()))}</p>'

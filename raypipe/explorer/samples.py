@@ -1,0 +1,123 @@
+"""Samples side by side, those of a class and of a range of their parameters: a click shows one of them."""
+
+from typing import Any
+
+import numpy as np
+import panel as pn
+import param
+
+from raypipe.explorer import drawing
+from raypipe.explorer.sample import Chosen, SampleView
+from raypipe.explorer.tiles import Tiles
+from raypipe.plot.classes import symbol
+
+PER_PAGE = 24
+_WIDTH = 680
+
+_MOST_OPTIONS = 60
+"""Values of a parameter up to which each can be picked."""
+
+ALL = "all"
+
+
+class SamplesView(pn.viewable.Viewer):
+    """Samples of predictions as tiles, and the chosen one beside them.
+
+    Args:
+        names: of the predictions that there are.
+    """
+
+    called: Any = param.Selector(default=ALL, objects=[ALL])
+    page = param.Integer(default=1, bounds=(1, 1))
+
+    def __init__(self, names: list[str], **params: Any) -> None:
+        super().__init__(**params)
+        self.chosen = Chosen()
+        self.chosen.param.predictions.objects = names
+        self.chosen.predictions = names[0]
+        self._filters = pn.FlexBox()
+        self._tiles = Tiles(width=_WIDTH)
+        self._count = pn.pane.HTML("")
+        self._pager = pn.widgets.IntInput.from_param(self.param.page, name="page", width=90)
+        self.chosen.param.watch(self._renew, "predictions")
+        self._tiles.param.watch(lambda event: self.chosen.param.update(sample=event.obj.chosen), "pressed")
+        self.param.watch(self._narrow, "called")
+        self.param.watch(self._draw, "page")
+        self._renew()
+
+    def __panel__(self) -> Any:
+        """The tiles on the left, the sample on the right."""
+        return pn.FlexBox(
+            pn.Column(
+                pn.Row(
+                    pn.widgets.Select.from_param(self.chosen.param.predictions, name="network and data set", width=380),
+                    pn.widgets.Select.from_param(self.param.called, name="class", width=130),
+                    self._pager,
+                ),
+                self._filters,
+                self._count,
+                self._tiles,
+                width=_WIDTH,
+            ),
+            SampleView(self.chosen),
+        )
+
+    def _renew(self, *_: Any) -> None:
+        of = self.chosen.of
+        there = [of.classes[number] for number in np.unique(of.predicted)]
+        with param.parameterized.discard_events(self):
+            self.called = ALL
+        self.param.called.objects = {ALL: ALL, **{_long(name): name for name in there}}
+        self.called = self.called if self.called in there else ALL
+        filters = []
+        for name in of.parameters:
+            values = np.unique(of.predictions[name].values)
+            if len(values) <= _MOST_OPTIONS:
+                options = {ALL: ALL, **{f"{value:g}": float(value) for value in values}}
+                widget: Any = pn.widgets.Select(name=name, options=options, value=ALL, width=110)
+            else:
+                low, high = float(values[0]), float(values[-1])
+                widget = pn.widgets.RangeSlider(name=name, start=low, end=high, value=(low, high), width=210)
+                widget.step = (high - low) / 100
+            widget.param.watch(self._narrow, "value")
+            filters.append(widget)
+        self._filters.objects = filters
+        if not 0 <= self.chosen.sample < len(of.predicted):
+            self.chosen.sample = -1
+        self._narrow()
+
+    def _within(self) -> dict[str, tuple[float, float]]:
+        within = {}
+        for widget in self._filters.objects:
+            if isinstance(widget.value, tuple):
+                within[widget.name] = widget.value
+            elif widget.value != ALL:
+                within[widget.name] = (widget.value, widget.value)
+        return within
+
+    def _narrow(self, *_: Any) -> None:
+        of = self.chosen.of
+        self._numbers = of.matching("" if self.called == ALL else self.called, self._within())
+        pages = max(1, -(-len(self._numbers) // PER_PAGE))
+        with param.parameterized.discard_events(self):
+            self.page = 1
+        self.param.page.bounds = (1, pages)
+        self._pager.param.update(start=1, end=pages, value=1)
+        self._draw()
+
+    def _draw(self, *_: Any) -> None:
+        of = self.chosen.of
+        shown = self._numbers[(self.page - 1) * PER_PAGE : self.page * PER_PAGE].tolist()
+        pages = self.param.page.bounds[1]
+        self._count.object = f'<p class="count" style="margin:2px">{len(self._numbers)} samples, {pages} pages</p>'
+        self._tiles.lay([(one, drawing.thumbnail(of, one), self._text(one)) for one in shown])
+
+    def _text(self, number: int) -> str:
+        of = self.chosen.of
+        at = ", ".join(f"{name} {of.predictions[name].values[number]:g}" for name in of.parameters[:2])
+        name, share = of.ranking(number, 1)[0]
+        return f"{at} {name} {share:.0%}".strip()
+
+
+def _long(name: str) -> str:
+    return name if symbol(name) == name else f"{symbol(name)} {name}"

@@ -1,0 +1,103 @@
+"""What the page asks for that takes a network or a simulation: done in another process, so that the page goes on.
+
+That process is started when it is first needed, as loading what runs networks takes some seconds.
+"""
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from raypipe.errors import InputError
+
+
+@cache
+def _pool() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_quiet)
+
+
+def _quiet() -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def ask(function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+    """Have a function of this module called in the other process."""
+    return _pool().submit(function, *arguments)
+
+
+def end() -> None:
+    """End the other process, if there is one."""
+    if _pool.cache_info().currsize:
+        _pool().shutdown(wait=False, cancel_futures=True)
+        _pool.cache_clear()
+
+
+@cache
+def _computing(parameters: str, compute: str, per_sample: tuple[str, ...] | None) -> Callable[..., Any]:
+    from raypipe.run.work import computing
+
+    return computing(parameters, compute, None if per_sample is None else list(per_sample))
+
+
+def _computed(plan: Any, parameters: Mapping[str, Any], rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What a plan's function makes of one sample's row."""
+    compute = _computing(json.dumps(parameters), plan.compute, plan.per_sample)
+    return {name: np.asarray(values)[0] for name, values in compute({**rows, "sample": np.zeros(1, "int64")}).items()}
+
+
+def explained(network: str, split: str, number: int) -> dict[str, np.ndarray]:
+    """Why a network takes a sample for what it does: what `raypipe explain` makes of it, without storing it.
+
+    Raises:
+        InputError: if that can be told only in an environment of its own; the message says how.
+    """
+    from raypipe.networks import explain
+
+    plan = explain.plan(network, split, per_class=1, samples=[number])
+    if plan.environment:
+        raise InputError(
+            f"{network} is explained in an environment of its own: raypipe explain --network {network} --split {split} "
+            f"--samples {number}; then it is shown here"
+        )
+    rows = {name: plan.coordinates[name].values for name in plan.columns}
+    return _computed(plan, {name: value for name, value in plan.parameters.items() if name != "samples"}, rows)
+
+
+def simulated(source: str, network: str, point: Mapping[str, float]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """A new sample of a data set, simulated at a point, and the network's probabilities (class,) of it.
+
+    Args:
+        source: name of the data set.
+        network: that classifies it.
+        point: what the simulation takes of a sample.
+
+    Raises:
+        InputError: if the data set cannot be made here.
+    """
+    import xarray as xr
+
+    from raypipe import repair
+    from raypipe.networks import artifact, classify, inputs
+
+    plan = repair.plan_of(source)
+    if plan.environment:
+        raise InputError(f"{source} is made in an environment of its own; no sample of it can be made here")
+    rows = {name: np.asarray([point[name]], plan.coordinates[name].values.dtype) for name in plan.columns}
+    made = _computed(plan, plan.parameters, rows)
+    new = xr.Dataset(
+        {name: (plan.variables[name].dims, values[None]) for name, values in made.items()},
+        {
+            name: (one.dims, one.values)
+            for name, one in plan.coordinates.items()
+            if "sample" not in one.dims and len(one.dims) == 1
+        },
+    )
+    trained = artifact.load(network)
+    ((_, taken),) = inputs.groups(trained.architecture, new, slice(0, 1))
+    probability: np.ndarray = classify.classifier(trained)(taken)[0]
+    return made, probability
