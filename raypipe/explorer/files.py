@@ -28,7 +28,7 @@ class FilesView(pn.viewable.Viewer):
     def __panel__(self) -> Any:
         """The column in which it is shown."""
         return pn.Column(
-            pn.pane.HTML(f'<h3 style="margin:2px">A file of your own {self._study.kind}</h3>'),
+            pn.pane.HTML(f'<h2 style="margin:2px;font-size:16px">A file of your own {self._study.kind}</h2>'),
             self._drop,
             self._state,
             self._page,

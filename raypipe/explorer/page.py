@@ -25,9 +25,12 @@ _EMPTY = """<h2>There is nothing to explore yet</h2>
 <code>RAYPIPE_STORE=demo/store raypipe explore</code>; or classify a data set of yours with
 <code>raypipe classify_scan</code>.</p>"""
 
-_STYLE = """
-:host, body { font-family: sans-serif; color: #1a1a1a; }
-"""
+_TEMPLATE = """{% extends base %}
+{% block contents %}
+<header style="font-family: sans-serif"><h1 style="margin: 6px; font-size: 20px">raypipe</h1></header>
+<main>{{ embed(roots.page) }}</main>
+{{ embed(roots.location) }}
+{% endblock %}"""
 
 
 def serve(port: int = PORT, *, show: bool = False) -> None:
@@ -48,7 +51,7 @@ def serve(port: int = PORT, *, show: bool = False) -> None:
             raise InputError(
                 f"port {port} of this machine is taken ({error.strerror}); name another with --port"
             ) from error
-    pn.extension("tabulator", raw_css=[_STYLE])
+    pn.extension("tabulator")
     hv.extension("bokeh")
     print(f"http://{HOST}:{port}/", flush=True)
     try:
@@ -89,7 +92,9 @@ def page() -> Any:
         opened()
     tabs.param.watch(opened, "active")
     empty = [] if names else [pn.pane.HTML(_EMPTY)]
-    return pn.Column(pn.pane.HTML("<h1 style='margin:4px;font-size:20px'>raypipe</h1>"), *empty, tabs)
+    whole = pn.Template(_TEMPLATE, location=True)
+    whole.add_panel("page", pn.Column(*empty, tabs))
+    return whole
 
 
 def _plane(names: list[str]) -> Any:

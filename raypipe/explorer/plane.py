@@ -35,9 +35,9 @@ class PlaneView(pn.viewable.Viewer):
         self._simulation = Simulation(self.chosen)
         self._plot = pn.pane.HoloViews(width=_WIDTH, height=_HEIGHT)
         self._legend = pn.pane.HTML("", width=_WIDTH)
-        self._columns = [pn.widgets.DiscreteSlider(name="", options=[0.0], width=_WIDTH // 2 - 20) for _ in range(2)]
-        for slider in self._columns:
-            slider.param.watch(self._slid, "value")
+        self._place: list[Any] = [pn.widgets.Select(width=130) for _ in range(2)]
+        for widget in self._place:
+            widget.param.watch(self._placed, "value")
         self._following = False
         self.chosen.param.watch(self._renew, "predictions")
         self.param.watch(self._draw, "colour")
@@ -55,9 +55,9 @@ class PlaneView(pn.viewable.Viewer):
                     ),
                 ),
                 self._plot,
-                pn.Row(*self._columns),
+                pn.Row(*self._place),
                 self._legend,
-                pn.pane.HTML('<h3 style="margin:2px">A new sample</h3>'),
+                pn.pane.HTML('<h2 style="margin:2px;font-size:16px">A new sample</h2>'),
                 self._simulation,
             ),
             SampleView(self.chosen, around=True),
@@ -70,9 +70,9 @@ class PlaneView(pn.viewable.Viewer):
         if self.colour not in of.colourings:
             self.colour = CLASS
         self._following = True
-        for slider, name, values in zip(self._columns, of.plane.axes, (of.plane.x, of.plane.y), strict=True):
+        for widget, name, values in zip(self._place, of.plane.axes, (of.plane.x, of.plane.y), strict=True):
             options = {f"{value:g}": float(value) for value in values}
-            slider.param.update(name=name, options=options, value=float(values[len(values) // 2]))
+            widget.param.update(name=name, options=options, value=float(values[len(values) // 2]))
         self._following = False
         if not 0 <= self.chosen.sample < len(of.predicted):
             self.chosen.sample = -1
@@ -96,14 +96,12 @@ class PlaneView(pn.viewable.Viewer):
         if number >= 0:
             self.chosen.sample = number
 
-    def _slid(self, _: Any) -> None:
+    def _placed(self, _: Any) -> None:
         if not self._following:
-            number = self.chosen.of.at(*(slider.value for slider in self._columns))
-            if number >= 0:
-                self.chosen.sample = number
+            self.chosen.sample = self.chosen.of.at(*(widget.value for widget in self._place))
 
     def _follow(self, *_: Any) -> None:
-        """Put the mark and the sliders where the chosen sample is."""
+        """Put the mark and the two values where the chosen sample is."""
         of, number = self.chosen.of, self.chosen.sample
         if not 0 <= number < len(of.predicted):
             self._mark.send([])
@@ -111,8 +109,8 @@ class PlaneView(pn.viewable.Viewer):
         place = of.place(number)
         self._mark.send([place])
         self._following = True
-        for slider, value in zip(self._columns, place, strict=True):
-            slider.value = value
+        for widget, value in zip(self._place, place, strict=True):
+            widget.value = value
         self._following = False
 
 

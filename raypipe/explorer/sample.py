@@ -104,7 +104,7 @@ class SampleView(pn.viewable.Viewer):
         if number != self._chosen.sample or of.plane is None:
             return
         near = of.neighbours(number)
-        self._heading.object = '<h3 style="margin:2px">Beside it</h3>' if near else ""
+        self._heading.object = '<h2 style="margin:2px;font-size:16px">Beside it</h2>' if near else ""
         self._tiles.lay([(one, drawing.thumbnail(of, one), of.ranking(one)[0][0]) for one in near])
 
     def _play(self, event: Any) -> None:
@@ -117,10 +117,10 @@ class SampleView(pn.viewable.Viewer):
         self._why.loading = True
         try:
             found = _stored(of, number)
-            shown = found or await asyncio.wrap_future(work.ask(work.explained, of.network, of.split, number))
+            shown: Any = found or await asyncio.wrap_future(work.ask(work.explained, of.network, of.split, number))
             if number == self._chosen.sample:
                 self._explanation.object = image(drawing.explanation(of.study.seen, shown), "what speaks for its class")
-        except InputError as error:
+        except Exception as error:  # of another process: whatever it is, it is for the visitor to know
             self._explanation.object = told(error)
         finally:
             self._why.loading = False
@@ -149,7 +149,7 @@ class Simulation(pn.viewable.Viewer):
     def __init__(self, chosen: Chosen, **params: Any) -> None:
         super().__init__(**params)
         self._chosen = chosen
-        self._point: list[Any] = [pn.widgets.FloatInput(name="", step=0.001, width=130) for _ in range(2)]
+        self._point: list[Any] = [pn.widgets.LiteralInput(type=(int, float), width=130) for _ in range(2)]
         self._button = pn.widgets.Button(name="Simulate here", button_type="primary")
         self._result = pn.pane.HTML("")
         self._button.on_click(self._simulate)
@@ -223,4 +223,5 @@ def image(png: bytes, text: str) -> str:
 
 def told(error: Exception) -> str:
     """HTML of why something cannot be shown."""
-    return f'<p role="alert" style="color:#8b0000">{escape(" ".join(str(error).split()))}</p>'
+    kind = "" if isinstance(error, InputError | RuntimeError) else f"{type(error).__name__}: "
+    return f'<p role="alert" style="color:#8b0000">{escape(kind + " ".join(str(error).split()))}</p>'

@@ -1,5 +1,6 @@
 """Samples side by side, those of a class and of a range of their parameters: a click shows one of them."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ class SamplesView(pn.viewable.Viewer):
     """
 
     called: Any = param.Selector(default=ALL, objects=[ALL])
-    page = param.Integer(default=1, bounds=(1, 1))
+    page = param.Integer(default=1, bounds=(1, None))
 
     def __init__(self, names: list[str], **params: Any) -> None:
         super().__init__(**params)
@@ -38,7 +39,9 @@ class SamplesView(pn.viewable.Viewer):
         self._filters = pn.FlexBox()
         self._tiles = Tiles(width=_WIDTH)
         self._count = pn.pane.HTML("")
-        self._pager = pn.widgets.IntInput.from_param(self.param.page, name="page", width=90)
+        self._back, self._next = (pn.widgets.Button(name=name, width=90) for name in ("previous", "next"))
+        self._back.on_click(partial(self._turn, -1))
+        self._next.on_click(partial(self._turn, 1))
         self.chosen.param.watch(self._renew, "predictions")
         self._tiles.param.watch(lambda event: self.chosen.param.update(sample=event.obj.chosen), "pressed")
         self.param.watch(self._narrow, "called")
@@ -52,10 +55,9 @@ class SamplesView(pn.viewable.Viewer):
                 pn.Row(
                     pn.widgets.Select.from_param(self.chosen.param.predictions, name="network and data set", width=380),
                     pn.widgets.Select.from_param(self.param.called, name="class", width=130),
-                    self._pager,
                 ),
                 self._filters,
-                self._count,
+                pn.Row(self._count, self._back, self._next),
                 self._tiles,
                 width=_WIDTH,
             ),
@@ -98,18 +100,23 @@ class SamplesView(pn.viewable.Viewer):
     def _narrow(self, *_: Any) -> None:
         of = self.chosen.of
         self._numbers = of.matching("" if self.called == ALL else self.called, self._within())
-        pages = max(1, -(-len(self._numbers) // PER_PAGE))
         with param.parameterized.discard_events(self):
             self.page = 1
-        self.param.page.bounds = (1, pages)
-        self._pager.param.update(start=1, end=pages, value=1)
         self._draw()
+
+    def _turn(self, by: int, _: Any) -> None:
+        self.page = min(max(self.page + by, 1), self._pages)
+
+    @property
+    def _pages(self) -> int:
+        return max(1, -(-len(self._numbers) // PER_PAGE))
 
     def _draw(self, *_: Any) -> None:
         of = self.chosen.of
         shown = self._numbers[(self.page - 1) * PER_PAGE : self.page * PER_PAGE].tolist()
-        pages = self.param.page.bounds[1]
-        self._count.object = f'<p class="count" style="margin:2px">{len(self._numbers)} samples, {pages} pages</p>'
+        count = f"{len(self._numbers)} samples, page {self.page} of {self._pages}"
+        self._count.object = f'<p class="count" role="status" style="margin:2px">{count}</p>'
+        self._back.disabled, self._next.disabled = self.page == 1, self.page == self._pages
         self._tiles.lay([(one, drawing.thumbnail(of, one), self._text(one)) for one in shown])
 
     def _text(self, number: int) -> str:

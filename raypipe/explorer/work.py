@@ -7,7 +7,7 @@ import json
 import multiprocessing
 import os
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -27,7 +27,11 @@ def _quiet() -> None:
 
 def ask(function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
     """Have a function of this module called in the other process."""
-    return _pool().submit(function, *arguments)
+    try:
+        return _pool().submit(function, *arguments)
+    except BrokenExecutor:  # it was killed, for want of memory perhaps
+        end()
+        return _pool().submit(function, *arguments)
 
 
 def end() -> None:

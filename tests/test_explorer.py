@@ -1,0 +1,349 @@
+"""The page on which stores are explored, in a real browser: what is clicked is what is told."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import parabola
+import pytest
+import tiny_results
+import xarray as xr
+from playwright.sync_api import expect
+from ports import free_ports
+from tiny_networks import random_network
+
+from raypipe import catalog, store, study
+from raypipe.errors import InputError
+from raypipe.explorer import explored
+from raypipe.networks import artifact
+from raypipe.run.fill import fill
+
+PARABOLA = str(Path(parabola.__file__))
+SCAN, SHARP = "parabola/scan", "predictions/sharp/scan"
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+QUIET = ("no-sandbox", "disable-gpu", "no-first-run", "disable-sync")
+SILENT = ("disable-background-networking", "disable-component-update")
+COMMAND = (sys.executable, "-c", "from raypipe.command import raypipe; raypipe()", "explore", "--no-show")
+
+needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="there is no chromium; install Debian's package chromium")
+
+
+def fill_root(points=9):
+    """A scan of a user's study and what a network says of it; trajectories with relevance; networks."""
+    parabola.save_network()
+    fill(study.find("parabola").plan("scan", {"points": points}))
+    scan = catalog.open(SCAN)
+    probability = parabola.classifier(artifact.load("sharp"))(scan.u.values)
+    said = scan[["a", "b", "seed"]].assign(
+        predicted=("sample", probability.argmax(axis=1)), probability=(("sample", "class"), probability)
+    )
+    made = {"network": "sharp", "network_sha256": artifact.checksum("sharp"), "source": SCAN}
+    tiny_results.write(SHARP, said.assign_coords({"class": ("class", list(parabola.CLASSES))}), **made)
+    walks = tiny_results.trajectories(10)
+    names = ("relevance", "predicted")
+    probability = np.eye(5, dtype="float32")[walks.predicted.values]
+    said = walks.drop_vars(["position", "relevance"]).assign(probability=(("sample", "class"), probability))
+    tiny_results.write("andi/test", walks.drop_vars([*names, "class"]))
+    random_network(study.architecture("andi-study"), val_accuracy=0.5)
+    tiny_results.write("predictions/andi-study/test", said)
+    network = random_network(study.architecture("pattern-2d"))
+    fields = tiny_results.patterns(4).assign_coords(frame=("frame", [14940, 14970, 15000]))
+    tiny_results.write("gray_scott/test", fields)
+    probability = np.eye(15, dtype="float32")[:4]
+    said = fields.drop_vars("u").assign(
+        predicted=("sample", np.arange(4)), probability=(("sample", "class"), probability)
+    )
+    made = {"network": "pattern-2d", "network_sha256": artifact.checksum("pattern-2d"), "source": "gray_scott/test"}
+    said = said.assign_coords({"class": ("class", list(network.architecture.classes))})
+    tiny_results.write("predictions/pattern-2d/test", said, **made)
+    origin = ("sample", np.arange(10))
+    tiny_results.write("relevance/andi-study/test", walks.assign_coords(origin=origin))
+    for name in store.list_names():
+        store.mark(name, complete=True, hosts=1)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory, ray_cluster):
+    found = tmp_path_factory.mktemp("explored")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAYPIPE_STORE", str(found))
+        patch.setenv("RAYPIPE_STUDY", PARABOLA)
+        fill_root()
+    return found
+
+
+@pytest.fixture
+def at_root(root, monkeypatch):
+    monkeypatch.setenv("RAYPIPE_STORE", str(root))
+    monkeypatch.setenv("RAYPIPE_STUDY", PARABOLA)
+
+
+def test_predictions_at_hand_and_those_of_scans(at_root):
+    there = explored.at_hand()
+    assert list(there) == ["predictions/andi-study/test", "predictions/pattern-2d/test", SHARP]
+    assert explored.scans(there) == [SHARP]
+
+
+def test_a_point_of_the_plane_is_the_sample_of_its_cell(at_root):
+    of = explored.explored(SHARP)
+    assert of.parameters == ["a", "b"]
+    for number in range(len(of.predicted)):
+        x, y = of.place(number)
+        for step in (0.0, 0.06, -0.06):  # cells are an eighth wide
+            assert of.at(x + step, y - step) == number
+    assert of.at(-0.07, 0.5) == of.at(0.5, 1.07) == -1
+
+
+def test_neighbours_are_those_around(at_root):
+    of = explored.explored(SHARP)
+    assert of.neighbours(0) == [1, 10, 9], "of a corner: above, above right, right"
+    middle = 4 * 9 + 4
+    places = [np.subtract(of.place(one), of.place(middle)) * 8 for one in of.neighbours(middle)]
+    around = [(-1, 1), (0, 1), (1, 1), (-1, 0), (1, 0), (-1, -1), (0, -1), (1, -1)]
+    np.testing.assert_allclose(places, around)
+
+
+def test_samples_by_class_and_parameters(at_root):
+    of = explored.explored(SHARP)
+    island = of.matching("island")
+    assert len(island)
+    assert (parabola.class_of(of.samples.a.values, of.samples.b.values)[island] == 2).all()
+    within = of.matching("", {"a": (0.5, 0.5)})
+    np.testing.assert_array_equal(of.samples.a.values[within], 0.5)
+    np.testing.assert_allclose(of.samples.b.values[within], np.linspace(0, 1, 9))
+
+
+def test_predictions_of_other_samples_are_refused(monkeypatch):
+    monkeypatch.setenv("RAYPIPE_STUDY", PARABOLA)
+    a = ("sample", [0.0, 1.0])
+    tiny_results.write(SCAN, xr.Dataset({"u": (("sample", "y", "x"), np.zeros((2, 2, 2)))}, {"a": a}))
+    others = {"a": ("sample", [0.0, 2.0]), "class": ("class", ["x", "y"])}
+    said = xr.Dataset({"predicted": ("sample", [0, 1])}, others)
+    tiny_results.write(SHARP, said, network="sharp", source=SCAN)
+    with pytest.raises(InputError, match="is of other samples than parabola/scan has now; delete it"):
+        explored.explored(SHARP)
+
+
+class Server:
+    """`raypipe explore` of a root, as a process of its own."""
+
+    def __init__(self, root, *flags):
+        (port,) = free_ports(1)
+        self.url = f"http://127.0.0.1:{port}/"
+        self.process = subprocess.Popen(
+            [*COMMAND, "--port", str(port), *flags],
+            env={**os.environ, "RAYPIPE_STORE": str(root)},
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        assert self.process.stdout.readline().strip() == self.url
+        self.answers()
+
+    def answers(self):
+        end = time.monotonic() + 60
+        while True:
+            try:
+                return urllib.request.urlopen(self.url, timeout=30).read().decode()
+            except OSError:
+                assert time.monotonic() < end
+                assert self.process.poll() is None
+                time.sleep(0.2)
+
+    def end(self):
+        self.process.terminate()
+        self.process.communicate(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def server(root):
+    found = Server(root, "--study", PARABOLA)
+    yield found
+    found.end()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=[f"--{one}" for one in (*QUIET, *SILENT)])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def asked():
+    """Every address that the page asked for."""
+    return []
+
+
+@pytest.fixture
+def page(browser, asked):
+    found = browser.new_page(viewport={"width": 1360, "height": 1100})
+    found.on("request", lambda request: asked.append(request.url))
+    found.set_default_timeout(30_000)
+    yield found
+    found.close()
+    assert asked
+    assert all(re.match(r"(http|ws)://127\.0\.0\.1[:/]|data:|blob:", one) for one in asked), (
+        "nothing leaves the machine"
+    )
+
+
+# Where in the browser's window a point of the plane is.
+PLACE = """
+([x, y]) => {
+  const [plot] = [...Bokeh.index.query((view) => view.model.type === "Figure")];
+  const box = plot.canvas_view.el.getBoundingClientRect(), frame = plot.frame;
+  return [box.left + frame.x_scale.compute(x), box.top + frame.y_scale.compute(y)];
+}
+"""
+
+
+def click_at(page, x, y):
+    page.wait_for_timeout(400)  # two clicks at once would be a double one
+    page.mouse.click(*page.evaluate(PLACE, [x, y]))
+
+
+def opened(page, url):
+    page.goto(url)
+    page.locator("p.sample").first.wait_for()
+    return page
+
+
+def told(page, text):
+    """Wait until the sample that is shown is called so."""
+    page.locator("p.sample", has_text=text).first.wait_for()
+
+
+@needs_chromium
+def test_a_click_on_a_cell_tells_what_is_there(page, server):
+    opened(page, server.url)
+    page.locator("canvas").first.wait_for()
+    page.wait_for_function("window.Bokeh && [...Bokeh.index.query((v) => v.model.type === 'Figure')].length")
+    for a, b, name in ((0.25, 0.75, "island"), (0.5, 0.125, "below"), (1.0, 1.0, "above")):
+        click_at(page, a + 0.03, b - 0.03)
+        seed = 1000 + round(8 * a) * 9 + round(8 * b)
+        told(page, f"a = {a:g}, b = {b:g}, seed = {seed}: {name}, ")
+        assert f"sample={seed - 1000}" in page.url
+
+
+@needs_chromium
+def test_neighbours_can_be_clicked_and_the_keyboard_moves_on(page, server):
+    opened(page, f"{server.url}?sample=0")
+    told(page, "a = 0, b = 0, ")
+    page.locator(".tiles button").nth(2).click()
+    told(page, "a = 0.125, b = 0, ")
+    page.get_by_role("combobox", name="a", exact=True).focus()
+    page.keyboard.press("ArrowDown")
+    told(page, "a = 0.25, b = 0, ")
+    button = page.locator(".tiles button").first
+    button.focus()
+    page.keyboard.press("Enter")
+    told(page, "b = 0.125, ")
+
+
+@needs_chromium
+def test_the_address_has_what_is_chosen(page, server):
+    opened(page, f"{server.url}?sample=20&colour=confidence&tab=0")
+    told(page, "a = 0.25, b = 0.25, ")
+    assert page.get_by_role("button", name="confidence").get_attribute("class")
+    page.get_by_role("button", name="class", exact=True).click()
+    page.wait_for_url(re.compile("colour=class"))
+    page.reload()
+    told(page, "a = 0.25, b = 0.25, ")
+
+
+@needs_chromium
+def test_a_sample_is_simulated_and_explained_when_that_is_asked_for(page, server):
+    opened(page, f"{server.url}?sample=0")
+    told(page, "a = 0, b = 0, ")
+    for place, value in enumerate(("0.2", "0.74")):
+        field = page.locator("input[type=text]").nth(place)
+        field.fill(value)
+        field.press("Enter")
+    page.get_by_role("button", name="Simulate here").click()
+    page.locator("p.simulated", has_text="simulated at a = 0.2, b = 0.74: island").wait_for()
+    page.get_by_role("button", name="Explain").click()
+    page.locator("p[role=alert]", has_text="raypipe explain --network sharp --split scan --samples 0").wait_for()
+    page.goto(f"{server.url}?tab=3&patterns-sample=2")
+    told(page, "k = 0.0466667, f = 0.0366667: ")
+    page.get_by_role("button", name="Explain").click()
+    page.get_by_alt_text("what speaks for its class").wait_for()
+
+
+@needs_chromium
+def test_samples_of_a_class_are_side_by_side(page, server):
+    opened(page, f"{server.url}?tab=1")
+    page.get_by_label("class").select_option(label="island")
+    count = int((parabola.class_of(*np.meshgrid(*[np.linspace(0, 1, 9)] * 2)) == 2).sum())
+    page.locator("p.count", has_text=f"{count} samples, page 1 of 1").wait_for()
+    tiles = page.locator(".tiles button")
+    expect(tiles).to_have_count(count)
+    assert all("island" in one for one in tiles.all_inner_texts())
+    tiles.first.click()
+    told(page, ": island, ")
+
+
+@needs_chromium
+def test_trajectories_have_their_relevance_in_colour(page, server):
+    opened(page, f"{server.url}?tab=2")
+    page.get_by_label("noise").select_option(label="0.1")
+    page.locator("p.count", has_text="5 samples").wait_for()
+    page.locator(".tiles button").first.click()
+    told(page, ", noise = 0.1: ")
+    page.get_by_role("button", name="Explain").click()
+    page.get_by_alt_text("what speaks for its class").wait_for()
+
+
+@needs_chromium
+def test_networks_can_be_sorted_and_chosen(page, server):
+    page.goto(f"{server.url}?tab=4")
+    page.locator(".tabulator-cell", has_text="andi-study").click()
+    page.locator("p.network", has_text="andi-study, ").wait_for()
+    page.get_by_alt_text("loss and accuracy of andi-study after each epoch").wait_for()
+    page.get_by_alt_text("confusion matrix of predictions/andi-study/test").wait_for()
+    assert "network=andi-study" in page.url
+
+
+@needs_chromium
+@pytest.mark.parametrize("tab", range(5))
+def test_everybody_can_use_it(page, server, tab):
+    """Names of what can be pressed, contrast, order: what axe-core finds."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    page.goto(f"{server.url}?tab={tab}&sample=20")
+    page.locator("p.sample").or_(page.locator(".tabulator-cell", has_text="andi-study")).first.wait_for()
+    page.wait_for_timeout(1000)
+    found = Axe().run(page).response["violations"]
+    of_the_table = {"aria-required-children", "empty-table-header"} if tab == 4 else set()  # Tabulator's own
+    others = [one for one in found if one["id"] not in of_the_table]
+    assert [(one["id"], [node["html"][:200] for node in one["nodes"]][:3]) for one in others] == []
+
+
+@needs_chromium
+@pytest.mark.parametrize("made", [True, False])
+def test_an_empty_store_says_how_to_begin(page, tmp_path, made):
+    root = tmp_path / "nothing"
+    if made:
+        root.mkdir()
+    server = Server(root)
+    try:
+        page.goto(server.url)
+        page.get_by_role("heading", name="There is nothing to explore yet").wait_for()
+        assert page.get_by_text("make demo").count()
+    finally:
+        server.end()
+
+
+def test_a_port_that_is_taken_is_told(server):
+    port = server.url.rpartition(":")[2].strip("/")
+    run = subprocess.run([*COMMAND, "--port", port], capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert run.stderr.startswith(f"error: port {port} of this machine is taken")
+    assert run.stderr.count("\n") == 1
