@@ -91,8 +91,10 @@ def is_sequence(seen: Sample) -> bool:
 
 
 def _fields(count: int) -> Figure:
-    figure = new_figure(2.1 * count, 2.3)
-    for axes in figure.subplots(1, count, squeeze=False).flat:
+    """A figure with axes side by side, placed by hand: to have them placed takes as long as to draw them."""
+    figure = Figure(figsize=(1.9 * count, 2.1))
+    for place in range(count):
+        axes = figure.add_axes((place / count, 0.12, 0.96 / count, 0.87))
         axes.set(xticks=(), yticks=())
         axes.spines[:].set_visible(False)
     return figure

@@ -204,7 +204,7 @@ class Explored:
 
     def said(self, number: int) -> str:
         """Parameters, seed, class and probability of a sample."""
-        return scan.said(self.predictions, self.probability, number)
+        return scan.said(self.predictions, self.parameters, self.probability, number)
 
     def ranking(self, number: int, most: int = 6) -> list[tuple[str, float]]:
         """The most probable classes of a sample, by symbol, with their probabilities."""

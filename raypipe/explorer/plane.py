@@ -91,10 +91,10 @@ class PlaneView(pn.viewable.Viewer):
     def _tapped(self, x: float | None = None, y: float | None = None) -> None:
         if x is None or y is None:
             return
-        self._simulation.at(x, y)
         number = self.chosen.of.at(x, y)
         if number >= 0:
             self.chosen.sample = number
+        self._simulation.at(x, y)
 
     def _placed(self, _: Any) -> None:
         if not self._following:
@@ -108,6 +108,7 @@ class PlaneView(pn.viewable.Viewer):
             return
         place = of.place(number)
         self._mark.send([place])
+        self._simulation.at(*place)
         self._following = True
         for widget, value in zip(self._place, place, strict=True):
             widget.value = value

@@ -71,31 +71,28 @@ class SamplesView(pn.viewable.Viewer):
             self.called = ALL
         self.param.called.objects = {ALL: ALL, **{_long(name): name for name in there}}
         self.called = self.called if self.called in there else ALL
-        filters = []
+        self._picked: dict[str, list[Any]] = {}
         for name in of.parameters:
             values = np.unique(of.predictions[name].values)
             if len(values) <= _MOST_OPTIONS:
                 options = {ALL: ALL, **{f"{value:g}": float(value) for value in values}}
-                widget: Any = pn.widgets.Select(name=name, options=options, value=ALL, width=110)
+                self._picked[name] = [pn.widgets.Select(name=name, options=options, value=ALL, width=110)]
             else:
-                low, high = float(values[0]), float(values[-1])
-                widget = pn.widgets.RangeSlider(name=name, start=low, end=high, value=(low, high), width=210)
-                widget.step = (high - low) / 100
+                ends = (("from", values[0]), ("to", values[-1]))
+                self._picked[name] = [
+                    pn.widgets.LiteralInput(name=f"{name} {end}", value=float(value), type=(int, float), width=110)
+                    for end, value in ends
+                ]
+        self._filters.objects = [widget for widgets in self._picked.values() for widget in widgets]
+        for widget in self._filters.objects:
             widget.param.watch(self._narrow, "value")
-            filters.append(widget)
-        self._filters.objects = filters
         if not 0 <= self.chosen.sample < len(of.predicted):
             self.chosen.sample = -1
         self._narrow()
 
     def _within(self) -> dict[str, tuple[float, float]]:
-        within = {}
-        for widget in self._filters.objects:
-            if isinstance(widget.value, tuple):
-                within[widget.name] = widget.value
-            elif widget.value != ALL:
-                within[widget.name] = (widget.value, widget.value)
-        return within
+        ranges = {name: (widgets[0].value, widgets[-1].value) for name, widgets in self._picked.items()}
+        return {name: ends for name, ends in ranges.items() if ALL not in ends}
 
     def _narrow(self, *_: Any) -> None:
         of = self.chosen.of

@@ -106,7 +106,7 @@ class Browser:
                 f"classify the scan again: raypipe classify_scan --network {made['network']}"
             )
         self._figure, self._pages, self._number = figure, pages, 0
-        self._predictions, self._samples = predictions, samples
+        self._predictions, self._samples, self._names = predictions, samples, names
         self._draw, self._tell, self._chosen = draw, tell, -1
         self._probability = scan.shown_probability(predictions)[0]
         figure.set_layout_engine("none")
@@ -171,7 +171,7 @@ class Browser:
     @styled
     def _choose(self, number: int) -> None:
         self._chosen = number
-        said = scan.said(self._predictions, self._probability, number)
+        said = scan.said(self._predictions, self._names, self._probability, number)
         self._tell(said)
         self._text.set_text(textwrap.fill(said, _WRAP))
         self._sample.clear()

@@ -239,9 +239,12 @@ def shown_probability(predictions: xr.Dataset) -> tuple[np.ndarray, float | None
     return calibration.calibrated(raw, found.temperature), found.temperature
 
 
-def said(predictions: xr.Dataset, probability: np.ndarray, number: int) -> str:
-    """Parameters, seed, class and probability of a sample; `probability` as `shown_probability` gives it."""
-    names = [*parameters(predictions), *(["seed"] if "seed" in predictions.coords else [])]
+def said(predictions: xr.Dataset, varying: Sequence[str], probability: np.ndarray, number: int) -> str:
+    """Parameters, seed, class and probability of a sample.
+
+    `varying` are those of `parameters`, `probability` is as `shown_probability` gives it.
+    """
+    names = [*varying, *(["seed"] if "seed" in predictions.coords else [])]
     values = [predictions[name].values[number].item() for name in names]
     at = ", ".join(
         f"{name} = {one:g}" if isinstance(one, float) else f"{name} = {one}"
