@@ -347,3 +347,22 @@ def test_a_port_that_is_taken_is_told(server):
     assert run.returncode == 2
     assert run.stderr.startswith(f"error: port {port} of this machine is taken")
     assert run.stderr.count("\n") == 1
+
+
+@needs_chromium
+@pytest.mark.slow
+def test_a_file_of_tracks_is_classified(page, server):
+    page.goto(f"{server.url}?tab=2")
+    page.set_input_files("input[type=file]", Path(__file__).parent.parent / "examples" / "tracks.csv")
+    page.locator("p.file", has_text="tracks: 40 in 2-D").wait_for(timeout=300_000)
+    tracks = page.frame_locator("iframe")
+    tracks.get_by_role("heading", name="Tracks", exact=True).wait_for()
+
+
+@needs_chromium
+def test_a_file_that_is_none_is_told(page, server, tmp_path):
+    other = tmp_path / "notes.csv"
+    other.write_text("nothing,of,that\n1,2,3\n")
+    page.goto(f"{server.url}?tab=2")
+    page.set_input_files("input[type=file]", other)
+    page.locator("p[role=alert]", has_text="notes.csv").wait_for(timeout=60_000)
