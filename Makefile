@@ -4,7 +4,7 @@ VENV = .venv
 RUN = $(VENV)/bin/python
 UV = $(RUN) -m uv
 
-.PHONY: demo test test-all setup check lock clean
+.PHONY: demo test test-all setup check docs lock clean
 
 setup: $(VENV)/ready
 
@@ -37,6 +37,10 @@ test-all: $(VENV)/ready-to-test
 
 check: $(VENV)/ready-to-test
 	$(RUN) -m ruff check . && $(RUN) -m ruff format --check . && $(RUN) -m mypy
+
+docs: $(VENV)/ready-to-test
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build
+	@echo "Open site/index.html in a browser."
 
 LOCK = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock"
 lock: setup

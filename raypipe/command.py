@@ -167,6 +167,14 @@ def run(main: Callable[..., Any], arguments: list[str] | None = None) -> NoRetur
     _end(lambda: call(main, arguments))
 
 
+def command_of_job(name: str) -> tuple[Any, str]:
+    """The command of a job, as click has it, and what its file says of it."""
+    job = importlib.import_module(f"raypipe.jobs.{name}")
+    command = _command(job.main)
+    command.name = name
+    return command, inspect.getdoc(job) or ""
+
+
 class _Jobs(typer.core.TyperGroup):
     """Every job as a command, imported when it is called or told about."""
 
@@ -179,9 +187,7 @@ class _Jobs(typer.core.TyperGroup):
         name = cmd_name.replace("-", "_")
         if name not in self.list_commands(ctx):
             return None
-        command = _command(importlib.import_module(f"raypipe.jobs.{name}").main)
-        command.name = name
-        return command
+        return command_of_job(name)[0]
 
 
 def raypipe() -> NoReturn:
