@@ -1,9 +1,9 @@
 """Data sets by name, what they are, and their samples by what they were made with; without Ray and TensorFlow.
 
-    from raypipe import catalog
+from raypipe import catalog
 
-    catalog.open("logistic/scan").x.mean("time")
-    catalog.search(kind="walks", classes=["drifting"], speed=(0.4, 0.6))
+catalog.open("logistic/scan").x.mean("time")
+catalog.search(kind="walks", classes=["drifting"], speed=(0.4, 0.6))
 """
 
 import tomllib
