@@ -21,6 +21,9 @@ from tiny_networks import random_network
 from raypipe import catalog, store, study
 from raypipe.errors import InputError
 from raypipe.explorer import explored
+from raypipe.explorer.sample import image
+from raypipe.explorer.sample import told as error_of
+from raypipe.explorer.tiles import bars
 from raypipe.networks import artifact
 from raypipe.run.fill import fill
 
@@ -51,6 +54,8 @@ def fill_root(points=9):
     said = walks.drop_vars(["position", "relevance"]).assign(probability=(("sample", "class"), probability))
     tiny_results.write("andi/test", walks.drop_vars([*names, "class"]))
     random_network(study.architecture("andi-study"), val_accuracy=0.5)
+    random_network(study.architecture("123-2"), val_accuracy=0.6)
+    random_network(study.architecture("132-4"), val_accuracy=0.7)
     tiny_results.write("predictions/andi-study/test", said)
     network = random_network(study.architecture("pattern-2d"))
     fields = tiny_results.patterns(4).assign_coords(frame=("frame", [14940, 14970, 15000]))
@@ -128,6 +133,12 @@ def test_predictions_of_other_samples_are_refused(monkeypatch):
     tiny_results.write(SHARP, said, network="sharp", source=SCAN)
     with pytest.raises(InputError, match="is of other samples than parabola/scan has now; delete it"):
         explored.explored(SHARP)
+
+
+def test_what_stores_and_networks_are_called_is_no_markup(monkeypatch):
+    assert "<b>" not in bars([("<b>", 0.5)])
+    assert "<b>" not in image(b"", '"><b>')
+    assert "<b>" not in error_of(InputError("<b>"))
 
 
 class Server:
@@ -271,7 +282,7 @@ def test_a_sample_is_simulated_and_explained_when_that_is_asked_for(page, server
     page.locator("p.simulated", has_text="simulated at a = 0.2, b = 0.74: island").wait_for()
     page.get_by_role("button", name="Explain").click()
     page.locator("p[role=alert]", has_text="raypipe explain --network sharp --split scan --samples 0").wait_for()
-    page.goto(f"{server.url}?tab=3&patterns-sample=2")
+    page.goto(f"{server.url}?tab=3&gray_scott-sample=2")
     told(page, "k = 0.0466667, f = 0.0366667: ")
     page.get_by_role("button", name="Explain").click()
     page.get_by_alt_text("what speaks for its class").wait_for()
@@ -309,6 +320,15 @@ def test_networks_can_be_sorted_and_chosen(page, server):
     page.get_by_alt_text("loss and accuracy of andi-study after each epoch").wait_for()
     page.get_by_alt_text("confusion matrix of predictions/andi-study/test").wait_for()
     assert "network=andi-study" in page.url
+
+
+@needs_chromium
+def test_a_network_of_a_grid_is_chosen_by_its_cell(page, server):
+    page.goto(f"{server.url}?tab=4")
+    page.locator("canvas").first.wait_for()
+    page.wait_for_function("window.Bokeh && [...Bokeh.index.query((v) => v.model.type === 'Figure')].length")
+    click_at(page, "4", "132")
+    page.locator("p.network", has_text="132-4, ").wait_for()
 
 
 @needs_chromium

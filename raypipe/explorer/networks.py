@@ -1,6 +1,7 @@
 """The trained networks: a table, the grid's accuracies, and of one of them how it was trained and what it confuses."""
 
 import io
+from html import escape
 from typing import Any
 
 import holoviews as hv
@@ -13,6 +14,7 @@ from raypipe.errors import InputError
 from raypipe.explorer.sample import image, told
 from raypipe.networks import artifact
 from raypipe.networks.artifact import Artifact
+from raypipe.networks.grid import Grid
 from raypipe.plot.style import raster
 from raypipe.report.figures import figure
 from raypipe.report.holdings import known
@@ -47,29 +49,27 @@ class NetworksView(pn.viewable.Viewer):
 
     def __panel__(self) -> Any:
         """The table on the left, the network on the right."""
-        maps = [heat for study in _grids() if (heat := self._heat_map(study)) is not None]
+        studies = {one.architecture.study for one in self._networks.values()}
+        grids = {name: of.grid for name in sorted(studies) if (of := known(name)) is not None and of.grid}
+        maps = [heat for name, grid in grids.items() if (heat := self._heat_map(name, grid)) is not None]
         return pn.FlexBox(pn.Column(self._table, *maps), pn.Column(self._name, self._pictures))
 
     def _clicked(self, event: Any) -> None:
         self.network = self._table.value["network"].iloc[event.row]
 
-    def _heat_map(self, study: str) -> Any:
-        of = known(study)
-        assert of
-        assert of.grid
+    def _heat_map(self, study: str, grid: Grid) -> Any:
+        """The best network of each word and kernel size; None of fewer than two networks."""
         rows = [
             (f"{member.kernel_size}", member.word, one.metrics.get("val_accuracy", float("nan")), one.name)
             for one in self._networks.values()
-            if (member := of.grid.members.get(one.architecture.name)) is not None
+            if (member := grid.members.get(one.architecture.name)) is not None
         ]
         if len(rows) < 2:
             return None
         frame = pd.DataFrame(rows, columns=["kernel size", "word", "validation accuracy", "name"])
         frame = frame.sort_values("validation accuracy").drop_duplicates(["kernel size", "word"], keep="last")
-        words = list(dict.fromkeys(of.grid.words))
-        frame["order"] = [words.index(one) for one in frame["word"]]
-        frame = frame.sort_values("order")
-        heat = hv.HeatMap(frame, ["kernel size", "word"], ["validation accuracy", "name"]).opts(
+        frame = frame.sort_values("word", key=lambda words: words.map(list(grid.words).index))
+        heat = hv.HeatMap(frame, ["kernel size", "word"], "validation accuracy").opts(
             width=360,
             height=max(220, 18 * frame["word"].nunique()),
             cmap="viridis",
@@ -102,14 +102,9 @@ def table(networks: list[Artifact]) -> pd.DataFrame:
     return found.sort_values("accuracy", ascending=False, na_position="last", ignore_index=True).round({"accuracy": 4})
 
 
-def _grids() -> list[str]:
-    found = {one.architecture.study for one in artifact.sound({})}
-    return [name for name in sorted(found) if (of := known(name)) is not None and of.grid]
-
-
 def _parts(one: Artifact) -> list[str]:
     """HTML of a network: its training, and the confusion matrices of what it has classified."""
-    parts = [f'<p role="status" class="network">{one.name}, {one.parameters} parameters</p>']
+    parts = [f'<p role="status" class="network">{escape(one.name)}, {one.parameters} parameters</p>']
     if one.epochs:
         parts.append(_picture("history", one.name, f"loss and accuracy of {one.name} after each epoch"))
     labelled = [
@@ -130,4 +125,4 @@ def _picture(what: str, name: str, text: str) -> str:
         raster(figure(what, name), _DOTS).save(png, "PNG")
     except InputError as error:
         return told(error)
-    return f"<figure style='margin:4px'>{image(png.getvalue(), text)}<figcaption>{text}</figcaption></figure>"
+    return f"<figure style='margin:4px'>{image(png.getvalue(), text)}<figcaption>{escape(text)}</figcaption></figure>"

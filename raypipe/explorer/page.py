@@ -77,7 +77,8 @@ def page() -> Any:
     for of in study.all_studies():
         own = [name for name, one in names.items() if one.name == of.name]
         if own or of.takes_files:
-            makers[of.kind.capitalize()] = partial(_samples, of, own)
+            title = of.kind.capitalize()
+            makers[f"{title} of {of.name}" if title in makers else title] = partial(_samples, of, own)
     if artifact.names():
         makers["Networks"] = _networks
     columns = [pn.Column() for _ in makers]
@@ -106,7 +107,7 @@ def _plane(names: list[str]) -> Any:
 def _samples(of: study.Study, names: list[str]) -> Any:
     parts: list[Any] = [FilesView(of)] if of.takes_files else []
     if names:
-        view, key = SamplesView(names), of.kind
+        view, key = SamplesView(names), of.name
         chosen = {"": (view.chosen, "predictions"), "-class": (view, "called"), "-sample": (view.chosen, "sample")}
         _in_the_address(**{f"{key}{end}": one for end, one in chosen.items()})
         parts.append(view)

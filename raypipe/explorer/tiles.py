@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Sequence
-from typing import Any
+from html import escape
 
 import param
 from panel.custom import JSComponent
@@ -57,8 +57,8 @@ def data_url(png: bytes) -> str:
 
 def bars(ranking: Sequence[tuple[str, float]]) -> str:
     """HTML table of classes with their probabilities as bars."""
-    rows: Any = "".join(
-        f'<tr><th scope="row" style="text-align:left;padding-right:8px">{name}</th>'
+    rows = "".join(
+        f'<tr><th scope="row" style="text-align:left;padding-right:8px">{escape(name)}</th>'
         f'<td style="width:130px"><div style="background:#2b6ca3;height:10px;width:{100 * share:.1f}%"></div></td>'
         f'<td style="text-align:right">{share:.1%}</td></tr>'
         for name, share in ranking
