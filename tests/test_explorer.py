@@ -95,6 +95,16 @@ def test_predictions_at_hand_and_those_of_scans(at_root):
     assert explored.scans(there) == [SHARP]
 
 
+def test_what_is_damaged_is_left_out_and_the_rest_is_there(root, tmp_path, monkeypatch, caplog):
+    shutil.copytree(root, tmp_path / "store", dirs_exist_ok=True)
+    monkeypatch.setenv("RAYPIPE_STUDY", PARABOLA)
+    (tmp_path / "store" / "predictions/andi-study/test.zarr/zarr.json").write_text("{")
+    explored._explored.cache_clear()
+    assert list(explored.at_hand()) == ["predictions/pattern-2d/test", SHARP]
+    assert "predictions/andi-study/test is left out. " in caplog.text
+    explored._explored.cache_clear()
+
+
 def test_a_point_of_the_plane_is_the_sample_of_its_cell(at_root):
     of = explored.explored(SHARP)
     assert of.parameters == ["a", "b"]
@@ -131,7 +141,7 @@ def test_predictions_of_other_samples_are_refused(monkeypatch):
     others = {"a": ("sample", [0.0, 2.0]), "class": ("class", ["x", "y"])}
     said = xr.Dataset({"predicted": ("sample", [0, 1])}, others)
     tiny_results.write(SHARP, said, network="sharp", source=SCAN)
-    with pytest.raises(InputError, match="is of other samples than parabola/scan has now; delete it"):
+    with pytest.raises(InputError, match="of another scan than parabola/scan; delete them and classify"):
         explored.explored(SHARP)
 
 
@@ -228,8 +238,9 @@ def opened(page, url):
 
 
 def told(page, text):
-    """Wait until the sample that is shown is called so."""
+    """Wait until the sample that is shown is called so, with its picture: what is below is then in its place."""
     page.locator("p.sample", has_text=text).first.wait_for()
+    page.locator(f'img[alt*="{text}"]').first.wait_for()
 
 
 @needs_chromium

@@ -1,5 +1,6 @@
 """Predictions to explore: what a network takes samples for, where these are in a plane, and which belong together."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -12,7 +13,7 @@ from raypipe.errors import InputError
 from raypipe.plot.classes import class_names, symbol
 from raypipe.plot.plane import Lattice
 from raypipe.report import scan
-from raypipe.report.holdings import known
+from raypipe.report.holdings import known, stores
 
 _PER_VALUE = 2
 """Samples that have a value of a parameter, on average, from which on it is an axis of a scan."""
@@ -22,29 +23,28 @@ CLASS, CONFIDENCE, NOVELTY = "class", "confidence", "novelty"
 
 
 def at_hand() -> dict[str, study.Study]:
-    """The complete predictions whose study and samples are at hand, by name, with their study."""
-    there = set(catalog.names())
+    """The complete predictions whose study and samples are at hand, by name, with their study.
+
+    What cannot be opened is told in the log, and left out.
+    """
+    complete = {one.name: one for one in stores() if one.complete}
     found = {}
-    for name in sorted(one for one in there if one.startswith(f"{catalog.PREDICTIONS}/")):
-        source = _source(name)
-        of = known(source.partition("/")[0])
-        if source in there and of is not None and of.sample is not None:
-            found[name] = of
+    for name, one in complete.items():
+        of = known(one.study)
+        if one.product == catalog.PREDICTIONS and one.parameters.get("source") in complete and of and of.sample:
+            try:
+                found[name] = explored(name).study
+            except InputError as error:
+                logging.getLogger(__name__).warning("%s is left out. %s", name, error)
     return found
 
 
 def scans(names: Mapping[str, study.Study]) -> list[str]:
     """Those of the predictions at hand that are of a scan: without labels, and in a plane of two parameters."""
-    unlabelled = [name for name, of in names.items() if of.declared(_split(name)) not in of.labelled]
-    return [name for name in unlabelled if explored(name).is_scan]
-
-
-def _source(name: str) -> str:
-    return str(store.plan_of(name).parameters.get("source", ""))
-
-
-def _split(name: str) -> str:
-    return _source(name).partition("/")[2]
+    opened = {name: explored(name) for name in names}
+    return [
+        name for name, one in opened.items() if one.study.declared(one.split) not in one.study.labelled and one.is_scan
+    ]
 
 
 def explored(name: str) -> "Explored":
@@ -61,11 +61,7 @@ def _explored(name: str, _: str) -> "Explored":
     predictions = catalog.open(name)
     source = predictions.attrs["parameters"]["source"]
     samples, of = catalog.open(source), study.find(source.partition("/")[0])
-    shared = [one for one in scan.parameters(predictions) if one in samples.coords]
-    if samples.sizes["sample"] != predictions.sizes["sample"] or any(
-        not np.array_equal(samples[one].values, predictions[one].values) for one in shared
-    ):
-        raise InputError(f"{name} is of other samples than {source} has now; delete it and classify them again")
+    scan.require_same_samples(predictions, samples)
     return Explored(name, of, predictions, samples)
 
 
@@ -146,7 +142,7 @@ class Explored:
     def distance(self) -> np.ndarray | None:
         """(sample,) how far from the training samples, 1 where flags begin; None if nobody has looked."""
         name = f"novelty/{self.network}/{self.split}"
-        if name not in catalog.names():
+        if name not in store.list_names() or store.missing(name):
             return None
         found = catalog.open(name)
         distance, flagged = found["distance"].values, found["flagged"].values == 1

@@ -17,7 +17,7 @@ from raypipe.networks.artifact import Artifact
 from raypipe.networks.grid import Grid
 from raypipe.plot.style import raster
 from raypipe.report.figures import figure
-from raypipe.report.holdings import known
+from raypipe.report.holdings import known, stores
 
 _DOTS = 90
 _ROWS = 15
@@ -107,15 +107,11 @@ def _parts(one: Artifact) -> list[str]:
     parts = [f'<p role="status" class="network">{escape(one.name)}, {one.parameters} parameters</p>']
     if one.epochs:
         parts.append(_picture("history", one.name, f"loss and accuracy of {one.name} after each epoch"))
-    labelled = [
-        name
-        for name in catalog.names(catalog.PREDICTIONS)
-        if name.rpartition("/")[0] == f"{catalog.PREDICTIONS}/{one.name}"
-    ]
-    for name in labelled:
-        predictions = catalog.open(name)
-        if "label" in predictions and (predictions["label"] >= 0).all():
-            parts.append(_picture("confusion", name, f"confusion matrix of {name}"))
+    for of in stores():
+        if of.product == catalog.PREDICTIONS and of.complete and of.parameters.get("network") == one.name:
+            predictions = catalog.open(of.name)
+            if "label" in predictions and (predictions["label"] >= 0).all():
+                parts.append(_picture("confusion", of.name, f"confusion matrix of {of.name}"))
     return parts
 
 

@@ -51,6 +51,7 @@ def serve(port: int = PORT, *, show: bool = False) -> None:
             raise InputError(
                 f"port {port} of this machine is taken ({error.strerror}); name another with --port"
             ) from error
+    explored.at_hand()  # so that the first visitor need not wait for it
     pn.extension("tabulator")
     hv.extension("bokeh")
     print(f"http://{HOST}:{port}/", flush=True)

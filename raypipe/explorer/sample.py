@@ -9,11 +9,12 @@ import panel as pn
 import param
 import xarray as xr
 
-from raypipe import catalog, store
+from raypipe import catalog
 from raypipe.errors import InputError
 from raypipe.explorer import drawing, work
 from raypipe.explorer.explored import Explored, explored, ranked
 from raypipe.explorer.tiles import Tiles, bars, data_url
+from raypipe.report.holdings import stores
 
 _WIDTH = 560
 
@@ -128,18 +129,17 @@ class SampleView(pn.viewable.Viewer):
 
 def _stored(of: Explored, number: int) -> dict[str, np.ndarray] | None:
     """An explanation that was made before; None if there is none of the sample."""
-    for name in catalog.names():
-        product, _, rest = name.partition("/")
-        if product not in ("relevance", "saliency") or not rest.startswith(f"{of.network}/{of.split}"):
+    for one in stores():
+        made = one.parameters
+        if one.product not in ("relevance", "saliency") or not one.complete or one.is_control:
             continue
-        made = store.plan_of(name).parameters
-        if made["source"] != of.source or made["network"] != of.network or "control" in made:
+        if (made["source"], made["network"]) != (of.source, of.network):
             continue
-        found = catalog.open(name)
+        found = catalog.open(one.name)
         places = np.flatnonzero(found["origin"].values == number)
         if len(places):
-            one: xr.Dataset = found.isel(sample=int(places[0])).load()
-            return {str(key): values.values for key, values in one.data_vars.items()}
+            explained: xr.Dataset = found.isel(sample=int(places[0])).load()
+            return {str(key): values.values for key, values in explained.data_vars.items()}
     return None
 
 

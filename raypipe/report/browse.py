@@ -94,19 +94,12 @@ class Browser:
         draw: Callable[..., None],
         tell: Callable[[str], object] = print,
     ) -> None:
-        names = scan.parameters(predictions)
         if not pages:
             raise InputError("there is no picture of this scan whose cells could be clicked")
-        if samples.sizes["sample"] != predictions.sizes["sample"] or any(
-            not np.array_equal(samples[name].values, predictions[name].values) for name in names
-        ):
-            made = predictions.attrs["parameters"]
-            raise InputError(
-                f"the predictions of {made['network']} are of another scan than {made['source']}; delete them and "
-                f"classify the scan again: raypipe classify_scan --network {made['network']}"
-            )
+        scan.require_same_samples(predictions, samples)
         self._figure, self._pages, self._number = figure, pages, 0
-        self._predictions, self._samples, self._names = predictions, samples, names
+        self._predictions, self._samples = predictions, samples
+        self._names = scan.parameters(predictions)
         self._draw, self._tell, self._chosen = draw, tell, -1
         self._probability = scan.shown_probability(predictions)[0]
         figure.set_layout_engine("none")

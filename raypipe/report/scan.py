@@ -239,6 +239,23 @@ def shown_probability(predictions: xr.Dataset) -> tuple[np.ndarray, float | None
     return calibration.calibrated(raw, found.temperature), found.temperature
 
 
+def require_same_samples(predictions: xr.Dataset, samples: xr.Dataset) -> None:
+    """Make sure that predictions are of the samples that a data set has now.
+
+    Raises:
+        InputError: if it was made anew since.
+    """
+    if samples.sizes["sample"] != predictions.sizes["sample"] or any(
+        name not in samples.coords or not np.array_equal(samples[name].values, predictions[name].values)
+        for name in parameters(predictions)
+    ):
+        made = predictions.attrs["parameters"]
+        raise InputError(
+            f"the predictions of {made['network']} are of another scan than {made['source']}; delete them and "
+            f"classify the scan again: raypipe classify_scan --network {made['network']}"
+        )
+
+
 def said(predictions: xr.Dataset, varying: Sequence[str], probability: np.ndarray, number: int) -> str:
     """Parameters, seed, class and probability of a sample.
 
