@@ -18,7 +18,6 @@ from raypipe.explorer.samples import SamplesView
 from raypipe.networks import artifact
 
 HOST = "127.0.0.1"
-PORT = 5006
 
 _EMPTY = """<h2>There is nothing to explore yet</h2>
 <p>Networks have classified nothing under this root. The quickest start: <code>make demo</code>, then
@@ -33,7 +32,7 @@ _TEMPLATE = """{% extends base %}
 {% endblock %}"""
 
 
-def serve(port: int = PORT, *, show: bool = False) -> None:
+def serve(port: int, *, show: bool = False) -> None:
     """Serve the page until interrupted.
 
     Args:

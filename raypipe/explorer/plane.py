@@ -28,9 +28,7 @@ class PlaneView(pn.viewable.Viewer):
 
     def __init__(self, names: list[str], **params: Any) -> None:
         super().__init__(**params)
-        self.chosen = Chosen()
-        self.chosen.param.predictions.objects = names
-        self.chosen.predictions = names[0]
+        self.chosen = Chosen(names)
         self._mark = hv.streams.Pipe(data=[])
         self._simulation = Simulation(self.chosen)
         self._plot = pn.pane.HoloViews(width=_WIDTH, height=_HEIGHT)
@@ -74,7 +72,7 @@ class PlaneView(pn.viewable.Viewer):
             options = {f"{value:g}": float(value) for value in values}
             widget.param.update(name=name, options=options, value=float(values[len(values) // 2]))
         self._following = False
-        if not 0 <= self.chosen.sample < len(of.predicted):
+        if not self.chosen.there:
             self.chosen.sample = -1
         self._draw()
         self._follow()
@@ -103,7 +101,7 @@ class PlaneView(pn.viewable.Viewer):
     def _follow(self, *_: Any) -> None:
         """Put the mark and the two values where the chosen sample is."""
         of, number = self.chosen.of, self.chosen.sample
-        if not 0 <= number < len(of.predicted):
+        if not self.chosen.there:
             self._mark.send([])
             return
         place = of.place(number)
@@ -137,11 +135,8 @@ def _plane(of: Explored, colour: str) -> Any:
     image = np.where(plane.samples < 0, np.nan, np.asarray(values, "float32")[plane.samples])
     dimensions = [hv.Dimension(f"axis{place}", label=label) for place, label in enumerate(plane.labels)]
     kind = hv.Image if plane.extent is not None and min(image.shape) > 1 else hv.QuadMesh
-    drawn = (
-        kind((plane.x, plane.y, image), dimensions, hv.Dimension("value", label=colour), rtol=0.1)
-        if (kind is hv.Image)
-        else kind((plane.x, plane.y, image), dimensions, hv.Dimension("value", label=colour))
-    )
+    tolerance = {"rtol": 0.1} if kind is hv.Image else {}
+    drawn = kind((plane.x, plane.y, image), dimensions, hv.Dimension("value", label=colour), **tolerance)
     return drawn.opts(tools=[], active_tools=[], default_tools=["pan", "wheel_zoom", "box_zoom", "reset"], **options)
 
 

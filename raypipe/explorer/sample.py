@@ -28,6 +28,16 @@ class Chosen(param.Parameterized):
     predictions: Any = param.Selector(default=None, objects=[])
     sample = param.Integer(default=-1)
 
+    def __init__(self, names: list[str]) -> None:
+        super().__init__()
+        self.param.predictions.objects = names
+        self.predictions = names[0]
+
+    @property
+    def there(self) -> bool:
+        """Whether a sample is chosen that the predictions have."""
+        return 0 <= self.sample < len(self.of.predicted)
+
     @property
     def of(self) -> Explored:
         """The predictions."""
@@ -77,11 +87,9 @@ class SampleView(pn.viewable.Viewer):
 
     def _show(self, *_: Any) -> None:
         self._explanation.object = ""
-        of = self._chosen.of if self._chosen.predictions else None
-        number = self._chosen.sample
-        there = of is not None and 0 <= number < len(of.predicted)
-        self._why.visible = there
-        if of is None or not there:
+        of, number = self._chosen.of, self._chosen.sample
+        self._why.visible = self._chosen.there
+        if not self._chosen.there:
             self._player.visible = self._played.visible = False
             self._picture.object = self._probabilities.object = self._heading.object = ""
             self._tiles.tiles = []
@@ -166,7 +174,7 @@ class Simulation(pn.viewable.Viewer):
             widget.value = round(value, 6)
 
     def _renamed(self, *_: Any) -> None:
-        plane = self._chosen.of.plane if self._chosen.predictions else None
+        plane = self._chosen.of.plane
         if plane is not None:
             for widget, name, values in zip(self._point, plane.axes, (plane.x, plane.y), strict=True):
                 widget.param.update(name=name, value=float(values[len(values) // 2]))

@@ -33,9 +33,7 @@ class SamplesView(pn.viewable.Viewer):
 
     def __init__(self, names: list[str], **params: Any) -> None:
         super().__init__(**params)
-        self.chosen = Chosen()
-        self.chosen.param.predictions.objects = names
-        self.chosen.predictions = names[0]
+        self.chosen = Chosen(names)
         self._filters = pn.FlexBox()
         self._tiles = Tiles(width=_WIDTH)
         self._count = pn.pane.HTML("")
@@ -86,7 +84,7 @@ class SamplesView(pn.viewable.Viewer):
         self._filters.objects = [widget for widgets in self._picked.values() for widget in widgets]
         for widget in self._filters.objects:
             widget.param.watch(self._narrow, "value")
-        if not 0 <= self.chosen.sample < len(of.predicted):
+        if not self.chosen.there:
             self.chosen.sample = -1
         self._narrow()
 
