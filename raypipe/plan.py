@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from raypipe import modules
-from raypipe.errors import InputError
-from raypipe.store import Coordinate, Plan, Variable, label_attributes
+from raypipe.errors import InputError, choice
+from raypipe.store import COMPRESSIONS, Coordinate, Plan, Variable, label_attributes
 
 Simulate = Callable[..., Mapping[str, Any]]
 
@@ -37,6 +37,7 @@ class Output:
         dtype: name of NumPy's data type.
         units, long_name: for those who open the data set.
         valid_range: lowest and highest possible value; a shard with another one, or with NaN, is not written.
+        compression: "zstd", or "lz4", which is faster and leaves as much where values are noise.
     """
 
     dims: tuple[str, ...] = ()
@@ -45,6 +46,10 @@ class Output:
     units: str = "1"
     long_name: str = ""
     valid_range: tuple[float, float] | None = None
+    compression: str = "zstd"
+
+    def __post_init__(self) -> None:
+        choice("compression", self.compression, tuple(COMPRESSIONS))
 
 
 def product(**axes: Any) -> dict[str, np.ndarray]:
@@ -181,6 +186,7 @@ def simulations(
                 one.dtype,
                 (1 if one.shape else shard, *one.shape),
                 _attributes(one),
+                one.compression,
             )
             for name, one in outputs.items()
         },

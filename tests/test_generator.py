@@ -113,9 +113,17 @@ def test_a_trajectory_depends_on_nothing_that_is_not_its_own(seeds, dimensions, 
     assert len({made.tobytes() for made in alone}) == len(seeds)
 
 
-def test_blocks_of_any_size_give_the_same(monkeypatch):
+def test_normal_numbers_are_the_same_one_by_one_and_at_once():
+    state, other = np.array([[1, 2, 3, 4]] * 2, "uint64")
+    draws.normals(state, together := np.empty(10_000))
+    assert [draws.normal(other) for _ in range(10_000)] == together.tolist()
+    assert state.tolist() == other.tolist()
+
+
+@pytest.mark.parametrize("what", ["_AT_ONCE", "_TRANSFORMED_AT_ONCE"])
+def test_blocks_of_any_size_give_the_same(monkeypatch, what):
     whole = of_seeds(range(50), 2)
-    monkeypatch.setattr(generator, "_AT_ONCE", 1)
+    monkeypatch.setattr(generator, what, 1)
     assert np.array_equal(whole, of_seeds(range(50), 2))
 
 

@@ -44,10 +44,18 @@ def asked() -> Asked | None:
 
 
 class Probe:
-    """Computes shards as a worker does, and writes none."""
+    """Computes shards as a worker does, and writes none.
 
-    def __init__(self, parameters: str, compute: str, per_sample: list[str] | None) -> None:
+    Args:
+        parameters, compute, per_sample: as of `Worker`.
+        compressions: of the variables, by name.
+    """
+
+    def __init__(
+        self, parameters: str, compute: str, per_sample: list[str] | None, compressions: dict[str, str]
+    ) -> None:
         self._plan = (parameters, compute, per_sample)
+        self._compressions = compressions
 
     def warm_up(self, shard: dict[str, Any]) -> None:
         """Load what computes, and compute a first shard."""
@@ -64,7 +72,9 @@ class Probe:
         for shard in shards:
             began = time.perf_counter()
             arrays = self._compute(rows_of(shard))
-            stored += sum(_compressed(np.asarray(values)) for values in arrays.values())
+            stored += sum(
+                _compressed(np.asarray(values), self._compressions.get(name, "zstd")) for name, values in arrays.items()
+            )
             seconds += time.perf_counter() - began
             samples += shard["stop"] - shard["start"]
             raw += sum(np.asarray(values).nbytes for values in arrays.values())
@@ -73,11 +83,12 @@ class Probe:
         return seconds, samples, raw, stored
 
 
-def _compressed(values: np.ndarray) -> int:
+def _compressed(values: np.ndarray, by: str) -> int:
     """Bytes of values as a store's chunks have them."""
     import numcodecs
 
-    return len(numcodecs.Blosc("zstd", clevel=3, shuffle=numcodecs.Blosc.SHUFFLE).encode(np.ascontiguousarray(values)))
+    blosc = numcodecs.Blosc(by, clevel=store.COMPRESSIONS[by], shuffle=numcodecs.Blosc.SHUFFLE)
+    return len(blosc.encode(np.ascontiguousarray(values)))
 
 
 def foresee(plan: Plan, workers: int | None, how: Asked) -> Foreseen:
@@ -101,7 +112,8 @@ def foresee(plan: Plan, workers: int | None, how: Asked) -> Foreseen:
         # Places that fill the range evenly, however many of them come to be used.
         places = [missing[int(i * _GOLDEN % 1 * len(missing))] for i in range(1, 8 * cores + 1)]
         probe: Any = ray.remote(Probe).options(num_cpus=1, runtime_env=runtime_env(plan))
-        arguments = json.dumps(dict(plan.parameters)), plan.compute, plan.per_sample
+        compressions = {name: variable.compression for name, variable in plan.variables.items()}
+        arguments = json.dumps(dict(plan.parameters)), plan.compute, plan.per_sample, compressions
         probes = [probe.remote(*arguments) for _ in range(cores)]
         own = [[row_of(plan, shard) for shard in places[i::cores]] for i in range(cores)]
         began = time.monotonic()

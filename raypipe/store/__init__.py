@@ -23,11 +23,12 @@ from raypipe.store.failures import failed, failure, forget_failure, record_failu
 from raypipe.store.reading import arrays, open
 from raypipe.store.removal import remove
 from raypipe.store.shards import checksum, ledger, write_shard
-from raypipe.store.template import Coordinate, Plan, Template, Variable, label_attributes
+from raypipe.store.template import COMPRESSIONS, Coordinate, Plan, Template, Variable, label_attributes
 from raypipe.store.values import finite
 from raypipe.store.verification import Verification, mend, stored_parameters, verify
 
 __all__ = [
+    "COMPRESSIONS",
     "Coordinate",
     "Plan",
     "Shard",

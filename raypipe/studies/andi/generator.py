@@ -16,13 +16,16 @@ import numpy as np
 from raypipe.errors import InputError
 from raypipe.studies.andi import walks
 from raypipe.studies.andi.diffusion import ANDI_MODELS, FEWEST_POSITIONS, MOST_POSITIONS, check_exponent
-from raypipe.studies.andi.draws import begin, normal, uniform
+from raypipe.studies.andi.draws import begin, normal, normals, uniform
 
 _STRAIGHT = 1e-9
 """A walk of so small a standard deviation, as a share of the mean displacement, has not turned."""
 
 _AT_ONCE = 2**17
 """Numbers of positions in work at a time: what a processor's cache holds."""
+
+_TRANSFORMED_AT_ONCE = 64
+"""Walks. Memory for few is used again; for many the system gives new pages each time, as slow as the work itself."""
 
 
 def generate(
@@ -114,11 +117,13 @@ def _displacements(
     kinds, kind = np.unique(exponent, return_inverse=True)
     deviations = _by_kind(kinds, kind[model == walks.SBM], _sbm_deviations, shape[1])
     _walk(states, model, exponent, deviations, kind, as_package, found)
-    if (fractional := np.flatnonzero(model == walks.FBM)).size:
-        amplitudes = _by_kind(kinds, kind[fractional], _amplitudes, shape[1])
-        spectra = np.empty((len(fractional), shape[0], amplitudes.shape[1]), "complex128")
-        _fill(states, fractional, amplitudes, kind, spectra)
-        found[fractional] = walks.fractional(spectra, shape[1])
+    fractional = np.flatnonzero(model == walks.FBM)
+    amplitudes = _by_kind(kinds, kind[fractional], _amplitudes, shape[1])
+    for start in range(0, len(fractional), _TRANSFORMED_AT_ONCE):
+        some = fractional[start : start + _TRANSFORMED_AT_ONCE]
+        spectra = np.empty((len(some), shape[0], amplitudes.shape[1]), "complex128")
+        _fill(states, some, amplitudes, kind, spectra)
+        found[some] = walks.fractional(spectra, shape[1])
     return found
 
 
@@ -184,8 +189,9 @@ def _finish(
     positions: np.ndarray,
 ) -> None:
     """Scale, add noise, multiply, and write the positions of trajectory i into row `rows[i]`."""
+    drawn = np.empty(displacements.shape[2] + 1)
     for i in range(len(rows)):
-        state = states[i]  # Looked up once: in the inner loop it would take longer than a number does.
+        state = states[i]
         factor = normal(state)
         for axis in range(displacements.shape[1]):
             steps = displacements[i, axis]
@@ -193,10 +199,11 @@ def _finish(
             straight = deviation <= _STRAIGHT * abs(mean)
             scale = 1.0 if straight else 1 / deviation
             sigma = 0.0 if straight and mean != 0 else noise[i, axis]
-            clean, first = 0.0, sigma * normal(state)
+            normals(state, drawn[: length[i]])
+            clean, first = 0.0, sigma * drawn[0]
             for at in range(1, length[i]):
                 clean += steps[at - 1] * scale
-                positions[rows[i], at, axis] = factor * (clean + sigma * normal(state) - first)
+                positions[rows[i], at, axis] = factor * (clean + sigma * drawn[at] - first)
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"reassoc"})

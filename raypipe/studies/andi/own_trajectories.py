@@ -113,10 +113,10 @@ def compute(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dic
             exponent[of_model] = values[(chances[of_model, 0] * len(values)).astype("int64")]
         length = least + (chances[:, 1] * (most - least + 1)).astype("int64")
         noise = np.array(of.noise)[(chances[:, 2:] * len(of.noise)).astype("int64")]
-        position = np.full((len(seed), most, of.dimensions), np.nan)
-        there = generate(seed, label, exponent, noise, length, longest=most)
-        within = np.arange(there.shape[1]) < length[:, None]
-        position[:, : there.shape[1]][within] = there[within]
+        position = generate(seed, label, exponent, noise, length, longest=most)
+        if least < most:
+            position = np.pad(position, ((0, 0), (0, most - position.shape[1]), (0, 0)))
+            position[np.arange(most) >= length[:, None]] = np.nan
         if of.dimensions == 1:
             position, noise = position[..., 0], noise[:, 0]
         found = {"position": position, "exponent": exponent, "noise": noise}

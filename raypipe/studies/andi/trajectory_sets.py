@@ -91,7 +91,7 @@ def variables_of(
     position = {"long_name": "position", "units": "1", **(finite("float64") if whole else {})}
     axes = ("axis",) * (len(shape) - 1)
     return {
-        "position": Variable(("sample", "time", *axes), (count, *shape), "float64", (shard, *shape), position),
+        "position": Variable(("sample", "time", *axes), (count, *shape), "float64", (shard, *shape), position, "lz4"),
         "exponent": Variable(("sample",), (count,), "float64", (shard,), exponent),
         "noise": Variable(("sample", *axes), (count, *shape[1:]), "float64", (shard, *shape[1:]), noise_range),
     }

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 import scipy.fft
 
-from raypipe.studies.andi.draws import below, normal, uniform
+from raypipe.studies.andi.draws import below, normal, normals, uniform
 
 ATTM, CTRW, FBM, LW, SBM = range(5)
 """Indices in `diffusion.ANDI_MODELS`."""
@@ -37,9 +37,10 @@ def _brownian(state: np.ndarray, deviation: float, out: np.ndarray, first: int, 
             out[0, at], out[1, at], out[2, at] = _in_any_direction(state, deviation * normal(state))
         return
     for axis in range(out.shape[0]):
-        steps = out[axis]
-        for at in range(first, last):
-            steps[at] = deviation * normal(state)
+        steps = out[axis, first:last]
+        normals(state, steps)
+        for at in range(len(steps)):
+            steps[at] *= deviation
 
 
 @numba.njit(cache=True, nogil=True)
@@ -108,11 +109,12 @@ def lw(state: np.ndarray, exponent: float, out: np.ndarray) -> None:
             x, y = speed * math.cos(angle), speed * math.sin(angle)
         else:
             x = speed if below(state, 2) else -speed
-        out[0, max(at, 0) : last] = x
-        if dimensions > 1:
-            out[1, max(at, 0) : last] = y
-        if dimensions > 2:
-            out[2, max(at, 0) : last] = z
+        for step in range(max(at, 0), last):
+            out[0, step] = x
+            if dimensions > 1:
+                out[1, step] = y
+            if dimensions > 2:
+                out[2, step] = z
         at = last
 
 
@@ -135,8 +137,9 @@ def sbm(state: np.ndarray, deviations: np.ndarray, out: np.ndarray) -> None:
     """Scaled Brownian motion: normal steps of the standard deviations that `sbm_deviations` gives."""
     for axis in range(out.shape[0]):
         steps = out[axis]
+        normals(state, steps)
         for at in range(len(steps)):
-            steps[at] = deviations[at] * normal(state)
+            steps[at] *= deviations[at]
 
 
 def amplitudes(exponent: float, displacements: int) -> np.ndarray:
@@ -164,9 +167,12 @@ def amplitudes(exponent: float, displacements: int) -> np.ndarray:
 def spectrum(state: np.ndarray, deviations: np.ndarray, out: np.ndarray) -> None:
     """Draw a spectrum of the standard deviations that `amplitudes` gives into `out`, of as many complex numbers."""
     last = len(out) - 1
-    for i in range(len(out)):
-        real = deviations[i] * normal(state)
-        out[i] = complex(real, deviations[i] * normal(state)) if 0 < i < last else complex(real, 0.0)
+    parts = out.view(np.float64)
+    normals(state, parts[1 : 2 * last + 1])  # one for each real part, and for all imaginary parts but the outermost two
+    parts[0], parts[1], parts[2 * last + 1] = parts[1], 0.0, 0.0
+    for i in range(last + 1):
+        parts[2 * i] *= deviations[i]
+        parts[2 * i + 1] *= deviations[i]
 
 
 def fractional(spectra: np.ndarray, displacements: int) -> np.ndarray:

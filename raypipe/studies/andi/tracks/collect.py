@@ -273,7 +273,7 @@ def _plan(
         samples=count,
         shard_samples=shard,
         variables={
-            "position": Variable(dims, (count, *shape), "float64", (shard, *shape), position),
+            "position": Variable(dims, (count, *shape), "float64", (shard, *shape), position, "lz4"),
             "length": Variable(
                 ("sample",), (count,), "int64", (shard,), {"long_name": "positions stored of the track"}
             ),
