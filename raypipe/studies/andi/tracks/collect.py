@@ -11,6 +11,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -191,31 +192,37 @@ def _ordered(source: Source, file: Path, told: Told, gaps: str, step: float | No
     parts = max(1, file.stat().st_size // _PART_BYTES)
     pieces = source.pieces()
     first = next(pieces)
-    schema = pa.schema([("track", pa.string()), *((name, pa.float64()) for name in first.columns[1:])])
+    numbers: dict[str, int] = {}
+    schema = pa.schema(
+        [("track", pa.int64()), *((name, pa.float64()) for name in first.columns[1:]), ("part", pa.int32())]
+    )
     extents = []
 
     def batches() -> Iterator[pa.RecordBatch]:
         for piece in chain([first], pieces):
             told.points += len(piece)
             extents.append(piece.drop(columns=["track", "frame"]).agg(["min", "max"]))
-            part = pd.util.hash_pandas_object(piece["track"], index=False) % parts
-            table = pa.Table.from_pandas(piece, schema, preserve_index=False)
-            yield from table.append_column("of_part", pa.array(part.astype("int32"))).to_batches()
+            track = piece["track"].astype("category").cat
+            number = np.array([*(numbers.setdefault(name, len(numbers)) for name in track.categories), -1])[track.codes]
+            yield from pa.Table.from_pandas(
+                piece.assign(track=number, part=number % parts), schema, preserve_index=False
+            ).to_batches()
 
     with tempfile.TemporaryDirectory(prefix="raypipe-tracks-") as folder:
-        of_part = pa.schema([("of_part", pa.int32())])
         pyarrow.dataset.write_dataset(
             batches(),
             folder,
-            schema=pa.unify_schemas([schema, of_part]),
-            format="parquet",
-            partitioning=pyarrow.dataset.partitioning(of_part),
+            schema=schema,
+            format="ipc",
+            partitioning=pyarrow.dataset.partitioning(pa.schema([schema.field("part")])),
             max_partitions=parts,
         )
-        axes = axes_used(pd.concat(extents))
+        axes, names = axes_used(pd.concat(extents)), np.array(list(numbers), "object")
         found: float | None = step
-        for part in sorted(Path(folder).iterdir()):
-            points = pyarrow.parquet.read_table(part, read_dictionary=["track"]).to_pandas()
+        for part in sorted(Path(folder).iterdir(), key=lambda one: int(one.name)):
+            points = pyarrow.dataset.dataset(part, format="ipc").to_table().to_pandas()
+            code, there = pd.factorize(points["track"].where(points["track"] >= 0))
+            points["track"] = pd.Categorical.from_codes(code, names[there.astype("int64")])
             found = told.step = found or frame_step(points)
             yield order(points, found, axes, gaps)
 
@@ -238,7 +245,9 @@ def _packed(tracks: Tracks) -> bytes:
     ends = np.concatenate([[0], np.cumsum(tracks.table["length"])]) * tracks.positions.shape[1]
     positions = pa.LargeListArray.from_arrays(pa.array(ends, pa.int64()), pa.array(tracks.positions.ravel()))
     file = io.BytesIO()
-    pyarrow.parquet.write_table(pa.table({"position": positions}), file, row_group_size=_SHARD_TRACKS)
+    pyarrow.parquet.write_table(
+        pa.table({"position": positions}), file, row_group_size=_SHARD_TRACKS, use_dictionary=False, compression="lz4"
+    )
     return file.getvalue()
 
 
@@ -298,6 +307,7 @@ def compute(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dic
     paths, counts = zip(*parameters["parts"], strict=True)
     starts = np.concatenate([[0], np.cumsum(counts)])
     dimensions, longest = parameters["dimensions"], parameters["longest"]
+    packed = lru_cache(maxsize=2)(objects.get)  # of a part a worker makes many shards, one after the other
 
     def made(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         first, last = int(rows["sample"][0]), int(rows["sample"][-1]) + 1
@@ -305,7 +315,7 @@ def compute(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dic
         for part, path in enumerate(paths):
             begin, end = max(first, starts[part]), min(last, starts[part + 1])
             if begin < end:
-                found.append(_rows(objects.get(path), begin - starts[part], end - starts[part]))
+                found.append(_rows(packed(path), begin - starts[part], end - starts[part]))
         tracks = pa.concat_tables(found)["position"].combine_chunks()
         length = np.asarray(tracks.value_lengths()) // dimensions
         position = np.full((len(length), longest, dimensions), np.nan)

@@ -34,8 +34,8 @@ class Source:
 
     Attributes:
         layout: what it was taken for, in words.
-        pieces: its points in pieces, tables with `track` (text, missing where a point belongs to none), `frame` and
-            the positions, of x, y and z those that there are; float64, NaN where there is no number.
+        pieces: its points in pieces, tables with `track` (text, as categories or not, missing where a point belongs to
+            none), `frame` and the positions, of x, y and z those that there are; float64, NaN where there is no number.
     """
 
     layout: str
@@ -153,7 +153,9 @@ def _canonical(table: pd.DataFrame, found: dict[str, str | None]) -> pd.DataFram
 
 
 def track_names(column: pd.Series) -> pd.Series:
-    """Names of tracks as text, 7.0 as 7; missing where a point belongs to no track."""
-    text = column.astype("str").str.strip().str.replace(r"^(-?\d+)\.0*$", r"\1", regex=True)
-    unlinked = column.isna() | text.str.casefold().isin(_UNLINKED) | text.str.fullmatch(r"-\d+")
-    return text.mask(unlinked, np.nan)
+    """Names of tracks as categories of text, 7.0 as 7; missing where a point belongs to no track."""
+    code, written = pd.factorize(column)
+    text = pd.Series(written).astype("str").str.strip().str.replace(r"^(-?\d+)\.0*$", r"\1", regex=True)
+    unlinked = text.str.casefold().isin(_UNLINKED) | text.str.fullmatch(r"-\d+")
+    number, names = pd.factorize(text.mask(unlinked, np.nan))
+    return pd.Series(pd.Categorical.from_codes(np.append(number, -1)[code], names), column.index)

@@ -14,6 +14,9 @@ GAPS = ("interpolate", "split", "refuse")
 FEWEST = 10
 """Points that a track has at least."""
 
+_STEP_TRACKS = 1000
+"""Tracks that tell what lies between two frames."""
+
 _OFF_FRAME = 0.2
 """How far, as a share of the step between frames, a time may be from a frame."""
 
@@ -60,7 +63,8 @@ def frame_step(points: pd.DataFrame) -> float:
 
     A column of times, or of each second frame, is so understood.
     """
-    by_frame = points.dropna(subset=["track", "frame"]).sort_values(["track", "frame"], kind="stable")
+    some = points[pd.factorize(points["track"])[0] < _STEP_TRACKS]
+    by_frame = some.dropna(subset=["track", "frame"]).sort_values(["track", "frame"], kind="stable")
     steps = by_frame["frame"].diff()[by_frame["track"].eq(by_frame["track"].shift())]
     commonest = steps[steps > 0].round(9).mode()
     return float(commonest.iloc[0]) if len(commonest) else 1.0
@@ -93,7 +97,7 @@ def order(points: pd.DataFrame, step: float, axes: Sequence[str], gaps: str = GA
     numbers = linked[list(axes)].notna().groupby(linked["track"], sort=False).any()
     for kind, of_kind in numbers.groupby(list(axes), sort=False):
         own = [axis for axis, has in zip(axes, tuple(kind), strict=True) if has]
-        members = linked[linked["track"].isin(of_kind.index)]
+        members = linked if len(of_kind) == len(numbers) else linked[linked["track"].isin(of_kind.index)]
         if own:
             made, out = _ordered(members, own, step, gaps)
             tracks[len(own)] = _joined(tracks[len(own)], made) if len(own) in tracks else made
@@ -117,18 +121,15 @@ def _ordered(points: pd.DataFrame, axes: list[str], step: float, gaps: str) -> t
     def count(codes: pd.Series) -> np.ndarray:
         return np.bincount(codes, minlength=len(names))
 
-    at = points[["frame", *axes]].assign(code=code).sort_values(["code", "frame"], kind="stable")
+    at = _sorted(points[["frame", *axes]].assign(code=code))
     size = {"points": count(at["code"])}
     sound = np.isfinite(at[["frame", *axes]].to_numpy()).all(axis=1)
     size["unread"], at = count(at["code"][~sound]), at.loc[sound]
     number = (at["frame"] - at.groupby("code")["frame"].transform("first")) / step
     at = at.assign(number=number.round())
     off = count(at["code"][(number - at["number"]).abs() > _OFF_FRAME]) > 0
-    at = at.drop_duplicates(["code", "number", *axes])
-    several = at.duplicated(["code", "number"], keep=False)
-    size["doubled"] = count(at[several].drop_duplicates(["code", "number"])["code"])
-    at = at.loc[~several]
-    at = at.assign(missing=at.groupby("code")["number"].diff().sub(1).fillna(0))
+    at, size["doubled"] = _once(at, axes, len(names))
+    at = at.assign(missing=at["number"].diff().sub(1).where(at["code"].eq(at["code"].shift()), 0))
     missing = np.bincount(at["code"], at["missing"], minlength=len(names))
     left = count(at["code"])
     reasons = {
@@ -147,6 +148,27 @@ def _ordered(points: pd.DataFrame, axes: list[str], step: float, gaps: str) -> t
         tracks.table[what] = size[what][tracks.table["code"]]
     tracks.table["track"] = np.asarray(names, object)[tracks.table.pop("code")]
     return _without_short(tracks, out)
+
+
+def _sorted(at: pd.DataFrame) -> pd.DataFrame:
+    """Points by track and frame; those that are in this order, as most files have them, are left alone."""
+    code, frame = at["code"].to_numpy(), at["frame"].to_numpy()
+    if ((code[1:] > code[:-1]) | (code[1:] == code[:-1]) & (frame[1:] >= frame[:-1])).all():
+        return at
+    return at.iloc[np.lexsort((frame, code))]
+
+
+def _once(at: pd.DataFrame, axes: list[str], tracks: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """Sorted points without those of frames with several positions, and how many such frames each track has."""
+    code, number = at["code"].to_numpy(), at["number"].to_numpy()
+    again = np.flatnonzero((code[1:] == code[:-1]) & (number[1:] == number[:-1]))
+    alike = np.zeros(len(at), "bool")
+    alike[again], alike[again + 1] = True, True
+    some = at[alike].drop_duplicates(["code", "number", *axes])
+    several = some.duplicated(["code", "number"], keep=False)
+    doubled = np.bincount(some[several].drop_duplicates(["code", "number"])["code"], minlength=tracks)
+    alike[alike] = ~at.index[alike].isin(some.index[~several])
+    return at[~alike], doubled
 
 
 def _moves(at: pd.DataFrame, axes: list[str], tracks: int) -> np.ndarray:
