@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from raypipe import modules
-from raypipe.errors import InputError, choice
-from raypipe.store import COMPRESSIONS, Coordinate, Plan, Variable, label_attributes
+from raypipe.errors import InputError
+from raypipe.store import Coordinate, Plan, Variable, label_attributes
 
 Simulate = Callable[..., Mapping[str, Any]]
 
@@ -47,9 +47,6 @@ class Output:
     long_name: str = ""
     valid_range: tuple[float, float] | None = None
     compression: str = "zstd"
-
-    def __post_init__(self) -> None:
-        choice("compression", self.compression, tuple(COMPRESSIONS))
 
 
 def product(**axes: Any) -> dict[str, np.ndarray]:

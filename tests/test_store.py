@@ -326,3 +326,8 @@ def test_of_a_continued_run_only_the_lines_of_before_are_read(monkeypatch):
     assert store.open("tests/five").attrs["hosts"] == 2
     fill._finish("tests/five", [0, 1, 2])
     assert read == [1], "it is marked"
+
+
+def test_a_compression_that_is_none_is_refused():
+    with pytest.raises(InputError, match="gzip.*zstd"):
+        store.Variable(("sample",), (3,), "float64", (3,), compression="gzip")

@@ -12,6 +12,7 @@ import zarr
 import zarr.codecs
 import zarr.storage
 
+from raypipe.errors import choice
 from raypipe.store import texts
 from raypipe.store.documents import SEAL, Array, StoredPlan, digest
 
@@ -42,6 +43,9 @@ class Variable:
     chunks: tuple[int, ...]
     attributes: Mapping[str, Any] = field(default_factory=dict)
     compression: str = "zstd"
+
+    def __post_init__(self) -> None:
+        choice("compression", self.compression, tuple(COMPRESSIONS))
 
 
 @dataclass(frozen=True)

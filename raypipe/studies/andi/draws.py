@@ -94,26 +94,31 @@ def normals(state: np.ndarray, out: np.ndarray) -> None:
     """
     words = _words(state)
     for i in range(len(out)):
-        word, words = _next(words)
-        layer = int(word & np.uint64(255))
-        # The uppermost 53 bits with their sign: none of them chose the layer.
-        x = (np.int64(word) >> np.int64(11)) * _UNITS[layer]
-        if abs(x) >= _ENDS[layer + 1]:
-            x, words = _outside(x, layer, words)
-        out[i] = x
+        out[i], words = _normal(words)
     _keep(state, words)
 
 
 @numba.njit(cache=True, nogil=True)
 def normal(state: np.ndarray) -> float:
     """A number of the standard normal distribution."""
-    word, words = _next(_words(state))
-    layer = int(word & np.uint64(255))
-    x = (np.int64(word) >> np.int64(11)) * _UNITS[layer]
-    if abs(x) >= _ENDS[layer + 1]:
-        x, words = _outside(x, layer, words)
+    x, words = _normal(_words(state))
     _keep(state, words)
     return x
+
+
+@numba.njit(cache=True, nogil=True)
+def _normal(words: _Words) -> tuple[float, _Words]:
+    x, layer, words = _within(words)
+    return (x, words) if abs(x) < _ENDS[layer + 1] else _outside(x, layer, words)
+
+
+@numba.njit(cache=True, nogil=True)
+def _within(words: _Words) -> tuple[float, int, _Words]:
+    """A place in a layer, and which layer it is."""
+    word, words = _next(words)
+    layer = int(word & np.uint64(255))
+    # The uppermost 53 bits with their sign: none of them chose the layer.
+    return (np.int64(word) >> np.int64(11)) * _UNITS[layer], layer, words
 
 
 @numba.njit(cache=True, nogil=True)
@@ -131,8 +136,6 @@ def _outside(x: float, layer: int, words: _Words) -> tuple[float, _Words]:
         word, words = _next(words)
         if _HEIGHTS[layer] + _as_share(word) * (_HEIGHTS[layer + 1] - _HEIGHTS[layer]) < math.exp(-x * x / 2):
             return x, words
-        word, words = _next(words)
-        layer = int(word & np.uint64(255))
-        x = (np.int64(word) >> np.int64(11)) * _UNITS[layer]
+        x, layer, words = _within(words)
         if abs(x) < _ENDS[layer + 1]:
             return x, words

@@ -61,7 +61,7 @@ class Ordered:
 def frame_step(points: pd.DataFrame) -> float:
     """What lies between one frame and the next: the commonest difference within tracks; 1 if nothing tells.
 
-    A column of times, or of each second frame, is so understood.
+    A column of times, or of each second frame, is so understood. The first _STEP_TRACKS tracks tell it.
     """
     some = points[pd.factorize(points["track"])[0] < _STEP_TRACKS]
     by_frame = some.dropna(subset=["track", "frame"]).sort_values(["track", "frame"], kind="stable")
