@@ -329,5 +329,5 @@ def test_of_a_continued_run_only_the_lines_of_before_are_read(monkeypatch):
 
 
 def test_a_compression_that_is_none_is_refused():
-    with pytest.raises(InputError, match="gzip.*zstd"):
+    with pytest.raises(InputError, match=r"gzip.*zstd"):
         store.Variable(("sample",), (3,), "float64", (3,), compression="gzip")
