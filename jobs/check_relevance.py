@@ -17,6 +17,7 @@ from raypipe import plot
 from raypipe.command import run
 from raypipe.errors import make_folder
 from raypipe.networks import artifact, checks, explain, faithfulness
+from raypipe.plot.style import raster
 
 
 def main(
@@ -56,7 +57,7 @@ def main(
         path = output / f"{network}_{split}_{'' if found.of == 'steps' else f'{found.method}_'}{name}.png".replace(
             "/", "_"
         )
-        picture.savefig(path)
+        raster(picture).save(path)
         print(path)
 
 

@@ -22,6 +22,7 @@ from raypipe.errors import InputError, make_folder
 from raypipe.networks import grid_file
 from raypipe.networks.effects import effects, markdown, seed_deviation, variance_shares
 from raypipe.networks.grid_table import grid_networks, grid_table, join_grid_tables, read_grid_table
+from raypipe.plot.style import raster
 
 
 def main(
@@ -65,7 +66,7 @@ def main(
         print(output / f"{named.name}.csv")
         for name, picture in pictures.items():
             path = output / "figures" / f"{named.name}_{name}.png"
-            picture.savefig(path)
+            raster(picture).save(path)
             print(path)
     except OSError as error:
         raise InputError(f"cannot write into {output}: {error.strerror}; choose another --output") from error

@@ -18,6 +18,7 @@ from raypipe.errors import make_folder
 from raypipe.networks import artifact, calibration
 from raypipe.networks.classify import classify, plan
 from raypipe.networks.evaluate import confused, evaluate, table
+from raypipe.plot.style import raster
 
 
 def main(
@@ -63,7 +64,7 @@ def main(
     pictures[f"{'-'.join(splits)}_reliability"] = plot.reliability(reliability)
     for name, picture in pictures.items():
         path = output / f"{network}_{name}.png".replace("/", "_")
-        picture.savefig(path)
+        raster(picture).save(path)
         print(path)
 
 

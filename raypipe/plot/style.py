@@ -1,14 +1,17 @@
 """One look for all pictures: colours, fonts, an empty figure, and how it becomes an image."""
 
-import io
-
 import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
 RED = "#d7191c"
 BLUE = "#2b6ca3"
 ORANGE = "#d9730d"
+
+DOTS_PER_INCH = 144
+"""Resolution of the pictures: half as fine again as a screen's, for print and for phones."""
 
 styled = matplotlib.rc_context(
     {
@@ -28,7 +31,7 @@ styled = matplotlib.rc_context(
         "figure.constrained_layout.w_pad": 0.08,
         "figure.constrained_layout.h_pad": 0.08,
         "figure.facecolor": "white",
-        "figure.dpi": 144,
+        "figure.dpi": DOTS_PER_INCH,
     }
 )
 """Decorator of every function that draws: the settings hold while it runs and nowhere else."""
@@ -39,13 +42,18 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def raster(figure: Figure, dots_per_inch: int, *, palette: bool = False) -> Image.Image:
+def raster(figure: Figure, dots_per_inch: int = DOTS_PER_INCH, *, palette: bool = False) -> Image.Image:
     """The figure as an image.
 
     With a palette of 256 colours its file is a third of the size: enough for one colour map, visible as steps where
     there are two.
     """
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=dots_per_inch)
-    image = Image.open(file).convert("RGB")
+    usual = figure.dpi
+    try:
+        figure.dpi = dots_per_inch
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()  # once, where savefig draws a second time, and writes what would have to be read again
+        image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    finally:
+        figure.dpi = usual
     return image.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE) if palette else image

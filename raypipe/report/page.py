@@ -13,9 +13,6 @@ from matplotlib.transforms import Bbox
 
 from raypipe.plot.style import raster
 
-DOTS_PER_INCH = 144
-"""Resolution of the pictures: half as fine again as a screen's, for print and for phones."""
-
 
 @dataclass(frozen=True)
 class Text:
@@ -99,7 +96,7 @@ class Picture:
     def png(self) -> bytes:
         """The figure as a PNG file."""
         file = io.BytesIO()
-        raster(self.figure, DOTS_PER_INCH, palette=self.palette).save(file, "PNG", optimize=True)
+        raster(self.figure, palette=self.palette).save(file, "PNG")
         return file.getvalue()
 
     def pointing(self, cells: Cells) -> dict[str, Any]:

@@ -13,6 +13,7 @@ network that others are compared with.
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import xarray as xr
@@ -52,12 +53,12 @@ class Scan:
         """What a reader knows it by, see `title`."""
         return title(self.predictions)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of the classes."""
         return class_names(self.predictions)
 
-    @property
+    @cached_property
     def predicted(self) -> np.ndarray:
         """(sample,) numbers of the classes."""
         values: np.ndarray = self.predictions["predicted"].values
