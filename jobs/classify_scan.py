@@ -18,7 +18,7 @@ import typer
 from raypipe import catalog
 from raypipe.command import run
 from raypipe.networks import artifact
-from raypipe.networks.classify import classify
+from raypipe.networks.classify import classify_each
 from raypipe.networks.evaluate import shares
 
 
@@ -34,7 +34,8 @@ def main(
 ) -> None:
     """Classify every sample of a scan; run again, it continues where it was."""
     names = [artifact.at_hand(one) for one in (network, against) if one]
-    print(shares({name: catalog.open(classify(name, split, workers=workers)) for name in names}))
+    said = classify_each([(name, split) for name in names], workers=workers)
+    print(shares({name: catalog.open(one) for name, one in zip(names, said, strict=True)}))
 
 
 if __name__ == "__main__":

@@ -56,8 +56,7 @@ def main(
     told = collect.collected(called, made)
     if told is None:
         told, plans = collect.collect(files, called, made)
-        for plan in plans:
-            fill(plan, workers=workers)
+        fill(*plans, workers=workers)
         collect.forget(called)
     print("\n".join(one.text() for one in told))
     sets = {d: collect.data_set(called, d) for d in sorted({d for one in told for d in one.used})}

@@ -16,7 +16,7 @@ from raypipe import catalog, plot, study
 from raypipe.command import run
 from raypipe.errors import make_folder
 from raypipe.networks import artifact, calibration
-from raypipe.networks.classify import classify, plan
+from raypipe.networks.classify import classify_each
 from raypipe.networks.evaluate import confused, evaluate, table
 from raypipe.plot.style import raster
 
@@ -38,8 +38,8 @@ def main(
     splits = list(dict.fromkeys(split.split(",")))
     for one in splits:
         of.check(one, "labelled split", labelled=True)
-        plan(network, one)  # which says what is wrong with any of them before the first is classified
-    said = {one: catalog.open(classify(network, one, workers=workers)).load() for one in splits}
+    classified = classify_each([(network, one) for one in splits], workers=workers)
+    said = {one: catalog.open(name).load() for one, name in zip(splits, classified, strict=True)}
     evaluations = {one: evaluate(predictions, of.strata) for one, predictions in said.items()}
     found = calibration.settled(network, said)
     shown, reliability = {}, {}

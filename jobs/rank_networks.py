@@ -17,7 +17,7 @@ from raypipe import catalog, plot, study
 from raypipe.command import run
 from raypipe.errors import InputError, make_folder_of
 from raypipe.networks import artifact
-from raypipe.networks.classify import classify
+from raypipe.networks.classify import classify_each
 from raypipe.networks.evaluate import evaluate
 from raypipe.networks.ranking import ranking, strata
 
@@ -40,7 +40,8 @@ def main(
     if len(set(studies.values())) > 1:
         raise InputError(f"the networks are of different studies, {studies}; expected networks of one")
     make_folder_of(output)
-    predictions = {name: catalog.open(classify(name, split, workers=workers)) for name in names}
+    said = classify_each([(name, split) for name in names], workers=workers)
+    predictions = {name: catalog.open(one) for name, one in zip(names, said, strict=True)}
     table = ranking(predictions, reference)
     of = study.find(studies[reference])
     evaluations = {name: evaluate(predictions[name], of.strata) for name in table["name"]}

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import xarray as xr
 
 from raypipe import catalog, study
 from raypipe.command import run
 from raypipe.errors import InputError, make_folder_of
 from raypipe.networks import artifact, inputs
-from raypipe.networks.classify import classify
+from raypipe.networks.classify import classify_each
 from raypipe.networks.evaluate import evaluate
 from raypipe.networks.ranking import overview, own_splits
 
@@ -35,11 +36,11 @@ def main(
     """Write a table of trained networks, a row for each."""
     names = [artifact.at_hand(one.strip()) for one in networks.split(",")] if networks else _of_study()
     make_folder_of(output)
-    evaluations = {}
-    for name in dict.fromkeys(names):
+    evaluations: dict[str, dict[str, xr.Dataset]] = {name: {} for name in names}
+    wanted = {}
+    for name in evaluations:
         trained = artifact.load(name)
         train, validation = own_splits(trained)
-        found = {}
         for column, split in {"train": train, "val": validation, "test": test}.items():
             data = catalog.open(f"{trained.architecture.study}/{split}")
             if others := sorted(set(inputs.class_names(data)) - set(trained.architecture.classes)):
@@ -47,8 +48,10 @@ def main(
                     "no accuracy of %s on %s, which has %s too", name, split, ", ".join(others)
                 )
                 continue
-            found[column] = evaluate(catalog.open(classify(name, split, workers=workers)))
-        evaluations[name] = found
+            wanted[name, column] = split
+    said = classify_each([(name, split) for (name, _), split in wanted.items()], workers=workers)
+    for (name, column), one in zip(wanted, said, strict=True):
+        evaluations[name][column] = evaluate(catalog.open(one))
     table = overview(list(evaluations), evaluations)
     shown = [column for column in table if not str(column).startswith("recall_")]
     print(table[shown].to_string(index=False, float_format="{:.4f}".format, formatters={"seconds": "{:.0f}".format}))

@@ -70,6 +70,7 @@ class AnyLength:
         baselines: from what the network takes of a sample, (time, channel), to the same where nothing happens,
             (1, time, channel), with which explanations compare it.
         before: how many of a sample's points come before the first that the network takes a value of.
+        points_per_shard: points, of samples as long as the longest, that are classified in one shard.
     """
 
     size: Callable[[np.ndarray], np.ndarray]
@@ -77,6 +78,7 @@ class AnyLength:
     misfit: Callable[[Architecture, tuple[int, ...]], str | None] = lambda *_: None
     baselines: Callable[[np.ndarray], np.ndarray] = lambda taken: np.zeros_like(taken)[None]
     before: int = 0
+    points_per_shard: int = 2**19
 
 
 @dataclass(frozen=True)

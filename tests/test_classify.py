@@ -1,6 +1,5 @@
 """Classifying data sets."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +8,7 @@ import tiny_data
 import tiny_results
 import xarray as xr
 from tiny_networks import random_network
-from without_ray import fill_here, job
+from without_ray import fill_here, job, worker_of
 
 from raypipe import catalog, command, store, study
 from raypipe.errors import InputError
@@ -51,7 +50,7 @@ def test_a_flipped_byte_in_the_source_is_one_line(here, store_root):
     content[len(content) // 2] ^= 1
     chunk.write_bytes(content)
     plan = classify.plan("123-2", "test")
-    worker = fill.Worker(plan.name, json.dumps(dict(plan.parameters)), plan.compute, plan.per_sample)
+    worker = worker_of(plan)
     store.create(plan, {})
     said = worker(fill.row_of(plan, 0))
     assert said["traceback"] == ""
@@ -247,7 +246,7 @@ def test_the_job_classifies_any_scan_of_a_users_and_goes_on_where_it_was(guest, 
 
     def killed(plan, *, workers=None):
         store.create(plan, {})
-        worker = fill.Worker(plan.name, json.dumps(dict(plan.parameters)), plan.compute, plan.per_sample)
+        worker = worker_of(plan)
         worker(fill.row_of(plan, 1))
         raise KeyboardInterrupt
 

@@ -1,6 +1,5 @@
 """What is unlike the training samples: features, distances, how they are calibrated, groups, pictures, mistakes."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +10,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny_networks import random_network
-from without_ray import fill_here, job
+from without_ray import fill_here, job, worker_of
 
 from raypipe import catalog, plot, repair, store, study
 from raypipe.errors import InputError
@@ -198,9 +197,9 @@ def test_groups_are_as_many_as_there_are_the_largest_first(monkeypatch):
 def test_a_search_that_was_stopped_goes_on_and_a_finished_one_writes_nothing(data, monkeypatch):
     search = Search("small", "scan", threshold=0.9)
 
-    def killed(plan, *, workers=None):
+    def killed(plan, *_, workers=None):
         store.create(plan, {})
-        worker = fill.Worker(plan.name, json.dumps(dict(plan.parameters)), plan.compute, plan.per_sample)
+        worker = worker_of(plan)
         worker(fill.row_of(plan, 1))
         raise KeyboardInterrupt
 

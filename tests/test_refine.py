@@ -1,6 +1,5 @@
 """Refinement of scans: the lattice, what is chosen, rounds that go on where they were, agreement with whole scans."""
 
-import json
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ import pytest
 import scripted
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from without_ray import fill_here, job
+from without_ray import fill_here, job, worker_of
 
 from raypipe import catalog, repair, store, study
 from raypipe.errors import InputError
@@ -31,15 +30,10 @@ ROOT = Path(__file__).parent.parent
 def own(monkeypatch):
     """The study of tests/parabola.py and its network, filled in this process."""
     monkeypatch.setenv("RAYPIPE_STUDY", parabola.__file__)
-    monkeypatch.setattr(rounds, "fill", fill_marked)
-    monkeypatch.setattr(classify, "fill", fill_marked)
+    monkeypatch.setattr(rounds, "fill", fill_here)
+    monkeypatch.setattr(classify, "fill", fill_here)
     monkeypatch.setattr(classify, "classifier", parabola.classifier)  # without TensorFlow's seconds
     parabola.save_network()
-
-
-def fill_marked(plan, *, workers=None, own=None):
-    fill_here(plan)
-    store.mark(plan.name, complete=True)
 
 
 def scan_of(**axes):
@@ -153,7 +147,7 @@ def test_disagreement_and_doubt_come_before_distance():
 
 
 def test_a_refinement_finds_the_curves_and_says_what_it_did_not_simulate(own):
-    fill_marked(study.chosen().plan("scan", {"points": 25}))
+    fill_here(study.chosen().plan("scan", {"points": 25}))
     classify.classify("sharp", "scan")
     job("refine_scan")(network="sharp", coarse=4, budget=0.35, settings=["points=25"], against="parabola/scan")
     whole = catalog.open("predictions/sharp/scan")
@@ -177,7 +171,7 @@ def test_a_refinement_finds_the_curves_and_says_what_it_did_not_simulate(own):
 
 
 def test_the_job_prints_the_agreement_of_each_round(own, capsys):
-    fill_marked(study.chosen().plan("scan", {"points": 17}))
+    fill_here(study.chosen().plan("scan", {"points": 17}))
     classify.classify("sharp", "scan")
     job("refine_scan")(network="sharp", coarse=4, budget=0.2, settings=["points=17"], against="parabola/scan")
     first, _, *lines, last = capsys.readouterr().out.splitlines()
@@ -218,7 +212,7 @@ def test_a_killed_run_goes_on_and_simulates_nothing_twice(own, monkeypatch, tmp_
 
         def stop_after(plan, *, workers=None, end=end, written=written):
             store.create(plan, {})
-            worker = fill.Worker(plan.name, json.dumps(dict(plan.parameters)), plan.compute, plan.per_sample)
+            worker = worker_of(plan)
             for shard in store.missing(plan.name):
                 if len(written) == end:
                     raise KeyboardInterrupt
@@ -229,7 +223,7 @@ def test_a_killed_run_goes_on_and_simulates_nothing_twice(own, monkeypatch, tmp_
         monkeypatch.setattr(rounds, "fill", stop_after)
         with pytest.raises(KeyboardInterrupt):
             refine(of, budget=0.2)
-    monkeypatch.setattr(rounds, "fill", fill_marked)
+    monkeypatch.setattr(rounds, "fill", fill_here)
     name = refine(of, budget=0.2)
     assert len(calls(folder)) == 57
     assert set(calls(folder).values()) == {1}
@@ -312,7 +306,7 @@ def test_other_ways_are_refused_and_what_is_damaged_is_made_again(own, monkeypat
     with pytest.raises(InputError, match=r"refined.network_sha256 is '.*' there"):
         refine(replace(of), budget=0.15)
     parabola.save_network()
-    monkeypatch.setattr(repair, "fill", fill_marked)
+    monkeypatch.setattr(repair, "fill", fill_here)
     before = contents(store_root)
     assert {name.rpartition("/")[2].split("-")[0] for name in before} == {"simulated", "classified", "first"}
     for name in before:

@@ -1,6 +1,5 @@
 """Filling a store in this process, and calling a job's main, for tests of what is computed rather than where."""
 
-import json
 import runpy
 from collections.abc import Callable
 from pathlib import Path
@@ -10,16 +9,22 @@ from raypipe.run import fill
 from raypipe.store import owner
 
 
-def fill_here(plan: fill.Plan, *, workers: int | None = None, own: owner.Ownership | None = None) -> None:
+def worker_of(plan: fill.Plan) -> fill.Worker:
+    """What `fill.fill` has compute the shards of a plan."""
+    return fill.Worker({plan.name: fill.work_of(plan)})
+
+
+def fill_here(*plans: fill.Plan, workers: int | None = None, own: owner.Ownership | None = None) -> None:
     """Do what `fill.fill` does, with the same worker, here."""
-    store.create(plan, {})
-    missing = store.missing(plan.name)
-    if missing:
-        worker = fill.Worker(plan.name, json.dumps(dict(plan.parameters)), plan.compute, plan.per_sample)
-        for shard in missing:
-            result = worker(fill.row_of(plan, shard))
-            assert not result["error"], result["error"] + result["traceback"]
-    store.mark(plan.name, complete=True)
+    for plan in plans:
+        store.create(plan, {})
+        missing = store.missing(plan.name)
+        if missing:
+            worker = worker_of(plan)
+            for shard in missing:
+                result = worker(fill.row_of(plan, shard))
+                assert not result["error"], result["error"] + result["traceback"]
+        store.mark(plan.name, complete=True)
 
 
 def job(name: str) -> Callable[..., None]:

@@ -45,7 +45,7 @@ def end() -> None:
 def _computing(parameters: str, compute: str, per_sample: tuple[str, ...] | None) -> Callable[..., Any]:
     from raypipe.run.work import computing
 
-    return computing(parameters, compute, None if per_sample is None else list(per_sample))
+    return computing(parameters, compute, per_sample)
 
 
 def _computed(plan: Any, parameters: Mapping[str, Any], rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -3,7 +3,7 @@
 import logging
 import math
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     import xarray
 
 BATCH = 64
-"""Sequences that go through the network at once."""
+"""Sequences that go through the network at once; of short ones more, as many as have BATCH_STEPS steps together."""
+
+BATCH_STEPS = 2**13
 
 FIELDS_BATCH = 32
 """Fields of _FIELD points that do: of twice as many the activations are so large that memory for each is taken from the
@@ -52,22 +54,25 @@ def classify(network: str, split: str, *, workers: int | None = None) -> str:
             samples of another size or number of frames, or without the frames that the network sees; or the store made
             from another network or data set.
     """
-    planned = plan(network, split)
-    fill(planned, workers=workers)
-    return planned.name
+    return classify_each([(network, split)], workers=workers)[0]
 
 
-def classify_all(network: str, source_name: str, *, workers: int | None = None) -> str:
-    """Classify a data set whatever its labels count, as `classify` does; the arguments are those of `plan_of`.
+def classify_each(pairs: Iterable[tuple[str, str]], *, workers: int | None = None) -> list[str]:
+    """`classify` for each pair of a network and a split, all by the same workers; the names of the stores."""
+    plans = [plan(network, split) for network, split in pairs]
+    fill(*plans, workers=workers)
+    return [one.name for one in plans]
+
+
+def plan_unlabelled(network: str, source_name: str) -> Plan:
+    """Plan of predictions for a data set whatever its labels count; the arguments are those of `plan_of`.
 
     Raises:
         InputError: if the network is not trained, or cannot see such samples.
     """
     if problem := inputs.misfit(artifact.load(network).architecture, store.open(source_name)):
         raise InputError(f"{source_name} {problem}: network {network} cannot classify it; choose another one")
-    planned = plan_of(network, source_name, f"predictions/{network}/{source_name.partition('/')[2]}")
-    fill(planned, workers=workers)
-    return planned.name
+    return plan_of(network, source_name, f"predictions/{network}/{source_name.partition('/')[2]}")
 
 
 def plan(network: str, split: str) -> Plan:
@@ -99,7 +104,9 @@ def plan_of(network: str, source_name: str, name: str, parameters: Mapping[str, 
     architecture = inputs.fitted(own, source)
     samples, classes = source.sizes["sample"], len(architecture.classes)
     shard = study.find(architecture.study).seen.per_shard
-    if architecture != own:  # the work of a shard stays the same
+    if any_length := inputs.any_length(own):
+        shard = max(1, any_length.points_per_shard // inputs.seen(own, source).shape[1])
+    elif architecture != own:  # the work of a shard stays the same
         shard = max(1, shard * math.prod(own.sample_shape) // math.prod(architecture.sample_shape))
     return Plan(
         name=name,
@@ -179,19 +186,18 @@ def classifier(trained: artifact.Artifact) -> Callable[[np.ndarray], np.ndarray]
     shape = (None, *trained.architecture.input_shape)
     forward = tf.function(probabilities, input_signature=[tf.TensorSpec(shape, tf.float32)])
 
-    batch = batch_of(trained.architecture)
-
     def probability(values: np.ndarray) -> np.ndarray:
+        batch = batch_of(trained.architecture, values.shape[1])
         parts = (values[start : start + batch] for start in range(0, len(values), batch))
         return np.concatenate([forward(part).numpy() for part in parts])
 
     return probability
 
 
-def batch_of(architecture: Architecture) -> int:
-    """How many samples go through a network at once."""
+def batch_of(architecture: Architecture, length: int) -> int:
+    """How many samples go through a network at once, whose first dimension is so long."""
     if architecture.is_sequence:
-        return BATCH
+        return max(BATCH, BATCH_STEPS // length)
     return max(1, FIELDS_BATCH * _FIELD // max(math.prod(architecture.input_shape[:2]), _FIELD))  # type: ignore[arg-type]
 
 

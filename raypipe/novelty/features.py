@@ -148,9 +148,9 @@ def extractor(trained: artifact.Artifact) -> Callable[[np.ndarray], np.ndarray]:
 
     shape = (None, *trained.architecture.input_shape)
     forward = tf.function(features, input_signature=[tf.TensorSpec(shape, tf.float32)])
-    batch = batch_of(trained.architecture)
 
     def extract(values: np.ndarray) -> np.ndarray:
+        batch = batch_of(trained.architecture, values.shape[1])
         return np.concatenate(
             [forward(values[start : start + batch]).numpy() for start in range(0, len(values), batch)]
         )

@@ -209,8 +209,7 @@ def find(of: Search, *, workers: int | None = None) -> str:
             threshold cannot be reached, or a store was made in another way.
     """
     planned = of.plan()
-    for one in of.feature_plans:
-        fill(one, workers=workers)
+    fill(*of.feature_plans, workers=workers)
     fill(planned, workers=workers)
     return planned.name
 

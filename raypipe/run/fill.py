@@ -1,4 +1,4 @@
-"""Fill a store's missing shards on Ray: the one way in which data are made here.
+"""Fill missing shards of stores on Ray: the one way in which data are made here.
 
 A plan names a function; Ray Data's actor pool calls it once per shard, in the environment that it needs, and
 gives elasticity, retries of lost workers and back-pressure. Each worker writes whole shards and their lines in
@@ -6,15 +6,13 @@ the ledger, so running a plan again continues it, and the values do not depend o
 """
 
 import contextlib
-import json
 import logging
 import os
 import platform
 import subprocess
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ from raypipe.errors import InputError, LostError, WorkError, own_traceback, plai
 from raypipe.modules import FAIL_FAST_VARIABLE
 from raypipe.run import cluster, environments, foresee
 from raypipe.run.progress import progress
-from raypipe.run.work import Compute, computing, join, room, row_of, rows_of, runtime_env
+from raypipe.run.work import Compute, Work, computing, join, room, row_of, rows_of, runtime_env, work_of
 from raypipe.store import Plan, objects, owner
 
 RETRIES = 3
@@ -43,27 +41,32 @@ MOST_BLOCKS = 1000
 
 
 class Worker:
-    """What runs in the actor pool: computes and writes the shards that it is given."""
+    """What runs in the actor pool: computes and writes the shards that it is given.
 
-    def __init__(self, name: str, parameters: str, compute: str, per_sample: list[str] | None) -> None:
+    Args:
+        works: what computes the shards of each store, by its name, as `work_of` gives it.
+    """
+
+    def __init__(self, works: Mapping[str, Work]) -> None:
         # Nothing that may fail: Ray would take an exception here for a lost worker, and begin anew.
-        self._name = name
-        self._plan = (parameters, compute, per_sample)
+        self._works = works
+        self._computes: dict[str, Compute] = {}
         self._attempt = f"{os.uname().nodename}-{os.getpid()}-{int(time.time())}"
 
-    @cached_property
-    def _compute(self) -> Compute:
-        return computing(*self._plan)
+    def _compute(self, name: str) -> Compute:
+        if name not in self._computes:
+            self._computes[name] = computing(*self._works[name])
+        return self._computes[name]
 
     def __call__(self, shard: dict[str, Any]) -> dict[str, Any]:
-        """Compute and write the shard of one row: its number, bounds and columns."""
-        samples = slice(int(shard["start"]), int(shard["stop"]))
+        """Compute and write the shard of one row: its store, number, bounds and columns."""
+        name, samples = str(shard["store"]), slice(int(shard["start"]), int(shard["stop"]))
         rows = rows_of(shard)
         began = time.perf_counter()
         try:
-            arrays = self._compute(rows)
+            arrays = self._compute(name)(rows)
             store.write_shard(
-                self._name,
+                name,
                 int(shard["shard"]),
                 samples,
                 arrays,
@@ -72,32 +75,35 @@ class Worker:
                 attempt=self._attempt,
             )
         except Exception as error:
-            return self._failed(int(shard["shard"]), samples, error)
+            return self._failed(name, int(shard["shard"]), samples, error)
         made = {"samples": samples.stop - samples.start, "host": platform.node()}
-        return {"shard": int(shard["shard"]), "error": "", "traceback": "", **made}
+        return {"store": name, "shard": int(shard["shard"]), "error": "", "traceback": "", **made}
 
-    def _failed(self, shard: int, samples: slice, error: Exception) -> dict[str, Any]:
+    def _failed(self, name: str, shard: int, samples: slice, error: Exception) -> dict[str, Any]:
         """What became of a shard, as strings: environments do not share the classes that an error may hold."""
         kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
         which = f"samples {samples.start} to {samples.stop - 1}"
         if samples.stop - samples.start == 1:
             which = f"sample {samples.start}"
         notes = "".join(f" {note}" for note in getattr(error, "__notes__", ()))
-        message = plain(f"{self._name}, shard {shard} ({which}): {kind}{error}{notes}")
+        message = plain(f"{name}, shard {shard} ({which}): {kind}{error}{notes}")
         traceback = own_traceback(error) if kind else ""
         if kind:
             with contextlib.suppress(InputError):  # of a store that cannot be written others tell
-                store.record_failure(self._name, shard, message, traceback)
-        return {"shard": shard, "error": message, "traceback": traceback, "samples": 0, "host": ""}
+                store.record_failure(name, shard, message, traceback)
+        return {"store": name, "shard": shard, "error": message, "traceback": traceback, "samples": 0, "host": ""}
 
 
-def fill(plan: Plan, *, workers: int | None = None, own: owner.Ownership | None = None) -> None:
-    """Make a store, or complete it: afterwards every shard is in its ledger.
+def fill(*plans: Plan, workers: int | None = None, own: owner.Ownership | None = None) -> None:
+    """Make stores, or complete them: afterwards every shard is in their ledgers.
+
+    Several are made by the same workers, which start once. They must be of one environment, and none may be made from
+    another.
 
     Args:
-        plan: what to compute.
+        plans: what to compute.
         workers: at most so many worker processes, one core each; by default as many as the cluster has room for.
-        own: of the store, if the caller holds it.
+        own: of the store, if there is one and the caller holds it.
 
     Raises:
         InputError: if `workers` is not positive, the store was made with other parameters, is being made by another job
@@ -110,72 +116,100 @@ def fill(plan: Plan, *, workers: int | None = None, own: owner.Ownership | None 
     if workers is not None and workers < 1:
         raise InputError(f"{workers} workers; expected 1 or more")
     if how := foresee.asked():
-        raise foresee.foresee(plan, workers, how)
-    if store.begun(plan):  # refuses other parameters, before Ray is started
-        _compare_code(plan)
-        if not store.missing(plan.name):
-            _finish(plan.name, range(plan.shards))
-            say = logging.getLogger(__name__).info
-            say("%s: complete, %d samples in %s", plan.name, plan.samples, store.location(plan.name))
-            return
-    with owner.held(plan.name) if own is None else contextlib.nullcontext(own) as held:
-        _complete(plan, workers, held)
+        raise foresee.foresee(plans[0], workers, how)
+    with contextlib.ExitStack() as held:
+        owned = [
+            (plan, held.enter_context(owner.held(plan.name)) if own is None else own)
+            for plan in plans
+            if not _is_complete(plan)
+        ]
+        if owned:
+            _complete(owned, workers)
 
 
-def _complete(plan: Plan, workers: int | None, own: owner.Ownership) -> None:
-    """Compute what is missing of a store that this process owns."""
-    join(plan)
-    store.create(plan, provenance(plan))
-    missing = store.missing(plan.name)
-    done = plan.samples - sum(_length(plan, shard) for shard in missing)
-    hosts: set[str] = set()
-    failures: list[Mapping[str, Any]] = []
-    before = sorted(set(range(plan.shards)) - set(missing))
-    failed_before = set(store.failed(plan.name))
-    with (
-        objects.watched(),
-        progress(plan.samples, plan.name, done=done, unit="sample") as bar,
-        _told_how_far(plan, len(before)) as told,
-    ):
-        for result in _run(plan, missing, workers) if missing else ():
-            own.check()
-            if result["error"]:
-                failures.append(result)
-                if os.environ.get(FAIL_FAST_VARIABLE) or (len(failures) == HOPELESS and not hosts):
-                    break
-                continue
-            hosts.add(result["host"])
-            bar.update(result["samples"])
-            if result["shard"] in failed_before:
-                store.forget_failure(plan.name, result["shard"])
-            told(1)
-    if failures:
-        raise _failure(plan, failures, hopeless=not hosts and len(failures) < len(missing))
+def _is_complete(plan: Plan) -> bool:
+    """Whether nothing is missing of a store, and say so; a store of other parameters is refused, before Ray starts."""
+    if not store.begun(plan):
+        return False
+    _compare_code(plan)
     if store.missing(plan.name):
-        raise InputError(
-            f"{plan.name} has shards that no worker's result reached; workers and driver see different folders: "
-            f"set {objects.ROOT_VARIABLE} to one that all nodes share"
-        )
-    _finish(plan.name, before, hosts)
+        return False
+    _finish(plan.name, range(plan.shards))
+    say = logging.getLogger(__name__).info
+    say("%s: complete, %d samples in %s", plan.name, plan.samples, store.location(plan.name))
+    return True
 
 
-@contextlib.contextmanager
-def _told_how_far(plan: Plan, done: int) -> Iterator[Callable[[int], None]]:
-    """Say in the attributes of a store, now and then and at the end, how many of its shards are there."""
-    last = time.monotonic()
+def _complete(owned: Sequence[tuple[Plan, owner.Ownership]], workers: int | None) -> None:
+    """Compute what is missing of stores that this process owns."""
+    join(owned[0][0])
+    with contextlib.ExitStack() as shown:
+        shown.enter_context(objects.watched())
+        filled = {plan.name: shown.enter_context(Filling(plan, own)) for plan, own in owned}
+        for result in _run(list(filled.values()), workers):
+            of = filled[result["store"]]
+            of.take(result)
+            if of.is_hopeless or (of.failures and os.environ.get(FAIL_FAST_VARIABLE)):
+                break
+    for of in filled.values():
+        of.finish()
 
-    def told(shards: int) -> None:
-        nonlocal done, last
-        done += shards
-        if time.monotonic() - last > TOLD_SECONDS:
-            last = time.monotonic()
-            store.mark(plan.name, complete=False, done=done)
 
-    try:
-        yield told
-    finally:
+class Filling(contextlib.AbstractContextManager["Filling"]):
+    """A store that is being filled, and what has become of its shards so far.
+
+    While it is entered its progress is shown, and told now and then in the attributes of the store.
+    """
+
+    def __init__(self, plan: Plan, own: owner.Ownership) -> None:
+        store.create(plan, provenance(plan))
+        self.plan, self._own = plan, own
+        self.missing = store.missing(plan.name)
+        self.failures: list[Mapping[str, Any]] = []
+        self._hosts: set[str] = set()
+        self._before = sorted(set(range(plan.shards)) - set(self.missing))
+        self._failed_before = set(store.failed(plan.name))
+        self._done, self._told = len(self._before), time.monotonic()
+        samples = plan.samples - sum(_length(plan, shard) for shard in self.missing)
+        self._bar = progress(plan.samples, plan.name, done=samples, unit="sample")
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
         with contextlib.suppress(InputError):  # told by what has ended the run
-            store.mark(plan.name, complete=False, done=done)
+            store.mark(self.plan.name, complete=False, done=self._done)
+
+    def take(self, result: Mapping[str, Any]) -> None:
+        """What became of a shard, as `Worker` returns it."""
+        self._own.check()
+        if result["error"]:
+            self.failures.append(result)
+            return
+        self._hosts.add(result["host"])
+        self._bar.update(result["samples"])
+        if result["shard"] in self._failed_before:
+            store.forget_failure(self.plan.name, result["shard"])
+        self._done += 1
+        if time.monotonic() - self._told > TOLD_SECONDS:
+            self._told = time.monotonic()
+            store.mark(self.plan.name, complete=False, done=self._done)
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether so many shards have failed, and none has succeeded, that others need not be tried."""
+        return len(self.failures) >= HOPELESS and not self._hosts
+
+    def finish(self) -> None:
+        """Say that it is complete, or raise what it is not for."""
+        name = self.plan.name
+        if self.failures:
+            hopeless = not self._hosts and len(self.failures) < len(self.missing)
+            raise _failure(self.plan, self.failures, hopeless=hopeless)
+        if store.missing(name):
+            raise InputError(
+                f"{name} has shards that no worker's result reached; workers and driver see different folders: "
+                f"set {objects.ROOT_VARIABLE} to one that all nodes share"
+            )
+        _finish(name, self._before, self._hosts)
 
 
 def _failure(plan: Plan, failures: Sequence[Mapping[str, Any]], *, hopeless: bool) -> WorkError:
@@ -250,8 +284,11 @@ def _commit() -> dict[str, str]:
     return {"commit": head + ("+" if changed else "")}
 
 
-def _run(plan: Plan, shards: list[int], workers: int | None) -> Iterator[Mapping[str, Any]]:
-    """Yield what became of each shard, as `Worker` returns it; a user's mistake is raised."""
+def _run(stores: Sequence[Filling], workers: int | None) -> Iterator[Mapping[str, Any]]:
+    """Yield what became of each missing shard, as `Worker` returns it; a user's mistake is raised."""
+    shards = [row_of(of.plan, shard) for of in stores for shard in of.missing]
+    if not shards:
+        return
     import ray
     import ray.data
     import ray.exceptions
@@ -266,15 +303,13 @@ def _run(plan: Plan, shards: list[int], workers: int | None) -> Iterator[Mapping
     with warnings.catch_warnings():
         # Limits of restarts have no named parameters yet where those without are deprecated.
         warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")
-        rows = ray.data.from_items(
-            [row_of(plan, shard) for shard in shards], override_num_blocks=min(len(shards), MOST_BLOCKS)
-        )
+        rows = ray.data.from_items(shards, override_num_blocks=min(len(shards), MOST_BLOCKS))
         results = rows.map(
             Worker,  # type: ignore[arg-type]
-            fn_constructor_args=(plan.name, json.dumps(dict(plan.parameters)), plan.compute, plan.per_sample),
+            fn_constructor_args=({of.plan.name: work_of(of.plan) for of in stores},),
             compute=pool,
             num_cpus=1,
-            runtime_env=runtime_env(plan),
+            runtime_env=runtime_env(stores[0].plan),
             # A worker may be lost as often as it likes, on spot nodes say, but not for ever at the same shards: what
             # kills it each time, for want of memory perhaps, would never end.
             max_restarts=-1,
@@ -287,6 +322,7 @@ def _run(plan: Plan, shards: list[int], workers: int | None) -> Iterator[Mapping
             yield result
     except ray.exceptions.RayError as error:
         raise LostError(
-            f"{plan.name}: workers were lost {RETRIES + 1} times at the same shard, perhaps for want of memory; "
-            f"try fewer with --workers; what is finished stays. Ray says: {' '.join(plain(str(error)).split())[:500]}"
+            f"{', '.join(of.plan.name for of in stores)}: workers were lost {RETRIES + 1} times at the same shard, "
+            "perhaps for want of memory; try fewer with --workers; what is finished stays. Ray says: "
+            f"{' '.join(plain(str(error)).split())[:500]}"
         ) from error

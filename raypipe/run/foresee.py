@@ -11,7 +11,7 @@ import numpy as np
 from raypipe import store
 from raypipe.errors import Foreseen, InputError
 from raypipe.modules import DRY_RUN_VARIABLE
-from raypipe.run.work import computing, join, room, row_of, rows_of, runtime_env
+from raypipe.run.work import Work, computing, join, room, row_of, rows_of, runtime_env, work_of
 from raypipe.store import Plan
 
 _SECONDS = 20.0
@@ -47,19 +47,17 @@ class Probe:
     """Computes shards as a worker does, and writes none.
 
     Args:
-        parameters, compute, per_sample: as of `Worker`.
+        work: what computes them, as `work_of` gives it.
         compressions: of the variables, by name.
     """
 
-    def __init__(
-        self, parameters: str, compute: str, per_sample: list[str] | None, compressions: dict[str, str]
-    ) -> None:
-        self._plan = (parameters, compute, per_sample)
+    def __init__(self, work: Work, compressions: dict[str, str]) -> None:
+        self._work = work
         self._compressions = compressions
 
     def warm_up(self, shard: dict[str, Any]) -> None:
         """Load what computes, and compute a first shard."""
-        self._compute = computing(*self._plan)
+        self._compute = computing(*self._work)
         self._compute(rows_of(shard))
 
     def time(self, shards: list[dict[str, Any]]) -> tuple[float, int, int, int]:
@@ -113,7 +111,7 @@ def foresee(plan: Plan, workers: int | None, how: Asked) -> Foreseen:
         places = [missing[int(i * _GOLDEN % 1 * len(missing))] for i in range(1, 8 * cores + 1)]
         probe: Any = ray.remote(Probe).options(num_cpus=1, runtime_env=runtime_env(plan))
         compressions = {name: variable.compression for name, variable in plan.variables.items()}
-        arguments = json.dumps(dict(plan.parameters)), plan.compute, plan.per_sample, compressions
+        arguments = work_of(plan), compressions
         probes = [probe.remote(*arguments) for _ in range(cores)]
         own = [[row_of(plan, shard) for shard in places[i::cores]] for i in range(cores)]
         began = time.monotonic()

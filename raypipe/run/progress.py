@@ -77,6 +77,7 @@ def progress(total: int, description: str, *, done: int = 0, unit: str = "shard"
         initial=done,
         unit=unit,
         file=_Lines(sys.stderr),
+        position=0,  # also of a second one at the same time: lines do not stand in each other's way
         mininterval=10,
         bar_format="{desc}: {n:.10g} of {total_fmt} {unit}s ({percentage:.0f} %), {elapsed} elapsed, {remaining} left"
         "{postfix}",

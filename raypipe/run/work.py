@@ -1,7 +1,7 @@
 """From a plan to the work of its workers: the cluster that they run in, their environment, and what they compute."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from raypipe.store import Plan, objects
 
 Rows = dict[str, np.ndarray]
 Compute = Callable[[Rows], Mapping[str, np.ndarray]]
+Work = tuple[str, str, Sequence[str] | None]
 
 
 def join(plan: Plan) -> None:
@@ -44,7 +45,12 @@ def runtime_env(plan: Plan) -> dict[str, Any]:
     return {**environments.runtime_env(plan.environment), "env_vars": variables}
 
 
-def computing(parameters: str, compute: str, per_sample: list[str] | None) -> Compute:
+def work_of(plan: Plan) -> Work:
+    """What `computing` takes of a plan, as strings for any environment."""
+    return json.dumps(dict(plan.parameters)), plan.compute, plan.per_sample
+
+
+def computing(parameters: str, compute: str, per_sample: Sequence[str] | None) -> Compute:
     """The function from rows to arrays that a plan names; `parameters` are the plan's, as JSON."""
     function, known = modules.function(compute), json.loads(parameters)
     return function(known) if per_sample is None else _one_by_one(function, {name: known[name] for name in per_sample})
@@ -72,7 +78,8 @@ def row_of(plan: Plan, shard: int) -> dict[str, Any]:
     """A shard as strings and numbers only: environments do not share a NumPy that could read another's arrays."""
     bounds = plan.bounds(shard)
     columns = {name: np.asarray(plan.coordinates[name].values)[bounds].tolist() for name in plan.columns}
-    return {"shard": shard, "start": bounds.start, "stop": bounds.stop, "columns": json.dumps(columns)}
+    place = {"store": plan.name, "shard": shard, "start": bounds.start, "stop": bounds.stop}
+    return {**place, "columns": json.dumps(columns)}
 
 
 def rows_of(shard: Mapping[str, Any]) -> Rows:
