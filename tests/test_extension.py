@@ -130,3 +130,13 @@ def test_trajectories_can_be_more(split):
     assert extension.fits(there, trajectory_sets.trajectories(split, 1_000_000))
     assert not extension.fits(there, trajectory_sets.trajectories(split, 5500))
     assert not extension.fits(there, trajectory_sets.trajectories(split, 1000))
+
+
+def test_fewer_trajectories_than_a_shard_has_can_be_more(store_root, monkeypatch, tmp_path):
+    of = {"generator": "raypipe", "models": "fbm,ctrw", "positions": "10:50"}
+    for count in (30, 70):
+        fill_here(trajectory_sets.trajectories("train", count, **of))
+    extended = catalog.open("andi/train").position.values
+    monkeypatch.setenv("RAYPIPE_STORE", str(tmp_path / "at-once"))
+    fill_here(trajectory_sets.trajectories("train", 70, **of))
+    np.testing.assert_array_equal(catalog.open("andi/train").position.values, extended)

@@ -103,7 +103,7 @@ def _own(split: str, trajectories: int | None, kinds: own_trajectories.Kinds) ->
     least, most = kinds.lengths
     planned = diffusion.trajectories(split, count, kinds.models)
     shape = (most,) if kinds.dimensions == 1 else (most, kinds.dimensions)
-    shard = min(count, max(1, TRAJECTORIES_PER_SHARD * diffusion.TRAJECTORY_LENGTH * 8 // (most * kinds.dimensions)))
+    shard = max(1, TRAJECTORIES_PER_SHARD * diffusion.TRAJECTORY_LENGTH * 8 // (most * kinds.dimensions))
     lengths = {"long_name": "positions of the trajectory", "valid_range": [least, most]}
     exponents = list(chain(*kinds.exponents.values()))
     variables = variables_of(count, shard, shape, kinds.noise, exponents, whole=least == most)
