@@ -20,10 +20,10 @@ PIPELINE = """
 generate_trajectories --split train --count 10000
 generate_trajectories --split val --count 2000
 generate_trajectories --split test --count 2000
-generate_patterns --split train --per-class 12
-generate_patterns --split val --per-class 4
-generate_patterns --split test --per-class 8
-generate_scan --every 8
+generate_patterns --split train --per-class 10
+generate_patterns --split val --per-class 3
+generate_patterns --split test --per-class 3
+generate_scan --every 10
 train_grid --networks 123-4,132-4,123-16,132-16,123123-10,132132-10 --samples 5000 --epochs 3
 train_network --network andi-study --epochs 10
 train_network --network pattern-2d --epochs 40 --batch 16 --cpus 2

@@ -1,13 +1,14 @@
 """One figure for a paper, as PDF, SVG or PNG: vectors where there are lines and letters.
 
     python jobs/plot.py phase-diagram predictions/shipped/pattern-2d-second/scan --output phases.pdf
+    python jobs/plot.py phase-diagram predictions/pattern-2d/scan --set colours=tab20 --output others.pdf
     python jobs/plot.py montage predictions/pattern-2d/scan --set montage_class=kappa --output kappa.pdf
     python jobs/plot.py confusion predictions/andi-study/test --output confusion.svg
     python jobs/plot.py history shipped/pattern-2d --output history.pdf
     python jobs/plot.py grid results/andi_grid.csv --output grid.pdf
 
 Whatever a study draws of a data set can be had so; a wrong name lists what there is. Colours are those that every kind
-of vision tells apart.
+of vision tells apart, unless another of matplotlib's colour maps is named.
 """
 
 from pathlib import Path

@@ -134,6 +134,23 @@ def test_samples_by_class_and_parameters(at_root):
     np.testing.assert_allclose(of.samples.b.values[within], np.linspace(0, 1, 9))
 
 
+def test_many_classes_of_few_kinds_are_named_by_kind():
+    """As those of networks of tracks, which are a model and an exponent: half of a model may be more than one class."""
+    classes = ["fbm_0.50", "fbm_0.60", "fbm_0.70", "lw_1.50", "lw_1.60", "lw_1.70"]
+    probability = np.array([[0.3, 0.3, 0.0, 0.4, 0.0, 0.0], [0.1, 0.0, 0.0, 0.0, 0.2, 0.7]])
+    said = xr.Dataset(
+        {"probability": (("sample", "class"), probability), "predicted": ("sample", probability.argmax(axis=1))},
+        {"class": ("class", classes)},
+        {"parameters": {"network": "tracks-2d", "source": "andi/tracks-own-2d"}},
+    )
+    of = explored.Explored("predictions/tracks-2d/tracks-own-2d", study.find("andi"), said, said)
+    assert list(of.kinds) == ["fbm", "lw"]
+    assert of.named.tolist() == [0, 1]
+    assert of.ranking(0) == [("fbm", pytest.approx(0.6)), ("lw", pytest.approx(0.4))]
+    few = explored.Explored("", study.find("andi"), said.isel({"class": [0, 3]}), said)
+    assert list(few.kinds) == ["fbm_0.50", "lw_1.50"]
+
+
 def test_predictions_of_other_samples_are_refused(monkeypatch):
     monkeypatch.setenv("RAYPIPE_STUDY", PARABOLA)
     a = ("sample", [0.0, 1.0])

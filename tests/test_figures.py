@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import matplotlib
 import pytest
+from matplotlib.colors import to_hex
 from PIL import Image
 from test_queries import SCANS, data, made  # noqa: F401
 
@@ -46,9 +48,21 @@ def test_what_is_set_is_drawn(data, tmp_path):  # noqa: F811
     assert len(drawn) == 2
 
 
+def test_classes_get_the_colours_of_a_map(data, tmp_path):  # noqa: F811
+    both = {}
+    for name in ("", "tab20"):
+        file = tmp_path / f"colours{name}.svg"
+        call(plot.main, ["phase-diagram", SCANS[1], *(["--set", f"colours={name}"] if name else []), "-o", str(file)])
+        both[name] = file.read_text()
+    last = to_hex(matplotlib.colormaps["tab20"](15))  # of h, the last of the 16 classes
+    assert last in both["tab20"]
+    assert last not in both[""]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["phase-diagram", SCANS[1], "--set", "colours=tab21"], "unknown colour map 'tab21'"),
         (["phases", SCANS[1]], f"no figure phases of {SCANS[1]}; there are history, confusion, grid, phase-diagram"),
         (["montage", "predictions/none/scan"], "unknown data set 'predictions/none/scan'"),
         (["montage", SCANS[1], "--set", "colour=red"], "colour is no setting of this picture; possible: montage_class"),

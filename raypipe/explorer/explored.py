@@ -1,7 +1,7 @@
 """Predictions to explore: what a network takes samples for, where these are in a plane, and which belong together."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -107,6 +107,25 @@ class Explored:
         return self.predictions["predicted"].values
 
     @cached_property
+    def kinds(self) -> dict[str, np.ndarray]:
+        """What samples are named by, and of each the numbers of its classes.
+
+        Where these are many of few kinds, as fbm_0.50 is one of fbm, those kinds; else the classes.
+        """
+        kinds = [name.partition("_")[0] for name in self.classes]
+        if 2 * len(set(kinds)) > len(kinds):
+            kinds = list(self.classes)
+        return {kind: np.flatnonzero([one == kind for one in kinds]) for kind in dict.fromkeys(kinds)}
+
+    @cached_property
+    def named(self) -> np.ndarray:
+        """(sample,) numbers of their most probable kinds."""
+        if len(self.kinds) == len(self.classes):
+            return self.predicted
+        each = [self.probability[:, classes].sum(axis=1) for classes in self.kinds.values()]
+        return np.stack(each, axis=1).argmax(axis=1)
+
+    @cached_property
     def probability(self) -> np.ndarray:
         """(sample, class) as they are shown to people: calibrated, where that is known."""
         return scan.shown_probability(self.predictions)[0]
@@ -184,13 +203,13 @@ class Explored:
         return [int(one) for one in found if one >= 0]
 
     def matching(self, called: str = "", within: Mapping[str, tuple[float, float]] | None = None) -> np.ndarray:
-        """Numbers of the samples of a class, by its name, all without one, and of parameters within these ranges.
+        """Numbers of the samples of a kind, by its name, all without one, and of parameters within these ranges.
 
         In the order of their parameters, those that become axes first.
         """
         hit = np.ones(len(self.predicted), bool)
         if called:
-            hit &= self.predicted == self.classes.index(called)
+            hit &= self.named == list(self.kinds).index(called)
         for name, (low, high) in (within or {}).items():
             values = self.predictions[name].values
             hit &= (values >= low) & (values <= high)
@@ -203,10 +222,10 @@ class Explored:
         return scan.said(self.predictions, self.parameters, self.probability, number)
 
     def ranking(self, number: int, most: int = 6) -> list[tuple[str, float]]:
-        """The most probable classes of a sample, by symbol, with their probabilities."""
-        return ranked(self.probability[number], self.classes, most)
+        """The most probable kinds of a sample, by symbol, with their probabilities."""
+        return self.ranked(self.probability[number], most)
 
-
-def ranked(probability: np.ndarray, classes: Sequence[str], most: int = 6) -> list[tuple[str, float]]:
-    """The most probable of the classes, by symbol, with their probabilities (class,)."""
-    return [(symbol(classes[one]), float(probability[one])) for one in np.argsort(-probability, kind="stable")[:most]]
+    def ranked(self, probability: np.ndarray, most: int = 6) -> list[tuple[str, float]]:
+        """The same of any probabilities (class,)."""
+        shares = {symbol(kind): float(probability[classes].sum()) for kind, classes in self.kinds.items()}
+        return sorted(shares.items(), key=lambda one: -one[1])[:most]

@@ -12,7 +12,7 @@ import xarray as xr
 from raypipe import catalog
 from raypipe.errors import InputError
 from raypipe.explorer import drawing, work
-from raypipe.explorer.explored import Explored, explored, ranked
+from raypipe.explorer.explored import Explored, explored
 from raypipe.explorer.tiles import Tiles, bars, data_url
 from raypipe.report.holdings import stores
 
@@ -218,7 +218,7 @@ def _simulated(of: Explored, point: dict[str, float], made: dict[str, np.ndarray
     # Of the data set's first sample everything but the values, so that frames are called as they are there.
     one = of.samples[[seen.variable]].isel(sample=0).copy(data={seen.variable: made[seen.variable]})
     one = one.assign_coords({name: value for name, value in point.items() if name in one.coords})
-    ranking = ranked(probability, of.classes)
+    ranking = of.ranked(probability)
     where = ", ".join(f"{name} = {point[name]:g}" for name in of.plane.axes) if of.plane else ""
     said = f"simulated at {where}: {ranking[0][0]}, {ranking[0][1]:.1%}"
     return f'<p role="status" class="simulated">{escape(said)}</p>{image(drawing.made(seen, one), said)}{bars(ranking)}'

@@ -64,7 +64,7 @@ class SamplesView(pn.viewable.Viewer):
 
     def _renew(self, *_: Any) -> None:
         of = self.chosen.of
-        there = [of.classes[number] for number in np.unique(of.predicted)]
+        there = [list(of.kinds)[number] for number in np.unique(of.named)]
         with param.parameterized.discard_events(self):
             self.called = ALL
         self.param.called.objects = {ALL: ALL, **{_long(name): name for name in there}}

@@ -3,7 +3,9 @@
 import matplotlib
 import numpy as np
 import xarray as xr
-from matplotlib.colors import to_hex
+from matplotlib.colors import ListedColormap, to_hex
+
+from raypipe.errors import choice
 
 _GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "zeta": "ζ", "eta": "η", "theta": "θ",
@@ -22,8 +24,16 @@ def symbol(name: str) -> str:
     return _GREEK.get(name, name)
 
 
-def colours(classes: int) -> list[str]:
-    """A colour for each of so many classes, for pictures that have none of their own for them."""
+def colours(classes: int, of: str = "") -> list[str]:
+    """A colour for each of so many classes: of one of matplotlib's colour maps, or else some that differ well.
+
+    Raises:
+        InputError: if there is no such colour map.
+    """
+    if of:
+        found = matplotlib.colormaps[choice("colour map", of, list(matplotlib.colormaps))]
+        listed = isinstance(found, ListedColormap) and found.N in range(classes, _MANY + 1)
+        return [to_hex(colour) for colour in found(range(classes) if listed else np.linspace(0, 1, classes))]
     if classes <= len(_OKABE_ITO):
         return list(_OKABE_ITO[:classes])
     name, steps = ("tab20", range(classes)) if classes <= _MANY else ("turbo", np.linspace(0, 1, classes))

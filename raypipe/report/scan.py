@@ -7,13 +7,13 @@ Each is one line of a study that has a scan over two parameters:
     Picture("predictions/*/scan", "raypipe.report.scan:disagreement")
 
 `--set axes=B,A` chooses the axes where it is not the parameters in the order of their names, `--set against=small` the
-network that others are compared with.
+network that others are compared with, `--set colours=tab20` matplotlib's colour map whose colours the classes get.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import xarray as xr
@@ -22,7 +22,8 @@ from raypipe import catalog, store
 from raypipe.errors import InputError
 from raypipe.networks import calibration
 from raypipe.plot import plane
-from raypipe.plot.classes import class_names, colours, symbol
+from raypipe.plot.classes import class_names, symbol
+from raypipe.plot.classes import colours as usual_colours
 from raypipe.plot.plane import Lattice
 from raypipe.report.holdings import known
 from raypipe.report.page import Cells, Heading, Part, Picture, Table, Text
@@ -86,21 +87,29 @@ def title(predictions: xr.Dataset) -> str:
     return f"{made['network']} on {split}" if own else str(made["network"])
 
 
-def scan_of(predictions: xr.Dataset, axes: str = "") -> Scan:
+def scan_of(predictions: xr.Dataset, axes: str = "", colours: str = "") -> Scan:
     """The scan with the axes that are named, such as "A,B", or else its parameters in the order that its study says.
 
+    Its colours are those of `class_colours`.
+
     Raises:
-        InputError: if it has no plane of two parameters.
+        InputError: if it has no plane of two parameters, or there is no such colour map.
     """
     chosen = axes.split(",") if axes else parameters(predictions)
-    return Scan(predictions, plane.lattice(predictions, chosen), class_colours(predictions))
+    return Scan(predictions, plane.lattice(predictions, chosen), class_colours(predictions, colours))
 
 
-def class_colours(predictions: xr.Dataset) -> dict[str, str]:
-    """The colours of a network's classes by name, in the order of their numbers: those of its study, if it has some."""
+def class_colours(predictions: xr.Dataset, colours: str = "") -> dict[str, str]:
+    """The colours of a network's classes by name, in the order of their numbers.
+
+    Those of a colour map of matplotlib's that is named, or else of its study, if it has some.
+
+    Raises:
+        InputError: if there is no such colour map.
+    """
     names, of = class_names(predictions), _study_of(predictions)
-    usual = dict(zip(names, colours(len(names)), strict=True))
-    return usual if of is None else {name: of.class_colours.get(name, usual[name]) for name in names}
+    usual = dict(zip(names, usual_colours(len(names), colours), strict=True))
+    return usual if of is None or colours else {name: of.class_colours.get(name, usual[name]) for name in names}
 
 
 def _study_of(predictions: xr.Dataset) -> Study | None:
@@ -122,9 +131,9 @@ def parameters(predictions: xr.Dataset) -> list[str]:
     return [name for name in varying if name in given]
 
 
-def classes(predictions: xr.Dataset, axes: str = "") -> Iterator[Part]:
+def classes(predictions: xr.Dataset, axes: str = "", colours: str = "") -> Iterator[Part]:
     """The classes over the plane of a scan."""
-    yield from class_parts(scan_of(predictions, axes))
+    yield from class_parts(scan_of(predictions, axes, colours))
 
 
 def confidence(predictions: xr.Dataset, axes: str = "") -> Iterator[Part]:
@@ -132,9 +141,9 @@ def confidence(predictions: xr.Dataset, axes: str = "") -> Iterator[Part]:
     yield from confidence_parts(scan_of(predictions, axes))
 
 
-def disagreement(predictions: xr.Dataset, against: str = "", axes: str = "") -> Iterator[Part]:
+def disagreement(predictions: xr.Dataset, against: str = "", axes: str = "", colours: str = "") -> Iterator[Part]:
     """Where the network names the scan otherwise than another one, by default the first of those that have."""
-    yield from disagreement_parts(scan_of(predictions, axes), against, colours)
+    yield from disagreement_parts(scan_of(predictions, axes), against, partial(usual_colours, of=colours))
 
 
 def class_parts(scan: Scan, note: str = "") -> Iterator[Part]:

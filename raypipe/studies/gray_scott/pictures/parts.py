@@ -1,6 +1,7 @@
 """The classified scan in the report: pictures that tell (k, f) where they are pointed at."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -8,6 +9,7 @@ import xarray as xr
 from raypipe import catalog
 from raypipe.errors import choice
 from raypipe.plot.classes import class_names, symbol
+from raypipe.plot.classes import colours as usual_colours
 from raypipe.plot.plane import refined_planes
 from raypipe.report import scan
 from raypipe.report.page import Cells, Heading, Missing, Part, Picture, Text
@@ -18,12 +20,12 @@ HOMOGENEOUS = ("l", "h")
 """The classes without a pattern."""
 
 
-def phase_diagram(predictions: xr.Dataset) -> Iterator[Part]:
-    """The scan as a network classifies it."""
+def phase_diagram(predictions: xr.Dataset, colours: str = "") -> Iterator[Part]:
+    """The scan as a network classifies it; `colours` as in `scan.class_colours`."""
     classified, points = predictions.sizes["sample"], len(tables.scan_simulations())
     nearest = classified < points and not pictures.is_own(predictions)
     thinned = f" Each point has the class of the nearest of {classified} patterns." if nearest else ""
-    yield from scan.class_parts(_scan(predictions), thinned)
+    yield from scan.class_parts(_scan(predictions, colours), thinned)
 
 
 def confidence(predictions: xr.Dataset) -> Iterator[Part]:
@@ -31,13 +33,14 @@ def confidence(predictions: xr.Dataset) -> Iterator[Part]:
     yield from scan.confidence_parts(_scan(predictions))
 
 
-def disagreement(predictions: xr.Dataset, against: str = "") -> Iterator[Part]:
+def disagreement(predictions: xr.Dataset, against: str = "", colours: str = "") -> Iterator[Part]:
     """Where the network names the scan otherwise than another, by default the first of those that have done so."""
-    yield from scan.disagreement_parts(_scan(predictions), against, CLASS_COLOURS)
+    of = partial(usual_colours, of=colours) if colours else CLASS_COLOURS
+    yield from scan.disagreement_parts(_scan(predictions), against, of)
 
 
-def _scan(predictions: xr.Dataset) -> scan.Scan:
-    return scan.Scan(predictions, pictures.phase_lattice(predictions), scan.class_colours(predictions))
+def _scan(predictions: xr.Dataset, colours: str = "") -> scan.Scan:
+    return scan.Scan(predictions, pictures.phase_lattice(predictions), scan.class_colours(predictions, colours))
 
 
 def refined(refined: xr.Dataset) -> Iterator[Part]:
