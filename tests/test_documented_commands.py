@@ -12,7 +12,11 @@ from raypipe.command import command_of_job
 ROOT = Path(__file__).parent.parent
 JOBS = sorted(file.stem for file in (ROOT / "jobs").glob("*.py"))
 
-_COMMAND = re.compile(r"(?:^\s*|(?:;|&&|--|do)\s+)(?:raypipe |python jobs/)([a-z_]+)(?:\.py)?((?=\s|$).*?)(?=\s*(?:&&|;)|$)")
+_COMMAND = re.compile(
+    r"(?:^\s*|(?:;|&&|--|do)\s+)(?:raypipe |python jobs/)([a-z_]+)(?:\.py)?((?=\s|$).*?)(?=\s*(?:&&|;)|$)"
+)
+    r"(?:^\s*|(?:;|&&|--|do)\s+)(?:raypipe |python jobs/)([a-z_]+)(?:\.py)?((?=\s|$).*?)(?=\s*(?:&&|;)|$)"
+)
 
 
 def code_of(file: Path) -> Iterator[str]:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -38,6 +39,31 @@ def test_fills_all_shards_and_says_who_did_what(tmp_path, capfd):
     assert attributes["versions"]["numpy"] == np.__version__
     assert attributes["environment"] == "cluster"
     assert "tests/squares: 10 of 10 samples (100 %)" in capfd.readouterr().err
+
+
+def test_stores_together_share_workers_and_one_that_fails_leaves_the_others(tmp_path, capfd):
+    trigger = tmp_path / "trigger"
+    trigger.touch()
+    broken = plan("scripted:failing", at=3, while_exists=str(trigger), error="ZeroDivisionError")
+    other = replace(plan(), name="tests/others")
+    with pytest.raises(WorkError, match=r"tests/squares, shard 1 \(samples 3 to 5\): ZeroDivisionError"):
+        fill(broken, other, workers=1)
+    assert store.finished("tests/squares") == [0, 2, 3]
+    assert store.is_marked_complete("tests/others")
+    trigger.unlink()
+    fill(other, broken, workers=1)
+    for name in ("tests/squares", "tests/others"):
+        np.testing.assert_array_equal(catalog.open(name).square, np.arange(10) ** 2)
+    assert (
+        len({line.attempt for line in (*store.ledger("tests/others"), *store.ledger("tests/squares", [0, 2, 3]))}) == 1
+    )
+    assert "tests/others: 10 of 10 samples (100 %)" in capfd.readouterr().err
+
+
+def test_where_one_of_several_is_hopeless_that_is_told():
+    hopeless = replace(plan("scripted:failing", samples=300), name="tests/hopeless")
+    with pytest.raises(WorkError, match="tests/hopeless: all of the first 8 shards failed"):
+        fill(hopeless, plan(samples=300), workers=1)
 
 
 def test_a_second_run_computes_and_writes_nothing(tmp_path, store_root):

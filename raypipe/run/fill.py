@@ -151,7 +151,8 @@ def _complete(owned: Sequence[tuple[Plan, owner.Ownership]], workers: int | None
             of.take(result)
             if of.is_hopeless or (of.failures and os.environ.get(FAIL_FAST_VARIABLE)):
                 break
-    for of in filled.values():
+    # First those that are complete, last those that were not come to because of another.
+    for of in sorted(filled.values(), key=lambda one: (not one.is_whole, not one.failures)):
         of.finish()
 
 
@@ -192,6 +193,11 @@ class Filling(contextlib.AbstractContextManager["Filling"]):
         if time.monotonic() - self._told > TOLD_SECONDS:
             self._told = time.monotonic()
             store.mark(self.plan.name, complete=False, done=self._done)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is missing any more."""
+        return self._done == self.plan.shards
 
     @property
     def is_hopeless(self) -> bool:
