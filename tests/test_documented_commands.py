@@ -15,8 +15,6 @@ JOBS = sorted(file.stem for file in (ROOT / "jobs").glob("*.py"))
 _COMMAND = re.compile(
     r"(?:^\s*|(?:;|&&|--|do)\s+)(?:raypipe |python jobs/)([a-z_]+)(?:\.py)?((?=\s|$).*?)(?=\s*(?:&&|;)|$)"
 )
-    r"(?:^\s*|(?:;|&&|--|do)\s+)(?:raypipe |python jobs/)([a-z_]+)(?:\.py)?((?=\s|$).*?)(?=\s*(?:&&|;)|$)"
-)
 
 
 def code_of(file: Path) -> Iterator[str]:

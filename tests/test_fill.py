@@ -54,9 +54,8 @@ def test_stores_together_share_workers_and_one_that_fails_leaves_the_others(tmp_
     fill(other, broken, workers=1)
     for name in ("tests/squares", "tests/others"):
         np.testing.assert_array_equal(catalog.open(name).square, np.arange(10) ** 2)
-    assert (
-        len({line.attempt for line in (*store.ledger("tests/others"), *store.ledger("tests/squares", [0, 2, 3]))}) == 1
-    )
+    lines = [*store.ledger("tests/others"), *store.ledger("tests/squares", [0, 2, 3])]
+    assert len({line.attempt for line in lines}) == 1
     assert "tests/others: 10 of 10 samples (100 %)" in capfd.readouterr().err
 
 
