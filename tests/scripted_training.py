@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 from scripted import die_once
 
+from raypipe.networks.fit import Fit
 from raypipe.networks.trial import Task
 from raypipe.store import objects
 
@@ -15,3 +17,21 @@ class DyingTask(Task):
         super().put_away(fit)
         if fit.epoch == 7:
             die_once(Path(objects.root()) / f"died-{self.name}")
+
+
+class PoisonedFit(Fit):
+    """Its weights are no numbers after the fifth epoch: once, or each time if there is a file `always`."""
+
+    def epoch_in_parts(self, train, validation):
+        yield from super().epoch_in_parts(train, validation)
+        mark = Path(objects.root()) / f"poisoned-{self._model.name}"
+        if self.epoch == 5 and (not mark.exists() or mark.with_name("always").exists()):
+            mark.touch()
+            self._model.set_weights([np.full_like(one, np.nan) for one in self._model.get_weights()])
+
+
+class PoisonedTask(Task):
+    def begin(self):
+        fit = super().begin()
+        fit.__class__ = PoisonedFit
+        return fit

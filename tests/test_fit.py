@@ -231,7 +231,6 @@ def test_training_in_bfloat16_ends_with_weights_of_float32():
     run = Fit(network, training(network, epochs=1, batch=8, precision="bfloat16"))
     policies = {layer.name: layer.dtype_policy.name for layer in run._model.layers if layer.weights}
     assert policies.pop("batchnormalization_1") == policies.pop(network.layers[-1].name) == "float32"
-    assert policies.pop("conv2d_2") == "float32", "it has strides"
     assert set(policies.values()) == {"mixed_bfloat16"}
     run_epoch(run, samples, samples)
     weights = fit.weights_of(run.state())

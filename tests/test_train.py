@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from scripted_training import DyingTask
+from scripted_training import DyingTask, PoisonedTask
 from tiny_data import write_patterns, write_trajectories
 
 from raypipe import catalog
@@ -126,6 +126,28 @@ def test_trainings_whose_workers_are_killed_are_the_same(trained, store_root, mo
         assert killed.history == whole.history
         for name, array in whole.weights.items():
             np.testing.assert_array_equal(killed.weights[name], array, err_msg=f"{killed.name} {name}")
+
+
+def test_an_epoch_that_ends_in_no_numbers_is_done_once_more(trained, store_root, monkeypatch, caplog):
+    monkeypatch.setattr(trial, "Task", PoisonedTask)
+    write_data()
+    assert train(TWO[:1], SETTINGS) == ["123-2"]
+    assert (store_root / "poisoned-123-2").exists()
+    assert "123-2: after epoch 5 not all weights were numbers; that epoch is done once more" in caplog.text
+    again = artifact.load("123-2")
+    monkeypatch.setenv("RAYPIPE_STORE", str(trained[0]))
+    whole = artifact.load("123-2")
+    assert again.history == whole.history
+    for name, array in whole.weights.items():
+        np.testing.assert_array_equal(again.weights[name], array, err_msg=name)
+
+
+def test_a_training_that_diverges_again_ends(store_root, monkeypatch):
+    monkeypatch.setattr(trial, "Task", PoisonedTask)
+    write_data()
+    (store_root / "always").touch()
+    with pytest.raises(InputError, match=r"123-2: training diverged: after epoch 5 the loss is .*not all numbers"):
+        train(TWO[:1], SETTINGS)
 
 
 def patterns_whole_and_cut(root):

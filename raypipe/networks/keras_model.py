@@ -18,8 +18,7 @@ def build(architecture: Architecture, *, bfloat16: bool = False) -> Any:
 
     Its input is (batch, *input_shape), float32; its output (batch, classes), logits or probabilities, see
     `Architecture.returns_logits`. Layers have the names of the architecture; convolutions do not pad.
-    With `bfloat16` all layers but the last, normalisations and those with strides calculate in that precision; weights
-    are float32.
+    With `bfloat16` all layers but the last and normalisations calculate in that precision; weights are float32.
 
     Raises:
         InputError: if it would have more than MOST_PARAMETERS.
@@ -30,7 +29,7 @@ def build(architecture: Architecture, *, bfloat16: bool = False) -> Any:
     inputs = last = keras.Input(architecture.input_shape, name="input")
     outputs, parameters = {"input": inputs}, 0
     for layer in architecture.layers:
-        exact = not bfloat16 or _is_exact(layer) or layer is architecture.layers[-1]
+        exact = not bfloat16 or layer.kind == "BatchNormalization" or layer is architecture.layers[-1]
         sources = [outputs[name] for name in layer.sources] or [last]
         parameters += _parameters(layer, sources[0].shape)
         if parameters > MOST_PARAMETERS:
@@ -43,15 +42,6 @@ def build(architecture: Architecture, *, bfloat16: bool = False) -> Any:
         )
         last = outputs[layer.name] = apply(sources if len(sources) > 1 else sources[0])
     return keras.Model(inputs, last, name=architecture.name)
-
-
-def _is_exact(layer: Layer) -> bool:
-    """Whether a layer calculates in float32 whatever the others do.
-
-    oneDNN's gradient of a convolution with strides is, in bfloat16, now and then not a number.
-    """
-    strides = layer.options.get("strides", 1)
-    return layer.kind == "BatchNormalization" or (layer.kind.startswith("Conv") and np.max(strides) > 1)
 
 
 def _parameters(layer: Layer, shape: tuple[int | None, ...]) -> int:

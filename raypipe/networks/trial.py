@@ -118,6 +118,7 @@ class NetworkTrial(tune.Trainable):
         """Take up another network; it begins in `step`, since to Tune an exception here is a lost worker."""
         self._task = self._tasks[new_config["network"]]
         self._begun = False
+        self._repeated = -1
         return True
 
     def step(self) -> dict[str, Any]:
@@ -127,14 +128,17 @@ class NetworkTrial(tune.Trainable):
         """
         try:
             if not self._begun:
-                self._fit = self._task.begin()
-                self._parts = self._fit.epoch_in_parts(*self._data)
-                self._begun = True
+                self._begin()
             return self._step()
         except Exception as error:
             kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
             details = own_traceback(error) if kind else ""
             return {"epoch": 0, "error": f"{self._task.name}: {kind}{error}", "details": details, "done": True}
+
+    def _begin(self) -> None:
+        self._fit = self._task.begin()
+        self._parts = self._fit.epoch_in_parts(*self._data)
+        self._begun = True
 
     def _step(self) -> dict[str, Any]:
         # A trial killed between its last epoch and its end has nothing left to do.
@@ -144,6 +148,12 @@ class NetworkTrial(tune.Trainable):
                 if share < 1 and time.monotonic() - began > _STEP_SECONDS:
                     return {"epoch": self._fit.epoch + math.floor(100 * share) / 100}
             if not (math.isfinite(loss := self._fit.history["loss"][-1]) and self._fit.is_finite()):
+                # Once more from the checkpoint: a machine may have lost what a processor had in its registers, as
+                # virtual ones do with AMX. Who diverges does so again.
+                if (epoch := self._fit.epoch) != self._repeated:
+                    self._repeated = epoch
+                    self._begin()
+                    return {"epoch": self._fit.epoch, "repeated": epoch}
                 raise InputError(
                     f"training diverged: after epoch {self._fit.epoch} the loss is {loss:g}, and weights are "
                     f"{'numbers' if self._fit.is_finite() else 'not all numbers'}; train with another seed or at a "
@@ -184,6 +194,12 @@ class Keeper(tune.Callback):
             details = result["details"]
             self.failed[name] = WorkError(result["error"], details) if details else InputError(result["error"])
             return
+        if "repeated" in result:
+            logging.getLogger(__name__).warning(
+                "%s: after epoch %d not all weights were numbers; that epoch is done once more",
+                self._tasks[name].name,
+                result["repeated"],
+            )
         complete = "val_accuracy" in result
         if complete and result["val_accuracy"] > self._best[1]:
             self._best = (name, result["val_accuracy"])

@@ -3,9 +3,8 @@
 Convolutions in residual blocks (He et al., CVPR 2016) see ever longer parts of a track: at four resolutions, each half
 of the one before, then by larger kernels. They look back in time only, so that how many zeros come after the end of a
 track reaches nothing that counts; what counts are means over windows of the track, see `seen`. To halve the resolution,
-two times become one with all their numbers: oneDNN's gradient of a convolution with strides is, in bfloat16, now and
-then not a number. There is no normalisation, so that a track's outcome is its own: the last convolution of a block
-begins with zeros instead (Zhang et al., ICLR 2019).
+two times become one with all their numbers. There is no normalisation, so that a track's outcome is its own: the last
+convolution of a block begins with zeros instead (Zhang et al., ICLR 2019).
 """
 
 from raypipe.networks.architecture import FRESH, Architecture, Kind, Layer
