@@ -29,9 +29,8 @@ def main(
         for task in challenge_sets.TASKS:
             split = f"challenge-{task}-{number}d"
             fill(STUDY.plan(split))
-            plan = classify.plan_unlabelled(trained, f"andi/{split}")
-            fill(plan)
-            own = scores.score(store.open(plan.name), task)
+            (said,) = classify.classify_unlabelled([trained], f"andi/{split}")
+            own = scores.score(store.open(said), task)
             print(scores.beside(own, task, number, trained))
             print(
                 own[["lengths", "tracks", "calibration_error", "covered"]].to_string(index=False, float_format="%.4f")

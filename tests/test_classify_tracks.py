@@ -13,7 +13,7 @@ from raypipe import catalog, store
 from raypipe.command import call
 from raypipe.errors import InputError
 from raypipe.jobs import classify_tracks, score_tracks
-from raypipe.networks import explain
+from raypipe.networks import classify, explain
 from raypipe.studies.andi.diffusion import ANDI_MODELS
 from raypipe.studies.andi.tracks import collect, networks, outcomes, page, results, scores, seen
 
@@ -29,7 +29,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def here(monkeypatch):
     """All is made in this process: that workers make the same the first test shows."""
-    for module in (results, explain, classify_tracks):
+    for module in (classify, explain, classify_tracks):
         monkeypatch.setattr(module, "fill", fill_here)
 
 

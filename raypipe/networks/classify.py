@@ -64,15 +64,22 @@ def classify_each(pairs: Iterable[tuple[str, str]], *, workers: int | None = Non
     return [one.name for one in plans]
 
 
-def plan_unlabelled(network: str, source_name: str) -> Plan:
-    """Plan of predictions for a data set whatever its labels count; the arguments are those of `plan_of`.
+def classify_unlabelled(networks: Iterable[str], source_name: str, *, workers: int | None = None) -> list[str]:
+    """Classify a data set whatever its labels count by each of some networks, by the same workers.
+
+    Returns:
+        Names of the stores, `predictions/<network>/<split>`.
 
     Raises:
-        InputError: if the network is not trained, or cannot see such samples.
+        InputError: if a network is not trained, or cannot see such samples.
     """
-    if problem := inputs.misfit(artifact.load(network).architecture, store.open(source_name)):
-        raise InputError(f"{source_name} {problem}: network {network} cannot classify it; choose another one")
-    return plan_of(network, source_name, f"predictions/{network}/{source_name.partition('/')[2]}")
+    plans = []
+    for network in networks:
+        if problem := inputs.misfit(artifact.load(network).architecture, store.open(source_name)):
+            raise InputError(f"{source_name} {problem}: network {network} cannot classify it; choose another one")
+        plans.append(plan_of(network, source_name, f"predictions/{network}/{source_name.partition('/')[2]}"))
+    fill(*plans, workers=workers)
+    return [one.name for one in plans]
 
 
 def plan(network: str, split: str) -> Plan:

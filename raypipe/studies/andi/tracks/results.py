@@ -10,7 +10,6 @@ import xarray as xr
 from raypipe import store
 from raypipe.errors import InputError, choice
 from raypipe.networks import artifact, classify, explain
-from raypipe.run.fill import fill
 from raypipe.studies.andi.diffusion import ANDI_MODELS
 from raypipe.studies.andi.tracks import outcomes
 from raypipe.studies.andi.tracks.collect import COLUMNS
@@ -49,9 +48,8 @@ def classified(data_set: str, dimensions: int, networks: Sequence[str], workers:
             raise InputError(
                 f"network {one.name} has other classes than {kind}-{dimensions}d; choose one that has the same"
             )
-    plans = [classify.plan_unlabelled(one.name, data_set) for one in trained]
-    fill(*plans, workers=workers)
-    models, familiar = (store.open(plan.name) for plan in plans)
+    said = classify.classify_unlabelled([one.name for one in trained], data_set, workers=workers)
+    models, familiar = (store.open(name) for name in said)
     return table(models, familiar, dimensions, trained[1].metrics)
 
 
