@@ -35,7 +35,7 @@ def main(
     """Classify every sample of a scan; run again, it continues where it was."""
     names = [artifact.at_hand(one) for one in (network, against) if one]
     said = classify_each([(name, split) for name in names], workers=workers)
-    print(shares({name: catalog.open(one) for name, one in zip(names, said, strict=True)}))
+    print(shares({name: catalog.open(said[name, split]) for name in names}))
 
 
 if __name__ == "__main__":

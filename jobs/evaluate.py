@@ -39,7 +39,7 @@ def main(
     for one in splits:
         of.check(one, "labelled split", labelled=True)
     classified = classify_each([(network, one) for one in splits], workers=workers)
-    said = {one: catalog.open(name).load() for one, name in zip(splits, classified, strict=True)}
+    said = {one: catalog.open(classified[network, one]).load() for one in splits}
     evaluations = {one: evaluate(predictions, of.strata) for one, predictions in said.items()}
     found = calibration.settled(network, said)
     shown, reliability = {}, {}

@@ -41,7 +41,7 @@ def main(
         raise InputError(f"the networks are of different studies, {studies}; expected networks of one")
     make_folder_of(output)
     said = classify_each([(name, split) for name in names], workers=workers)
-    predictions = {name: catalog.open(one) for name, one in zip(names, said, strict=True)}
+    predictions = {name: catalog.open(said[name, split]) for name in names}
     table = ranking(predictions, reference)
     of = study.find(studies[reference])
     evaluations = {name: evaluate(predictions[name], of.strata) for name in table["name"]}

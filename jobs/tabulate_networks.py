@@ -50,8 +50,8 @@ def main(
                 continue
             wanted[name, column] = split
     said = classify_each([(name, split) for (name, _), split in wanted.items()], workers=workers)
-    for (name, column), one in zip(wanted, said, strict=True):
-        evaluations[name][column] = evaluate(catalog.open(one))
+    for (name, column), split in wanted.items():
+        evaluations[name][column] = evaluate(catalog.open(said[name, split]))
     table = overview(list(evaluations), evaluations)
     shown = [column for column in table if not str(column).startswith("recall_")]
     print(table[shown].to_string(index=False, float_format="{:.4f}".format, formatters={"seconds": "{:.0f}".format}))

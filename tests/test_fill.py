@@ -59,6 +59,11 @@ def test_stores_together_share_workers_and_one_that_fails_leaves_the_others(tmp_
     assert "tests/others: 10 of 10 samples (100 %)" in capfd.readouterr().err
 
 
+def test_a_store_that_is_wanted_twice_is_made_once():
+    fill(plan(), plan())
+    np.testing.assert_array_equal(catalog.open("tests/squares").square, np.arange(10) ** 2)
+
+
 def test_where_one_of_several_is_hopeless_that_is_told():
     hopeless = replace(plan("scripted:failing", samples=300), name="tests/hopeless")
     with pytest.raises(WorkError, match="tests/hopeless: all of the first 8 shards failed"):

@@ -10,6 +10,7 @@ import xarray as xr
 
 from raypipe import catalog, store, study
 from raypipe.errors import InputError
+from raypipe.networks import inputs
 from raypipe.plot.classes import class_names, symbol
 from raypipe.plot.plane import Lattice
 from raypipe.report import scan
@@ -110,9 +111,9 @@ class Explored:
     def kinds(self) -> dict[str, np.ndarray]:
         """What samples are named by, and of each the numbers of its classes.
 
-        Where these are many of few kinds, as fbm_0.50 is one of fbm, those kinds; else the classes.
+        Where these are many of few kinds, see `inputs.kind`, those kinds; else the classes.
         """
-        kinds = [name.partition("_")[0] for name in self.classes]
+        kinds = [inputs.kind(name) for name in self.classes]
         if 2 * len(set(kinds)) > len(kinds):
             kinds = list(self.classes)
         return {kind: np.flatnonzero([one == kind for one in kinds]) for kind in dict.fromkeys(kinds)}

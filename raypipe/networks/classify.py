@@ -54,14 +54,14 @@ def classify(network: str, split: str, *, workers: int | None = None) -> str:
             samples of another size or number of frames, or without the frames that the network sees; or the store made
             from another network or data set.
     """
-    return classify_each([(network, split)], workers=workers)[0]
+    return classify_each([(network, split)], workers=workers)[network, split]
 
 
-def classify_each(pairs: Iterable[tuple[str, str]], *, workers: int | None = None) -> list[str]:
-    """`classify` for each pair of a network and a split, all by the same workers; the names of the stores."""
-    plans = [plan(network, split) for network, split in pairs]
-    fill(*plans, workers=workers)
-    return [one.name for one in plans]
+def classify_each(pairs: Iterable[tuple[str, str]], *, workers: int | None = None) -> dict[tuple[str, str], str]:
+    """`classify` for each pair of a network and a split, all by the same workers; the names of the stores by pair."""
+    plans = {pair: plan(*pair) for pair in dict.fromkeys(pairs)}
+    fill(*plans.values(), workers=workers)
+    return {pair: one.name for pair, one in plans.items()}
 
 
 def classify_unlabelled(networks: Iterable[str], source_name: str, *, workers: int | None = None) -> list[str]:

@@ -281,12 +281,17 @@ def class_names(data: "xarray.Dataset") -> tuple[str, ...]:
     return tuple(data["label"].attrs.get("flag_meanings", "").split()) if "label" in data else ()
 
 
+def kind(name: str) -> str:
+    """Of what a class is a kind, by its name: fbm_0.50 is one of fbm; others are of their own."""
+    return name.partition("_")[0]
+
+
 def kinds(of_network: Sequence[str], of_data: Sequence[str]) -> np.ndarray | None:
-    """Of which class of a data set each of a network's is a kind, as numbers, by their names: fbm_0.50 is one of fbm.
+    """Of which class of a data set each of a network's is a kind, as numbers, see `kind`.
 
     None if they are no kinds of the data set's classes.
     """
-    wholes = [name.partition("_")[0] for name in of_network]
+    wholes = [kind(name) for name in of_network]
     if set(wholes) != set(of_data) or set(of_data) == set(of_network):
         return None
     return np.array([list(of_data).index(one) for one in wholes])

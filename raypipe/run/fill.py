@@ -97,8 +97,8 @@ class Worker:
 def fill(*plans: Plan, workers: int | None = None, own: owner.Ownership | None = None) -> None:
     """Make stores, or complete them: afterwards every shard is in their ledgers.
 
-    Several are made by the same workers, which start once. They must be of one environment, and none may be made from
-    another.
+    Several are made by the same workers, which start once; one that is given twice is made once. They must be of one
+    environment, and none may be made from another.
 
     Args:
         plans: what to compute.
@@ -120,7 +120,7 @@ def fill(*plans: Plan, workers: int | None = None, own: owner.Ownership | None =
     with contextlib.ExitStack() as held:
         owned = [
             (plan, held.enter_context(owner.held(plan.name)) if own is None else own)
-            for plan in plans
+            for plan in {plan.name: plan for plan in plans}.values()
             if not _is_complete(plan)
         ]
         if owned:
