@@ -34,9 +34,11 @@ def main(
     if (name is None) == (what == "show"):
         raise InputError(f"catalog {what}{f' {name}' if name else ''}; expected a name after show, and only there")
     if what == "search":
-        found = catalog.search(
-            kind, classes=classes, **{key: _range(one) for key, one in values(where, "--where").items()}
-        )
+        wanted = {key: _range(one) for key, one in values(where, "--where").items()}
+        for key, flag in (("kind", "--kind"), ("classes", "--class"), ("data_sets", "a name")):
+            if key in wanted:
+                raise InputError(f"--where {key}=…; expected a coordinate of samples: {key} of those is said by {flag}")
+        found = catalog.search(kind, classes=classes, **wanted)
         if output:
             make_folder_of(output)
             found.to_csv(output, index=False)

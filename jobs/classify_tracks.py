@@ -56,8 +56,10 @@ def main(
     told = collect.collected(called, made)
     if told is None:
         told, plans = collect.collect(files, called, made)
-        fill(*plans, workers=workers)
-        collect.forget(called)
+        try:
+            fill(*plans, workers=workers, last=False)
+        finally:
+            collect.forget(called)
     print("\n".join(one.text() for one in told))
     sets = {d: collect.data_set(called, d) for d in sorted({d for one in told for d in one.used})}
     own = {d: [one.format(d) for one in (network, familiar)] for d in sets}

@@ -14,7 +14,9 @@ from typing import Annotated
 import typer
 
 from raypipe.command import call, run
-from raypipe.errors import make_folder
+from raypipe.errors import InputError, make_folder
+
+TRACKS = Path("examples/tracks.csv")
 
 PIPELINE = """
 generate_trajectories --split train --count 10000
@@ -44,12 +46,14 @@ def main(
     output: Annotated[Path, typer.Option(help="Folder for the figures and the report.")] = Path("demo"),
 ) -> None:
     """Run every stage of the pipeline in one Ray cluster; takes some minutes on two cores."""
+    if not TRACKS.is_file():
+        raise InputError(f"there is no {TRACKS} here; run the demo in a checkout of raypipe, as make demo does")
     make_folder(output)
     commands = PIPELINE.format(output=shlex.quote(str(output))).strip().splitlines()
     for number, line in enumerate(commands, start=1):
         job, *flags = shlex.split(line)
         print(f"\n[{number} of {len(commands)}] python jobs/{shlex.join([f'{job}.py', *flags])}", flush=True)
-        call(importlib.import_module(job).main, flags)
+        call(importlib.import_module(f"raypipe.jobs.{job}").main, flags)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from raypipe.errors import make_folder
 from raypipe.networks import artifact, calibration
 from raypipe.networks.classify import classify_each
 from raypipe.networks.evaluate import confused, evaluate, table
+from raypipe.networks.inputs import by_label
 from raypipe.plot.style import raster
 
 
@@ -44,8 +45,11 @@ def main(
     found = calibration.settled(network, said)
     shown, reliability = {}, {}
     for one, predictions in said.items():
-        raw, label = predictions["probability"].values, predictions["label"].values
-        shown[one] = calibration.calibrated(raw, found.temperature) if found else raw
+        said_of = predictions["probability"]
+        calibrated = calibration.calibrated(said_of.values, found.temperature) if found else said_of.values
+        scaled = predictions.assign(probability=said_of.copy(data=calibrated))
+        raw, shown[one] = (by_label(each)["probability"].values for each in (predictions, scaled))
+        label = predictions["label"].values
         kinds = {"as it is": raw} | ({f"with T = {found.temperature:.2f}": shown[one]} if found else {})
         reliability[one] = {kind: calibration.reliability(values, label) for kind, values in kinds.items()}
     trained = artifact.load(network)  # of one of others there is no history
@@ -57,7 +61,7 @@ def main(
         if pairs := confused(evaluation):
             print("\n".join(f"{pair}" for pair in pairs) + "\n")
             pictures[f"{one}_confused"] = plot.confused_samples(
-                catalog.open(f"{of.name}/{one}"), said[one], shown[one], pairs, of.seen
+                catalog.open(f"{of.name}/{one}"), by_label(said[one]), shown[one], pairs, of.seen
             )
         print(f"{calibration.table(reliability[one])}\n")
     pictures[f"{'-'.join(splits)}_recall"] = plot.recalls(evaluations)

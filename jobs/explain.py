@@ -58,7 +58,7 @@ def main(
         values = dict(pair.split("=") for pair in where.split(",")) if where else None
     except ValueError as error:
         raise InputError(f"{samples or where!r}; expected --samples 3,17 or --where k=0.06,f=0.035") from error
-    classify(network, split, workers=workers)
+    classify(network, split, workers=workers, last=False)
     name = explain.explain(
         network,
         split,

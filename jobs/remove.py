@@ -13,7 +13,7 @@ import typer
 
 from raypipe import store
 from raypipe.command import run
-from raypipe.errors import InputError
+from raypipe.errors import DamageError, InputError
 from raypipe.report.status import made_from
 
 
@@ -22,7 +22,11 @@ def main(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Remove a store; nothing brings it back but the job that made it."""
-    print(f"{name}: {store.plan_of(name).samples} samples, {store.size(name) / 1e6:.1f} MB, in {store.location(name)}")
+    try:
+        what = f"{store.plan_of(name).samples} samples, {store.size(name) / 1e6:.1f} MB,"
+    except DamageError as error:  # as what is left of an earlier removal
+        what = f"damaged ({error.found}),"
+    print(f"{name}: {what} in {store.location(name)}")
     for other in made_from(name):
         print(f"{other} was made from it, and stays")
     if not yes:

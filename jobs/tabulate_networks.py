@@ -18,6 +18,7 @@ from raypipe import catalog, study
 from raypipe.command import run
 from raypipe.errors import InputError, make_folder_of
 from raypipe.networks import artifact, inputs
+from raypipe.networks.architecture import FRESH
 from raypipe.networks.classify import classify_each
 from raypipe.networks.evaluate import evaluate
 from raypipe.networks.ranking import overview, own_splits
@@ -42,8 +43,11 @@ def main(
         trained = artifact.load(name)
         train, validation = own_splits(trained)
         for column, split in {"train": train, "val": validation, "test": test}.items():
+            if split == FRESH:  # made while it learnt, and not kept
+                continue
             data = catalog.open(f"{trained.architecture.study}/{split}")
-            if others := sorted(set(inputs.class_names(data)) - set(trained.architecture.classes)):
+            named, own = inputs.class_names(data), trained.architecture.classes
+            if inputs.kinds(own, named) is None and (others := sorted(set(named) - set(own))):
                 logging.getLogger(__name__).warning(
                     "no accuracy of %s on %s, which has %s too", name, split, ", ".join(others)
                 )

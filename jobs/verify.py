@@ -43,10 +43,15 @@ def _settled(name: str, mend: bool) -> bool:
     print(f"{name}: {'sound' if found.sound else 'damaged'}{', not complete' if found.missing else ''}")
     if text := str(found):
         print("  " + text.replace("\n", "\n  "))
-    if mend and found.mendable:
+    if not (mend and found.mendable):
+        return found.sound
+    try:
         repair(found)
-        print(f"{name}: made again")
-    return found.sound or mend
+    except InputError as error:
+        print(f"{name}: not made again: {error}")
+        return False
+    print(f"{name}: made again")
+    return True
 
 
 def _verified(name: str) -> store.Verification:

@@ -267,7 +267,7 @@ def _matching(
         return None
     hit = np.ones(opened.sizes["sample"], bool)
     for key, wanted in values.items():
-        hit &= _within(columns[key], wanted)
+        hit &= _within(key, columns[key], wanted)
     if classes is not None:
         hit &= np.isin(of_class, list(classes))
     numbers = np.flatnonzero(hit)
@@ -282,8 +282,14 @@ def _classes(opened: "xarray.Dataset", by: str) -> Iterator[str]:
         yield from opened[by].attrs.get("flag_meanings", "").split() or named
 
 
-def _within(column: np.ndarray, wanted: Any) -> np.ndarray:
+def _within(name: str, column: np.ndarray, wanted: Any) -> np.ndarray:
     found: np.ndarray
+    number = column.dtype.kind in "iufb"
+    if any(isinstance(one, str) == number for one in np.atleast_1d(np.asarray(wanted, object)).tolist()):
+        raise InputError(
+            f"{name} = {wanted!r} of samples to search; it is {'a number' if number else 'a text'}: expected "
+            f"{'a number, or a pair of the least and the largest' if number else 'one of its texts'}"
+        )
     if isinstance(wanted, tuple):
         least, most = wanted
         found = (column >= least) & (column <= most)

@@ -101,6 +101,8 @@ def _invoke(command: Any, arguments: list[str] | None) -> None:
         # Typer turns an interruption into a return value.
         if command.main(args=arguments, standalone_mode=False) == _INTERRUPTED:
             raise KeyboardInterrupt
+    except typer.Abort:  # at a question
+        raise KeyboardInterrupt from None
     except typer.BadParameter as error:
         raise InputError(error.format_message()) from error
     except typer.TyperException as error:

@@ -169,7 +169,7 @@ def simulations(
         )
     _check_arguments(simulate, {*columns, *fixed})
     if label is not None:
-        columns["label"] = np.asarray(label)
+        columns["label"] = _checked_labels(np.asarray(label), tuple(classes), samples)
     size = sum(np.dtype(one.dtype).itemsize * int(np.prod(one.shape)) for one in outputs.values())
     shard = per_shard or max(1, min(SHARD_BYTES // max(1, size), -(-samples // 64)))
     return Plan(
@@ -205,6 +205,25 @@ def simulations(
         environment=environment,
         grows=tuple(grows),
     )
+
+
+def _checked_labels(label: np.ndarray, classes: tuple[str, ...], samples: int) -> np.ndarray:
+    if wrong := [name for name in classes if not name or len(name.split()) != 1] or (
+        [name for name in classes if classes.count(name) > 1]
+    ):
+        raise InputError(
+            f"a class is called {wrong[0]!r}; expected names without spaces, each once, such as no_pattern"
+        )
+    if label.shape != (samples,) or label.dtype.kind not in "iu":
+        raise InputError(
+            f"labels of shape {label.shape} and data type {label.dtype}; expected {samples} numbers of classes"
+        )
+    if not -1 <= label.min() <= label.max() < len(classes):
+        raise InputError(
+            f"labels are from {label.min()} to {label.max()}; expected numbers from 0 to {len(classes) - 1}, that of "
+            f"the last of {len(classes)} classes, or -1 where the class is not known"
+        )
+    return label
 
 
 def _attributes(of: Output) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from raypipe.store import Plan, Verification, owner
 
 
 def _classified(name: str, parameters: Mapping[str, Any]) -> Plan:
-    return classify.plan(parameters["network"], name.rpartition("/")[2])
+    return classify.plan_of(parameters["network"], parameters["source"], name)
 
 
 def _explained(_: str, parameters: Mapping[str, Any]) -> Plan:

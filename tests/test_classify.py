@@ -244,7 +244,7 @@ def test_the_job_classifies_any_scan_of_a_users_and_goes_on_where_it_was(guest, 
     shards = {"guest": replace(own, sample=replace(own.sample, per_shard=2))}
     monkeypatch.setattr(study, "find", shards.__getitem__)
 
-    def killed(plan, *, workers=None):
+    def killed(plan, **_):
         store.create(plan, {})
         worker = worker_of(plan)
         worker(fill.row_of(plan, 1))

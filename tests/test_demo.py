@@ -2,33 +2,34 @@
 
 import importlib
 import shlex
-import sys
 from pathlib import Path
 
 import pytest
 import typer
 
+from raypipe.errors import InputError
+from raypipe.jobs import demo
+
 JOBS = Path(__file__).parent.parent / "jobs"
 
 
-@pytest.fixture
-def demo(monkeypatch):
-    monkeypatch.syspath_prepend(str(JOBS))
-    yield importlib.import_module("demo")
-    for name in [path.stem for path in JOBS.glob("*.py")]:
-        sys.modules.pop(name, None)
-
-
-def test_every_line_is_a_job_with_its_flags(demo):
+def test_every_line_is_a_job_with_its_flags():
     for line in demo.PIPELINE.format(output="demo").strip().splitlines():
         job, *flags = shlex.split(line)
         application = typer.Typer()
-        application.command()(importlib.import_module(job).main)
+        application.command()(importlib.import_module(f"raypipe.jobs.{job}").main)
         context = typer.main.get_command(application).make_context(job, flags)
         assert not context.args
 
 
-def test_every_job_that_makes_data_is_shown(demo):
+def test_elsewhere_than_in_a_checkout_it_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"no examples/tracks.csv here; run the demo in a checkout of raypipe"):
+        demo.main(Path("demo"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_job_that_makes_data_is_shown():
     shown = {line.split()[0] for line in demo.PIPELINE.strip().splitlines()}
     make_none = {
         "demo",

@@ -9,9 +9,10 @@ from without_ray import fill_here, job
 
 from raypipe import command
 from raypipe.errors import InputError
-from raypipe.networks import classify
+from raypipe.networks import classify, inputs, ranking
 from raypipe.networks.evaluate import confused, evaluate, shares, table
 from raypipe.studies.andi.diffusion import ANDI_MODELS
+from raypipe.studies.andi.tracks import networks as tracks
 from raypipe.study import architecture
 
 
@@ -122,6 +123,44 @@ def test_the_job_prints_the_table_and_draws_the_pictures(monkeypatch, tmp_path, 
     assert "taken for" in text
     assert "as it is " in text
     assert (store_root / "networks" / "123-32.temperature.json").exists() == ("with T = " in text)
+
+
+def by_kind() -> xr.Dataset:
+    """Two classes of samples, by a network that tells two kinds of each; 1 of 4 is wrong."""
+    probability = [[0.3, 0.3, 0.4, 0.0], [0.1, 0.0, 0.2, 0.7], [0.0, 0.2, 0.5, 0.3], [0.0, 1.0, 0.0, 0.0]]
+    return xr.Dataset(
+        {"predicted": ("sample", [2, 3, 2, 1]), "probability": (("sample", "class"), probability)},
+        coords={
+            "label": ("sample", [1, 0, 0, 1], {"flag_meanings": "lw fbm"}),
+            "class": ["fbm_0.50", "fbm_1.50", "lw_1.50", "lw_1.70"],
+        },
+    )
+
+
+def test_classes_that_are_kinds_of_those_of_the_labels_are_counted_as_these():
+    found = evaluate(by_kind())
+
+    assert found.label.values.tolist() == ["lw", "fbm"]
+    np.testing.assert_array_equal(found.confusion, [[2, 0], [0, 2]])  # the first is fbm by 0.6, though most by lw_1.50
+    assert ranking._right(by_kind()).tolist() == [1, 1, 1, 1]
+    explained = inputs.by_label(by_kind().drop_vars("probability"))
+    assert explained["predicted"].values.tolist() == [0, 0, 0, 1]
+
+
+def test_labels_that_count_other_classes_are_refused():
+    with pytest.raises(InputError, match=r"labels count the classes lw ctrw, the network.s are fbm_0.50"):
+        evaluate(by_kind().assign_coords(label=("sample", [1, 0, 0, 1], {"flag_meanings": "lw ctrw"})))
+
+
+def test_the_job_evaluates_networks_of_kinds_of_the_classes(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(classify, "fill", fill_here)
+    network = random_network(tracks.NETWORKS[0]).name
+    tiny_data.write_trajectories("val", 20)
+    job("evaluate")(network, "val", tmp_path / "figures")
+
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in said[4:9]] == list(ANDI_MODELS)
+    assert sum(int(line.split()[1]) for line in said[4:9]) == 20
 
 
 def test_the_job_evaluates_several_splits_of_patterns_and_draws_what_was_confused(monkeypatch, tmp_path, capsys):

@@ -11,7 +11,7 @@ from tiny_data import write_trajectories
 
 from raypipe import store
 from raypipe.command import call
-from raypipe.errors import Foreseen, InputError
+from raypipe.errors import Foreseen, InputError, WorkError
 from raypipe.jobs import generate_trajectories, train_grid, train_network
 from raypipe.modules import DRY_RUN_VARIABLE
 from raypipe.networks import foresight
@@ -82,6 +82,42 @@ def test_a_complete_store_takes_nothing(asked, store_root):
     store.write_shard(one.name, 0, one.bounds(0), {"x": np.zeros((4, 1000))}, seeds=None, seconds=0, attempt="test")
     asked()
     assert foreseen(one).endswith("1 shards are there, 0 samples in 0 shards are to be made")
+
+
+def test_several_stores_are_told_of_together(asked):
+    asked()
+    first, second = plan(8), plan(16)
+    object.__setattr__(second, "name", "tests/slower")
+    with pytest.raises(
+        Foreseen, match=r"tests/slow: 8 samples(.|\n)*tests/slower: 16 samples(.|\n)*core hours"
+    ) as answer:
+        fill(first, second)
+    assert "bytes: 192 kB" in str(answer.value)
+
+
+def test_what_is_made_from_complete_stores_is_come_to(asked):
+    one = plan(4)
+    asked()
+    with pytest.raises(Foreseen, match="what is made from this afterwards is not counted"):
+        fill(one, last=False)
+    store.create(one, {})
+    store.write_shard(one.name, 0, one.bounds(0), {"x": np.zeros((4, 1000))}, seeds=None, seconds=0, attempt="test")
+    fill(one, last=False)
+
+
+def broken(a):
+    """A simulation with a mistake."""
+    return {"x": np.full(1000, 1 / int(a - a))}
+
+
+def test_a_mistake_is_told_as_in_a_run(asked, store_root):
+    made = simulations(broken, product(a=np.linspace(0, 1, 8)), {"x": Output(("time",), (1000,))}, per_shard=1)
+    object.__setattr__(made, "name", "tests/broken")
+    asked()
+    with pytest.raises(WorkError, match=r"tests/broken, shard \d \(sample \d\): ZeroDivisionError: .* at a = ") as told:
+        fill(made)
+    assert "in broken" in told.value.details
+    assert not list(store_root.rglob("*"))
 
 
 def test_jobs_that_compute_shards_have_the_flags(asked, store_root):

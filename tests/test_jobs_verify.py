@@ -11,6 +11,7 @@ from raypipe.errors import InputError
 from raypipe.networks import classify, explain
 from raypipe.run import fill
 from raypipe.studies.andi import trajectory_sets
+from raypipe.studies.andi.tracks import networks as tracks
 from raypipe.studies.gray_scott import pattern_sets
 from raypipe.study import architecture
 
@@ -116,7 +117,26 @@ def test_what_no_job_makes_is_said(here, store_root):
     tiny_data.write_trajectories("val", 5)
     (store_root / "andi/val.zarr/position/c/0/0").unlink()
     with pytest.raises(InputError, match=r"andi/val was made by no job with these parameters, .*made by"):
-        store.verify("andi/val", repair=True)
+        repair.repair(store.verify("andi/val"))
+
+
+def test_what_cannot_be_made_again_does_not_keep_the_rest_from_it(here, store_root, capsys):
+    for name in ("andi/test", "andi/val"):
+        tiny_data.write_trajectories(name.partition("/")[2], 5)
+        (store_root / f"{name}.zarr/position/c/0/0").unlink()
+    assert verify("--repair") == 1
+    said = capsys.readouterr().out
+    for name in ("andi/test", "andi/val"):
+        assert f"{name}: not made again: {name} was made by no job" in said
+
+
+def test_predictions_of_a_users_tracks_are_made_again(here, store_root, monkeypatch):
+    """They are of a split that their study does not declare."""
+    monkeypatch.setattr(classify, "fill", fill_here)
+    network = random_network(tracks.NETWORKS[0]).name
+    tiny_data.write_trajectories("tracks-cells-1d", 6)
+    (name,) = classify.classify_unlabelled([network], "andi/tracks-cells-1d")
+    assert store.begun(repair.plan_of(name))
 
 
 def test_a_data_set_that_is_not_there(capsys):

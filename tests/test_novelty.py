@@ -197,7 +197,7 @@ def test_groups_are_as_many_as_there_are_the_largest_first(monkeypatch):
 def test_a_search_that_was_stopped_goes_on_and_a_finished_one_writes_nothing(data, monkeypatch):
     search = Search("small", "scan", threshold=0.9)
 
-    def killed(plan, *_, workers=None):
+    def killed(plan, *_, **__):
         store.create(plan, {})
         worker = worker_of(plan)
         worker(fill.row_of(plan, 1))

@@ -210,7 +210,7 @@ def test_a_killed_run_goes_on_and_simulates_nothing_twice(own, monkeypatch, tmp_
     for end in (1, 24, 1, 9, 7, 1, 13):
         written = []
 
-        def stop_after(plan, *, workers=None, end=end, written=written):
+        def stop_after(plan, *, end=end, written=written, **_):
             store.create(plan, {})
             worker = worker_of(plan)
             for shard in store.missing(plan.name):

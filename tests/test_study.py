@@ -218,6 +218,26 @@ def test_plans_that_are_refused():
             simulations(simulate, given_points, outputs)
 
 
+def at(x):
+    return {"u": np.full(3, x)}
+
+
+@pytest.mark.parametrize(
+    ("label", "classes", "message"),
+    [
+        ([0, 1], ("no pattern", "spots"), "a class is called 'no pattern'; expected names without spaces"),
+        ([0, 1], ("spots", "spots"), "a class is called 'spots'; expected .* each once"),
+        ([0, 2], ("none", "spots"), "labels are from 0 to 2; expected numbers from 0 to 1"),
+        ([-2, 0], ("none", "spots"), "labels are from -2 to 0; expected"),
+        ([0.0, 1.0], ("none", "spots"), "data type float64; expected 2 numbers of classes"),
+        ([0], ("none", "spots"), r"labels of shape \(1,\)"),
+    ],
+)
+def test_labels_and_classes_that_would_be_read_otherwise_are_refused(label, classes, message):
+    with pytest.raises(InputError, match=message):
+        simulations(at, {"x": [1.0, 2.0]}, {"u": Output(("time",), (3,))}, label=np.array(label), classes=classes)
+
+
 def test_other_code_is_told(caplog, folder, monkeypatch):
     text = """
         from raypipe.plan import Output, simulations

@@ -268,7 +268,8 @@ def test_a_repair_makes_again_just_what_is_damaged(what, sound_store, monkeypatc
     monkeypatch.setattr(repair, "fill", fill_here)
     monkeypatch.setattr(repair, "provenance", lambda _: {"hosts": 1})
     monkeypatch.setitem(repair.MAKERS, "tests", lambda name, _: template(name))
-    found = store.verify(NAME, repair=True)
+    found = store.verify(NAME)
+    repair.repair(found)
     assert found.missing or not found.sound
     assert made == MADE_AGAIN.get(what, [])
     after = store.verify(NAME)

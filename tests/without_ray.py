@@ -14,7 +14,9 @@ def worker_of(plan: fill.Plan) -> fill.Worker:
     return fill.Worker({plan.name: fill.work_of(plan)})
 
 
-def fill_here(*plans: fill.Plan, workers: int | None = None, own: owner.Ownership | None = None) -> None:
+def fill_here(
+    *plans: fill.Plan, workers: int | None = None, own: owner.Ownership | None = None, last: bool = True
+) -> None:
     """Do what `fill.fill` does, with the same worker, here."""
     for plan in plans:
         store.create(plan, {})

@@ -24,7 +24,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from scipy import optimize
 
 from raypipe.errors import InputError
-from raypipe.networks import artifact
+from raypipe.networks import artifact, inputs
+from raypipe.networks.architecture import FRESH
 from raypipe.store import documents, objects
 
 BINS = 15
@@ -183,6 +184,10 @@ def fit(network: str, predictions: xr.Dataset) -> Temperature:
     label = predictions["label"].values if "label" in predictions else np.array([-1])
     if label.min() < 0:
         raise InputError(f"samples of {made['source']} have no label; fit the temperature on a validation split")
+    if inputs.by_label(predictions) is not predictions:
+        raise InputError(
+            f"labels of {made['source']} do not count the network's classes; fit the temperature on some that do"
+        )
     fitted = Temperature(
         temperature=temperature(predictions["probability"].values, label),
         network=made["network_sha256"],
@@ -200,7 +205,10 @@ def load(network: str) -> Temperature:
         InputError: if none has been fitted, it was fitted to an earlier network of that name, or its file is damaged.
     """
     data = objects.find(path(network))
-    again = f"fit it with: raypipe evaluate --network {network} --split {validation_split(network)}"
+    split = validation_split(network)
+    again = f"fit it with: raypipe evaluate --network {network} --split {split}"
+    if split == FRESH:
+        again = "samples that are made while a network learns, on which it was validated, are not kept to fit one"
     if data is None:
         raise InputError(f"network {network} has no temperature yet; {again}")
     try:

@@ -67,16 +67,20 @@ def check(
     conserved = architecture.is_sequence or method in saliency.WITH_SCORE
     settings = explain.methods(architecture)[method]
     controls = [one for one in CONTROLS if one != "zero-biases" or (conserved and "epsilon" in settings)]
-    names = inputs.class_names(catalog.open(classify(network, split, workers=workers)))
-    # Where its classes are kinds of those of the samples, it is right if the kind is one of the sample's class.
+    names = inputs.class_names(catalog.open(classify(network, split, workers=workers, last=False)))
     kinds = inputs.kinds(architecture.classes, names)
     maps = {}
     for control in (None, *controls):
-        made = explain.explain(network, split, method=method, per_class=per_class, control=control, workers=workers)
-        found = catalog.open(made).load()
-        if kinds is not None:
-            predicted = found["predicted"].copy(data=kinds[found["predicted"].values])
-            found = found.drop_dims("class").assign_coords({"predicted": predicted, "class": list(names)})
+        made = explain.explain(
+            network,
+            split,
+            method=method,
+            per_class=per_class,
+            control=control,
+            workers=workers,
+            last=control == controls[-1],
+        )
+        found = inputs.by_label(catalog.open(made).load())
         # Of a class that the network never gets right a wrong one is explained.
         maps[control] = found.isel(sample=found["predicted"].values == found["label"].values)
     probability, of = classifier(artifact.load(network)), study.find(architecture.study)

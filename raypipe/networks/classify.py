@@ -2,7 +2,6 @@
 
 import logging
 import math
-import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -30,11 +29,8 @@ system anew."""
 
 _FIELD = 128 * 128
 
-_SHOWN = 120
-"""Letters of the names of a network's classes that a message has room for."""
 
-
-def classify(network: str, split: str, *, workers: int | None = None) -> str:
+def classify(network: str, split: str, *, workers: int | None = None, last: bool = True) -> str:
     """Classify all samples of a split, or complete what is there.
 
     The store has `probability` (sample, class) and `predicted` (sample), the coordinates that the data set has for
@@ -45,6 +41,7 @@ def classify(network: str, split: str, *, workers: int | None = None) -> str:
         network: name of a trained network, such as "small" or "longer/small".
         split: of the network's study.
         workers: at most so many worker processes; by default as many as the cluster has room for.
+        last: see `fill`.
 
     Returns:
         Name of the store.
@@ -54,13 +51,15 @@ def classify(network: str, split: str, *, workers: int | None = None) -> str:
             samples of another size or number of frames, or without the frames that the network sees; or the store made
             from another network or data set.
     """
-    return classify_each([(network, split)], workers=workers)[network, split]
+    return classify_each([(network, split)], workers=workers, last=last)[network, split]
 
 
-def classify_each(pairs: Iterable[tuple[str, str]], *, workers: int | None = None) -> dict[tuple[str, str], str]:
+def classify_each(
+    pairs: Iterable[tuple[str, str]], *, workers: int | None = None, last: bool = True
+) -> dict[tuple[str, str], str]:
     """`classify` for each pair of a network and a split, all by the same workers; the names of the stores by pair."""
     plans = {pair: plan(*pair) for pair in dict.fromkeys(pairs)}
-    fill(*plans.values(), workers=workers)
+    fill(*plans.values(), workers=workers, last=last)
     return {pair: one.name for pair, one in plans.items()}
 
 
@@ -239,8 +238,7 @@ def check(architecture: Architecture, source: "xarray.Dataset", name: str) -> No
         and not set(classes := inputs.class_names(source)) <= set(architecture.classes)
         and inputs.kinds(architecture.classes, classes) is None
     ):
-        known = textwrap.shorten(" ".join(architecture.classes), _SHOWN, placeholder=" …")
-        problem = f"has the classes {' '.join(classes)}, not only {known}"
+        problem = f"has the classes {' '.join(classes)}, not only {inputs.shown(architecture.classes)}"
     if problem:
         raise InputError(
             f"data set {name} {problem}: network {architecture.name} cannot classify it; choose a network or a split "

@@ -12,14 +12,15 @@ from scipy import stats
 from sklearn import metrics
 
 from raypipe.errors import InputError
+from raypipe.networks import inputs
 
 
 def evaluate(predictions: xr.Dataset, strata: Sequence[str] = ()) -> xr.Dataset:
     """Metrics of a store of predictions.
 
     Args:
-        predictions: `predicted` (sample) and the coordinates `label` (sample), `class` (names, in the order of the
-            labels).
+        predictions: `predicted` (sample) and the coordinates `label` (sample), `class` (names). Where the network's
+            classes are kinds of those that the labels count, the metrics are of the latter, see `inputs.by_label`.
         strata: coordinates (sample) by whose values the metrics are broken down, as far as the predictions have them:
             which confusions are physics, not the network's. Those of a study are `study.Study.strata`.
 
@@ -31,8 +32,9 @@ def evaluate(predictions: xr.Dataset, strata: Sequence[str] = ()) -> xr.Dataset:
         of class names, S has the attributes that it has in the predictions.
 
     Raises:
-        InputError: if the samples have no labels, as those of the scan.
+        InputError: if the samples have no labels, as those of the scan, or these count other classes.
     """
+    predictions = inputs.by_label(predictions)
     names = [str(name) for name in predictions["class"].values]
     if "label" not in predictions:
         raise InputError("the samples have no labels; metrics need a split for training, validation or testing")

@@ -45,6 +45,7 @@ def explain(
     samples: Sequence[int] | None = None,
     where: Mapping[str, str] | None = None,
     workers: int | None = None,
+    last: bool = True,
 ) -> str:
     """Explain the predictions of a network for samples of each class of a split.
 
@@ -69,6 +70,7 @@ def explain(
         samples: numbers in the split of those to explain, instead of so many of each class.
         where: values of coordinates of the samples to choose from, as text; of `label` and `predicted` class names.
         workers: at most so many worker processes; by default as many as the cluster has room for.
+        last: see `fill`.
 
     Returns:
         Name of the store.
@@ -79,7 +81,7 @@ def explain(
             samples, or the store was made in another way.
     """
     planned = plan(network, split, method=method, per_class=per_class, control=control, samples=samples, where=where)
-    fill(planned, workers=workers)
+    fill(planned, workers=workers, last=last)
     return planned.name
 
 

@@ -6,10 +6,12 @@ from itertools import count
 from typing import Any
 
 import ray
+import ray.exceptions
 
+from raypipe.errors import InputError, LostError, WorkError, plain
 from raypipe.networks.fit import Fit
 from raypipe.networks.inputs import Fresh, Samples
-from raypipe.networks.trial import Task, start_tensorflow
+from raypipe.networks.trial import Task, start_tensorflow, told
 from raypipe.store import objects
 
 _SECONDS = 10.0
@@ -46,30 +48,48 @@ def time_trainings(
         cores: for each.
         gpus: for each.
         at_once: as many run at the same time.
+
+    Raises:
+        InputError: if a training cannot begin.
+        WorkError: if one raises an exception.
+        LostError: if a worker is lost.
     """
     began = time.monotonic()
     shared = ray.put(data)
     worker: Any = ray.remote(_Probe).options(num_cpus=cores, num_gpus=gpus)
-    probes = [worker.remote(objects.root(), cores) for _ in range(at_once)]
-    ray.get([probe.ready.remote() for probe in probes])
-    start = time.monotonic() - began
-    found = [probes[i % at_once].time.remote(one, shared) for i, one in enumerate(planned)]
-    seconds = ray.get(found)
-    return start, sum(seconds) / len(seconds)
+    probes = [worker.remote(objects.place(), cores) for _ in range(at_once)]
+    try:
+        ray.get([probe.ready.remote() for probe in probes])
+        start = time.monotonic() - began
+        found = ray.get([probes[i % at_once].time.remote(one, shared) for i, one in enumerate(planned)])
+    except ray.exceptions.RayError as error:
+        raise LostError(
+            "a worker that timed trainings was lost, perhaps for want of memory. Ray says: "
+            f"{' '.join(plain(str(error)).split())[:500]}"
+        ) from error
+    for _, message, details in found:
+        if message:
+            raise WorkError(message, details) if details else InputError(message)
+    return start, sum(seconds for seconds, _, _ in found) / len(found)
 
 
 class _Probe:
     """Begins trainings as a trial does, and throws them away."""
 
-    def __init__(self, root: str, cores: int) -> None:
-        start_tensorflow(root, cores)
+    def __init__(self, place: dict[str, str], cores: int) -> None:
+        start_tensorflow(place, cores)
 
     def ready(self) -> None:
         """Return when TensorFlow has started."""
 
-    def time(self, planned: Planned, data: tuple[Samples | Fresh, Samples | Fresh]) -> float:
-        """Seconds that a training takes."""
-        task, (train, validation) = Task(*planned), data
+    def time(self, planned: Planned, data: tuple[Samples | Fresh, Samples | Fresh]) -> tuple[float, str, str]:
+        """Seconds that a training takes; or what is wrong with it, as `trial.told` says it."""
+        try:
+            return self._time(Task(*planned), *data), "", ""
+        except Exception as error:
+            return 0.0, *told(Task(*planned), error)
+
+    def _time(self, task: Task, train: Samples | Fresh, validation: Samples | Fresh) -> float:
         fit = task.begin()
         left = task.training.epochs - fit.epoch
         epochs = _epochs(fit, train, validation.few(1))

@@ -1,5 +1,6 @@
 """What a network sees of a data set, as its study prepares it: float32."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 _BLOCK = 256
 """Samples read and converted at once: bounds the memory taken by what the network does not see."""
+
+_SHOWN_NAMES = 120
+"""Letters of the names of classes that a message has room for."""
 
 _UNCHANGING = 2**64 - 1
 """Seed of the samples that are the same each time; trainings count from 0."""
@@ -295,6 +299,45 @@ def kinds(of_network: Sequence[str], of_data: Sequence[str]) -> np.ndarray | Non
     if set(wholes) != set(of_data) or set(of_data) == set(of_network):
         return None
     return np.array([list(of_data).index(one) for one in wholes])
+
+
+def by_label(found: "xarray.Dataset") -> "xarray.Dataset":
+    """What a network said of samples, in the classes that their labels count.
+
+    Args:
+        found: predictions or explanations, with `predicted` (sample), `class`, and maybe `probability` (sample, class).
+
+    Returns:
+        The same, if the labels count the network's classes, or there are none. Where the network's classes are kinds of
+        theirs, see `kinds`, `class` has the labels' names, `probability` is summed by kind, and `predicted` is the most
+        probable of them, or else the kind of what was predicted.
+
+    Raises:
+        InputError: if the labels count other classes.
+    """
+    own, labelled = tuple(str(name) for name in found["class"].values), class_names(found)
+    if not labelled or labelled == own:
+        return found
+    if (whole := kinds(own, labelled)) is None:
+        raise InputError(
+            f"labels count the classes {shown(labelled)}, the network's are {shown(own)}: nothing says what is right; "
+            "choose a network and a data set that are made for each other"
+        )
+    others = found.drop_dims("class")
+    if "probability" in found:
+        each = [found["probability"].values[:, whole == number].sum(axis=1) for number in range(len(labelled))]
+        others["probability"] = ("sample", "class"), np.stack(each, axis=1), found["probability"].attrs
+        predicted = others["probability"].values.argmax(axis=1)
+    else:
+        predicted = whole[found["predicted"].values]
+    return others.assign({"predicted": found["predicted"].copy(data=predicted)}).assign_coords(
+        {"class": list(labelled)}
+    )
+
+
+def shown(names: Sequence[str]) -> str:
+    """Names of classes for a message, as many as it has room for."""
+    return textwrap.shorten(" ".join(names), _SHOWN_NAMES, placeholder=" …")
 
 
 def job(name: str) -> str:

@@ -9,7 +9,7 @@ import xarray as xr
 from scipy import stats
 
 from raypipe.errors import InputError
-from raypipe.networks import artifact
+from raypipe.networks import artifact, inputs
 from raypipe.networks.artifact import Artifact
 from raypipe.networks.evaluate import evaluate, strata_of
 
@@ -134,7 +134,8 @@ def ranking(predictions: Mapping[str, xr.Dataset], reference: str) -> pd.DataFra
 
 def _right(predictions: xr.Dataset) -> np.ndarray:
     """1 for each sample that the network got right, 0 for the others."""
-    right: np.ndarray = predictions["predicted"].values == predictions["label"].values
+    found = inputs.by_label(predictions)
+    right: np.ndarray = found["predicted"].values == found["label"].values
     return right.astype("float64")
 
 

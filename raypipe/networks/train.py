@@ -22,7 +22,6 @@ from raypipe.networks.architecture import FRESH, Architecture
 from raypipe.networks.training import Training, training
 from raypipe.run import cluster, foresee
 from raypipe.run.scratch import scratch_folder
-from raypipe.run.work import room
 from raypipe.store import objects, owner
 
 _RETRIES = 3
@@ -252,7 +251,8 @@ def _foresee(
     from raypipe.networks import foresight
 
     cores = settings.cpus_per_trial
-    at_once = max(1, min(room() // cores, len(pending), settings.workers or len(pending)))
+    places = cluster.room({"CPU": cores, "GPU": settings.gpus_per_trial})
+    at_once = min(places, len(pending), settings.workers or len(pending))
     chosen = foresight.spread(list(pending.values()), at_once)
     start, seconds = foresight.time_trainings(chosen, data, cores, settings.gpus_per_trial, at_once)
     whole = seconds * len(pending) * cores
@@ -297,7 +297,7 @@ def _tune(planned: Mapping[str, _Planned], settings: Settings) -> None:
 
     tasks = {name: trial.Task(*one) for name, one in planned.items()}
     trainable = tune.with_resources(
-        tune.with_parameters(trial.NetworkTrial, tasks=tasks, data=data, root=objects.root()),
+        tune.with_parameters(trial.NetworkTrial, tasks=tasks, data=data, place=objects.place()),
         {"cpu": settings.cpus_per_trial, "gpu": settings.gpus_per_trial},
     )
     epochs = schedule.epochs

@@ -10,6 +10,7 @@ import logging
 import math
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -85,10 +86,9 @@ class Task:
         objects.delete(self.checkpoint)
 
 
-def start_tensorflow(root: str, threads: int) -> None:
-    """Start TensorFlow in a worker that trains, with so many threads; `root` is that of the store."""
-    os.environ[objects.ROOT_VARIABLE] = root
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+def start_tensorflow(place: Mapping[str, str], threads: int) -> None:
+    """Start TensorFlow in a worker that trains, with so many threads; `place` is the driver's `objects.place`."""
+    os.environ.update(place, TF_CPP_MIN_LOG_LEVEL="2")
     import tensorflow
 
     tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
@@ -96,6 +96,12 @@ def start_tensorflow(root: str, threads: int) -> None:
     for device in tensorflow.config.list_physical_devices("GPU"):
         # Several trainings may share a device: take its memory as needed, not all at once.
         tensorflow.config.experimental.set_memory_growth(device, True)
+
+
+def told(task: Task, error: Exception) -> tuple[str, str]:
+    """What went wrong with a training: the message, and the traceback, empty for a user's mistake."""
+    kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+    return f"{task.name}: {kind}{error}", own_traceback(error) if kind else ""
 
 
 class NetworkTrial(tune.Trainable):
@@ -106,11 +112,15 @@ class NetworkTrial(tune.Trainable):
     """
 
     def setup(  # type: ignore[override]  # what follows `config` comes through `tune.with_parameters`
-        self, config: dict[str, Any], tasks: dict[str, Task], data: tuple[Samples | Fresh, Samples | Fresh], root: str
+        self,
+        config: dict[str, Any],
+        tasks: dict[str, Task],
+        data: tuple[Samples | Fresh, Samples | Fresh],
+        place: Mapping[str, str],
     ) -> None:
         """Start TensorFlow with as many threads as the trial has processors."""
         resources = self.trial_resources
-        start_tensorflow(root, int(resources.required_resources.get("CPU", 1)) if resources else 1)
+        start_tensorflow(place, int(resources.required_resources.get("CPU", 1)) if resources else 1)
         self._tasks, self._data = tasks, data
         self.reset_config(config)
 
@@ -131,9 +141,8 @@ class NetworkTrial(tune.Trainable):
                 self._begin()
             return self._step()
         except Exception as error:
-            kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
-            details = own_traceback(error) if kind else ""
-            return {"epoch": 0, "error": f"{self._task.name}: {kind}{error}", "details": details, "done": True}
+            message, details = told(self._task, error)
+            return {"epoch": 0, "error": message, "details": details, "done": True}
 
     def _begin(self) -> None:
         self._fit = self._task.begin()

@@ -7,6 +7,7 @@ apart; how large they are follows from the parameters more than from the pattern
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -35,8 +36,9 @@ def plan(network: str, source_name: str, variants: int = 1, augmentation: str | 
         InputError: if the network is not trained, the data set is missing, empty or of samples that it cannot see, or
             variants are asked for that the study cannot make.
     """
-    architecture = artifact.load(network).architecture
-    of, source = study.find(architecture.study), store.open(source_name)
+    trained, source = artifact.load(network), store.open(source_name)
+    architecture = inputs.fitted(trained.architecture, source)
+    of = study.find(architecture.study)
     if problem := inputs.misfit(architecture, source):
         raise InputError(
             f"data set {source_name} {problem}: network {network} cannot see it; choose a network or a split that are "
@@ -46,7 +48,7 @@ def plan(network: str, source_name: str, variants: int = 1, augmentation: str | 
         raise InputError(f"{variants} variants of each sample; expected 1 or more")
     if variants > 1:
         augmentation = of.augmentation(augmentation)
-    samples, size, shard = source.sizes["sample"], length(artifact.load(network)), max(1, of.seen.per_shard // variants)
+    samples, size, shard = source.sizes["sample"], length(trained), max(1, of.seen.per_shard // variants)
     split = source_name.partition("/")[2]
     return Plan(
         name=f"features/{network}/{split}" + (f"-{variants}-variants" if variants > 1 else ""),
@@ -89,8 +91,9 @@ def features_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]],
 
     `parameters` has `network`, `source`, `variants` and, if there are several, `augmentation`.
     """
-    trained = artifact.load(parameters["network"])
-    architecture, source, variants = trained.architecture, store.open(parameters["source"]), parameters["variants"]
+    trained, source = artifact.load(parameters["network"]), store.open(parameters["source"])
+    architecture, variants = inputs.fitted(trained.architecture, source), parameters["variants"]
+    trained = replace(trained, architecture=architecture)
     extract = extractor(trained)
     augmented = study.find(architecture.study).augmentations.get(parameters.get("augmentation", ""))
 

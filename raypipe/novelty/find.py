@@ -99,7 +99,7 @@ class Search:
             )
         return reference, calibration, self.split
 
-    @property
+    @cached_property
     def feature_plans(self) -> tuple[Plan, Plan, Plan]:
         """Plans of the three stores of features; see `features.plan` for the errors."""
         reference, calibration, split = (f"{self.of.name}/{one}" for one in self.splits)
@@ -174,8 +174,10 @@ class Search:
             parameters={
                 **asked.parameters,
                 "reference": familiar.parameters["source"],
+                "reference_parameters": familiar.parameters["source_parameters"],
                 "reference_features": familiar.name,
                 "calibration": known.parameters["source"],
+                "calibration_parameters": known.parameters["source_parameters"],
                 "variants": familiar.parameters["variants"],
                 "augmentation": familiar.parameters.get("augmentation"),
                 "threshold": self.threshold,
@@ -209,7 +211,7 @@ def find(of: Search, *, workers: int | None = None) -> str:
             threshold cannot be reached, or a store was made in another way.
     """
     planned = of.plan()
-    fill(*of.feature_plans, workers=workers)
+    fill(*of.feature_plans, workers=workers, last=False)
     fill(planned, workers=workers)
     return planned.name
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from raypipe import store, study
 from raypipe.errors import InputError
-from raypipe.networks import artifact, classify
+from raypipe.networks import artifact, classify, inputs
 from raypipe.refine.plane import Plane, choose, coarse, interpolated, plane_of, points
 from raypipe.run.fill import fill
 from raypipe.store import Coordinate, Plan, Variable
@@ -252,7 +252,8 @@ class Refinement:
         }
         coordinates = {name: (one.dims, one.values, one.attributes) for name, one in self.scan.coordinates.items()}
         planned = xarray.Dataset(variables, coordinates)
-        classify.check(artifact.load(self.network).architecture, planned, self.scan.name)
+        architecture = inputs.fitted(artifact.load(self.network).architecture, planned)
+        classify.check(architecture, planned, self.scan.name)
 
 
 def refine(of: Refinement, *, budget: float = 0.25, workers: int | None = None) -> str:
@@ -284,7 +285,7 @@ def refine(of: Refinement, *, budget: float = 0.25, workers: int | None = None) 
 
 def _complete(plan: Plan, workers: int | None) -> None:
     if not (store.begun(plan) and store.is_marked_complete(plan.name)):
-        fill(plan, workers=workers)
+        fill(plan, workers=workers, last=False)
 
 
 def _stop(of: Refinement, start: int, allowed: int) -> int:

@@ -11,7 +11,6 @@ from raypipe.errors import InputError, choice
 from raypipe.networks import artifact
 from raypipe.networks.evaluate import evaluate
 from raypipe.networks.grid_table import read_grid_table
-from raypipe.plot.classes import class_names
 from raypipe.report import pictures
 from raypipe.report.holdings import stores
 
@@ -23,8 +22,8 @@ def _history(name: str) -> Figure:
 
 def _confusion(name: str) -> Figure:
     """What a network takes the samples of each class for, by the name of its predictions."""
-    predictions = catalog.open(name).load()
-    return plot.confusion_matrix(evaluate(predictions)["confusion"].values, class_names(predictions))
+    confusion = evaluate(catalog.open(name).load())["confusion"]
+    return plot.confusion_matrix(confusion.values, confusion["label"].values.tolist())
 
 
 def _grid(name: str) -> Figure:

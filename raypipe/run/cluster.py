@@ -132,6 +132,22 @@ def _head() -> str | None:
         time.sleep(0.5)
 
 
+def room(needed: Mapping[str, float] | None = None) -> int:
+    """Workers that the nodes of the cluster have room for at once, at least one.
+
+    `needed` is what each needs, by Ray's names of resources; one core if nothing is said.
+    """
+    amounts = {name: amount for name, amount in (needed or {"CPU": 1}).items() if amount}
+    return max(1, sum(min(int(node.get(name, 0) / amount) for name, amount in amounts.items()) for node in _nodes()))
+
+
+def _nodes() -> list[dict[str, float]]:
+    """The resources of each node."""
+    import ray
+
+    return [one["Resources"] for one in ray.nodes() if one["Alive"]]
+
+
 def require(needed: Mapping[str, float], of: str) -> None:
     """Make sure that a node of the cluster can ever give a worker what it needs, or say that one is waited for.
 
@@ -142,9 +158,7 @@ def require(needed: Mapping[str, float], of: str) -> None:
     Raises:
         InputError: if no node has as much, and no autoscaler is there to bring one.
     """
-    import ray
-
-    nodes = [one["Resources"] for one in ray.nodes() if one["Alive"]]
+    nodes = _nodes()
     if any(all(node.get(name, 0) >= amount for name, amount in needed.items()) for node in nodes):
         return
     asked = _said(needed, needed)

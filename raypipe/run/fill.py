@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from raypipe import modules, store
-from raypipe.errors import InputError, LostError, WorkError, own_traceback, plain
+from raypipe.errors import InputError, LostError, WorkError, plain
 from raypipe.modules import FAIL_FAST_VARIABLE
 from raypipe.run import cluster, environments, foresee
 from raypipe.run.progress import progress
-from raypipe.run.work import Compute, Work, computing, join, room, row_of, rows_of, runtime_env, work_of
+from raypipe.run.work import Compute, Work, computing, failure_of, join, row_of, rows_of, runtime_env, work_of
 from raypipe.store import Plan, objects, owner
 
 RETRIES = 3
@@ -75,26 +75,20 @@ class Worker:
                 attempt=self._attempt,
             )
         except Exception as error:
-            return self._failed(name, int(shard["shard"]), samples, error)
+            return self._failed(name, shard, error)
         made = {"samples": samples.stop - samples.start, "host": platform.node()}
         return {"store": name, "shard": int(shard["shard"]), "error": "", "traceback": "", **made}
 
-    def _failed(self, name: str, shard: int, samples: slice, error: Exception) -> dict[str, Any]:
-        """What became of a shard, as strings: environments do not share the classes that an error may hold."""
-        kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
-        which = f"samples {samples.start} to {samples.stop - 1}"
-        if samples.stop - samples.start == 1:
-            which = f"sample {samples.start}"
-        notes = "".join(f" {note}" for note in getattr(error, "__notes__", ()))
-        message = plain(f"{name}, shard {shard} ({which}): {kind}{error}{notes}")
-        traceback = own_traceback(error) if kind else ""
-        if kind:
+    def _failed(self, name: str, shard: dict[str, Any], error: Exception) -> dict[str, Any]:
+        message, traceback = failure_of(shard, error)
+        number = int(shard["shard"])
+        if traceback:
             with contextlib.suppress(InputError):  # of a store that cannot be written others tell
-                store.record_failure(name, shard, message, traceback)
-        return {"store": name, "shard": shard, "error": message, "traceback": traceback, "samples": 0, "host": ""}
+                store.record_failure(name, number, message, traceback)
+        return {"store": name, "shard": number, "error": message, "traceback": traceback, "samples": 0, "host": ""}
 
 
-def fill(*plans: Plan, workers: int | None = None, own: owner.Ownership | None = None) -> None:
+def fill(*plans: Plan, workers: int | None = None, own: owner.Ownership | None = None, last: bool = True) -> None:
     """Make stores, or complete them: afterwards every shard is in their ledgers.
 
     Several are made by the same workers, which start once; one that is given twice is made once. They must be of one
@@ -104,6 +98,7 @@ def fill(*plans: Plan, workers: int | None = None, own: owner.Ownership | None =
         plans: what to compute.
         workers: at most so many worker processes, one core each; by default as many as the cluster has room for.
         own: of the store, if there is one and the caller holds it.
+        last: whether nothing else is made from these: a dry run that finds them complete goes on if there is.
 
     Raises:
         InputError: if `workers` is not positive, the store was made with other parameters, is being made by another job
@@ -115,12 +110,14 @@ def fill(*plans: Plan, workers: int | None = None, own: owner.Ownership | None =
     """
     if workers is not None and workers < 1:
         raise InputError(f"{workers} workers; expected 1 or more")
+    unique = {plan.name: plan for plan in plans}
     if how := foresee.asked():
-        raise foresee.foresee(plans[0], workers, how)
+        foresee.foresee(list(unique.values()), workers, how, last=last)
+        return
     with contextlib.ExitStack() as held:
         owned = [
             (plan, held.enter_context(owner.held(plan.name)) if own is None else own)
-            for plan in {plan.name: plan for plan in plans}.values()
+            for plan in unique.values()
             if not _is_complete(plan)
         ]
         if owned:
@@ -234,7 +231,7 @@ def _failure(plan: Plan, failures: Sequence[Mapping[str, Any]], *, hopeless: boo
 
 def _compare_code(plan: Plan) -> None:
     """Say so if the file that computes has changed since the store was begun: perhaps in a comment only."""
-    before, now = (store.plan_of(plan.name).provenance or {}).get("code"), provenance(plan).get("code")
+    before, now = (store.plan_of(plan.name).provenance or {}).get("code"), _code(plan)
     if before and before != now:
         logging.getLogger(__name__).warning(
             "%s was begun with another version of %s: what is finished stays as that made it; if this matters, delete "
@@ -263,14 +260,19 @@ def _length(plan: Plan, shard: int) -> int:
 
 def provenance(plan: Plan) -> dict[str, Any]:
     """What data are made by, to keep with them: environment, versions, and the checksum of a user's file."""
-    file = modules.source(plan.compute)
-    own = {} if file is None or file.is_relative_to(cluster.PACKAGE) else {"code": {file.name: modules.digest(file)}}
+    code = _code(plan)
     return {
         **_commit(),
         "environment": Path(plan.environment or "cluster").name,
         "versions": environments.provenance(plan.environment),
-        **own,
+        **({"code": code} if code else {}),
     }
+
+
+def _code(plan: Plan) -> dict[str, str] | None:
+    """The checksum of the user's file that computes, by its name; None if raypipe's own does."""
+    file = modules.source(plan.compute)
+    return None if file is None or file.is_relative_to(cluster.PACKAGE) else {file.name: modules.digest(file)}
 
 
 def _commit() -> dict[str, str]:
@@ -305,7 +307,7 @@ def _run(stores: Sequence[Filling], workers: int | None) -> Iterator[Mapping[str
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)  # it warns that its bars are off
     most = min(len(shards), workers or len(shards))
-    pool = ray.data.ActorPoolStrategy(min_size=1, max_size=most, initial_size=min(most, room()))
+    pool = ray.data.ActorPoolStrategy(min_size=1, max_size=most, initial_size=min(most, cluster.room()))
     with warnings.catch_warnings():
         # Limits of restarts have no named parameters yet where those without are deprecated.
         warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")

@@ -3,15 +3,17 @@
 import json
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
 
 from raypipe import store
-from raypipe.errors import Foreseen, InputError
+from raypipe.errors import Foreseen, InputError, LostError, WorkError, plain
 from raypipe.modules import DRY_RUN_VARIABLE
-from raypipe.run.work import Work, computing, join, room, row_of, rows_of, runtime_env, work_of
+from raypipe.run import cluster
+from raypipe.run.work import Compute, Work, computing, failure_of, join, row_of, rows_of, runtime_env, work_of
 from raypipe.store import Plan
 
 _SECONDS = 20.0
@@ -43,42 +45,66 @@ def asked() -> Asked | None:
     return Asked(*json.loads(os.environ[DRY_RUN_VARIABLE])) if os.environ.get(DRY_RUN_VARIABLE) else None
 
 
+@dataclass(frozen=True)
+class Timed:
+    """What some shards took: seconds, samples, bytes, and bytes when stored; or what was wrong with one."""
+
+    seconds: float = 0.0
+    samples: int = 0
+    raw: int = 0
+    stored: int = 0
+    message: str = ""
+    traceback: str = ""
+
+    def __add__(self, other: "Timed") -> "Timed":
+        wrong = self if self.message else other
+        return Timed(
+            self.seconds + other.seconds,
+            self.samples + other.samples,
+            self.raw + other.raw,
+            self.stored + other.stored,
+            wrong.message,
+            wrong.traceback,
+        )
+
+
 class Probe:
     """Computes shards as a worker does, and writes none.
 
     Args:
-        work: what computes them, as `work_of` gives it.
-        compressions: of the variables, by name.
+        works: what computes the shards of each store, by its name, as `work_of` gives it.
+        compressions: of the variables of each store, by name.
     """
 
-    def __init__(self, work: Work, compressions: dict[str, str]) -> None:
-        self._work = work
+    def __init__(self, works: dict[str, Work], compressions: dict[str, dict[str, str]]) -> None:
+        self._works = works
         self._compressions = compressions
+        self._computes: dict[str, Compute] = {}
 
-    def warm_up(self, shard: dict[str, Any]) -> None:
-        """Load what computes, and compute a first shard."""
-        self._compute = computing(*self._work)
-        self._compute(rows_of(shard))
+    def time(self, shards: list[dict[str, Any]], most: float) -> tuple[Any, ...]:
+        """Compute those of some shards that time allows, the first whatever it takes; values of a `Timed`.
 
-    def time(self, shards: list[dict[str, Any]]) -> tuple[float, int, int, int]:
-        """Compute those of some shards that time allows.
-
-        Returns:
-            Of these seconds, samples, bytes, and bytes when stored.
+        What it takes to load what computes them is not counted.
         """
-        seconds, samples, raw, stored = 0.0, 0, 0, 0
+        sum_ = Timed()
         for shard in shards:
-            began = time.perf_counter()
-            arrays = self._compute(rows_of(shard))
-            stored += sum(
-                _compressed(np.asarray(values), self._compressions.get(name, "zstd")) for name, values in arrays.items()
-            )
-            seconds += time.perf_counter() - began
-            samples += shard["stop"] - shard["start"]
-            raw += sum(np.asarray(values).nbytes for values in arrays.values())
-            if seconds > _SECONDS:
+            try:
+                sum_ += self._timed(shard)
+            except Exception as error:
+                return astuple(sum_ + Timed(0, 0, 0, 0, *failure_of(shard, error)))
+            if sum_.seconds > most:
                 break
-        return seconds, samples, raw, stored
+        return astuple(sum_)
+
+    def _timed(self, shard: dict[str, Any]) -> Timed:
+        name, rows = str(shard["store"]), rows_of(shard)
+        if name not in self._computes:
+            self._computes[name] = computing(*self._works[name])
+        began = time.perf_counter()
+        arrays = {key: np.asarray(values) for key, values in self._computes[name](rows).items()}
+        stored = sum(_compressed(values, self._compressions[name].get(key, "zstd")) for key, values in arrays.items())
+        seconds, raw = time.perf_counter() - began, sum(values.nbytes for values in arrays.values())
+        return Timed(seconds, int(shard["stop"]) - int(shard["start"]), raw, stored)
 
 
 def _compressed(values: np.ndarray, by: str) -> int:
@@ -89,37 +115,69 @@ def _compressed(values: np.ndarray, by: str) -> int:
     return len(blosc.encode(np.ascontiguousarray(values)))
 
 
-def foresee(plan: Plan, workers: int | None, how: Asked) -> Foreseen:
-    """What making or completing a store takes, by shards of it that are computed and thrown away.
+def foresee(plans: Sequence[Plan], workers: int | None, how: Asked, *, last: bool) -> None:
+    """Tell what making or completing stores takes, by shards of them that are computed and thrown away.
 
     Args:
-        plan: of the store.
+        plans: of the stores.
         workers: at most so many worker processes.
         how: what is asked.
+        last: whether nothing else is made from them.
 
-    Returns:
-        The text, as what ends a job.
+    Raises:
+        Foreseen: the text, as what ends a job; not if all is there, and something else is made from it.
+        WorkError: if a shard raises an exception.
+        LostError: if a worker is lost.
     """
-    import ray
+    missing = {plan.name: store.missing(plan.name) if store.begun(plan) else list(range(plan.shards)) for plan in plans}
+    shards = [(plan, shard) for plan in plans for shard in missing[plan.name]]
+    if not shards and not last:
+        return
+    lines = [_what(plan, missing[plan.name]) for plan in plans]
+    if shards:
+        lines += _timed(shards, workers, how)
+    if not last:
+        lines.append("what is made from this afterwards is not counted; give the command again when it is there")
+    raise Foreseen("\n".join(lines))
 
-    missing = store.missing(plan.name) if store.begun(plan) else list(range(plan.shards))
-    lines = [_what(plan, missing)]
-    if missing:
-        join(plan)
-        cores = min(room(), workers or room(), len(missing))
-        # Places that fill the range evenly, however many of them come to be used.
-        places = [missing[int(i * _GOLDEN % 1 * len(missing))] for i in range(1, 8 * cores + 1)]
-        probe: Any = ray.remote(Probe).options(num_cpus=1, runtime_env=runtime_env(plan))
-        compressions = {name: variable.compression for name, variable in plan.variables.items()}
-        arguments = work_of(plan), compressions
-        probes = [probe.remote(*arguments) for _ in range(cores)]
-        own = [[row_of(plan, shard) for shard in places[i::cores]] for i in range(cores)]
-        began = time.monotonic()
-        ray.get([one.warm_up.remote(rows[0]) for one, rows in zip(probes, own, strict=True)])
-        start = time.monotonic() - began
-        found = ray.get([one.time.remote(rows) for one, rows in zip(probes, own, strict=True)])
-        lines += _takes(plan, missing, cores, how, start, *(sum(values) for values in zip(*found, strict=True)))
-    return Foreseen("\n".join(lines))
+
+def _timed(shards: Sequence[tuple[Plan, int]], workers: int | None, how: Asked) -> list[str]:
+    """What some of these shards took, and all of them will."""
+    import ray
+    import ray.exceptions
+
+    first = shards[0][0]
+    join(first)
+    cores = min(cluster.room(), workers or cluster.room(), len(shards))
+    # Places that fill the range evenly, however many of them come to be used.
+    places = [shards[int(i * _GOLDEN % 1 * len(shards))] for i in range(1, 8 * cores + 1)]
+    plans = {plan.name: plan for plan, _ in places}
+    compressions = {
+        name: {key: variable.compression for key, variable in plan.variables.items()} for name, plan in plans.items()
+    }
+    probe: Any = ray.remote(Probe).options(num_cpus=1, runtime_env=runtime_env(first))
+    probes = [probe.remote({name: work_of(plan) for name, plan in plans.items()}, compressions) for _ in range(cores)]
+    own = [[row_of(*one) for one in places[i::cores]] for i in range(cores)]
+
+    def timed(most: float) -> Timed:
+        try:
+            found = ray.get([one.time.remote(rows, most) for one, rows in zip(probes, own, strict=True)])
+        except ray.exceptions.RayError as error:
+            raise LostError(
+                f"{', '.join(plans)}: a worker that timed shards was lost, perhaps for want of memory; try fewer with "
+                f"--workers. Ray says: {' '.join(plain(str(error)).split())[:500]}"
+            ) from error
+        whole = sum((Timed(*one) for one in found), Timed())
+        if whole.message:
+            raise WorkError(whole.message, whole.traceback) if whole.traceback else InputError(whole.message)
+        return whole
+
+    began = time.monotonic()
+    timed(0.0)  # by the first of each what computes is loaded and warm
+    start = time.monotonic() - began
+    return _takes(
+        sum(_samples(plan, [shard]) for plan, shard in shards), len(shards), cores, how, start, timed(_SECONDS)
+    )
 
 
 def _samples(plan: Plan, shards: list[int]) -> int:
@@ -134,22 +192,12 @@ def _what(plan: Plan, missing: list[int]) -> str:
     )
 
 
-def _takes(
-    plan: Plan,
-    missing: list[int],
-    cores: int,
-    how: Asked,
-    start: float,
-    seconds: float,
-    samples: int,
-    raw: int,
-    stored: int,
-) -> list[str]:
-    to_make = _samples(plan, missing)
-    whole = seconds / samples * to_make
+def _takes(to_make: int, shards: int, cores: int, how: Asked, start: float, timed: Timed) -> list[str]:
+    """Lines of so many samples in so many shards, by some that were timed."""
+    share = to_make / timed.samples
     return [
-        f"bytes: {_bytes(raw / samples * to_make)}, about {_bytes(stored / samples * to_make)} when stored",
-        *times(whole, start, cores, len(missing), how, f"{samples} samples"),
+        f"bytes: {_bytes(timed.raw * share)}, about {_bytes(timed.stored * share)} when stored",
+        *times(timed.seconds * share, start, cores, shards, how, f"{timed.samples} samples"),
     ]
 
 

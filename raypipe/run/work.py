@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from raypipe import modules
+from raypipe.errors import InputError, own_traceback, plain
 from raypipe.run import cluster, environments
 from raypipe.store import Plan, objects
 
@@ -29,19 +30,11 @@ def join(plan: Plan) -> None:
         environments.require(plan.environment)
 
 
-def room() -> int:
-    """Workers that the cluster has cores for, at least one."""
-    import ray
-
-    return max(1, int(ray.cluster_resources().get("CPU", 1)))
-
-
 def runtime_env(plan: Plan) -> dict[str, Any]:
     """Ray's runtime environment of a plan's workers."""
     # A worker has one core: TensorFlow's threads would fight for those of the others.
     one_thread = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
-    place = {objects.ROOT_VARIABLE: objects.root(), objects.WAIT_VARIABLE: str(objects.wait())}
-    variables = {**place, "TF_CPP_MIN_LOG_LEVEL": "2", **one_thread}
+    variables = {**objects.place(), "TF_CPP_MIN_LOG_LEVEL": "2", **one_thread}
     return {**environments.runtime_env(plan.environment), "env_vars": variables}
 
 
@@ -72,6 +65,23 @@ def _one_by_one(simulate: Callable[..., Mapping[str, Any]], constants: Mapping[s
         return {name: np.stack([np.asarray(one[name]) for one in made]) for name in made[0]}
 
     return compute
+
+
+def failure_of(shard: Mapping[str, Any], error: Exception) -> tuple[str, str]:
+    """What went wrong with a shard, as strings: environments do not share the classes that an error may hold.
+
+    `shard` is what `row_of` returned.
+
+    Returns:
+        The message, and the traceback; empty for a user's mistake, which needs none.
+    """
+    kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+    which = f"samples {shard['start']} to {shard['stop'] - 1}"
+    if shard["stop"] - shard["start"] == 1:
+        which = f"sample {shard['start']}"
+    notes = "".join(f" {note}" for note in getattr(error, "__notes__", ()))
+    message = plain(f"{shard['store']}, shard {shard['shard']} ({which}): {kind}{error}{notes}")
+    return message, own_traceback(error) if kind else ""
 
 
 def row_of(plan: Plan, shard: int) -> dict[str, Any]:

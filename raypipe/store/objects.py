@@ -94,6 +94,11 @@ def check_secrets(url: str) -> None:
         )
 
 
+def place() -> dict[str, str]:
+    """What the environment of a worker needs to find the same stores as this process, and to wait for them as long."""
+    return {ROOT_VARIABLE: root(), WAIT_VARIABLE: str(wait())}
+
+
 def wait() -> float:
     """Seconds for which an object store that cannot be reached is waited for.
 

@@ -12,7 +12,8 @@ import platform
 import re
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,9 @@ RENEWED = 60.0
 
 STALE = 300.0
 """Seconds since a mark was written after which its owner is gone, where its process cannot be looked for."""
+
+_REQUESTS = 16
+"""Marks that are written at once."""
 
 _held: set[str] = set()
 """Tokens of what this process owns, or is about to: a mark that it could not remove is none of a job that lives."""
@@ -61,8 +65,13 @@ class Ownership:
 
     def __init__(self, name: str, number: int, owner: Owner) -> None:
         self._name, self._number, self._owner = name, number, owner
-        self._lost = False
-        self._writing, self._ended = threading.Lock(), threading.Event()
+        self._lost = self._ended = False
+        self._writing = threading.Lock()
+
+    @property
+    def folder(self) -> str:
+        """Where the mark is."""
+        return self._name.rpartition("/")[0]
 
     def check(self) -> None:
         """Raise InputError if another job has taken this one for dead, as it may after an outage."""
@@ -72,28 +81,64 @@ class Ownership:
                 "what is finished stays: wait until that one has ended, and run the same command again"
             )
 
-    def keep(self) -> None:
-        """Write the mark again and again, until the job has ended or the mark counts no more."""
-        while not self._lost and not self._ended.wait(RENEWED):
-            with contextlib.suppress(InputError), self._writing:  # said by whoever writes the data
-                if not self._ended.is_set():
-                    self._renew()
+    def renew(self, files: Sequence[str]) -> None:
+        """Write the mark again, unless the job has ended or the mark counts no more; `files` are all of the folder."""
+        with contextlib.suppress(InputError), self._writing:  # said by whoever writes the data
+            if not (self._ended or self._lost):
+                self._renew(files)
 
     def end(self) -> None:
         """Remove the mark."""
-        self._ended.set()
         with self._writing:
+            self._ended = True
             if not self._lost:
                 objects.delete(_path(self._name, self._number))
 
-    def _renew(self) -> None:
-        marks = _marks(self._name)
+    def _renew(self, files: Sequence[str]) -> None:
+        marks = _marks(self._name, files)
         own = marks.get(self._number) in (self._owner, _UNREADABLE)
         self._lost = not own or max(marks) > self._number
         if not self._lost:
             objects.put(_path(self._name, self._number), _document(self._owner))
         elif own:
             objects.delete(_path(self._name, self._number))
+
+
+class _Keeper:
+    """Writes all marks of this process again and again, in one thread."""
+
+    def __init__(self) -> None:
+        self._kept: list[Ownership] = []
+        self._changing, self._none = threading.Lock(), threading.Event()
+
+    def add(self, own: Ownership) -> None:
+        """From now on."""
+        with self._changing:
+            self._kept.append(own)
+            if len(self._kept) == 1:
+                self._none = threading.Event()
+                threading.Thread(target=self._keep, args=(self._none,), daemon=True).start()
+
+    def remove(self, own: Ownership) -> None:
+        """No more."""
+        with self._changing:
+            self._kept.remove(own)
+            if not self._kept:
+                self._none.set()
+
+    def _keep(self, none: threading.Event) -> None:
+        while not none.wait(RENEWED):
+            folders: dict[str, list[Ownership]] = {}
+            with self._changing:
+                for own in self._kept:
+                    folders.setdefault(own.folder, []).append(own)
+            for folder, owned in folders.items():
+                with contextlib.suppress(InputError), ThreadPoolExecutor(_REQUESTS) as pool:
+                    files = objects.files(folder)
+                    list(pool.map(lambda own, files=files: own.renew(files), owned))
+
+
+_keeper = _Keeper()
 
 
 @contextmanager
@@ -110,10 +155,11 @@ def held(name: str) -> Iterator[Ownership]:
     _held.add(token)
     try:
         own = Ownership(name, _take(name, owner), owner)
-        threading.Thread(target=own.keep, daemon=True).start()
+        _keeper.add(own)
         try:
             yield own
         finally:
+            _keeper.remove(own)
             try:
                 own.end()
             except InputError as error:  # no reason to lose sight of what ended the job
@@ -167,9 +213,9 @@ def _lives(owner: Owner, path: str) -> bool:
     return age is not None and age < STALE
 
 
-def _marks(name: str) -> dict[int, Owner]:
-    """The marks beside a store, by number."""
-    found = ((number, objects.find(_path(name, number))) for number in _numbers(name))
+def _marks(name: str, files: Sequence[str] | None = None) -> dict[int, Owner]:
+    """The marks beside a store, by number; `files` are those of its folder, where they are known."""
+    found = ((number, objects.find(_path(name, number))) for number in _numbers(name, files))
     return {number: _parsed(data) for number, data in found if data is not None}
 
 
@@ -180,10 +226,10 @@ def _parsed(data: bytes) -> Owner:
         return _UNREADABLE
 
 
-def _numbers(name: str) -> list[int]:
+def _numbers(name: str, files: Sequence[str] | None) -> list[int]:
     folder, _, own = objects.checked(name).rpartition("/")
     mark = re.compile(rf"{re.escape(own)}\.owner-([1-9][0-9]*)\.json")
-    found = (mark.fullmatch(path.rpartition("/")[2]) for path in objects.files(folder))
+    found = (mark.fullmatch(path.rpartition("/")[2]) for path in (objects.files(folder) if files is None else files))
     return sorted(int(one[1]) for one in found if one)
 
 
@@ -200,8 +246,11 @@ def _now() -> str:
 
 
 def _machine() -> str:
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except FileNotFoundError:  # a system without /proc, such as macOS
+        return f"{platform.node()} {uuid.getnode()}"
 
 
 def _started(pid: int) -> int | None:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import zarr
 
-from raypipe import modules
 from raypipe.errors import DamageError, InputError
 from raypipe.store import objects, owner, strays
 from raypipe.store.bounds import is_sharded
@@ -37,9 +36,6 @@ from raypipe.store.shards import checksum
 from raypipe.store.template import Template, values_checksum
 from raypipe.store.texts import decoded
 from raypipe.store.values import fault
-
-REPAIR = "raypipe.repair:repair"
-"""What makes damaged parts again: it needs Ray, of which a store knows nothing, and is looked up only then."""
 
 
 @dataclass
@@ -95,28 +91,19 @@ def _ranges(numbers: list[int]) -> str:
     return ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True))
 
 
-def verify(name: str, *, repair: bool = False, each: Callable[[], object] = lambda: None) -> Verification:
+def verify(name: str, *, each: Callable[[], object] = lambda: None) -> Verification:
     """Hold plan, metadata, coordinates, ledger and values of a store against each other; read all of it.
 
     Args:
         name: of the store.
-        repair: make what is damaged again, as the job that made the store did, and what is missing; just that.
         each: called after each shard that was read.
 
     Returns:
-        What was found, also where it is repaired then.
+        What was found; `raypipe.repair.repair` makes it again.
 
     Raises:
-        InputError: if there is no such store; if it is to be repaired, and no job makes it.
-        RuntimeError: if making it again fails.
+        InputError: if there is no such store.
     """
-    found = _inspect(name, each)
-    if repair and found.mendable:
-        modules.function(REPAIR)(found)
-    return found
-
-
-def _inspect(name: str, each: Callable[[], object]) -> Verification:
     found = Verification(objects.checked(name))
     there = [objects.exists(path) for path in (plan_path(name), group_path(name))]
     if not any(there) and not finished(name) and not objects.paths(f"{name}.zarr"):
@@ -237,7 +224,7 @@ def mend(template: Template, provenance: Mapping[str, Any], found: Verification)
     if found.documents:
         rewrite(template, *_origin(template, provenance))
         # What could not be checked before is now.
-        found = _inspect(name, lambda: None)
+        found = verify(name)
     mark(name, complete=False)
     for shard in (*found.shards, *found.surplus):
         objects.delete(line_path(name, shard))

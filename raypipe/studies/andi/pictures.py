@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from raypipe.networks.inputs import by_label
 from raypipe.plot.classes import class_names, one_per_class
 from raypipe.plot.style import RED, new_figure, styled
 
@@ -18,6 +19,7 @@ def relevance(trajectories: xr.Dataset) -> Figure:
     `trajectories` has `position` and `relevance` (sample, time) and `label`, `predicted`, `exponent`, `noise` along
     `sample`. The most relevant steps are those with the largest, most positive relevance for the predicted class.
     """
+    trajectories = by_label(trajectories)
     names = class_names(trajectories)
     examples = one_per_class(trajectories)
     figure = new_figure(9.5, 0.5 + 1.55 * len(examples))
