@@ -87,6 +87,7 @@ def test_predictions_are_found_by_what_was_predicted(filled):
         ({"classes": ["zeta"]}, "no data set looked into has zeta; there are attm, ctrw, exponent"),
         ({"temperature": 3}, "no data set looked into has temperature; there are"),
         ({"data_sets": ["andi/val"]}, "unknown data set 'andi/val'"),
+        ({"exponent": "abc"}, "exponent = 'abc' of samples to search; it is a number: expected a number"),
     ],
 )
 def test_what_there_is_not_is_told(filled, arguments, message):

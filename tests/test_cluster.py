@@ -55,6 +55,15 @@ def test_what_no_node_has_is_refused_and_what_one_has_is_not(ray_cluster):
         cluster.require({"CPU": 1, "GPU": 1}, "each training")
 
 
+def test_room_is_counted_node_by_node(monkeypatch):
+    nodes = [{"CPU": 3.0, "GPU": 1.0}, {"CPU": 3.0}, {"memory": 1.0}]
+    monkeypatch.setattr(cluster, "_nodes", lambda: nodes)
+    assert cluster.room() == 6
+    assert cluster.room({"CPU": 2, "GPU": 0}) == 2
+    assert cluster.room({"CPU": 1, "GPU": 0.5}) == 2
+    assert cluster.room({"CPU": 1, "GPU": 4}) == 1
+
+
 def test_an_autoscaler_is_waited_for(ray_cluster, monkeypatch, caplog):
     """Its report as Ray 2.60's monitor wrote it for a cluster with and without node types of its own."""
     for types, waits in (({"ffff00": "ray.head.default"}, True), ({"ffff00": "node_ffff00"}, False)):

@@ -258,6 +258,20 @@ def test_mistakes_are_told_before_anything_is_written(data, store_root, options,
     assert not (store_root / "features").exists()
 
 
+def test_a_store_says_what_reference_and_calibration_were(data):
+    found = catalog.open(find.find(Search("small", "scan", threshold=0.9))).attrs["parameters"]
+    assert found["reference_parameters"] == store.plan_of("guest/train").parameters
+    assert found["calibration_parameters"] == store.plan_of("guest/val").parameters
+
+
+def test_fields_of_another_size_have_features_too():
+    random_network(architecture("pattern-2d"))
+    tiny_data.write_patterns("val", 3, size=64)
+    planned = features.plan("pattern-2d", "gray_scott/val")
+    fill_here(planned)
+    assert catalog.open(planned.name)["features"].shape[0] == 3
+
+
 def test_without_its_training_split_a_network_cannot_tell(guest, store_root):
     write("val", 60)
     write("scan", 4)

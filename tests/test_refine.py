@@ -12,6 +12,7 @@ import pytest
 import scripted
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_networks import random_network
 from without_ray import fill_here, job, worker_of
 
 from raypipe import catalog, repair, store, study
@@ -22,6 +23,7 @@ from raypipe.refine import plane, rounds
 from raypipe.refine.rounds import Refinement, refine
 from raypipe.run import fill
 from raypipe.studies.gray_scott import STUDY, tables
+from raypipe.study import architecture
 
 ROOT = Path(__file__).parent.parent
 
@@ -34,6 +36,12 @@ def own(monkeypatch):
     monkeypatch.setattr(classify, "fill", fill_here)
     monkeypatch.setattr(classify, "classifier", parabola.classifier)  # without TensorFlow's seconds
     parabola.save_network()
+
+
+def test_a_scan_of_larger_fields_can_be_refined(store_root):
+    random_network(architecture("pattern-2d"))
+    window = {"k": "0.05:0.06:0.001", "f": "0.02:0.04:0.002"}
+    Refinement("pattern-2d", split="scan-large", settings={"size": 256, **window}).check()
 
 
 def scan_of(**axes):

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 from test_fill import plan
@@ -79,6 +80,23 @@ def test_removing(classified, store_root, capsys):
     assert "there is no data set 'gray_scott/val'" in capsys.readouterr().err
     with pytest.raises(InputError, match="is not a name here"):
         store.remove("../elsewhere")
+
+
+def test_what_is_damaged_is_removed_and_who_answers_nothing_removes_nothing(
+    classified, store_root, monkeypatch, capsys
+):
+    (store_root / "gray_scott/val.ledger/plan.json").unlink()
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(typer, "confirm", aborted)
+    assert remove("gray_scott/val") == 130
+    assert (store_root / "gray_scott/val.zarr").exists()
+    assert remove("gray_scott/val", "--yes") == 0
+    assert "gray_scott/val.ledger/plan.json is damaged: it is missing), in" in capsys.readouterr().out
+    assert not [*store_root.glob("gray_scott/*")]
+
+
+def aborted(*_):
+    raise typer.Abort
 
 
 @given(left=st.integers(1, 8))

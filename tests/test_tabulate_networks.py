@@ -11,6 +11,7 @@ from raypipe import catalog, command
 from raypipe.networks import artifact, classify
 from raypipe.networks.artifact import Artifact
 from raypipe.store import objects
+from raypipe.studies.andi.tracks import networks as tracks
 from raypipe.study import architecture
 
 
@@ -39,6 +40,15 @@ def table(tmp_path, flags):
         command.run(job("tabulate_networks"), [*flags.split(), "--output", str(tmp_path / "new" / "table.csv")])
     assert end.value.code == 0
     return pd.read_csv(tmp_path / "new" / "table.csv")
+
+
+def test_networks_of_fresh_samples_and_of_kinds_have_the_accuracies_that_there_are(tmp_path):
+    tiny_data.write_trajectories("test", 20)
+    tiny_networks.random_network(tracks.NETWORKS[0], val_accuracy=0.5)
+    found = table(tmp_path, "--networks tracks-1d")
+    assert found[["train", "val"]].isna().all(axis=None)
+    assert 0 <= found["test"].item() <= 1
+    assert "recall_attm" in found
 
 
 def test_a_row_for_each_network_of_the_study(tmp_path, monkeypatch, caplog):

@@ -99,7 +99,7 @@ class Search:
             )
         return reference, calibration, self.split
 
-    @cached_property
+    @property
     def feature_plans(self) -> tuple[Plan, Plan, Plan]:
         """Plans of the three stores of features; see `features.plan` for the errors."""
         reference, calibration, split = (f"{self.of.name}/{one}" for one in self.splits)
