@@ -6,6 +6,7 @@ COPY --chown=ray:users Makefile pyproject.toml README.md LICENSE ./
 COPY --chown=ray:users raypipe ./raypipe
 COPY --chown=ray:users jobs ./jobs
 COPY --chown=ray:users data_catalog ./data_catalog
+COPY --chown=ray:users results/networks ./results/networks
 RUN make setup PYTHON="$(command -v python)"
 # Before the image's own Python, also in the login shell in which KubeRay starts Ray.
 ENV PATH="/home/ray/raypipe/.venv/bin:$PATH"

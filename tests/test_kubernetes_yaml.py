@@ -2,6 +2,9 @@
 
 import copy
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -80,3 +83,15 @@ def test_what_the_image_is_made_of_is_there():
     sources = re.findall(r"^COPY --chown=\S+ (.+) \S+$", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
     assert sources
     assert all((ROOT / one).exists() for line in sources for one in line.split())
+
+
+def test_of_what_the_image_and_the_nodes_get_raypipe_is_installed(tmp_path):
+    sources = re.findall(r"^COPY --chown=\S+ (.+) \S+$", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
+    for one in " ".join(sources).split():
+        if (ROOT / one).is_dir():
+            shutil.copytree(ROOT / one, tmp_path / one, symlinks=True)
+        else:
+            shutil.copy(ROOT / one, tmp_path / one)
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "built")]
+    subprocess.run(build, cwd=tmp_path, check=True, capture_output=True)
+    assert (tmp_path / "raypipe/shipped/pattern-2d-second.safetensors").is_file()
