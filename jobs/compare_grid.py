@@ -39,7 +39,7 @@ def main(
         Path | None, typer.Option(help="Networks of a table written earlier; those of --series, if given, join them.")
     ] = None,
     output: Annotated[Path, typer.Option(help="Folder for the table, and for the pictures in its figures/.")] = Path(
-        "results"
+        "compared"
     ),
 ) -> None:
     """Tabulate, draw and compare the trained networks of a grid."""

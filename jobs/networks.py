@@ -20,13 +20,16 @@ from raypipe.networks.artifact import Artifact
 
 
 def main(
-    folder: Annotated[Path, typer.Option(help="Folder in which files of networks are looked for.")] = Path(
-        "results/networks"
-    ),
+    folder: Annotated[
+        Path | None, typer.Option(help="Folder with files of networks to list too.  [default: none]")
+    ] = None,
 ) -> None:
     """List the trained networks at hand."""
     places: list[tuple[str, Callable[[str], Artifact]]] = [(name, artifact.load) for name in artifact.names()]
-    places += [(str(file), artifact.read) for file in sorted(folder.glob(f"*{artifact.ENDING}"))]
+    come_along = {name: file for name, file in artifact.shipped().items() if not artifact.exists(name)}
+    places += [(name, lambda name: artifact.read(str(come_along[name]))) for name in come_along]
+    files = sorted(folder.glob(f"*{artifact.ENDING}")) if folder else []
+    places += [(str(file), artifact.read) for file in files]
     found, unreadable = [], []
     for name, read in places:
         try:
@@ -37,8 +40,6 @@ def main(
         print(pd.DataFrame(found).to_string(index=False, float_format="{:.4f}".format))
     if unreadable:
         raise InputError("; ".join(unreadable))
-    if not found:
-        print("no network is trained yet; raypipe train_network --help tells how")
 
 
 def _facts(one: Artifact) -> dict[str, object]:

@@ -26,7 +26,7 @@ def main(
     networks: Annotated[str, typer.Option(help="Trained networks, separated by commas: 123-2,full/132-16,…")],
     split: Annotated[str, typer.Option(help="Labelled trajectories: train, val or test.")] = "test",
     reference: Annotated[str, typer.Option(help="Trained network to compare with; ranked too.")] = "andi-study",
-    output: Annotated[Path, typer.Option(help="File for the ranking.")] = Path("results/andi_finalists.csv"),
+    output: Annotated[Path, typer.Option(help="File for the ranking.")] = Path("ranking.csv"),
     workers: Annotated[
         int | None, typer.Option(help="At most so many worker processes, one core each. [default: all cores]")
     ] = None,

@@ -29,7 +29,7 @@ def main(
         str | None, typer.Option(help="Trained networks, separated by commas.  [default: all of the study]")
     ] = None,
     test: Annotated[str, typer.Option(help="Labelled data set that no network was trained on.")] = "test",
-    output: Annotated[Path, typer.Option(help="File for the table.")] = Path("results/networks.csv"),
+    output: Annotated[Path, typer.Option(help="File for the table.")] = Path("networks.csv"),
     workers: Annotated[
         int | None, typer.Option(help="At most so many worker processes, one core each. [default: all cores]")
     ] = None,

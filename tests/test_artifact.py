@@ -188,6 +188,6 @@ def test_networks_that_come_along_are_at_hand_by_name():
     artifact.at_hand("shipped/pattern-2d")
     assert artifact.checksum("shipped/pattern-2d") == before
     with pytest.raises(
-        InputError, match=r"unknown network that comes with raypipe 'pattern'; choose one of .*andi-study"
+        InputError, match=r"unknown network that comes with raypipe 'shipped/pattern'; choose one of .*andi-study"
     ):
         artifact.at_hand("shipped/pattern")

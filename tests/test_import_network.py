@@ -127,8 +127,10 @@ def test_the_jobs_take_a_network_of_others(saved, here, store_root, tmp_path, ca
     assert "theirs/bare on test" in capsys.readouterr().out
     job("rank_networks")("theirs/bare", reference="123-2", output=tmp_path / "ranking.csv")
     assert "theirs/bare" in (tmp_path / "ranking.csv").read_text()
-    job("networks")(tmp_path)
-    assert "theirs/bare" in capsys.readouterr().out
+    job("networks")()
+    listed = capsys.readouterr().out
+    assert "theirs/bare" in listed
+    assert "shipped/andi-study" in listed
     assert "theirs/bare" in report.build(tmp_path / "report", {}).read_text()
 
 

@@ -148,11 +148,15 @@ def at_hand(network: str) -> str:
     return found.name
 
 
+def shipped() -> dict[str, Path]:
+    """Files of the networks that come with raypipe, by their names."""
+    return {f"{SHIPPED}/{file.stem}": file for file in sorted(_FOLDER.glob(f"*{ENDING}"))}
+
+
 def _ship(network: str) -> None:
     """Copy a network that comes with raypipe under the root of the store, unless it is there; an older one goes."""
-    known = sorted(file.stem for file in _FOLDER.glob(f"*{ENDING}"))
-    name = choice("network that comes with raypipe", network.removeprefix(f"{SHIPPED}/"), known)
-    file = _FOLDER / f"{name}{ENDING}"
+    known = shipped()
+    file = known[choice("network that comes with raypipe", network, list(known))]
     packed = _packed(replace(_checked(file.read_bytes(), str(file)), series=SHIPPED))
     if objects.find(path(network)) != packed:
         objects.put(path(network), packed)
@@ -298,9 +302,15 @@ def unpack(data: bytes, source: str) -> tuple[dict[str, np.ndarray], dict[str, A
 
 def _file(name: str) -> bytes:
     if not exists(name):
+        own = f"{SHIPPED}/{name.rpartition('/')[2]}"
+        taken = (
+            f"take {own}, which comes with raypipe"
+            if own in shipped()
+            else f"name the file of one, ending with {ENDING}"
+        )
         raise InputError(
             f"there is no trained network {name!r} ({path(name)}; there: {_short(names())}); train it with "
-            f"raypipe train_network or raypipe train_grid, or name the file of one, which ends with {ENDING}"
+            f"raypipe train_network or raypipe train_grid, or {taken}"
         )
     return objects.get(path(name))
 
