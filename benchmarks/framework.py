@@ -2,11 +2,11 @@
 
     python benchmarks/framework.py [--simulations 100] [--repeat 3] [--shards 10000]
 
-Plain: raypipe.gray_scott called in a loop that stores nothing, in one process, and in two at once, which shows what
-two cores of the machine give. Filled: the scan's plan with one worker and with two. All take turns; the figures are
-medians. Seconds are those of a process, from the moment when it has loaded the compiled kernel to the end: of the
-loop, or of `fill`, whose pool is gone and whose ledger is complete by then. The time until a first worker is ready is
-the start-up, shown by itself, as it does not grow with the work.
+Plain: the integrator, raypipe.studies.gray_scott.integrator, called in a loop that stores nothing, in one process, and
+in two at once, which shows what two cores of the machine give. Filled: the scan's plan with one worker and with two.
+All take turns; the figures are medians. Seconds are those of a process, from the moment when it has loaded the compiled
+kernel to the end: of the loop, or of `fill`, whose pool is gone and whose ledger is complete by then. The time until a
+first worker is ready is the start-up, shown by itself, as it does not grow with the work.
 
 All simulations are of one point (k, f) with a pattern that never comes to rest. So shards take equally long, and no
 worker idles at the end because the last shard happens to be the other's.

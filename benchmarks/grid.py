@@ -4,8 +4,8 @@
 
 Plain: as one writes it in Keras, one network after another in one process: build, compile, `fit` with the validation
 samples after every epoch. It is run with TensorFlow's default threads, which are free to take both cores, and with
-one thread; the faster of the two is the peer. Tune: raypipe.train, two networks at once, each with one thread. It
-also writes a checkpoint after every epoch and each network as an artifact, which the plain loop does not. Both see
+one thread; the faster of the two is the peer. Tune: raypipe.networks.train, two networks at once, each with one thread.
+It also writes a checkpoint after every epoch and each network as an artifact, which the plain loop does not. Both see
 the same trajectories, batches of the same size and the same number of epochs, and start from weights drawn alike. Their
 steps are the same (tests/test_fit.py); the order of trajectories is not, and after few epochs the accuracy shows it.
 

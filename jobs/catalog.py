@@ -1,8 +1,8 @@
-"""The data sets at hand: which there are, what one is, and samples by what they were made with.
+"""List the data sets, describe one, or find samples by what they were made with.
 
 python jobs/catalog.py list --kind patterns
 python jobs/catalog.py show gray_scott/scan
-python jobs/catalog.py show shipped/tracks-2d                  # a network that comes along
+python jobs/catalog.py show shipped/tracks-2d                  # a network that comes with raypipe
 python jobs/catalog.py search --kind patterns --class mu --where f=0.04:0.06 --output mu.csv
 """
 
@@ -22,14 +22,14 @@ _SHOWN = 20
 
 def main(
     what: Annotated[str, typer.Argument(help="list, show or search.")] = "list",
-    name: Annotated[str | None, typer.Argument(help="Of the data set or network to show.  [default: none]")] = None,
-    kind: Annotated[str | None, typer.Option(help="Of data sets: trajectories, patterns, predictions, …")] = None,
-    classes: Annotated[list[str] | None, typer.Option("--class", help="Of samples; as often as needed.")] = None,
-    where: Annotated[list[str] | None, typer.Option(help="name=value, or name=least:largest; as often.")] = None,
-    output: Annotated[Path | None, typer.Option(help="Samples found as CSV.  [default: printed]")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    name: Annotated[str | None, typer.Argument(help="Data set or network to show.  [default: none]")] = None,
+    kind: Annotated[str | None, typer.Option(help="Kind of data set: trajectories, patterns, predictions, …")] = None,
+    classes: Annotated[list[str] | None, typer.Option("--class", help="Class of samples; may be repeated.")] = None,
+    where: Annotated[list[str] | None, typer.Option(help="name=value or name=least:largest; may be repeated.")] = None,
+    output: Annotated[Path | None, typer.Option(help="CSV file for the samples found.  [default: printed]")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """List data sets, show one, or search samples."""
+    """List data sets, show one, or search for samples."""
     choice("what to do", what, ("list", "show", "search"))
     if (name is None) == (what == "show"):
         raise InputError(f"catalog {what}{f' {name}' if name else ''}; expected a name after show, and only there")

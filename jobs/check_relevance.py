@@ -4,8 +4,8 @@
     python jobs/check_relevance.py --network andi-study --per-class 100 --output figures
     python jobs/check_relevance.py --network pattern-2d --method lrp --per-class 10
 
-The network is explained for samples that it classifies correctly, and so are, for the same samples and classes, the
-network with shuffled weights and, where the method shares out the score, the one without biases.
+The network is explained for samples that it classifies correctly. For the same samples and classes, so are the network
+with shuffled weights and, where the method distributes the score, the one without biases.
 """
 
 from pathlib import Path
@@ -21,19 +21,19 @@ from raypipe.plot.style import raster
 
 
 def main(
-    network: Annotated[str, typer.Option(help="Trained network: andi-study, pattern-2d, a name of the grid, …")],
+    network: Annotated[str, typer.Option(help="Trained network: andi-study, pattern-2d, a network of the grid, …")],
     split: Annotated[str, typer.Option(help="Labelled data set of the network's study.")] = "test",
     method: Annotated[
         str | None,
         typer.Option(
-            help=f"For patterns {', '.join(explain.FIELD_METHODS)}; for trajectories there is that of explain alone. "
-            "[default: that of explain]"
+            help=f"For patterns {', '.join(explain.FIELD_METHODS)}; trajectory networks always use the default "
+            "method of explain.  [default: that of explain]"
         ),
     ] = None,
-    per_class: Annotated[int, typer.Option(help="At most so many samples of each class.")] = 500,
+    per_class: Annotated[int, typer.Option(help="Maximum number of samples per class.")] = 500,
     output: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("figures"),
     workers: Annotated[
-        int | None, typer.Option(help="At most so many worker processes, one core each. [default: all cores]")
+        int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
     ] = None,
 ) -> None:
     """Check relevance maps of a trained network."""

@@ -1,14 +1,14 @@
 """Classify every sample of a scan of parameter space with a trained network.
 
-Class and probabilities are written beside the scan, as the data set predictions/<network>/scan:
+Classes and probabilities are written as the data set `predictions/<network>/scan`:
 
     python jobs/classify_scan.py --network pattern-2d-second
     python jobs/classify_scan.py --network pattern-2d-second --against pattern-2d
-    python jobs/classify_scan.py --study my_study.py --network small --split fine-scan
+    python jobs/classify_scan.py --study my_study.py --network small --split scan-fine
 
-The scan is that of jobs/generate_scan.py or of a study of yours, the network one that was trained here or imported.
-Run again, it continues. It prints how many samples each class has, and their share; with --against, beside those of
-another network, which classifies the scan too.
+The scan is made by jobs/generate_scan.py or by a study of yours; the network was trained here or imported. Run again,
+it continues. It prints the number and share of the samples in each class; with --against, next to those of another
+network, which classifies the scan too.
 """
 
 from typing import Annotated
@@ -29,10 +29,10 @@ def main(
     split: Annotated[str, typer.Option(help="Data set of the network's study.")] = "scan",
     against: Annotated[str | None, typer.Option(help="Another network to compare with.  [default: none]")] = None,
     workers: Annotated[
-        int | None, typer.Option(help="At most so many worker processes, one core each. [default: all cores]")
+        int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
     ] = None,
 ) -> None:
-    """Classify every sample of a scan; run again, it continues where it was."""
+    """Classify every sample of a scan; run again, it continues where it stopped."""
     names = [artifact.at_hand(one) for one in (network, against) if one]
     said = classify_each([(name, split) for name in names], workers=workers)
     print(shares({name: catalog.open(said[name, split]) for name in names}))

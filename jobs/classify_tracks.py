@@ -1,11 +1,11 @@
-"""Classify tracks of your own: the model of diffusion and the anomalous exponent of each, from the files as they are.
+"""Classify tracks of your own: the model of diffusion and the anomalous exponent of each, straight from their files.
 
     python jobs/classify_tracks.py spots.csv
     python jobs/classify_tracks.py day1.csv day2.csv --name both --output both.parquet --gaps split
 
-Tables (CSV, TSV, Parquet) with any names of columns, TrackMate's spots and XML, trackpy, MATLAB's `tr` arrays, the
-texts of both AnDi challenges. Writes a table with a row per track, and a page beside it; the tracks are then the data
-set andi/tracks-<name>-2d, what was found predictions/<network>/tracks-<name>-2d. Run again, it continues.
+Reads tables (CSV, TSV, Parquet) with any column names, TrackMate's spots and XML, trackpy, MATLAB's `tr` arrays, and
+the text files of both AnDi challenges. Writes a table with a row per track, and a page next to it. The tracks become
+the data set `andi/tracks-<name>-2d`, the results `predictions/<network>/tracks-<name>-2d`. Run again, it continues.
 """
 
 import re
@@ -27,27 +27,27 @@ def main(
     files: Annotated[list[Path], typer.Argument(help="Files of tracks.")],
     columns: Annotated[
         str | None,
-        typer.Option(help="Which column is what: track=id,frame=n,x=X,y=Y; track=none for one.  [default: recognised]"),
+        typer.Option(help="Columns: track=id,frame=n,x=X,y=Y; track=none for a single track.  [default: recognised]"),
     ] = None,
-    gaps: Annotated[str, typer.Option(help="Frames that a track lacks: interpolate, split, or refuse it.")] = GAPS[0],
+    gaps: Annotated[str, typer.Option(help="If a track lacks frames: interpolate, split or refuse it.")] = GAPS[0],
     step: Annotated[
-        float | None, typer.Option(help="What lies between two frames.  [default: as most of the file]")
+        float | None, typer.Option(help="Time between frames.  [default: the most common difference in the file]")
     ] = None,
     network: Annotated[
-        str, typer.Option(help="Network by dimensions: a name, or a file; {} is 1, 2 or 3.")
+        str, typer.Option(help="Network, by name or file; {} stands for the dimensions: 1, 2 or 3.")
     ] = "shipped/tracks-{}d",
     familiar: Annotated[
-        str, typer.Option(help="Network that tells tracks of none of the models, likewise.")
+        str, typer.Option(help="Network that flags tracks of none of the models; {} as above.")
     ] = "shipped/familiar-{}d",
-    name: Annotated[str | None, typer.Option(help="Of these tracks.  [default: that of the first file]")] = None,
+    name: Annotated[str | None, typer.Option(help="Name for these tracks.  [default: that of the first file]")] = None,
     output: Annotated[
         Path | None, typer.Option(help="Table to write, .csv or .parquet.  [default: tracks-<name>.csv]")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="At most so many worker processes, one core each.  [default: all cores]")
+        int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
     ] = None,
 ) -> None:
-    """Say of each track in some files which model of diffusion it follows, and its anomalous exponent."""
+    """Find the model of diffusion and the anomalous exponent of each track in some files."""
     called = name or re.sub(r"[^\w.-]+", "-", files[0].stem)
     table_file = output or Path(f"tracks-{called}.csv")
     results.check_format(table_file)

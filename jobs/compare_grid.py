@@ -5,9 +5,9 @@
     python jobs/compare_grid.py --table results/andi_grid.csv --output redrawn
     python jobs/compare_grid.py --grid my_grid.toml
 
-Writes the table andi_grid.csv and the pictures figures/andi_grid_*.png, or those of the name of the file of the grid,
-and prints the effects as Markdown. Needs networks of jobs/train_grid.py, all trained with as many epochs and samples,
-or a table written earlier; some of the grid may be missing.
+Writes the table andi_grid.csv and the pictures figures/andi_grid_*.png, or for --grid files named after that file, and
+prints the effects as Markdown. Needs networks of jobs/train_grid.py, all trained with the same number of epochs and
+samples, or a table written earlier; some of the grid may be missing.
 """
 
 import math
@@ -27,7 +27,7 @@ from raypipe.plot.style import raster
 
 def main(
     grid: Annotated[
-        Path | None, typer.Option(help="File of a grid of yours.  [default: the grid of the study, by default andi]")
+        Path | None, typer.Option(help="File of your own grid.  [default: the grid of the study, by default andi]")
     ] = None,
     series: Annotated[
         str | None,
@@ -36,7 +36,7 @@ def main(
         ),
     ] = None,
     table: Annotated[
-        Path | None, typer.Option(help="Networks of a table written earlier; those of --series, if given, join them.")
+        Path | None, typer.Option(help="Table written earlier; networks of --series, if given, are added to it.")
     ] = None,
     output: Annotated[Path, typer.Option(help="Folder for the table, and for the pictures in its figures/.")] = Path(
         "compared"

@@ -1,9 +1,9 @@
-"""Run the whole pipeline from end to end, small in number only, and draw the report.
+"""Run the whole pipeline from end to end on small data sets, and draw the report.
 
     RAYPIPE_STORE=demo/store python jobs/demo.py --output demo
 
-Each line below is a job that can be given alone. Small networks are trained here; the scan is classified by the one
-that comes along, trained at full size. Run again, the demo finds its work done and only draws.
+Each line that it prints is a job that can also be run alone. Small networks are trained here; the scan is classified
+by one that comes with raypipe, trained at full size. Run again, the demo finds its work done and only draws.
 """
 
 import importlib

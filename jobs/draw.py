@@ -3,7 +3,7 @@
     python jobs/draw.py --study my_study.py
     python jobs/draw.py --study gray_scott --set montage_class=kappa --output figures
 
-What can be set depends on the pictures; a wrong name lists what is possible.
+The settings depend on the pictures; a wrong name lists those that are possible.
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ def main(
     output: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("figures"),
     settings: Settings = None,
 ) -> None:
-    """Draw the pictures of a study, one PNG file for each data set that one is of."""
+    """Draw the pictures of a study, one PNG file for each picture and data set."""
     chosen = study.chosen()
     if chosen is None:
         raise InputError(f"no study; name one with --study: {', '.join(study.built_in())}, or a file of yours")

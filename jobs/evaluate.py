@@ -1,7 +1,7 @@
 """Evaluate a trained network: metrics and calibration as tables, and pictures of what it recognises and confuses.
 
-The samples of the splits are classified first, if they are not yet. If the validation split is among them, the
-temperature that calibrates its probabilities is fitted on it, and put beside the network:
+Splits that are not classified yet are classified first. If the validation split is among them, the temperature that
+calibrates the network's probabilities is fitted on it and stored with the network:
 
     python jobs/evaluate.py --network andi-study
     python jobs/evaluate.py --network pattern-2d --split train,val,test --output figures
@@ -23,13 +23,13 @@ from raypipe.plot.style import raster
 
 
 def main(
-    network: Annotated[str, typer.Option(help="Trained network: andi-study, pattern-2d, a name of the grid, …")],
+    network: Annotated[str, typer.Option(help="Trained network: andi-study, pattern-2d, a network of the grid, …")],
     split: Annotated[
-        str, typer.Option(help="Labelled data sets of the network's study, without other classes: train,val,test.")
+        str, typer.Option(help="Labelled data sets of the network's study, with its classes only: train,val,test.")
     ] = "test",
     output: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("figures"),
     workers: Annotated[
-        int | None, typer.Option(help="At most so many worker processes, one core each. [default: all cores]")
+        int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
     ] = None,
 ) -> None:
     """Evaluate a trained network on one or several splits."""

@@ -1,13 +1,13 @@
-"""Explain what a trained network decides by: relevance of the steps of trajectories, saliency of patterns.
+"""Explain the decisions of a trained network: relevance of the steps of trajectories, saliency of patterns.
 
-The samples of the split are classified first, if they are not yet. Then correctly classified ones are explained:
+The split is classified first, if it is not yet. Then correctly classified samples are explained:
 
     python jobs/explain.py --network andi-study --per-class 500 --method integrated-gradients
     python jobs/explain.py --network pattern-2d --method lrp
     python jobs/explain.py --network pattern-2d --samples 3,17
     python jobs/explain.py --network pattern-2d-second --split scan --where k=0.06,f=0.035
 
-The result is the data set relevance/<network>/<split>, for patterns saliency/<network>/<split>.
+The result is the data set `relevance/<network>/<split>`, for patterns `saliency/<network>/<split>`.
 """
 
 from typing import Annotated
@@ -22,20 +22,20 @@ from raypipe.networks.classify import classify
 
 
 def main(
-    network: Annotated[str, typer.Option(help="Trained network: andi-study, pattern-2d, a name of the grid, …")],
+    network: Annotated[str, typer.Option(help="Trained network: andi-study, pattern-2d, a network of the grid, …")],
     split: Annotated[str, typer.Option(help="Data set of the network's study whose samples are explained.")] = "test",
     method: Annotated[
         str | None,
         typer.Option(
             help=f"For trajectories {', '.join(relevance.METHODS)} [default: lrp-epsilon, with epsilon = 1; "
-            "of networks that innvestigate cannot walk back through integrated-gradients alone]; "
+            "only integrated-gradients for networks that innvestigate cannot propagate through]; "
             f"for patterns {', '.join(explain.FIELD_METHODS)} [default: gradient]."
         ),
     ] = None,
-    per_class: Annotated[int, typer.Option(help="At most so many samples of each class.")] = 1,
-    samples: Annotated[str | None, typer.Option(help="Explain these, by their numbers in the split: 3,17")] = None,
+    per_class: Annotated[int, typer.Option(help="Maximum number of samples per class.")] = 1,
+    samples: Annotated[str | None, typer.Option(help="Samples to explain, by number in the split: 3,17")] = None,
     where: Annotated[
-        str | None, typer.Option(help="Choose from the samples with these coordinates: label=epsilon, k=0.06,f=0.035")
+        str | None, typer.Option(help="Choose among samples with these coordinates: label=epsilon or k=0.06,f=0.035")
     ] = None,
     control: Annotated[
         str | None,
@@ -45,10 +45,10 @@ def main(
         ),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="At most so many worker processes, one core each. [default: all cores]")
+        int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
     ] = None,
 ) -> None:
-    """Explain what a trained network decides by."""
+    """Explain the decisions of a trained network."""
     network = artifact.at_hand(network)
     explain.check(network, method, per_class, control)
     if samples and where:

@@ -1,9 +1,9 @@
-"""Explore what is in the stores on a page of this machine: click on a scan, look through samples, compare networks.
+"""Explore the stores on a page served by this machine: click on a scan, look through samples, compare networks.
 
     python jobs/explore.py
     python jobs/explore.py --study my_study.py --port 5010 --no-show
 
-What is chosen stands in the page's address. Ends with Ctrl-C.
+The page's address records what is chosen. Ctrl-C ends the job.
 """
 
 from typing import Annotated
@@ -14,10 +14,10 @@ from raypipe.command import run
 
 
 def main(
-    port: Annotated[int, typer.Option(help="Of this machine, at which the page is.")] = 5006,
-    show: Annotated[bool, typer.Option(help="Open it in a browser.")] = True,
+    port: Annotated[int, typer.Option(help="Port of this machine on which the page is served.")] = 5006,
+    show: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
 ) -> None:
-    """Explore what is in the stores on a page of this machine."""
+    """Explore the stores on a page served by this machine."""
     from raypipe.explorer.page import serve  # loads what makes pages, which other jobs do not need
 
     serve(port, show=show)

@@ -4,8 +4,8 @@
     python jobs/find_novel.py --network pattern-2d --split val2
     python jobs/find_novel.py --study my_study.py --network small --calibration test --threshold 0.95
 
-The features that the network makes of its training samples, of those that calibrate, and of the split are the data sets
-features/<network>/…, the result is novelty/<network>/<split>; raypipe draw shows it. Run again, it continues.
+The features that the network computes for its training samples, the calibration samples and the split are the data sets
+`features/<network>/…`, the result is `novelty/<network>/<split>`; raypipe draw shows it. Run again, it continues.
 """
 
 from typing import Annotated
@@ -24,25 +24,27 @@ def main(
     split: Annotated[str, typer.Option(help="Data set of the network's study, labelled or not.")] = "scan",
     reference: Annotated[
         str | None,
-        typer.Option(help="Labelled split that the network has learnt from.  [default: that of its training]"),
+        typer.Option(help="Labelled split that the network was trained on.  [default: that of its training]"),
     ] = None,
     calibration: Annotated[
         str | None,
-        typer.Option(help="Labelled split that says how far familiar samples are.  [default: that of its validation]"),
+        typer.Option(help="Labelled split that shows how far familiar samples lie.  [default: that of its validation]"),
     ] = None,
     variants: Annotated[
         int | None,
-        typer.Option(help=f"Of each training sample, with itself.  [default: {VARIANTS} if the study augments]"),
+        typer.Option(
+            help=f"Variants of each training sample, with itself.  [default: {VARIANTS} if the study augments]"
+        ),
     ] = None,
     augmentation: Annotated[
-        str | None, typer.Option(help="Of the study, which makes the variants.  [default: its first]")
+        str | None, typer.Option(help="Augmentation that makes the variants.  [default: the study's first]")
     ] = None,
     threshold: Annotated[float, typer.Option(help="Flag samples of this novelty or more.")] = THRESHOLD,
     workers: Annotated[
-        int | None, typer.Option(help="At most so many processes, one core each.  [default: all of the cluster]")
+        int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
     ] = None,
 ) -> None:
-    """Find what is novel to a trained network in a split, and say how much there is."""
+    """Find and count the samples of a split that are novel to a trained network."""
     network = artifact.at_hand(network)
     search = Search(network, split, reference, calibration, variants, augmentation, threshold)
     found = catalog.open(name := find(search, workers=workers)).load()

@@ -1,9 +1,9 @@
-"""Make a data set of any study: one of yours, by the file that defines it, or a built-in one.
+"""Make a data set of any study: one of yours, named by the file that defines it, or a built-in one.
 
     python jobs/generate.py --study my_study.py --split scan
     python jobs/generate.py --study gray_scott --split train --set per_class=20
 
-What can be set depends on the data set; a wrong name lists what is possible.
+The settings depend on the data set; a wrong name lists those that are possible.
 """
 
 from typing import Annotated
@@ -20,10 +20,10 @@ def main(
     split: Annotated[str, typer.Option(help="Data set of the study that --study names.")],
     settings: Settings = None,
     workers: Annotated[
-        int | None, typer.Option(help="At most so many processes, one core each.  [default: all of the cluster]")
+        int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
     ] = None,
 ) -> None:
-    """Make a data set of a study; run again, it continues where it was."""
+    """Make a data set of a study; run again, it continues where it stopped."""
     chosen = study.chosen()
     if chosen is None:
         raise InputError(f"no study; name one with --study: {', '.join(study.built_in())}, or a file of yours")

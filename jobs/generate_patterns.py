@@ -17,13 +17,13 @@ def main(
         str, typer.Option(help="train, val or test: 750 patterns of 15 classes; train2 or val2: 1645 patterns of 16.")
     ],
     per_class: Annotated[
-        int | None, typer.Option(help="Only so many patterns of each class, with their seeds.  [default: all]")
+        int | None, typer.Option(help="Number of patterns per class, with the seeds of the full set.  [default: all]")
     ] = None,
     dtype: Annotated[
         str, typer.Option(help="Precision of the integration and the store: float64 or float32.")
     ] = "float64",
     workers: Annotated[
-        int | None, typer.Option(help="At most so many processes, one core each.  [default: all of the cluster]")
+        int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
     ] = None,
 ) -> None:
     """Integrate the Gray-Scott system on 128 x 128 cells to t = 15000 and store u at twelve times from 11400 on.

@@ -1,13 +1,13 @@
-"""Simulate a scan of the Gray-Scott system's parameter space: the study's, or one of your own.
+"""Simulate a scan of the Gray-Scott system's parameter space: the original paper's, or one of your own.
 
     python jobs/generate_scan.py --every 10
     python jobs/generate_scan.py --name zoom --k 0.05:0.065:0.0005 --f 0.02:0.05:97p
     python jobs/generate_scan.py --name spread --k 0.06 --f 0.03 --diffusion-u 0.1:0.25:0.01 --diffusion-v 0.05:0.12:15p
     python jobs/generate_scan.py --name bubbles --k 0.055:0.063:0.001 --f 0.06:0.12:0.005 --start inverse --seeds 3
 
-The values of a parameter are a number, a list such as 0.03,0.04, or a range with both of its ends: first:last:step, or
-first:last:Np with N points. There is a simulation for each combination. The study's scan is gray_scott/scan; yours has
-its name at the end, such as gray_scott/scan-zoom, and scan-zoom is the --split of the jobs that classify and compare.
+The values of a parameter are a number, a list such as 0.03,0.04, or a range including both ends: first:last:step, or
+first:last:Np with N points. Each combination is simulated. The original paper's scan is gray_scott/scan; yours has its
+name at the end, such as gray_scott/scan-zoom, and scan-zoom is the --split of the jobs that classify and compare.
 """
 
 from typing import Annotated
@@ -20,31 +20,35 @@ from raypipe.studies.gray_scott.own_scan import plan
 
 
 def main(
-    every: Annotated[int, typer.Option(help="Only every so many-th of the study's 5481 simulations.")] = 1,
-    name: Annotated[str | None, typer.Option(help="Of a scan of your own: letters, digits, '.', '_', '-'.")] = None,
+    every: Annotated[int, typer.Option(help="Use only every Nth of the 5481 simulations.")] = 1,
+    name: Annotated[str | None, typer.Option(help="Name of your own scan: letters, digits, '.', '_', '-'.")] = None,
     k: Annotated[str | None, typer.Option(help="Kill rates, such as 0.05:0.065:0.0005.")] = None,
     f: Annotated[str | None, typer.Option(help="Feed rates, such as 0.02:0.05:97p.")] = None,
     diffusion_u: Annotated[str | None, typer.Option(help="Diffusion coefficients of u.  [default: 0.2]")] = None,
     diffusion_v: Annotated[str | None, typer.Option(help="Diffusion coefficients of v.  [default: 0.1]")] = None,
     seeds: Annotated[int | None, typer.Option(help="Simulations at each point.  [default: 1]")] = None,
     size: Annotated[int | None, typer.Option(help="Grid points along each side, 64 to 1024.  [default: 128]")] = None,
-    time_step: Annotated[float | None, typer.Option(help="Of forward Euler.  [default: 0.25]")] = None,
-    frame_times: Annotated[str | None, typer.Option(help="Of u.  [default: 14940,14970,15000, for networks]")] = None,
-    start: Annotated[
-        str | None, typer.Option(help="study, inverse, noise, pearson, or a file .npz with u and v.  [default: study]")
+    time_step: Annotated[float | None, typer.Option(help="Time step of forward Euler.  [default: 0.25]")] = None,
+    frame_times: Annotated[
+        str | None, typer.Option(help="Times at which u is stored.  [default: 14940,14970,15000, for networks]")
     ] = None,
-    at_most: Annotated[int, typer.Option(help="Refuse more simulations than this, as a slip of a digit.")] = 100_000,
+    start: Annotated[
+        str | None,
+        typer.Option(help="study, inverse, noise, pearson, or a file of u and v, .npz or .npy.  [default: study]"),
+    ] = None,
+    at_most: Annotated[int, typer.Option(help="Refuse more simulations than this (guards against typos).")] = 100_000,
     dtype: Annotated[
         str, typer.Option(help="Precision of the integration and the store: float64 or float32.")
     ] = "float64",
     workers: Annotated[
-        int | None, typer.Option(help="At most so many processes, one core each.  [default: all of the cluster]")
+        int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
     ] = None,
 ) -> None:
     """Integrate the Gray-Scott system over the plane of kill rate k and feed rate f; store u near t = 15000.
 
-    The study's scan has three frames, t = 14940, 14970, 15000, k from 0.02375 to 0.0775 in steps of 0.000625, f from
-    0.0015 to 0.119 in steps of 0.00125. Runs that were interrupted continue when the same command is given again.
+    The original paper's scan has three frames, t = 14940, 14970, 15000, k from 0.02375 to 0.0775 in steps of 0.000625,
+    f from 0.0015 to 0.119 in steps of 0.00125. Runs that were interrupted continue when the same command is given
+    again.
     """
     rates = {"k": k, "f": f, "diffusion_u": diffusion_u, "diffusion_v": diffusion_v}
     others = {"seeds": seeds, "size": size, "time_step": time_step, "frame_times": frame_times, "start": start}

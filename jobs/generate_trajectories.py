@@ -1,11 +1,11 @@
-"""Generate trajectories of anomalous diffusion: the challenge's, or of models, exponents and lengths of your own.
+"""Generate trajectories of anomalous diffusion: the challenge's, or with models, exponents and lengths of your own.
 
     python jobs/generate_trajectories.py --split train --count 50000
     python jobs/generate_trajectories.py --split train --name short --length 10:100 --dimensions 2 --count 100000
     python jobs/generate_trajectories.py --split val --name slow --models ctrw,fbm --exponents 0.2:0.8:0.1 --noise 0,0.2
 
-The challenge's are in andi/<split>; yours have their name at the end, such as andi/train-short. Of exponents each
-model has those that it may have: attm and ctrw up to 1, fbm below 2, lw from 1, sbm up to 2.
+The challenge's are in `andi/<split>`; yours have their name at the end, such as andi/train-short. Each model gets only
+the exponents that it may have: attm and ctrw up to 1, fbm below 2, lw from 1, sbm up to 2.
 """
 
 from typing import Annotated
@@ -26,32 +26,36 @@ def main(
     count: Annotated[
         int | None,
         typer.Option(
-            help="A multiple of the models, if balanced.  [default: 50000 train, 1000000 train-challenge, else 10000]"
+            help="Number of trajectories; for balanced sets a multiple of the number of models.  "
+            "[default: 50000 train, 1000000 train-challenge, else 10000]"
         ),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Of a set of your own: letters, digits, '.', '_', '-'.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of your own set: letters, digits, '.', '_', '-'.")] = None,
     generator: Annotated[
         str | None,
         typer.Option(
-            help="andi-datasets or raypipe, which is far faster.  [default: andi-datasets; your own: raypipe]"
+            help="andi-datasets or raypipe, which is far faster.  [default: andi-datasets; for your own sets raypipe]"
         ),
     ] = None,
-    models: Annotated[str | None, typer.Option(help="Such as fbm,ctrw.  [default: attm,ctrw,fbm,lw,sbm]")] = None,
+    models: Annotated[
+        str | None, typer.Option(help="Models, such as fbm,ctrw.  [default: attm,ctrw,fbm,lw,sbm]")
+    ] = None,
     exponents: Annotated[
         str | None, typer.Option(help="Anomalous exponents, such as 0.3:0.7:0.05.  [default: all in steps of 0.05]")
     ] = None,
     noise: Annotated[
-        str | None, typer.Option(help="Deviations of the localisation noise.  [default: 0.1,0.5,1]")
+        str | None, typer.Option(help="Standard deviations of the localisation noise.  [default: 0.1,0.5,1]")
     ] = None,
     length: Annotated[
-        str | None, typer.Option(help="Positions, 2 to 100000, or a range such as 10:1000.  [default: 320]")
+        str | None,
+        typer.Option(help="Positions per trajectory, 2 to 100000, or a range such as 10:1000.  [default: 320]"),
     ] = None,
-    dimensions: Annotated[int | None, typer.Option(help="1, 2 or 3.  [default: 1]")] = None,
+    dimensions: Annotated[int | None, typer.Option(help="Dimensions: 1, 2 or 3.  [default: 1]")] = None,
     workers: Annotated[
-        int | None, typer.Option(help="At most so many processes, one core each.  [default: all of the cluster]")
+        int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
     ] = None,
 ) -> None:
-    """Generate trajectories, by andi-datasets in its isolated environment or by raypipe's own generator.
+    """Generate trajectories with andi-datasets in its isolated environment or with raypipe's own generator.
 
     Positions are in units of the displacements' standard deviation before the last scaling. Runs that were
     interrupted continue when the same command is given again.

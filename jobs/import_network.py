@@ -1,11 +1,11 @@
-"""Import a network that others trained: a SavedModel of TensorFlow, or an .h5 or .keras file of Keras 2 or 3.
+"""Import a network that others trained: a TensorFlow SavedModel, or an .h5 or .keras file of Keras 2 or 3.
 
     python jobs/import_network.py their_model.h5
     python jobs/import_network.py saved_model_folder --name theirs/small --study gray_scott
     python jobs/import_network.py their_model.keras --classes alpha,beta,gamma --frames 14940,14970,15000
 
-Its outputs for random samples are compared with those of the original, and it is kept if they agree. Every other job
-takes it by its name then. A SavedModel is a program: import those of people whom you trust.
+Its outputs for random samples are compared with those of the original, and it is kept only if they agree. Then every
+other job takes it by its name. A SavedModel is a program: import only those of people whom you trust.
 """
 
 from typing import Annotated
@@ -20,17 +20,18 @@ from raypipe.networks.foreign.importing import TOLERANCE, import_network
 def main(
     path: Annotated[str, typer.Argument(help="Folder of a SavedModel, or path or URL of an .h5 or .keras file.")],
     name: Annotated[
-        str | None, typer.Option(help="What to call it, maybe in a series: theirs/small.  [default: as the file]")
+        str | None, typer.Option(help="Name, optionally in a series: theirs/small.  [default: that of the file]")
     ] = None,
     classes: Annotated[
         str | None,
-        typer.Option(help="Names of its outputs, in their order: a,b,c.  [default: those of the study, if so many]"),
+        typer.Option(help="Names of its outputs, in order: a,b,c.  [default: the study's, if the number matches]"),
     ] = None,
     frames: Annotated[
-        str | None, typer.Option(help="Times of the frames that it sees.  [default: those of the study, if so many]")
+        str | None,
+        typer.Option(help="Times of the frames that it sees.  [default: the study's, if the number matches]"),
     ] = None,
 ) -> None:
-    """Import a network that others trained, and say how far its outputs are from the original's."""
+    """Import a network that others trained, and report how far its outputs are from the original's."""
     found = import_network(path, name=name, classes=_listed(classes), frames=_numbers(frames))
     own = found.architecture
     print(f"{found.name}, of the study {own.study}: {len(own.layers)} layers, {found.parameters} parameters")

@@ -1,9 +1,9 @@
-"""List the trained networks at hand: those of the store, and those in files.
+"""List the trained networks: those in the store, those that come with raypipe, and those in a folder.
 
     python jobs/networks.py
     python jobs/networks.py --folder results/networks
 
-A file, or its URL, can be given to any job as --network.
+Any job takes such a name as --network, or the path or URL of a file.
 """
 
 from collections.abc import Callable
@@ -21,10 +21,10 @@ from raypipe.networks.artifact import Artifact
 
 def main(
     folder: Annotated[
-        Path | None, typer.Option(help="Folder with files of networks to list too.  [default: none]")
+        Path | None, typer.Option(help="Folder whose network files are listed too.  [default: none]")
     ] = None,
 ) -> None:
-    """List the trained networks at hand."""
+    """List the trained networks."""
     places: list[tuple[str, Callable[[str], Artifact]]] = [(name, artifact.load) for name in artifact.names()]
     come_along = {name: file for name, file in artifact.shipped().items() if not artifact.exists(name)}
     places += [(name, lambda name: artifact.read(str(come_along[name]))) for name in come_along]

@@ -1,4 +1,4 @@
-"""One figure for a paper, as PDF, SVG or PNG: vectors where there are lines and letters.
+"""Draw one figure for a paper, as PDF, SVG or PNG, with lines and text as vectors.
 
     python jobs/plot.py phase-diagram predictions/shipped/pattern-2d-second/scan --output phases.pdf
     python jobs/plot.py phase-diagram predictions/pattern-2d/scan --set colours=tab20 --output others.pdf
@@ -7,8 +7,8 @@
     python jobs/plot.py history shipped/pattern-2d --output history.pdf
     python jobs/plot.py grid results/andi_grid.csv --output grid.pdf
 
-Whatever a study draws of a data set can be had so; a wrong name lists what there is. Colours are those that every kind
-of vision tells apart, unless another of matplotlib's colour maps is named.
+Every picture that a study draws of a data set is available; a wrong name lists them. The colours can be told apart with
+every kind of colour vision, unless another of matplotlib's colour maps is named.
 """
 
 from pathlib import Path
@@ -25,11 +25,11 @@ ENDINGS = (".pdf", ".svg", ".png")
 
 def main(
     what: Annotated[str, typer.Argument(help="phase-diagram, montage, confusion, relevance, history, grid, …")],
-    name: Annotated[str, typer.Argument(help="Of the data set; of a network for its history, a table for a grid.")],
+    name: Annotated[str, typer.Argument(help="Data set to draw; for history a network, for grid a table.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write, .pdf, .svg or .png.")] = Path(
         "figure.pdf"
     ),
-    dots: Annotated[int, typer.Option(help="Per inch, of what is no vector.")] = 300,
+    dots: Annotated[int, typer.Option(help="Dots per inch, where there are no vectors.")] = 300,
     settings: Settings = None,
 ) -> None:
     """Draw one figure into a file."""

@@ -2,8 +2,8 @@
 
     python jobs/preview_pattern.py --seed 1 --f 0.03 --k 0.0565
 
-Where there is a display a window shows the field u as it evolves; otherwise, or with --output, it becomes a film (GIF)
-and a picture of its end (PNG).
+With a display, a window shows the field u as it evolves; without one, or with --output, a film (GIF) and a picture of
+the end (PNG) are written.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,14 +24,14 @@ TIMES = range(0, 15001, 250)
 
 
 def main(
-    seed: Annotated[int, typer.Option(help="Of the initial state, from 0 to 4294967295.")],
+    seed: Annotated[int, typer.Option(help="Seed of the initial state, from 0 to 4294967295.")],
     f: Annotated[float, typer.Option("--f", help="Feed rate, per unit of time; patterns form from 0.0015 to 0.12.")],
     k: Annotated[float, typer.Option("--k", help="Kill rate, per unit of time; patterns form from 0.024 to 0.078.")],
     diffusion_u: Annotated[
         float, typer.Option(help="Diffusion constant of u, in grid spacings squared per unit of time.")
     ] = 0.2,
     output: Annotated[
-        Path | None, typer.Option(help="Folder for film and picture. [default: a window, or preview without a display]")
+        Path | None, typer.Option(help="Folder for film and picture.  [default: a window; without a display, preview]")
     ] = None,
 ) -> None:
     """Watch one Gray-Scott simulation from t = 0 to 15000."""

@@ -3,9 +3,9 @@
     python jobs/rank_networks.py --networks 123132-16,132132-16
     python jobs/rank_networks.py --networks full/123132-16 --reference full/andi-study --split test
 
-Classifies the split with each network first, if it is not yet. Writes the ranking and, if the study names strata,
-beside it the same by each of them, such as exponent and localisation noise (…_strata.csv), and a picture of that for
-the best network and the reference.
+Classifies the split with each network first, if it is not yet. Writes the ranking and, if the study names strata, next
+to it the same for each of them, such as exponent and localisation noise (…_strata.csv), with a picture of it for the
+best network and the reference.
 """
 
 from pathlib import Path
@@ -24,11 +24,11 @@ from raypipe.networks.ranking import ranking, strata
 
 def main(
     networks: Annotated[str, typer.Option(help="Trained networks, separated by commas: 123-2,full/132-16,…")],
-    split: Annotated[str, typer.Option(help="Labelled trajectories: train, val or test.")] = "test",
-    reference: Annotated[str, typer.Option(help="Trained network to compare with; ranked too.")] = "andi-study",
+    split: Annotated[str, typer.Option(help="Labelled data set of the networks' study.")] = "test",
+    reference: Annotated[str, typer.Option(help="Trained network to compare with; it is ranked too.")] = "andi-study",
     output: Annotated[Path, typer.Option(help="File for the ranking.")] = Path("ranking.csv"),
     workers: Annotated[
-        int | None, typer.Option(help="At most so many worker processes, one core each. [default: all cores]")
+        int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
     ] = None,
 ) -> None:
     """Rank trained networks on a split."""

@@ -3,8 +3,8 @@
     python jobs/refine_scan.py --network pattern-2d-second --budget 0.25
     python jobs/refine_scan.py --study my_study.py --network small --finer 4 --budget 1
 
-It begins with every so many-th point of the scan, and goes on where classes meet or the network is unsure. The scan
-itself need not be made. Run again, it continues; with a larger budget, too.
+It begins with every Nth point of the scan (--coarse), and goes on where classes meet or the network is unsure. The scan
+itself need not be made. Run again, it continues, also with a larger budget.
 """
 
 from typing import Annotated
@@ -21,17 +21,17 @@ from raypipe.refine.rounds import Refinement, refine
 def main(
     network: Annotated[str, typer.Option(help="Trained network.")] = "pattern-2d-second",
     split: Annotated[str, typer.Option(help="Scan of the network's study.")] = "scan",
-    budget: Annotated[float, typer.Option(help="Simulations, as a share of the points of the scan.")] = 0.25,
-    coarse: Annotated[int, typer.Option(help="Begin with every so many-th point along each axis.")] = 8,
-    finer: Annotated[int, typer.Option(help="Divide each step of the scan into so many.")] = 1,
+    budget: Annotated[float, typer.Option(help="Number of simulations, as a share of the scan's points.")] = 0.25,
+    coarse: Annotated[int, typer.Option(help="Begin with every Nth point along each axis.")] = 8,
+    finer: Annotated[int, typer.Option(help="Divide each step of the scan into this many.")] = 1,
     axes: Annotated[str | None, typer.Option(help="Two parameters, such as A,B.  [default: those that vary]")] = None,
-    at: Annotated[list[str] | None, typer.Option(help="name=value of a further parameter, as often as needed.")] = None,
+    at: Annotated[list[str] | None, typer.Option(help="name=value of a further parameter; may be repeated.")] = None,
     settings: Settings = None,
     against: Annotated[
         str | None, typer.Option(help="Classified scan to compare with, such as gray_scott/scan.  [default: none]")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="At most so many processes, one core each.  [default: all of the cluster]")
+        int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
     ] = None,
 ) -> None:
     """Refine a scan with a trained network, until a budget of simulations is spent."""

@@ -3,7 +3,7 @@
     python jobs/remove.py gray_scott/scan-zoom
     python jobs/remove.py predictions/pattern-2d/scan-zoom --yes
 
-It shows what there is and what was made from it, which stays, and asks.
+It shows what would be removed, and what was made from it, which stays, and asks for confirmation.
 """
 
 import sys
@@ -18,10 +18,10 @@ from raypipe.report.status import made_from
 
 
 def main(
-    name: Annotated[str, typer.Argument(help="As raypipe status lists it.")],
+    name: Annotated[str, typer.Argument(help="Name, as raypipe status lists it.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Remove a store; nothing brings it back but the job that made it."""
+    """Remove a store; only the job that made it can bring it back."""
     try:
         what = f"{store.plan_of(name).samples} samples, {store.size(name) / 1e6:.1f} MB,"
     except DamageError as error:  # as what is left of an earlier removal

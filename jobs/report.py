@@ -1,10 +1,10 @@
-"""Draw the report of everything in the stores: one HTML page, and its pictures as PNG files beside it.
+"""Draw the report of everything in the stores: one HTML page, and its pictures as PNG files next to it.
 
     python jobs/report.py --output report
     python jobs/report.py --set montage_class=kappa
 
 The page, index.html, needs no other file and no network. Sections without data say which job makes them.
-What can be set depends on the pictures of the studies that there are data of; a wrong name lists what is possible.
+The settings depend on the pictures of the studies that have data; a wrong name lists those that are possible.
 """
 
 from pathlib import Path

@@ -1,9 +1,9 @@
-"""The first AnDi challenge's files: predictions in the form that it took, and scores against its references.
+"""Write predictions in the file format of the first AnDi challenge, and score them against its references.
 
     python jobs/classify_tracks.py task.txt
     python jobs/score_tracks.py task.txt tracks-task.csv --reference ref1.txt --reference ref2.txt
 
-Writes task1.txt, exponents, and task2.txt, probabilities of the models, a line for each of the task's file.
+Writes task1.txt, exponents, and task2.txt, probabilities of the models, with a line for each line of the task's file.
 """
 
 from pathlib import Path
@@ -19,13 +19,13 @@ from raypipe.studies.andi.tracks import challenge_files, results
 
 def main(
     task: Annotated[Path, typer.Argument(help="The challenge's file of tracks.")],
-    table: Annotated[Path, typer.Argument(help="What classify_tracks wrote about it.")],
+    table: Annotated[Path, typer.Argument(help="Table that classify_tracks wrote for it.")],
     reference: Annotated[
-        list[Path] | None, typer.Option(help="True exponents, or models; as often as needed.  [default: none]")
+        list[Path] | None, typer.Option(help="File of true exponents or models; may be repeated.  [default: none]")
     ] = None,
     output: Annotated[Path, typer.Option(help="Folder for task1.txt and task2.txt.")] = Path("submission"),
 ) -> None:
-    """Write predictions as the challenge took them, and score them."""
+    """Write predictions in the challenge's format, and score them."""
     results.check_format(table)
     try:
         found = pd.read_parquet(table) if table.suffix.lower() == ".parquet" else pd.read_csv(table)

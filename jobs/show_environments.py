@@ -23,7 +23,7 @@ def table() -> dict[str, dict[str, str]]:
 
 
 def main() -> None:
-    """Start an actor in each environment of the cluster and print the versions of what it runs with."""
+    """Start an actor in each environment of the cluster and print the versions of its packages."""
     rows = table()
     columns = ("python", *PACKAGES)
     print(f"{'environment':<12}" + "".join(f"{column:>15}" for column in columns))

@@ -1,9 +1,9 @@
-"""What there is in the store: how far it is, how large, how long it took, what made it.
+"""List what is in the store: how far it is, how large, how long it took, what made it.
 
     python jobs/status.py
     python jobs/status.py --json
 
-What is not complete continues with the command that began it.
+Incomplete work continues with the command that began it.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from raypipe.store import objects
 def main(
     as_json: Annotated[bool, typer.Option("--json", help="A JSON list, with bytes and seconds, for programs.")] = False,
 ) -> None:
-    """List data sets, what networks made of them, networks, and trainings that have not ended."""
+    """List data sets, what networks made of them, networks, and unfinished trainings."""
     found = list(status())
     if as_json:
         print(json.dumps([dataclasses.asdict(one) for one in found], indent=1))

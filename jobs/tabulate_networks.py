@@ -31,7 +31,7 @@ def main(
     test: Annotated[str, typer.Option(help="Labelled data set that no network was trained on.")] = "test",
     output: Annotated[Path, typer.Option(help="File for the table.")] = Path("networks.csv"),
     workers: Annotated[
-        int | None, typer.Option(help="At most so many worker processes, one core each. [default: all cores]")
+        int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
     ] = None,
 ) -> None:
     """Write a table of trained networks, a row for each."""

@@ -1,12 +1,12 @@
 """Train a grid of networks with Ray Tune, each on one core; run again, it continues.
 
-The 164 networks of trajectories, or some of them, or a grid of your own with all its learning rates and seeds:
+The 164 trajectory networks, some of them, or a grid of your own with all its learning rates and seeds:
 
     python jobs/train_grid.py
     python jobs/train_grid.py --networks 123-2,132-16 --samples 5000 --epochs 3
     python jobs/train_grid.py --grid my_grid.toml
 
-Needs the data sets of the study, andi/train and andi/val. Makes networks/<series>/<name>.safetensors in the store.
+Needs the data sets of the study, andi/train and andi/val. Makes `networks/<series>/<name>.safetensors` in the store.
 """
 
 from dataclasses import replace
@@ -25,25 +25,25 @@ from raypipe.networks.train import Settings, summary, train
 
 def main(
     grid: Annotated[
-        Path | None, typer.Option(help="File of a grid of yours.  [default: the grid of the study, by default andi]")
+        Path | None, typer.Option(help="File of your own grid.  [default: the grid of the study, by default andi]")
     ] = None,
-    networks: Annotated[str, typer.Option(help="Names such as 123-2,132-16; or all.")] = "all",
-    fresh: Annotated[bool, typer.Option("--fresh", help="Train on new samples each epoch, made meanwhile.")] = False,
+    networks: Annotated[str, typer.Option(help="Names such as 123-2,132-16, or all.")] = "all",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Train on samples generated anew for each epoch.")] = False,
     samples: Annotated[
-        int | None, typer.Option(help="Train on so many, as many of each class.  [default: the whole data set]")
+        int | None, typer.Option(help="Training samples, the same number per class.  [default: the whole data set]")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the samples.  [default: as usual]")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of weights, order of samples, dropout.  [default: 1]")] = None,
-    series: Annotated[str, typer.Option(help="Keep these networks apart, under this name.")] = "",
+    epochs: Annotated[
+        int | None, typer.Option(help="Training epochs.  [default: that of the grid or its study]")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of weights, sample order, dropout.  [default: 1]")] = None,
+    series: Annotated[str, typer.Option(help="Name under which these networks are kept apart.")] = "",
     scheduler: Annotated[
-        str, typer.Option(help="fifo: all to the last epoch; asha: end early those that fall behind.")
+        str, typer.Option(help="fifo: train all to the last epoch; asha: stop those that fall behind early.")
     ] = "fifo",
     workers: Annotated[int | None, typer.Option(help="Networks trained at once.  [default: as many as fit]")] = None,
     cpus_per_trial: Annotated[int, typer.Option(help="Cores for each network.")] = 1,
-    gpus_per_trial: Annotated[float, typer.Option(help="Graphics processors for each network, maybe a fraction.")] = 0,
-    tensorboard: Annotated[
-        str | None, typer.Option(help="Folder for logs that TensorBoard shows.  [default: none]")
-    ] = None,
+    gpus_per_trial: Annotated[float, typer.Option(help="GPUs for each network; may be a fraction.")] = 0,
+    tensorboard: Annotated[str | None, typer.Option(help="Folder for TensorBoard logs.  [default: none]")] = None,
 ) -> None:
     """Train a grid of networks and list them, the best first."""
     usual = study.chosen() or study.find("andi")

@@ -1,11 +1,12 @@
-"""Train one network; run again, it continues where it was.
+"""Train one network; run again, it continues where it stopped.
 
     python jobs/train_network.py --network andi-study
     python jobs/train_network.py --network pattern-2d --cpus 2
 
 Needs the data sets for training and validation of its study: andi/train and andi/val, gray_scott/train and
-gray_scott/val. Unless told otherwise, andi-residual learns from andi/train-challenge and val-challenge,
-pattern-2d-second from gray_scott/train2 and val2.
+gray_scott/val. By default andi-residual learns from andi/train-challenge and val-challenge, pattern-2d-second from
+gray_scott/train2 and val2. tracks-1d to tracks-3d and familiar-1d to familiar-3d train on fresh samples, generated
+during training, and need no data set.
 """
 
 from typing import Annotated
@@ -20,41 +21,39 @@ from raypipe.study import architecture
 
 
 def main(
-    network: Annotated[str, typer.Option(help="andi-study, andi-residual, pattern-2d, pattern-3d, … or as 123-2.")],
+    network: Annotated[str, typer.Option(help="andi-study, pattern-2d, tracks-2d, … or a network of the grid: 123-2.")],
     train_split: Annotated[
         str | None,
-        typer.Option(help="Train on this data set of the study, on the classes of the network.  [default: its own]"),
+        typer.Option(help="Data set to train on; samples of other classes are left out.  [default: the network's own]"),
     ] = None,
-    validation_split: Annotated[str | None, typer.Option(help="Validate on this one.  [default: its own]")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Train on new samples each epoch, made meanwhile.")] = False,
+    validation_split: Annotated[str | None, typer.Option(help="Data set to validate on.  [default: its own]")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Train on samples generated anew for each epoch.")] = False,
     samples: Annotated[
-        int | None, typer.Option(help="Train on so many, as many of each class.  [default: the whole data set]")
+        int | None, typer.Option(help="Training samples, the same number per class.  [default: the whole data set]")
     ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(help="Passes over the samples.  [default: 30 for trajectories, 200 for patterns]")
-    ] = None,
-    batch: Annotated[
-        int | None, typer.Option(help="Samples per step.  [default: 64 for trajectories, 16 for patterns]")
-    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Training epochs.  [default: that of the network's study]")] = None,
+    batch: Annotated[int | None, typer.Option(help="Samples per step.  [default: that of the network's study]")] = None,
     recipe: Annotated[
         str | None,
-        typer.Option(help="For patterns: study, 600 epochs at a constant rate.  [default: a rate that falls]"),
+        typer.Option(
+            help="For patterns: study, the original paper's 600 epochs at constant rate.  [default: a falling one]"
+        ),
     ] = None,
     augmentation: Annotated[
         str | None,
-        typer.Option(help="One of the study's, such as free or symmetric, or none.  [default: that of the recipe]"),
+        typer.Option(help="Augmentation of the study, such as free or symmetric, or none.  [default: the recipe's]"),
     ] = None,
     precision: Annotated[
         str | None,
-        typer.Option(help="bfloat16 is faster where the processor has instructions for it.  [default: float32]"),
+        typer.Option(help="float32 or bfloat16, which is faster where the processor supports it.  [default: float32]"),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of first weights, order of samples, dropout and augmentation.")] = 1,
-    series: Annotated[str, typer.Option(help="Keep this network apart, under this name.")] = "",
+    seed: Annotated[int, typer.Option(help="Seed of first weights, sample order, dropout and augmentation.")] = 1,
+    series: Annotated[str, typer.Option(help="Name under which this network is kept apart.")] = "",
     cpus: Annotated[int, typer.Option(help="Cores; with more than one the last digits may vary.")] = 1,
-    gpus: Annotated[float, typer.Option(help="Graphics processors, maybe a fraction.")] = 0,
-    tensorboard: Annotated[str | None, typer.Option(help="Folder for logs of TensorBoard.  [default: none]")] = None,
+    gpus: Annotated[float, typer.Option(help="GPUs; may be a fraction.")] = 0,
+    tensorboard: Annotated[str | None, typer.Option(help="Folder for TensorBoard logs.  [default: none]")] = None,
 ) -> None:
-    """Train one network and say how good it is on the validation samples."""
+    """Train one network and report how good it is on the validation samples."""
     if fresh and train_split:
         raise InputError(f"--fresh and --train-split {train_split}; choose one of them")
     settings = Settings(

@@ -1,9 +1,9 @@
-"""Verify data sets and trained networks: is what is stored what was written? Make again what is not.
+"""Verify that data sets and trained networks are as they were written; with --repair, make damaged parts again.
 
     python jobs/verify.py
     python jobs/verify.py andi/test --repair
 
-Reads everything. A repair makes just the damaged parts again, as the job that made the data set did; all else stays.
+It reads everything. A repair makes only the damaged parts again, as the job that made the data set did; the rest stays.
 """
 
 from typing import Annotated

@@ -134,7 +134,7 @@ def test_a_grid_of_ones_own(outside):
     assert "my_grid-rate-0.004-seed-2/12-4-f8" in outside.call(f"train_grid {some}")[0]
     said, _ = outside.call("compare_grid --grid my_grid.toml")
     assert "| learning rate | learning rate 0.004 instead of 0.001 |" in said
-    assert len((outside.folder / "results/my_grid.csv").read_text().splitlines()) == 1 + 2 * 2 * 2
+    assert len((outside.folder / "compared/my_grid.csv").read_text().splitlines()) == 1 + 2 * 2 * 2
 
 
 STUDY = """

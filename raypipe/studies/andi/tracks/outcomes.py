@@ -145,7 +145,7 @@ def _softmax(outputs: np.ndarray) -> np.ndarray:
 
 
 def measures(outputs: np.ndarray, labels: np.ndarray, _: np.ndarray) -> dict[str, float]:
-    """Of logits (n, class) and true classes: share of models named rightly, and mean absolute error of the exponent."""
+    """Of logits (n, class) and true classes: accuracy of the model, and mean absolute error of the exponent."""
     said = outcome(_softmax(outputs))
     return {
         "model_accuracy": float((said.probability.argmax(axis=1) == MODEL[labels]).mean()),
