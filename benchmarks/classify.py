@@ -38,7 +38,7 @@ from raypipe import store
 from raypipe.command import run
 from raypipe.errors import InputError
 from raypipe.networks import artifact, classify, inputs, keras_model
-from raypipe.run.fill import Rows
+from raypipe.run.work import Rows
 from raypipe.store import Coordinate, Plan, objects
 
 BATCHES = (32, 64, 128)

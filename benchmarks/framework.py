@@ -31,7 +31,7 @@ import typer
 from measure import Filled, leave_mark, print_row, time_fill
 
 from raypipe.command import run
-from raypipe.run.fill import Rows
+from raypipe.run.work import Rows
 from raypipe.store import Coordinate, Plan, Variable, objects
 from raypipe.studies.gray_scott import integrator, pattern_sets, tables
 

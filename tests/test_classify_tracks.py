@@ -97,6 +97,7 @@ def test_tracks_become_a_table_a_store_and_a_page(folder, ray_cluster, capsys):
     assert before == (store.ledger("andi/tracks-cells-2d"), store.ledger("predictions/tracks-2d/tracks-cells-2d"))
 
 
+@pytest.mark.slow
 def test_the_network_that_comes_along_names_the_tracks_of_the_example(folder, ray_cluster):
     call(classify_tracks.main, [str(EXAMPLE)])
     found = pd.read_csv("tracks-tracks.csv").set_index("track")

@@ -42,6 +42,7 @@ def test_a_worker_killed_inside_a_computation_is_replaced(tmp_path, number):
     check_squares()
 
 
+@pytest.mark.slow
 def test_a_worker_may_be_lost_at_every_shard(tmp_path):
     """As on spot nodes: more often than one shard may lose its worker."""
     marks = tmp_path / "marks"

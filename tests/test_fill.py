@@ -156,6 +156,7 @@ def test_a_users_mistake_found_by_a_worker_stays_one(tmp_path):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_what_always_kills_its_worker_ends_with_advice():
     with pytest.raises(LostError, match=r"workers were lost 4 times at the same shard.*--workers"):
         fill(plan("scripted:always_dying", at=0))

@@ -1,6 +1,7 @@
 """The rooms of the house: imports run downwards only, and importing the package starts nothing."""
 
 import ast
+import importlib.util
 import re
 import subprocess
 import sys
@@ -175,3 +176,15 @@ def test_jobs_are_short_and_explain_themselves():
         lines = job.read_text().splitlines()
         assert len(lines) < 80, f"{job.name} has {len(lines)} lines"
         assert f"python jobs/{job.name}" in "\n".join(lines[:8]), f"{job.name} shows no example"
+
+
+SCRIPTS = sorted([*(PACKAGE.parent / "benchmarks").glob("*.py"), *(PACKAGE.parent / "examples").rglob("*.py")])
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_what_benchmarks_and_examples_import_is_there(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "raypipe":
+            module = importlib.import_module(node.module)
+            for one in node.names:
+                assert hasattr(module, one.name) or importlib.util.find_spec(f"{node.module}.{one.name}"), one.name

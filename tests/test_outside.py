@@ -86,6 +86,7 @@ def test_the_sweep_on_a_laptop(outside):
     assert (outside.folder / "figures/pendulum-scan.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_the_brusselator(outside):
     outside.bring("brusselator.py")
     for split, setting in (

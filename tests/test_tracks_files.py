@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raypipe.errors import InputError
+from raypipe.studies.andi.tracks.collect import collect, made_from
 from raypipe.studies.andi.tracks.columns import parse, recognise
 from raypipe.studies.andi.tracks.files import open_tracks
 from raypipe.studies.andi.tracks.order import FEWEST, GAPS, axes_used, frame_step, order
@@ -232,7 +233,7 @@ def test_what_is_no_number_is_missing(tmp_path, value):
         (lambda data: data.assign(x=np.nan, y=np.nan), "no point has a number"),
         (
             lambda data: data.assign(frame=data["frame"].where(data["frame"] < 39, 39.5)),
-            "its frames are no multiples of 1",
+            "its frames are no multiples of 1 (--step says another)",
         ),
         (
             lambda data: data.assign(frame=data["frame"].where(data["frame"] < 39, 10**9)),
@@ -296,6 +297,72 @@ def test_columns_are_recognised_by_what_programs_call_them():
 def test_columns_that_are_not_known_are_asked_for(names, given, message):
     with pytest.raises(InputError, match=message):
         recognise(names, parse(given), "it")
+
+
+@pytest.mark.parametrize("word", ["#NV", "-", "n. def."])
+def test_words_among_numbers_with_a_comma_take_nothing_else_along(tmp_path, word):
+    data = table()
+    texts = data["x"].map("{:.17g}".format).str.replace(".", ",")
+    data.assign(x=texts.where(data.index != 5, word)).to_csv(tmp_path / "spots.csv", index=False, sep=";", decimal=",")
+    ordered = read(tmp_path / "spots.csv")
+    assert ordered.tracks[2].table[["unread", "interpolated"]].to_numpy().tolist() == [[1, 1], [0, 0], [0, 0]]
+    for track in (1, 2):
+        np.testing.assert_allclose(the_walks(ordered)[str(track)], walk(track), rtol=1e-12)
+
+
+def test_times_that_were_rounded_are_frames(tmp_path):
+    table(points=200).assign(frame=lambda data: (data["frame"] * 100 / 3).round()).to_csv(tmp_path / "ms.csv")
+    is_the_table(read(tmp_path / "ms.csv"), points=200)
+
+
+def test_an_axis_along_which_a_track_does_not_move_is_none_of_its_axes(tmp_path):
+    data = table()
+    data.assign(y=data["particle"].where(data["particle"] < 2, data["y"])).to_csv(tmp_path / "kymograph.csv")
+    ordered = read(tmp_path / "kymograph.csv")
+    assert {axes: len(some.table) for axes, some in ordered.tracks.items()} == {1: 2, 2: 1}
+    np.testing.assert_allclose(the_walks(ordered, 1)["1"][:, 0], walk(1)[:, 0])
+
+
+def test_parts_that_rest_are_told(tmp_path):
+    data = table(tracks=1, points=60)
+    gap = data["frame"].between(30, 39)
+    data.assign(x=data["x"].where(data["frame"] < 40, 7.0), y=data["y"].where(data["frame"] < 40, 7.0))[~gap].to_csv(
+        tmp_path / "bleached.csv"
+    )
+    ordered = read(tmp_path / "bleached.csv", "split")
+    assert ordered.tracks[2].table["points"].tolist() == [30]
+    assert ordered.left[["track", "points", "why"]].to_numpy().tolist() == [
+        ["0 part 2", 20, "a part that does not move"]
+    ]
+
+
+@pytest.mark.parametrize("nobody", [np.nan, -1.0])
+def test_points_of_no_track_in_a_matlab_array(tmp_path, nobody):
+    data = table().assign(particle=lambda data: data["particle"].astype("float64"))
+    data.loc[len(data)] = [nobody, 3, 0.5, 0.5]
+    scipy.io.savemat(tmp_path / "tr.mat", {"tr": data[["x", "y", "frame", "particle"]].to_numpy()})
+    ordered = read(tmp_path / "tr.mat")
+    assert list(the_walks(ordered)) == ["0", "1", "2"]
+    assert ordered.unlinked == 1
+
+
+def in_the_middle(folder, content, name="spots.csv"):
+    """A sound file of 70 000 rows with something else behind them."""
+    path = folder / name
+    table(tracks=700, points=100).to_csv(path, index=False)
+    path.write_bytes(path.read_bytes() + content)
+    return path
+
+
+def test_what_cannot_be_read_behind_the_beginning_is_told_too(tmp_path):
+    for content in ("7,1,2,3 µm\n".encode("cp1252"), b'7,1,"2,3\n'):
+        path = in_the_middle(tmp_path, content)
+        with pytest.raises(InputError, match="cannot be read as tracks"):
+            read(path)
+    empty = tmp_path / "empty.parquet"
+    table().iloc[:0].to_parquet(empty)
+    with pytest.raises(InputError, match="has no rows"):
+        collect([empty], "none", made_from([empty], {}, GAPS[0], None))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Files of one's own: dropped on the page, given to the job of the study that takes such, and its page shown."""
 
 import asyncio
+import hashlib
 import re
 import sys
 import tempfile
@@ -58,7 +59,9 @@ async def _worked(job: str, name: str, content: bytes) -> tuple[str, str]:
         RuntimeError: with what it says if it fails.
     """
     with tempfile.TemporaryDirectory() as folder:
-        file, table = Path(folder) / re.sub(r"[^\w.-]+", "-", name), Path(folder) / "result.csv"
+        # The content's checksum is in the name: other files may be called alike, and this one goes on with its own.
+        given, digest = Path(re.sub(r"[^\w.-]+", "-", name)), hashlib.sha256(content).hexdigest()[:8]
+        file, table = Path(folder) / f"{given.stem}-{digest}{given.suffix}", Path(folder) / "result.csv"
         file.write_bytes(content)
         command = [sys.executable, "-c", "from raypipe.command import raypipe; raypipe()", job, str(file)]
         process = await asyncio.create_subprocess_exec(

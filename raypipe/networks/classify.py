@@ -85,12 +85,12 @@ def plan(network: str, split: str) -> Plan:
     """Plan of what `classify` makes; the errors are the same."""
     architecture = artifact.load(network).architecture
     of = study.find(architecture.study)
-    if of.declared(split) is None:
+    source_name = f"{architecture.study}/{split}"
+    if of.declared(split) is None and source_name not in store.list_names(source_name):  # as a user's tracks are
         raise InputError(
             f"split {split!r} with network {network}, which is of the study {architecture.study}; "
             f"expected one of its splits: {', '.join(of.data_sets)}"
         )
-    source_name = f"{architecture.study}/{split}"
     source = store.open(source_name)
     fitted = inputs.fitted(architecture, source)
     check(fitted, source, source_name)

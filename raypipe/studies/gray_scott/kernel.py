@@ -1,7 +1,7 @@
 # numba gives its functions their types and arguments, which neither mypy nor ruff can see.
 # mypy: ignore-errors
 # ruff: noqa: ARG001, ARG005
-"""The compiled inner loop of raypipe.gray_scott: forward Euler steps of both fields on one core.
+"""The compiled inner loop of `integrator`: forward Euler steps of both fields on one core.
 
 Layout. The rows of the grid are cut into bands of equal height, one for each lane of a vector of 64 bytes: vector
 (column, row) of a field holds that cell of every band. A neighbour of a cell is then the same lane of a neighbouring
@@ -62,7 +62,7 @@ SOURCE = 1e-30
 class Stepper:
     """Both fields of one simulation in the kernel's layout, advanced in place.
 
-    u, v: (size, size), both float64 or both float32. The settings are those of raypipe.gray_scott.integrate, checked.
+    u, v: (size, size), both float64 or both float32. The settings are those of `integrator.integrate`, checked.
     """
 
     def __init__(

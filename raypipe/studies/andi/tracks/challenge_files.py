@@ -70,7 +70,11 @@ def score(predicted: pd.DataFrame, reference: Path) -> pd.DataFrame:
         rows = [[float(field) for field in line.split(";")] for line in _lines(reference) if line]
     except ValueError:
         rows = []
-    if len(rows) != len(predicted) or [row[0] for row in rows] != predicted["dimensions"].tolist():
+    if (
+        len(rows) != len(predicted)
+        or min(map(len, rows), default=2) < 2
+        or [row[0] for row in rows] != predicted["dimensions"].tolist()
+    ):
         raise InputError(
             f"{reference} is no reference of these {len(predicted)} tracks; expected a line for each, its dimension "
             "and a number, with ;"

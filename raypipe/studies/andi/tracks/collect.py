@@ -191,7 +191,8 @@ def _ordered(source: Source, file: Path, told: Told, gaps: str, step: float | No
     """The tracks of a file in order, part by part."""
     parts = max(1, file.stat().st_size // _PART_BYTES)
     pieces = source.pieces()
-    first = next(pieces)
+    if (first := next(pieces, None)) is None:
+        raise InputError(f"{file} has no rows; expected a table of tracks")
     numbers: dict[str, int] = {}
     schema = pa.schema(
         [("track", pa.int64()), *((name, pa.float64()) for name in first.columns[1:]), ("part", pa.int32())]
@@ -209,14 +210,20 @@ def _ordered(source: Source, file: Path, told: Told, gaps: str, step: float | No
             ).to_batches()
 
     with tempfile.TemporaryDirectory(prefix="raypipe-tracks-") as folder:
-        pyarrow.dataset.write_dataset(
-            batches(),
-            folder,
-            schema=schema,
-            format="ipc",
-            partitioning=pyarrow.dataset.partitioning(pa.schema([schema.field("part")])),
-            max_partitions=parts,
-        )
+        try:
+            pyarrow.dataset.write_dataset(
+                batches(),
+                folder,
+                schema=schema,
+                format="ipc",
+                partitioning=pyarrow.dataset.partitioning(pa.schema([schema.field("part")])),
+                max_partitions=parts,
+                preserve_order=True,
+            )
+        except OSError as error:
+            raise InputError(
+                f"the points of {file} cannot be sorted in {folder}: {error}; make room, or set TMPDIR"
+            ) from error
         axes, names = axes_used(pd.concat(extents)), np.array(list(numbers), "object")
         found: float | None = step
         for part in sorted(Path(folder).iterdir(), key=lambda one: int(one.name)):

@@ -1,8 +1,11 @@
-"""Which columns of a table are what: track, frame and positions, by the names that programs give them."""
+"""Which columns of a table are what, by the names that programs give them; and the names of tracks."""
 
 import re
 import unicodedata
 from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
 
 from raypipe.errors import InputError
 
@@ -58,6 +61,19 @@ _NAMES = {
 """Names of the field, as `_plain` makes them, the surest first: TrackMate, trackpy, MOSAIC, u-track, the challenges."""
 
 _UNITS = {"um", "μm", "nm", "mm", "px", "pix", "pixel", "pixels", "micron", "microns", "s", "sec", "ms", "seconds"}
+
+
+_UNLINKED = {"", "none", "nan", "na", "null"}
+"""What programs write in the place of a track's name for a point that belongs to none; as numbers, less than 0."""
+
+
+def track_names(column: pd.Series) -> pd.Series:
+    """Names of tracks as categories of text, 7.0 as 7; missing where a point belongs to no track."""
+    code, written = pd.factorize(column)
+    text = pd.Series(written).astype("str").str.strip().str.replace(r"^(-?\d+)\.0*$", r"\1", regex=True)
+    unlinked = text.str.casefold().isin(_UNLINKED) | text.str.fullmatch(r"-\d+")
+    number, names = pd.factorize(text.mask(unlinked, np.nan))
+    return pd.Series(pd.Categorical.from_codes(np.append(number, -1)[code], names), column.index)
 
 
 def _plain(name: str) -> str:

@@ -6,26 +6,23 @@ larger than memory where its format allows it (CSV and the like, Parquet).
 
 import codecs
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow.parquet
 
 from raypipe.errors import InputError
 from raypipe.studies.andi.tracks import formats
-from raypipe.studies.andi.tracks.columns import AXES, recognise
+from raypipe.studies.andi.tracks.columns import AXES, recognise, track_names
 
 _PIECE = 2**20
 """Rows of a table that are read at once."""
 
 _SAMPLE = 1000
 """Rows from which one sees how numbers are written, and whether units stand below the names."""
-
-_UNLINKED = {"", "none", "nan", "na", "null"}
-"""What programs write in the place of a track's name for a point that belongs to none; as numbers, less than 0."""
 
 
 @dataclass(frozen=True)
@@ -48,19 +45,37 @@ def open_tracks(path: Path, columns: dict[str, str] | None = None) -> Source:
     Raises:
         InputError: if it is empty, of a kind that is not known, or its columns are not.
     """
-    given = columns or {}
+    with _reading(path):
+        source = _opened(path, columns or {})
+
+    def pieces() -> Iterator[pd.DataFrame]:
+        with _reading(path):
+            yield from source.pieces()
+
+    return Source(source.layout, pieces)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Errors in what a file has, wherever in it they are met, as InputError."""
     try:
-        head = _head(path)
-        suffix = path.suffix.lower()
-        if suffix in (".parquet", ".pq") or head.startswith(b"PAR1"):
-            return _parquet(path, given)
-        if suffix == ".mat" or head.startswith(b"MATLAB"):
-            return _whole("MATLAB array", lambda: formats.matlab(path, given))
-        if head.lstrip(codecs.BOM_UTF8).lstrip().startswith(b"<"):
-            return _whole("TrackMate XML", lambda: formats.trackmate(path))
-        return _text(path, head, given)
-    except (OSError, UnicodeError, pyarrow.ArrowInvalid, pd.errors.ParserError) as error:
+        yield
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:  # what cannot be decoded, parsed or unpacked is a kind of ValueError
         raise InputError(f"{path} cannot be read as tracks: {' '.join(str(error).split())}") from error
+
+
+def _opened(path: Path, given: dict[str, str]) -> Source:
+    head = _head(path)
+    suffix = path.suffix.lower()
+    if suffix in (".parquet", ".pq") or head.startswith(b"PAR1"):
+        return _parquet(path, given)
+    if suffix == ".mat" or head.startswith(b"MATLAB"):
+        return _whole("MATLAB array", lambda: formats.matlab(path, given))
+    if head.lstrip(codecs.BOM_UTF8).lstrip().startswith(b"<"):
+        return _whole("TrackMate XML", lambda: formats.trackmate(path))
+    return _text(path, head, given)
 
 
 def _head(path: Path) -> bytes:
@@ -110,7 +125,7 @@ def _text(path: Path, head: bytes, given: dict[str, str]) -> Source:
             path, **options, usecols=names, dtype=types, skiprows=range(1, 1 + units), chunksize=_PIECE
         ) as parts:
             for part in parts:
-                yield _canonical(part, found)
+                yield _canonical(part, found, decimal)
 
     kind = {"\t": "table with tabulators", ";": "table with ;", ",": "CSV"}.get(separator, "table with spaces")
     more = [f"decimal {decimal}"] if decimal != "." else []
@@ -140,22 +155,18 @@ def _shown(found: dict[str, str | None]) -> str:
     return ", ".join(f"{role} = {name if name is not None else 'all one'}" for role, name in found.items())
 
 
-def _canonical(table: pd.DataFrame, found: dict[str, str | None]) -> pd.DataFrame:
+def _canonical(table: pd.DataFrame, found: dict[str, str | None], decimal: str = ".") -> pd.DataFrame:
     """The columns by their roles, as `Source.pieces` has them."""
     numbers = {
-        role: pd.to_numeric(table[name], errors="coerce").astype("float64")
-        for role, name in found.items()
-        if role != "track" and name is not None
+        role: _numbers(table[name], decimal) for role, name in found.items() if role != "track" and name is not None
     }
     track = found["track"]
     names = track_names(table[track]) if track is not None else pd.Series("1", index=table.index, dtype="str")
     return pd.DataFrame({"track": names, **numbers})
 
 
-def track_names(column: pd.Series) -> pd.Series:
-    """Names of tracks as categories of text, 7.0 as 7; missing where a point belongs to no track."""
-    code, written = pd.factorize(column)
-    text = pd.Series(written).astype("str").str.strip().str.replace(r"^(-?\d+)\.0*$", r"\1", regex=True)
-    unlinked = text.str.casefold().isin(_UNLINKED) | text.str.fullmatch(r"-\d+")
-    number, names = pd.factorize(text.mask(unlinked, np.nan))
-    return pd.Series(pd.Categorical.from_codes(np.append(number, -1)[code], names), column.index)
+def _numbers(column: pd.Series, decimal: str) -> pd.Series:
+    """Numbers, float64, NaN where there is none; where there is one such, pandas leaves others beside it as texts."""
+    if decimal != "." and not pd.api.types.is_numeric_dtype(column):
+        column = column.astype("str").str.replace(decimal, ".", regex=False)
+    return pd.to_numeric(column, errors="coerce").astype("float64")

@@ -10,12 +10,13 @@ import pandas as pd
 import scipy.io
 
 from raypipe.errors import InputError
-from raypipe.studies.andi.tracks.columns import AXES
+from raypipe.studies.andi.tracks.columns import AXES, track_names
 
 
 def _table(track: Sequence[Any] | np.ndarray, frame: Sequence[Any] | np.ndarray, positions: np.ndarray) -> pd.DataFrame:
     columns = {axis: positions[:, i].astype("float64") for i, axis in enumerate(AXES[: positions.shape[1]])}
-    return pd.DataFrame({"track": pd.Series(track, dtype="str"), "frame": np.asarray(frame, "float64"), **columns})
+    names = track_names(pd.Series(track, dtype="object"))
+    return pd.DataFrame({"track": names, "frame": np.asarray(frame, "float64"), **columns})
 
 
 def is_challenge(line: str) -> bool:
@@ -37,12 +38,11 @@ def challenge(path: Path) -> tuple[str, pd.DataFrame]:
         InputError: if a line is no such line, or its numbers are not as many for each axis.
     """
     parts = []
-    for number, line in enumerate(path.read_text().splitlines()):
-        if not line.strip():
-            continue
+    lines = [(number, line) for number, line in enumerate(path.read_text().splitlines()) if line.strip()]
+    for track, (number, line) in enumerate(lines):
         if not is_challenge(line):
             raise InputError(f"{path}: line {number + 1} is not a dimension and numbers, separated by ;")
-        dimension, *values = (float(field) for field in line.strip().strip(";").split(";"))
+        dimension, *values = (float(field) for field in line.strip().split(";"))
         if len(values) % int(dimension):
             raise InputError(
                 f"{path}: line {number + 1} has {len(values)} numbers, which is not as many for each of "
@@ -50,7 +50,7 @@ def challenge(path: Path) -> tuple[str, pd.DataFrame]:
             )
         positions = np.full((len(values) // int(dimension), 3), np.nan)
         positions[:, : int(dimension)] = np.reshape(values, (int(dimension), -1)).T
-        parts.append(_table([number] * len(positions), range(len(positions)), positions))
+        parts.append(_table([track] * len(positions), range(len(positions)), positions))
     table = pd.concat(parts, ignore_index=True)
     return f"{len(parts)} lines", table.dropna(axis=1, how="all")
 
@@ -126,8 +126,7 @@ def matlab(path: Path, given: dict[str, str]) -> tuple[str, pd.DataFrame]:
     positions = np.stack([column[axis][order] for axis in AXES if axis in column], axis=1)
     shown = ", ".join(f"{role} = column {place}" for role, place in sorted(places.items(), key=lambda item: item[1]))
     more = "" if "frame" in column else ", frames as they follow"
-    ids = [f"{value:.0f}" if float(value).is_integer() else f"{value}" for value in track]
-    return f"{name}, {shown}{more}", _table(ids, frame, positions)
+    return f"{name}, {shown}{more}", _table(track, frame, positions)
 
 
 def _matlab_arrays(path: Path) -> dict[str, np.ndarray]:

@@ -61,13 +61,18 @@ class Ordered:
 def frame_step(points: pd.DataFrame) -> float:
     """What lies between one frame and the next: the commonest difference within tracks; 1 if nothing tells.
 
-    A column of times, or of each second frame, is so understood. The first _STEP_TRACKS tracks tell it.
+    A column of times, or of each second frame, is so understood. Of times that were rounded, as to 33, 34 and 33 ms, it
+    is the mean of those around the commonest. The first _STEP_TRACKS tracks tell it.
     """
     some = points[pd.factorize(points["track"])[0] < _STEP_TRACKS]
     by_frame = some.dropna(subset=["track", "frame"]).sort_values(["track", "frame"], kind="stable")
     steps = by_frame["frame"].diff()[by_frame["track"].eq(by_frame["track"].shift())]
-    commonest = steps[steps > 0].round(9).mode()
-    return float(commonest.iloc[0]) if len(commonest) else 1.0
+    steps = steps[steps > 0].round(9)
+    if steps.empty:
+        return 1.0
+    commonest = float(steps.mode().iloc[0])
+    around = steps[(steps - commonest).abs() < commonest / 2]
+    return commonest if (around == commonest).all() else float(around.mean())
 
 
 def axes_used(points: pd.DataFrame) -> tuple[str, ...]:
@@ -80,8 +85,8 @@ def order(points: pd.DataFrame, step: float, axes: Sequence[str], gaps: str = GA
     """Put whole tracks in order, of points as `Source.pieces` gives them.
 
     - Points without a track are counted and left out.
-    - A point without a number on one of its track's axes is taken for missing. An axis on which a track has no number
-      at all is none of its axes.
+    - A point without a number on one of its track's axes is taken for missing. An axis along which a track does not
+      move, or has no number at all, is none of its axes.
     - Points of one frame at one place are one. A frame in which a track has several positions is taken for missing, as
       which of them it was cannot be known; so a track that splits ends where it does.
     - Frames missing between the first and the last are a gap: positions are interpolated linearly, or the track is
@@ -94,7 +99,10 @@ def order(points: pd.DataFrame, step: float, axes: Sequence[str], gaps: str = GA
     linked = points.dropna(subset=["track"])
     tracks: dict[int, Tracks] = {}
     left = [pd.DataFrame(columns=list(_LEFT)).astype(_LEFT)]
-    numbers = linked[list(axes)].notna().groupby(linked["track"], sort=False).any()
+    along = linked.groupby("track", sort=False)[list(axes)]
+    least, most = along.min(), along.max()
+    moves = most > least
+    numbers = moves.where(moves.any(axis=1), least.notna(), axis=0)  # what does not move at all is told below
     for kind, of_kind in numbers.groupby(list(axes), sort=False):
         own = [axis for axis, has in zip(axes, tuple(kind), strict=True) if has]
         members = linked if len(of_kind) == len(numbers) else linked[linked["track"].isin(of_kind.index)]
@@ -133,7 +141,7 @@ def _ordered(points: pd.DataFrame, axes: list[str], step: float, gaps: str) -> t
     missing = np.bincount(at["code"], at["missing"], minlength=len(names))
     left = count(at["code"])
     reasons = {
-        f"its frames are no multiples of {step:g}": off,
+        f"its frames are no multiples of {step:g} (--step says another)": off,
         f"fewer than {FEWEST} points": left < FEWEST,
         "does not move": ~_moves(at, axes, len(names)),
         "frames are missing": (missing > 0) & (gaps == "refuse"),
@@ -204,12 +212,17 @@ def _filled(at: pd.DataFrame, axes: list[str], *, split: bool) -> Tracks:
 
 
 def _without_short(tracks: Tracks, left: pd.DataFrame) -> tuple[Tracks, pd.DataFrame]:
-    """Without the parts that splitting made too short, which join what is left out."""
-    table, short = tracks.table, np.asarray(tracks.table["points"] < FEWEST)
-    parts = table[short]
+    """Without the parts that splitting made too short, or that do not move; they join what is left out."""
+    table, starts = tracks.table, tracks.starts[:-1]
+    if table.empty:
+        return tracks, left
+    moves = np.maximum.reduceat(tracks.positions, starts) > np.minimum.reduceat(tracks.positions, starts)
+    short, rests = np.asarray(table["points"] < FEWEST), ~moves.any(axis=1)
+    why = np.select([short, rests], [f"a part of fewer than {FEWEST} points", "a part that does not move"], "")
+    parts = table[why != ""]
     out = pd.DataFrame({"track": parts["track"] + " part " + parts["part"].astype("str"), "points": parts["points"]})
-    kept = np.repeat(~short, table["points"])
+    kept = np.repeat(why == "", table["points"])
     return (
-        Tracks(table[~short].reset_index(drop=True), tracks.positions[kept]),
-        pd.concat([left, out.assign(why=f"a part of fewer than {FEWEST} points")]),
+        Tracks(table[why == ""].reset_index(drop=True), tracks.positions[kept]),
+        pd.concat([left, out.assign(why=why[why != ""])]),
     )
