@@ -12,7 +12,8 @@ from without_ray import fill_here
 from raypipe import catalog, store
 from raypipe.command import call
 from raypipe.errors import InputError
-from raypipe.jobs import classify_tracks, score_tracks
+from raypipe.jobs import classify_tracks, draw, score_tracks
+from raypipe.jobs import explain as explain_job
 from raypipe.networks import classify, explain
 from raypipe.studies.andi.diffusion import ANDI_MODELS
 from raypipe.studies.andi.tracks import collect, networks, outcomes, page, results, scores, seen
@@ -118,6 +119,21 @@ def test_tracks_that_are_of_no_model_are_not_named(folder, here):
     kinds = np.array(outcomes.STRANGERS)[familiar[:, 1:].argmax(axis=1)]
     assert found["warnings"].tolist() == [f"like motion that is {kind}" for kind in kinds]
     assert page.shares(found).set_index("model")["share"].tolist() == [0, 0, 0, 0, 0, 1]
+
+
+def test_what_classify_tracks_has_made_is_explained_and_drawn(folder, here, monkeypatch, capsys):
+    """Tracks are of a split that the study does not declare, without labels, and move in a plane."""
+    random_networks(2, threshold=1.0)
+    table(4).to_csv("cells.csv", index=False)
+    job("cells.csv")
+    call(explain_job.main, ["--network", "tracks-2d", "--split", "tracks-cells-2d", "--samples", "1,2"])
+    assert catalog.open("relevance/tracks-2d/tracks-cells-2d-samples-1-2").sizes["sample"] == 2
+    call(draw.main, ["--study", "andi"])
+    drawn = sorted(one.name for one in (folder / "figures").iterdir())
+    assert len(drawn) == 2
+    assert all(one.startswith("relevance-tracks-2d-tracks-cells-2d-samples-") for one in drawn)
+    with pytest.raises(InputError, match="split 'tracks-others-2d' with network tracks-2d"):
+        call(explain_job.main, ["--network", "tracks-2d", "--split", "tracks-others-2d"])
 
 
 def test_tracks_of_several_dimensions_go_through_several_networks(folder, here):

@@ -25,8 +25,8 @@ from raypipe.networks import (
     relevance,
     saliency,
 )
-from raypipe.networks.architecture import Architecture, Layer
-from raypipe.networks.relevance import as_convolution, explainable, without_softmax
+from raypipe.networks.architecture import Architecture, Layer, stack, weights_of
+from raypipe.networks.relevance import explainable, normalisation, without_softmax
 from raypipe.run import environments
 from raypipe.study import architecture
 
@@ -55,15 +55,34 @@ def scores(network, values: np.ndarray) -> np.ndarray:
 # Making a network explainable
 
 
-def test_a_batch_normalisation_is_a_convolution_of_size_one():
+@pytest.mark.parametrize("options", [{}, {"scale": False}, {"center": False}, {"scale": False, "center": False}])
+def test_a_batch_normalisation_is_a_factor_and_a_shift(options):
+    layer = Layer("BatchNormalization", "bn", options)
     random = np.random.default_rng(0)
-    scale, shift, mean, variance = random.uniform(0.01, 3, (4, 5))
-    kernel, bias = as_convolution(scale, shift, mean, variance)
-
+    weights = {name: random.uniform(0.01, 3, 5) for name in weights_of(layer).values()}
+    own = {what: weights[name] for what, name in weights_of(layer).items()}
+    factor, shift = normalisation(layer, weights)
     x = random.normal(size=(7, 5))
-    np.testing.assert_allclose(x @ kernel[0] + bias, (x - mean) / np.sqrt(variance + 1e-3) * scale + shift, rtol=1e-5)
-    assert kernel.shape == (1, 5, 5)
-    assert np.count_nonzero(kernel) == 5
+    expected = (x - own["mean"]) / np.sqrt(own["variance"] + 1e-3) * own.get("scale", 1) + own.get("shift", 0)
+    np.testing.assert_allclose(x * factor + shift, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("options", [{"scale": False}, {"center": False}])
+def test_normalisations_without_scale_or_shift_are_explainable_and_lose_what_is_added(options):
+    layers = stack(
+        ("Conv1D", {"filters": 3, "kernel_size": 3, "activation": "relu"}),
+        ("BatchNormalization", options),
+        ("GlobalMaxPooling1D", {}),
+        ("Dense", {"units": 5, "activation": "softmax"}),
+    )
+    usual = architecture("andi-study")
+    network = random_network(replace(usual, name="own", layers=layers))
+    values = some_trajectories(SAMPLES)
+    plain = keras_model.load(explainable(network)).predict(values, verbose=0)
+    np.testing.assert_allclose(plain, scores(network, values), atol=1e-5)
+    bare, (_, bn, *_) = relevance.without_biases(network), layers
+    zero = {what for what, name in weights_of(bn).items() if not bare.weights[name].any()}
+    assert zero == {"shift", "mean"} & set(weights_of(bn))
 
 
 @pytest.mark.parametrize("name", ["andi-study", "132123-4"])

@@ -45,6 +45,19 @@ def parts(study, **settings):
     return {section.title: list(section.parts) for section in sections(study, stores(), settings)}
 
 
+def refusing(data):
+    raise InputError("too few samples to draw")
+
+
+def test_what_cannot_be_drawn_keeps_nothing_else_from_it():
+    write("guest/scan", SCAN)
+    made = []
+    with pytest.raises(InputError, match="drawn is what can be; not drawn: guest/scan: too few samples to draw"):
+        for one in drawn(guest(Drawn("scan", refusing), Drawn("scan", line))):
+            made.append(one.name)
+    assert made == ["guest-scan"]
+
+
 def test_a_figure_is_called_as_its_data_set_and_a_second_one_has_a_number():
     for name in ("guest/scan", "guest/more", "other/scan"):
         write(name, SCAN)

@@ -255,6 +255,18 @@ def test_relevance_marks_the_25_most_relevant_steps_of_one_trajectory_per_class(
     assert figure.axes[-1].get_xlabel() == "time t (steps)"
 
 
+def test_relevance_of_tracks_without_labels_is_one_per_model_that_was_predicted():
+    trajectories = tiny_results.trajectories().drop_vars(["label", "exponent", "noise"])
+    predicted = trajectories["predicted"].values
+    titles = [axes.get_title("left") for axes in relevance(trajectories).axes]
+    names = [class_names(trajectories)[number] for number in dict.fromkeys(predicted.tolist())]
+    assert titles == [f"predicted {name}" for name in names]
+    plane = trajectories.drop_vars("position").assign(
+        position=(("sample", "time", "axis"), np.stack([trajectories["position"].values] * 2, axis=2))
+    )
+    assert [axes.get_title("left") for axes in relevance(plane).axes] == titles
+
+
 def test_montage_has_a_tile_and_k_and_f_of_every_pattern():
     patterns = tiny_results.patterns(13)
     figure = pictures.montage(patterns)

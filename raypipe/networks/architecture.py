@@ -83,17 +83,20 @@ class Architecture:
 
 def weight_names(architecture: Architecture) -> tuple[str, ...]:
     """Names of a network's weights, "layer/0", "layer/1", …: per layer in the order of Keras's `get_weights()`."""
-    names = []
-    for layer in architecture.layers:
-        if layer.kind.startswith(("Conv", "Dense")):
-            count = 1 + bool(layer.options.get("use_bias", True))
-        elif layer.kind.endswith("Normalization"):
-            count = bool(layer.options.get("scale", True)) + bool(layer.options.get("center", True))
-            count += 2 if layer.kind == "BatchNormalization" else 0
-        else:
-            count = 0
-        names += [f"{layer.name}/{i}" for i in range(count)]
-    return tuple(names)
+    return tuple(name for layer in architecture.layers for name in weights_of(layer).values())
+
+
+def weights_of(layer: Layer) -> dict[str, str]:
+    """Names of a layer's weights by what they are: kernel and bias; of a normalisation scale, shift, mean, variance."""
+    if layer.kind.startswith(("Conv", "Dense")):
+        there = {"kernel": True, "bias": bool(layer.options.get("use_bias", True))}
+    elif layer.kind.endswith("Normalization"):
+        there = {"scale": bool(layer.options.get("scale", True)), "shift": bool(layer.options.get("center", True))}
+        there |= dict.fromkeys(("mean", "variance"), layer.kind == "BatchNormalization")
+    else:
+        there = {}
+    own = [what for what, is_there in there.items() if is_there]
+    return {what: f"{layer.name}/{i}" for i, what in enumerate(own)}
 
 
 def stack(*layers: tuple[Kind, Options]) -> tuple[Layer, ...]:

@@ -109,7 +109,8 @@ def _keys(file: Path) -> _File:
 
 
 def _grid(keys: _File, of: Study) -> Grid:
-    known = {one.name: one for one in (*of.networks, *(of.grid.networks if of.grid else ()))}
+    usual = (*of.networks, *(of.grid.networks if of.grid else ()))
+    known = {one.name: one for one in usual if None not in one.input_shape}  # a grid is of samples of one length
     if keys.like is not None:
         seen = _seen_by(known[choice("network", keys.like, tuple(known))])
     else:

@@ -17,7 +17,7 @@ def build(architecture: Architecture, *, bfloat16: bool = False) -> Any:
     """A `keras.Model` of the architecture with fresh weights.
 
     Its input is (batch, *input_shape), float32; its output (batch, classes), logits or probabilities, see
-    `Architecture.returns_logits`. Layers have the names of the architecture; convolutions do not pad.
+    `Architecture.returns_logits`. Layers have the names of the architecture.
     With `bfloat16` all layers but the last and normalisations calculate in that precision; weights are float32.
 
     Raises:

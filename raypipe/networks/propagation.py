@@ -22,7 +22,7 @@ from raypipe.errors import InputError
 from raypipe.networks import keras_model
 from raypipe.networks.architecture import Architecture, Layer
 from raypipe.networks.artifact import Artifact
-from raypipe.networks.relevance import OPAQUE, TOLERANCE, VARIANCE_EPSILON, without_softmax
+from raypipe.networks.relevance import OPAQUE, TOLERANCE, normalisation, without_softmax
 
 BATCH = 16
 """Fields analysed at once."""
@@ -53,7 +53,7 @@ def merged(trained: Artifact) -> Artifact:
                 and taker.options.get("padding", "valid") == "valid"
                 and (taker.options.get("groups", 1) == 1 and "axis" not in layer.options)
             ):
-                factor, shift = _normalisation(layer, weights)
+                factor, shift = normalisation(layer, weights)
                 kernel = weights[f"{taker.name}/0"].astype("float64")
                 bias = weights.get(f"{taker.name}/1", np.zeros(kernel.shape[-1], "float32"))
                 added = (kernel * shift[:, None]).reshape(-1, kernel.shape[-1]).sum(axis=0)
@@ -196,14 +196,3 @@ def propagation(
         return relevance, scores
 
     return explain
-
-
-def _normalisation(layer: Layer, weights: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Factor and shift of each channel, float64."""
-    own = [weights[name].astype("float64") for name in sorted(weights) if name.split("/")[0] == layer.name]
-    mean, variance = own[-2:]
-    rest = iter(own[:-2])
-    scale = next(rest) if layer.options.get("scale", True) else np.ones_like(mean)
-    added = next(rest) if layer.options.get("center", True) else np.zeros_like(mean)
-    factor = scale / np.sqrt(variance + float(layer.options.get("epsilon", VARIANCE_EPSILON)))  # type: ignore[arg-type]
-    return factor, added - mean * factor

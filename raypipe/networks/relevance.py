@@ -14,6 +14,7 @@ import numpy as np
 
 from raypipe import store, study
 from raypipe.networks import artifact, inputs, keras_model
+from raypipe.networks.architecture import Layer, weights_of
 from raypipe.networks.artifact import Artifact
 
 METHODS: dict[str, dict[str, float]] = {
@@ -36,8 +37,8 @@ for `epsilon` the relevance of "lrp-epsilon" adds up to the class score.
 CONSERVING = 1e-6
 """The epsilon that keeps the propagation from dividing by zero and takes up next to nothing."""
 
-ADDED = {"Conv1D": (1,), "Conv2D": (1,), "Conv3D": (1,), "Dense": (1,), "BatchNormalization": (1, 2)}
-"""Which weights of a layer are added to what goes through it: biases; of a batch normalisation shift and mean."""
+ADDED = ("bias", "shift", "mean")
+"""Which weights of a layer, see `weights_of`, are added to what goes through it."""
 
 OPAQUE = ("LayerNormalization",)
 """Layers that innvestigate cannot walk back through: what they divide by is another number for each trajectory."""
@@ -144,7 +145,7 @@ def shuffled(trained: Artifact, seed: int) -> Artifact:
 
 def without_biases(trained: Artifact) -> Artifact:
     """The same network with zeros for all that is added: biases, and means and shifts of batch normalisations."""
-    added = {f"{layer.name}/{i}" for layer in trained.architecture.layers for i in ADDED.get(layer.kind, ())}
+    added = {weights_of(layer).get(what) for layer in trained.architecture.layers for what in ADDED}
     weights = {name: np.zeros_like(array) if name in added else array for name, array in trained.weights.items()}
     return replace(trained, weights=weights)
 
@@ -159,25 +160,25 @@ def explainable(trained: Artifact) -> Artifact:
     layers = []
     for layer in architecture.layers:
         if layer.kind == "BatchNormalization":
-            names = [f"{layer.name}/{i}" for i in range(4)]
-            scale, shift, mean, variance = (weights.pop(name) for name in names)
-            epsilon = float(layer.options.get("epsilon", VARIANCE_EPSILON))  # type: ignore[arg-type]
-            kernel, bias = as_convolution(scale, shift, mean, variance, epsilon)
-            weights |= {names[0]: kernel, names[1]: bias}
+            factor, shift = normalisation(layer, weights)
+            for name in weights_of(layer).values():
+                del weights[name]
             layer = replace(
-                layer, kind="Conv1D", options={"filters": len(bias), "kernel_size": 1, "activation": "linear"}
+                layer, kind="Conv1D", options={"filters": len(shift), "kernel_size": 1, "activation": "linear"}
             )
+            own = weights_of(layer)
+            weights |= {own["kernel"]: np.diag(factor)[None].astype("float32"), own["bias"]: shift.astype("float32")}
         if layer.kind != "Dropout":
             layers.append(layer)
     return replace(trained, architecture=replace(architecture, layers=tuple(layers)), weights=weights)
 
 
-def as_convolution(
-    scale: np.ndarray, shift: np.ndarray, mean: np.ndarray, variance: np.ndarray, epsilon: float = VARIANCE_EPSILON
-) -> tuple[np.ndarray, np.ndarray]:
-    """Kernel (1, n, n) and bias (n) of the convolution that is the batch normalisation of n channels, float32."""
-    factor = scale.astype("float64") / np.sqrt(variance.astype("float64") + epsilon)
-    return np.diag(factor)[None].astype("float32"), (shift - mean * factor).astype("float32")
+def normalisation(layer: Layer, weights: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """What each channel is multiplied by in a batch normalisation, and what is added then, float64."""
+    own = {what: weights[name].astype("float64") for what, name in weights_of(layer).items()}
+    factor = 1 / np.sqrt(own["variance"] + float(layer.options.get("epsilon", VARIANCE_EPSILON)))  # type: ignore[arg-type]
+    factor = own["scale"] * factor if "scale" in own else factor
+    return factor, own.get("shift", 0) - own["mean"] * factor
 
 
 def without_softmax(trained: Artifact) -> Artifact:

@@ -1,4 +1,4 @@
-"""Relevance over the time of a trajectory, and the checks of its maps: see raypipe.faithfulness."""
+"""Relevance over the time of a trajectory, and the checks of its maps: see `raypipe.networks.faithfulness`."""
 
 from collections.abc import Mapping
 

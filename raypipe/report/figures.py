@@ -17,7 +17,10 @@ from raypipe.report.holdings import stores
 
 def _history(name: str) -> Figure:
     """Loss and accuracy of a network after each epoch."""
-    return plot.training_history(artifact.load(artifact.at_hand(name)).history)
+    trained = artifact.load(artifact.at_hand(name))
+    if not trained.epochs:
+        raise InputError(f"network {name} has no history, as one of others that was imported")
+    return plot.training_history(trained.history)
 
 
 def _confusion(name: str) -> Figure:

@@ -27,8 +27,8 @@ def drawn(of: study.Study, settings: Settings | None = None) -> Iterator[Picture
         settings: what to set, see `study.Picture`.
 
     Raises:
-        InputError: if the study has no pictures, there is no such setting, or no complete data set for any of them; for
-            what is damaged, after all others.
+        InputError: if the study has no pictures, there is no such setting, no complete data set for any of them, or a
+            picture cannot be drawn with what was set for it; for what else cannot be drawn, after all others.
     """
     if not of.pictures:
         raise InputError(f"the study {of.name} defines no pictures; give it some, see raypipe.study.Picture")
@@ -44,14 +44,16 @@ def drawn(of: study.Study, settings: Settings | None = None) -> Iterator[Picture
         for picture, one in pairs:
             try:
                 found = _parts(picture, one, settings or {})
-            except DamageError as error:
+            except InputError as error:
+                if _own(picture, settings or {}) and not isinstance(error, DamageError):
+                    raise
                 lost[one.name] = str(error)
                 continue
             yield from (part for part in found if isinstance(part, Picture))
 
     yield from distinct(parts())
     if lost:
-        raise InputError(f"drawn is what is sound; not drawn: {'; '.join(f'{n}: {why}' for n, why in lost.items())}")
+        raise InputError(f"drawn is what can be; not drawn: {'; '.join(f'{n}: {why}' for n, why in lost.items())}")
 
 
 def of_data_set(of: study.Study, name: str, settings: Settings | None = None) -> Iterator[Picture]:

@@ -202,11 +202,12 @@ def disagreement_parts(
         return
     other = catalog.open(others[reference])
     both = [class_names(other), scan.names]
-    if isinstance(colour_of, Mapping):
-        merged = {name: colour for name, colour in colour_of.items() if name in {*both[0], *both[1]}}
-    else:
-        union = list(dict.fromkeys([*both[0], *both[1]]))
-        merged = dict(zip(union, colour_of(len(union)), strict=True))
+    union = list(dict.fromkeys([*both[0], *both[1]]))
+    if isinstance(colour_of, Mapping) and set(union) <= set(colour_of):
+        merged = {name: colour for name, colour in colour_of.items() if name in union}
+    else:  # also of classes that others have named, for which there are no colours
+        draw = usual_colours if isinstance(colour_of, Mapping) else colour_of
+        merged = dict(zip(union, draw(len(union)), strict=True))
     number = {name: place for place, name in enumerate(merged)}
     first, second = (
         np.array([number[name] for name in names])[said]

@@ -237,7 +237,7 @@ def _difference(made: Artifact, inputs: np.ndarray, expected: np.ndarray, source
     """How far the outputs are from those of the original, relative to the largest of these.
 
     Raises:
-        InputError: if that is too far, or the outputs are the same for whatever input.
+        InputError: if that is too far. That the outputs are nearly the same for whatever input is logged.
     """
     outputs = keras_model.load(made)(inputs, training=False).numpy()
     largest = float(np.abs(expected).max())

@@ -2,10 +2,12 @@
 
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from raypipe.networks.inputs import by_label
+from raypipe.networks.inputs import by_label, kind
 from raypipe.plot.classes import class_names, one_per_class
+from raypipe.plot.sequences import draw_sequence
 from raypipe.plot.style import RED, new_figure, styled
 
 MARKED_STEPS = 25
@@ -14,30 +16,50 @@ MARKED_STEPS = 25
 
 @styled
 def relevance(trajectories: xr.Dataset) -> Figure:
-    """One trajectory per class, its 25 most relevant steps in red.
+    """One trajectory per class, its 25 most relevant steps in red; of tracks in a plane, each step by its relevance.
 
-    `trajectories` has `position` and `relevance` (sample, time) and `label`, `predicted`, `exponent`, `noise` along
-    `sample`. The most relevant steps are those with the largest, most positive relevance for the predicted class.
+    `trajectories` has `position` (sample, time) or (sample, time, axis), `relevance` (sample, time) and `predicted`,
+    maybe `label`, `exponent` and `noise` along `sample`. The most relevant steps are those with the largest, most
+    positive relevance for the predicted class. Without labels it is one per model that was predicted.
     """
     trajectories = by_label(trajectories)
     names = class_names(trajectories)
-    examples = one_per_class(trajectories)
-    figure = new_figure(9.5, 0.5 + 1.55 * len(examples))
-    grid = figure.subplots(len(examples), 1, sharex=True, squeeze=False)[:, 0]
+    labelled = "label" in trajectories and trajectories["label"].values.min() >= 0
+    examples = one_per_class(trajectories) if labelled else _one_per_kind(trajectories, names)
+    plane = trajectories["position"].ndim > 2
+    figure = new_figure(9.5, 0.5 + (2.6 if plane else 1.55) * len(examples))
+    grid = figure.subplots(len(examples), 1, sharex=not plane, squeeze=False)[:, 0]
     for axes, sample in zip(grid, examples, strict=True):
         one = trajectories.isel(sample=sample)
-        position = one["position"].values
-        marked = np.argsort(-one["relevance"].values, kind="stable")[:MARKED_STEPS]
-        axes.plot(position, color="#555555", linewidth=0.9, zorder=1)
-        axes.scatter(marked, position[marked], s=11, color=RED, linewidths=0, zorder=2)
-        true, predicted = names[int(one["label"])], names[int(one["predicted"])]
-        axes.set_title(
-            f"true class {true}, predicted {predicted}; exponent α = {float(one['exponent']):.2f}, "
-            f"noise σ = {float(one['noise']):g}",
-            loc="left",
-        )
-        axes.set(ylabel="x(t)", xlim=(-2, len(position) + 1))
-        axes.margins(y=0.12)
-    grid[-1].set_xlabel("time t (steps)")
+        position, of_steps = one["position"].values, one["relevance"].values
+        if plane:
+            draw_sequence(axes, position, of_steps)
+        else:
+            _marked(axes, position, of_steps)
+        said = [f"true class {names[int(one['label'])]}"] if labelled else []
+        said = [", ".join([*said, f"predicted {names[int(one['predicted'])]}"])]
+        said += [
+            f"{what} = {float(one[name]):{form}}"
+            for name, what, form in (("exponent", "exponent α", ".2f"), ("noise", "noise σ", "g"))
+            if name in one.coords and not one[name].ndim
+        ]
+        axes.set_title("; ".join([said[0], ", ".join(said[1:])]).removesuffix("; "), loc="left")
+    if not plane:
+        grid[-1].set_xlabel("time t (steps)")
     figure.align_ylabels(grid)
     return figure
+
+
+def _one_per_kind(trajectories: xr.Dataset, names: tuple[str, ...]) -> list[int]:
+    """The first trajectory of each model that was predicted."""
+    kinds = [kind(names[number]) for number in trajectories["predicted"].values]
+    return [kinds.index(one) for one in dict.fromkeys(kinds)]
+
+
+def _marked(axes: Axes, position: np.ndarray, relevance: np.ndarray) -> None:
+    """A trajectory over time, its most relevant steps in red."""
+    marked = np.argsort(-relevance, kind="stable")[:MARKED_STEPS]
+    axes.plot(position, color="#555555", linewidth=0.9, zorder=1)
+    axes.scatter(marked, position[marked], s=11, color=RED, linewidths=0, zorder=2)
+    axes.set(ylabel="x(t)", xlim=(-2, len(position) + 1))
+    axes.margins(y=0.12)

@@ -106,7 +106,12 @@ def _settings(size: int | None, time_step: float | None, frame_times: Axis | Non
     usual = pattern_sets.USUAL
     times = tables.FRAME_TIMES_2D if frame_times is None else axis("frame_times", frame_times).tolist()
     size = _whole("size", int(usual["size"]) if size is None else size, *SIZES, "grid points along a side")
-    time_step = usual["time_step"] if time_step is None else float(axis("time_step", time_step)[0])
+    if time_step is None:
+        time_step = usual["time_step"]
+    elif len(steps := axis("time_step", time_step)) == 1:
+        time_step = float(steps[0])
+    else:
+        raise InputError(f"time_step has {len(steps)} values; expected one, the same for all simulations")
     start = "study" if start is None else str(start)
     starts.check(start)
     frames = [int(time) if time == int(time) else time for time in times]

@@ -5,6 +5,7 @@ Sources: J. Pearson, Science 261 (1993), for his square; R. Munafo, mrob.com/pub
 
 import hashlib
 import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +92,7 @@ def keep(file: Path) -> str:
             found = np.load(opened, allow_pickle=False)
             fields = np.stack([found["u"], found["v"]]) if isinstance(found, np.lib.npyio.NpzFile) else found
             fields = np.asarray(fields, "float64")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"cannot read {file}: {error}; expected .npz with u and v, or .npy with both") from error
     if fields.ndim != 3 or len(fields) != 2 or fields.shape[1] != fields.shape[2] or not np.isfinite(fields).all():
         raise InputError(

@@ -10,7 +10,7 @@ from raypipe import catalog
 from raypipe.errors import choice
 from raypipe.plot.classes import class_names, symbol
 from raypipe.plot.classes import colours as usual_colours
-from raypipe.plot.plane import refined_planes
+from raypipe.plot.plane import refined_planes, refined_scan
 from raypipe.report import scan
 from raypipe.report.page import Cells, Heading, Missing, Part, Picture, Text
 from raypipe.studies.gray_scott import pictures, tables
@@ -20,27 +20,27 @@ HOMOGENEOUS = ("l", "h")
 """The classes without a pattern."""
 
 
-def phase_diagram(predictions: xr.Dataset, colours: str = "") -> Iterator[Part]:
-    """The scan as a network classifies it; `colours` as in `scan.class_colours`."""
+def phase_diagram(predictions: xr.Dataset, axes: str = "", colours: str = "") -> Iterator[Part]:
+    """The scan as a network classifies it; `axes` as in `scan.scan_of`, `colours` as in `scan.class_colours`."""
     classified, points = predictions.sizes["sample"], len(tables.scan_simulations())
     nearest = classified < points and not pictures.is_own(predictions)
     thinned = f" Each point has the class of the nearest of {classified} patterns." if nearest else ""
-    yield from scan.class_parts(_scan(predictions, colours), thinned)
+    yield from scan.class_parts(_scan(predictions, axes, colours), thinned)
 
 
-def confidence(predictions: xr.Dataset) -> Iterator[Part]:
+def confidence(predictions: xr.Dataset, axes: str = "") -> Iterator[Part]:
     """How sure the network is of each pattern of the scan."""
-    yield from scan.confidence_parts(_scan(predictions))
+    yield from scan.confidence_parts(_scan(predictions, axes))
 
 
-def disagreement(predictions: xr.Dataset, against: str = "", colours: str = "") -> Iterator[Part]:
+def disagreement(predictions: xr.Dataset, against: str = "", axes: str = "", colours: str = "") -> Iterator[Part]:
     """Where the network names the scan otherwise than another, by default the first of those that have done so."""
     of = partial(usual_colours, of=colours) if colours else CLASS_COLOURS
-    yield from scan.disagreement_parts(_scan(predictions), against, of)
+    yield from scan.disagreement_parts(_scan(predictions, axes), against, of)
 
 
-def _scan(predictions: xr.Dataset, colours: str = "") -> scan.Scan:
-    return scan.Scan(predictions, pictures.phase_lattice(predictions), scan.class_colours(predictions, colours))
+def _scan(predictions: xr.Dataset, axes: str = "", colours: str = "") -> scan.Scan:
+    return scan.Scan(predictions, pictures.phase_lattice(predictions, axes), scan.class_colours(predictions, colours))
 
 
 def refined(refined: xr.Dataset) -> Iterator[Part]:
@@ -49,7 +49,9 @@ def refined(refined: xr.Dataset) -> Iterator[Part]:
     yield Heading(f"By {network}, from {simulated} simulations")
     yield Picture(
         f"refined-{network}-{simulated}",
-        refined_planes(refined, CLASS_COLOURS),
+        refined_planes(refined, CLASS_COLOURS)
+        if set(class_names(refined)) <= set(CLASS_COLOURS)
+        else refined_scan(refined),
         f"The pattern at each kill rate k and feed rate f, as {network} classifies {simulated} of {len(refined.k)} "
         "points; the others have the class of the nearest of these.",
     )
@@ -62,7 +64,7 @@ def montage(predictions: xr.Dataset, montage_class: str | None = None) -> Iterat
         InputError: if there is no such class, or the scan is not there.
     """
     if montage_class is not None:
-        choice("pattern class", montage_class, tables.PATTERN_CLASSES_SECOND)
+        choice("pattern class", montage_class, class_names(predictions))
     made_of = predictions.attrs["parameters"]
     network, source = made_of["network"], made_of["source"]
     fields = catalog.open(source)

@@ -21,14 +21,15 @@ def is_own(predictions: xr.Dataset) -> bool:
     return "k" in predictions.attrs.get("parameters", {}).get("source_parameters", {})
 
 
-def phase_lattice(predictions: xr.Dataset) -> Lattice:
+def phase_lattice(predictions: xr.Dataset, axes: str = "") -> Lattice:
     """The plane of the full scan, 87 values of k and 95 of f, with the samples of `predictions`, which has `k` and `f`.
 
     Every point of the full scan has the nearest sample, counted in steps of the scan, so that a thinned scan fills the
-    plane too. A scan of one's own has its own points alone, in the plane of the parameters that it varies.
+    plane too. A scan of one's own has its own points alone, in the plane of the parameters that it varies or of two
+    `axes`, such as "k,f".
     """
-    if is_own(predictions):
-        plane = lattice(predictions, parameters(predictions))
+    if axes or is_own(predictions):
+        plane = lattice(predictions, axes.split(",") if axes else parameters(predictions))
         return replace(plane, labels=_LABELS) if plane.axes == ("k", "f") else plane
     k, f = tables.scan_axes()
     steps = np.array([(k[-1] - k[0]) / (len(k) - 1), (f[-1] - f[0]) / (len(f) - 1)])
