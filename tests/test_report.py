@@ -427,7 +427,7 @@ def test_a_damaged_data_set_stops_no_picture_of_another(tmp_path, monkeypatch, c
     said = capsys.readouterr()
     assert said.out.split() == [str(tmp_path / "gray_scott-train2.png")]
     (line,) = said.err.splitlines()
-    assert line.startswith("error: drawn is what is sound; not drawn: gray_scott/val: ")
+    assert line.startswith("error: drawn is what can be; not drawn: gray_scott/val: ")
     assert "gray_scott/train.zarr/u/c/0/0/0/0 is damaged" in line
 
 

@@ -64,7 +64,8 @@ def montage(predictions: xr.Dataset, montage_class: str | None = None) -> Iterat
         InputError: if there is no such class, or the scan is not there.
     """
     if montage_class is not None:
-        choice("pattern class", montage_class, class_names(predictions))
+        known = dict.fromkeys([*tables.PATTERN_CLASSES_SECOND, *class_names(predictions)])
+        choice("pattern class", montage_class, list(known))
     made_of = predictions.attrs["parameters"]
     network, source = made_of["network"], made_of["source"]
     fields = catalog.open(source)
