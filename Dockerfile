@@ -1,6 +1,8 @@
 # The image that kubernetes.yaml names: this checkout, with its environments, on Ray's image of the same version.
 FROM rayproject/ray:2.60.0-py311-cpu
 RUN sudo apt-get update && sudo apt-get install --yes --no-install-recommends make gcc libc6-dev
+# Some builders make the folder of WORKDIR as root.
+RUN mkdir /home/ray/raypipe
 WORKDIR /home/ray/raypipe
 COPY --chown=ray:users Makefile pyproject.toml README.md LICENSE ./
 COPY --chown=ray:users raypipe ./raypipe

@@ -448,6 +448,53 @@ def test_relevance_of_a_case_computed_by_hand():
     np.testing.assert_allclose(found.ravel(), [second / 2, second / 2, 0], rtol=1e-5)
 
 
+def by_hand(*layers, shape=(1, 4, 1), **weights):
+    """A network of the last layer "last", with these weights by layer."""
+    network = random_network(Architecture("hand", "gray_scott", shape, ("a", "b"), layers, (1,)))
+    for name, values in weights.items():
+        own = network.weights[f"{name}/0"]
+        network.weights[f"{name}/0"] = np.array(values, "float32").reshape(own.shape)
+    return network
+
+
+BARE = {"kernel_size": (1, 1), "use_bias": False}
+LAST = Layer("Dense", "last", {"units": 2, "activation": "softmax", "use_bias": False})
+
+
+@pytest.mark.parametrize("pooling", ["GlobalAveragePooling2D", "AveragePooling2D"])
+def test_a_mean_gives_each_the_share_that_it_has_in_it(pooling):
+    mean = Layer(pooling, "mean", {} if pooling.startswith("Global") else {"pool_size": (1, 4)})
+    same = Layer("Conv2D", "same", {"filters": 1, **BARE})
+    network = by_hand(same, mean, Layer("Flatten", "flat", {}), LAST, same=[1], last=[3, 1])
+    values = np.array([0.0, 1.0, 0.0, 3.0], "float32").reshape(1, 1, 4, 1)
+    found, score = propagation.propagation(network, epsilon=1e-7, composite=False)(values, np.array([0]))
+    assert score.item() == pytest.approx(3)
+    np.testing.assert_allclose(found.ravel(), [0, 0.75, 0, 2.25], rtol=1e-5)
+
+
+def test_where_a_convolution_takes_negative_values_nothing_grows_without_bound():
+    first = Layer("Conv2D", "first", {"filters": 2, **BARE})
+    second = Layer("Conv2D", "second", {"filters": 1, **BARE})
+    layers = first, second, Layer("GlobalMaxPooling2D", "most", {}), LAST
+    network = by_hand(*layers, first=[1, -0.999], second=[1, 1], last=[3, 1])
+    values = np.ones((1, 1, 4, 1), "float32")
+    found, score = propagation.propagation(network, epsilon=0.0, composite=True)(values, np.array([0]))
+    assert found.sum() == pytest.approx(score.item(), rel=1e-4)
+    assert np.abs(found).max() <= score.item() * 1.001
+
+
+def test_there_is_no_rule_for_a_product():
+    layers = (
+        Layer("Conv2D", "one", {"filters": 1, **BARE}),
+        Layer("GlobalMaxPooling2D", "most", {}),
+        Layer("GlobalAveragePooling2D", "mean", {}, ("one",)),
+        Layer("Dot", "product", {"axes": 1}, ("most", "mean")),
+        LAST,
+    )
+    with pytest.raises(InputError, match="there is no rule for its layer product; choose gradient"):
+        propagation.check(Architecture("hand", "gray_scott", (1, 4, 1), ("a", "b"), layers, (1,)), "LRP")
+
+
 @pytest.mark.slow
 def test_relevance_of_fields_agrees_with_innvestigate(ray_cluster, store_root):
     network = propagation.merged(random_network(architecture("pattern-2d")))

@@ -227,6 +227,7 @@ def test_exponents_below_the_challenges_can_be_stored():
         ({"models": "fbm,bm"}, "unknown model 'bm'"),
         ({"models": "fbm,fbm"}, "each once"),
         ({"models": "lw", "exponents": "0.5"}, "exponent 0.5 of lw"),
+        ({"models": "attm", "exponents": "0.02"}, r"exponent 0.02 of attm; expected a number from 0.03 to 1"),
         ({"noise": "-1"}, "expected standard deviations from 0 to 100"),
         ({"positions": "long"}, "expected a number such as 320, or a range"),
         ({"positions": "50:10"}, "from 2 to 100000 positions"),

@@ -116,6 +116,14 @@ def test_the_number_of_features_is_known_beforehand(name):
     assert features.extractor(network)(np.zeros((1, *size), "float32")).shape == (1, features.length(network))
 
 
+@pytest.mark.parametrize("hidden", [(("Dense", {"units": 8}),), ()])
+def test_features_of_dense_layers_at_places_are_means_and_maxima_too(hidden):
+    last = ("Dense", {"units": 2, "activation": "softmax"})
+    network = random_network(replace(SMALL, layers=stack(*hidden, ("GlobalMaxPooling1D", {}), last)))
+    found = features.extractor(network)(np.random.default_rng(0).normal(size=(3, SIZE, SIZE)).astype("float32"))
+    assert found.shape == (3, features.length(network))
+
+
 def test_a_network_without_hidden_layers_is_asked_for_what_its_last_layer_sees(guest):
     last = ("Dense", {"units": 2, "activation": "softmax"})
     network = random_network(replace(SMALL, layers=stack(("Flatten", {}), last)))

@@ -97,6 +97,8 @@ def test_what_a_network_gets_wrong(data, tmp_path):
     wrong = pd.read_csv(tmp_path / "wrong.csv")
     assert sorted(wrong["sample"]) == np.flatnonzero(opened.predicted != opened.label).tolist()
     assert wrong["probability"].is_monotonic_decreasing
+    named = opened["class"].values[opened["predicted"].values[wrong["sample"]]]
+    assert wrong["class"].tolist() == named.tolist()
 
 
 def test_two_classifications_of_a_scan(data, tmp_path):

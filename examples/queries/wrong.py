@@ -6,12 +6,14 @@ python examples/queries/wrong.py predictions/andi-study/test
 import sys
 
 from raypipe import catalog
+from raypipe.networks.inputs import by_label
 
 found = catalog.search("predictions", data_sets=[sys.argv[1]])
-opened = catalog.open(sys.argv[1])
-classes = opened["class"].values
+opened = by_label(catalog.open(sys.argv[1]))  # of a network with finer classes than the labels', in these
+found["predicted"] = opened["predicted"].values
 found["probability"] = opened["probability"].values.max(axis=1)
-found["true"] = classes[found["label"]]
+found = found[found["label"] >= 0]  # others are of a class that the network does not have
+found["true"], found["class"] = (opened["class"].values[found[one]] for one in ("label", "predicted"))
 wrong = found[found["predicted"] != found["label"]].sort_values("probability", ascending=False)
 print(f"{len(wrong)} of {len(found)} samples are taken for another class")
 print(wrong.drop(columns=["data_set", "predicted", "label"]).head(20).to_string(index=False))

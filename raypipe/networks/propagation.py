@@ -5,7 +5,7 @@ Lapuschkin et al., Nat. Commun. 10 (2019), the flat one for the first layer. Of 
 w, the bias b and the relevance R of its outputs, these give its inputs
 
     ε        R_i = Σ_j a_i w_ij / (z_j + ε sign z_j) R_j,  z_j = Σ_i a_i w_ij + b_j
-    z⁺       the same with positive w alone, without b and ε: nothing is lost
+    z⁺       the same with positive a_i w_ij alone, without b and ε: nothing is lost
     flat     the same with w = 1 and a = 1: as much to every point that a layer sees
 
 A maximum gives all to the largest input. A batch normalisation before a convolution or a dense layer is merged into it,
@@ -28,8 +28,19 @@ BATCH = 16
 """Fields analysed at once."""
 
 _WEIGHTED = ("Conv", "Dense")
-_LINEAR = (*_WEIGHTED, "Add", "Subtract", "BatchNormalization")
+_LINEAR = (*_WEIGHTED, "Add", "Subtract", "BatchNormalization", "AveragePooling", "GlobalAveragePooling")
 """Layers that add something up, of which each part gets its share."""
+
+_NO_RULE = (*OPAQUE, "Dot")
+
+_POSITIVE = ("relu", "sigmoid", "softmax", "softplus")
+"""Activations without a negative value."""
+
+_KEEPING = (
+    *("MaxPooling", "AveragePooling", "Global", "Flatten", "Reshape", "Permute", "Cropping", "ZeroPadding", "Dropout"),
+    *("Add", "Concatenate"),
+)
+"""Layers that make nothing negative of what is not."""
 
 
 def merged(trained: Artifact) -> Artifact:
@@ -83,13 +94,24 @@ def inputs_of(architecture: Architecture) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def _may_be_negative(architecture: Architecture, name: str) -> bool:
+    """Whether the output of the layer of this name, or "input", may have negative values."""
+    layer = next((one for one in architecture.layers if one.name == name), None)
+    if layer is None:
+        return True
+    if layer.kind.startswith((*_WEIGHTED, "Activation")) and layer.options.get("activation") in _POSITIVE:
+        return False
+    before = inputs_of(architecture)[name]
+    return not layer.kind.startswith(_KEEPING) or any(_may_be_negative(architecture, one) for one in before)
+
+
 def check(architecture: Architecture, method: str) -> None:
     """Make sure that relevance can be propagated through all layers.
 
     Raises:
         InputError: if it cannot.
     """
-    if opaque := [one.name for one in architecture.layers if one.kind in OPAQUE]:
+    if opaque := [one.name for one in architecture.layers if one.kind in _NO_RULE]:
         raise InputError(
             f"network {architecture.name} cannot be explained by {method}: there is no rule for its layer "
             f"{', '.join(opaque)}; choose gradient or smoothgrad, or a network without"
@@ -133,13 +155,21 @@ def propagation(
         made.set_weights([change(own[0])] if change else own)
         return lambda values: made(values)
 
+    def positive(layer: Layer) -> Callable[..., Any]:
+        """Its positive contributions: of what is not negative by positive weights, of what is by negative ones."""
+        excites = linear(layer, lambda kernel: np.maximum(kernel, 0))
+        if not _may_be_negative(architecture, sources[layer.name][0]):
+            return excites
+        calms = linear(layer, lambda kernel: np.minimum(kernel, 0))
+        return lambda values: excites(tf.maximum(values, 0)) + calms(tf.minimum(values, 0))
+
     rules: dict[str, tuple[str, Callable[..., Any]]] = {}
     for layer in architecture.layers:
         if composite and layer.kind.startswith("Conv"):
             if sources[layer.name] == ("input",):
                 rules[layer.name] = "flat", linear(layer, np.ones_like)
             else:
-                rules[layer.name] = "positive", linear(layer, lambda kernel: np.maximum(kernel, 0))
+                rules[layer.name] = "positive", positive(layer)
         elif layer.kind.startswith(_LINEAR):
             rules[layer.name] = "epsilon", linear(layer)
         elif layer.kind == "Activation":

@@ -119,11 +119,15 @@ def length(trained: artifact.Artifact) -> int:
     """Number of features of a sample."""
     layers, last = _layers(trained.architecture)
     if not layers:
-        return int(trained.weights[f"{last}/0"].shape[0])
-    return sum(
-        2 * int(str(one.options["filters"])) if _is_convolution(one) else int(str(one.options["units"]))
-        for one in layers
-    )
+        return int(trained.weights[f"{last}/0"].shape[0]) * _per_feature(trained.architecture, last)
+    sizes = {one.name: int(str(one.options["filters" if _is_convolution(one) else "units"])) for one in layers}
+    return sum(size * _per_feature(trained.architecture, name) for name, size in sizes.items())
+
+
+def _per_feature(architecture: Architecture, name: str) -> int:
+    """2, a mean and a maximum, for a layer of this name that has its values at places; 1 for one behind a Flatten."""
+    before = architecture.layers[: [one.name for one in architecture.layers].index(name)]
+    return 1 if len(architecture.input_shape) < 2 or any(one.kind.startswith(_PLACELESS) for one in before) else 2
 
 
 def extractor(trained: artifact.Artifact) -> Callable[[np.ndarray], np.ndarray]:
@@ -159,6 +163,10 @@ def extractor(trained: artifact.Artifact) -> Callable[[np.ndarray], np.ndarray]:
         )
 
     return extract
+
+
+_PLACELESS = ("Flatten", "Global")
+"""Layers behind which there are no places any more."""
 
 
 def _is_convolution(layer: Layer) -> bool:

@@ -43,9 +43,15 @@ ALLOWED = {"attm": (0, 1), "ctrw": (0, 1), "fbm": (0, 2), "lw": (1, 2), "sbm": (
 """Exponents that a model may have: above the first (of lw also the first), up to the second (of fbm below it)."""
 
 
+_LEAST_ATTM = 0.03
+"""Of α of attm: its σ is 0.03 at least, and at most α / (1 − α)."""
+
+
 def may_have(model: str, exponent: float) -> bool:
     """Whether a model may have an anomalous exponent."""
     least, most = ALLOWED[model]
+    if model == "attm":
+        return _LEAST_ATTM <= exponent <= most
     return least < exponent < most or (exponent == least == 1) or (exponent == most and model != "fbm")
 
 
@@ -57,7 +63,9 @@ def check_exponent(model: str, exponent: float) -> None:
     """
     if not may_have(model, exponent):
         most = ALLOWED[model][1]
-        between = {"fbm": "above 0 and below 2", "lw": "from 1 to 2"}.get(model, f"above 0 and up to {most}")
+        between = {"attm": f"from {_LEAST_ATTM} to 1", "fbm": "above 0 and below 2", "lw": "from 1 to 2"}.get(
+            model, f"above 0 and up to {most}"
+        )
         raise InputError(f"exponent {exponent:g} of {model}; expected a number {between}")
 
 

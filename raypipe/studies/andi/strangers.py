@@ -13,7 +13,8 @@ import numpy as np
 from raypipe.studies.andi.draws import begin, normal, uniform
 
 _CONFINED = (1.0, 0.35)
-"""Half the width of a box, or the standard deviation in a spring's hold: from so many steps on, to so many times √T."""
+"""Half the width of a box, or s of a spring, in whose hold the standard deviation is √(1 + s²): from so many steps on,
+to so many times √T."""
 
 _DIRECTED = (4.0, 20.0)
 """Drift in the whole track over what diffusion spreads in it, √T steps; of a step at most _FASTEST."""
