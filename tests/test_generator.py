@@ -173,7 +173,7 @@ def test_the_shortest_and_the_longest(length):
 @pytest.mark.parametrize(
     ("model", "exponent", "length", "message"),
     [
-        (0, 1.05, 50, "exponent 1.05 of attm; expected a number above 0 and up to 1"),
+        (0, 1.05, 50, "exponent 1.05 of attm; expected a number from 0.03 to 1"),
         (2, 2.0, 50, "exponent 2 of fbm; expected a number above 0 and below 2"),
         (3, 0.95, 50, "exponent 0.95 of lw; expected a number from 1 to 2"),
         (4, 0.0, 50, "exponent 0 of sbm"),
