@@ -1,6 +1,6 @@
-"""A study from end to end: a network that tells the states of the Brusselator apart, against linear theory.
+"""A study from end to end: a network that distinguishes the states of the Brusselator, compared with linear theory.
 
-    raypipe generate --study brusselator.py --split train      # likewise val, test and scan
+    raypipe generate --study brusselator.py --split train      # also val, test and scan
     raypipe train_network --study brusselator.py --network small
     raypipe classify_scan --study brusselator.py --network small    # or, at a quarter of the cost, refine_scan
     raypipe draw --study brusselator.py

@@ -1,6 +1,6 @@
-"""A network of your own for trajectories of anomalous diffusion, compared with the study's.
+"""A network of your own for trajectories of anomalous diffusion, compared with the original one.
 
-    raypipe generate_trajectories --split train --count 10000       # likewise val and test
+    raypipe generate_trajectories --split train --count 10000       # also val and test
     raypipe train_network --study my_network.py --network strided --epochs 10
     raypipe train_network --network andi-study --epochs 10
     raypipe evaluate --network strided

@@ -4,8 +4,8 @@
     python jobs/import_network.py saved_model_folder --name theirs/small --study gray_scott
     python jobs/import_network.py their_model.keras --classes alpha,beta,gamma --frames 14940,14970,15000
 
-Its outputs for random samples are compared with those of the original, and it is kept only if they agree. Then every
-other job takes it by its name. A SavedModel is a program: import only those of people whom you trust.
+Its outputs for random samples are compared with the original's, and it is kept only if they agree. Then every other
+job takes it by its name. A SavedModel is a program: import only those from people you trust.
 """
 
 from typing import Annotated
