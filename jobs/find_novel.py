@@ -33,7 +33,7 @@ def main(
     variants: Annotated[
         int | None,
         typer.Option(
-            help=f"Variants of each training sample, with itself.  [default: {VARIANTS} if the study augments]"
+            help=f"Variants of each training sample, including itself.  [default: {VARIANTS} if the study augments]"
         ),
     ] = None,
     augmentation: Annotated[

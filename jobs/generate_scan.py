@@ -1,4 +1,4 @@
-"""Simulate a scan of the Gray-Scott system's parameter space: the original paper's, or one of your own.
+"""Simulate a scan of the Gray-Scott system's parameter space: that of Scholz & Scholz (2022), or one of your own.
 
     python jobs/generate_scan.py --every 10
     python jobs/generate_scan.py --name zoom --k 0.05:0.065:0.0005 --f 0.02:0.05:97p

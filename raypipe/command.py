@@ -45,12 +45,19 @@ _FAIL_FAST = Annotated[
 ]
 
 _DRY_RUN = Annotated[
-    bool, typer.Option("--dry-run", help="Tell what would be made and what it takes, by timing some; write nothing.")
+    bool,
+    typer.Option(
+        "--dry-run", help="Estimate what would be made and what it takes, by timing some of it; make nothing."
+    ),
 ]
 
-_CORES = Annotated[int | None, typer.Option("--cores", help="Of a dry run: how long it takes on so many too.")]
+_CORES = Annotated[
+    int | None, typer.Option("--cores", help="With --dry-run: also estimate the time on this many cores.")
+]
 
-_PRICE = Annotated[float | None, typer.Option("--price", help="Of a dry run: per core hour, to tell the cost.")]
+_PRICE = Annotated[
+    float | None, typer.Option("--price", help="With --dry-run: price per core hour, to estimate the cost.")
+]
 
 
 Settings = Annotated[
