@@ -195,8 +195,8 @@ class Study:
         axes: parameters of its scans in the order in which they become axes, the horizontal one first; by default that
             of their names.
         class_colours: by the name of a class its colour; by default as many that differ as there are classes.
-        takes_files: the job that takes files of one's own, with a flag `--output` for a table beside which it writes a
-            page, such as "classify_orbits"; none if there is no such job.
+        takes_files: the job that takes files of one's own, such as "classify_orbits", with flags `--name` for what is
+            made of them and `--output` for a table beside which it writes a page; none if there is no such job.
     """
 
     name: str

@@ -59,13 +59,14 @@ async def _worked(job: str, name: str, content: bytes) -> tuple[str, str]:
         RuntimeError: with what it says if it fails.
     """
     with tempfile.TemporaryDirectory() as folder:
-        # The content's checksum is in the name: other files may be called alike, and this one goes on with its own.
-        given, digest = Path(re.sub(r"[^\w.-]+", "-", name)), hashlib.sha256(content).hexdigest()[:8]
-        file, table = Path(folder) / f"{given.stem}-{digest}{given.suffix}", Path(folder) / "result.csv"
+        file, table = Path(folder) / re.sub(r"[^\w.-]+", "-", name), Path(folder) / "result.csv"
         file.write_bytes(content)
+        # With the content's checksum: other files may be called alike, and this one goes on with its own data set.
+        called = f"{file.stem}-{hashlib.sha256(content).hexdigest()[:8]}"
         command = [sys.executable, "-c", "from raypipe.command import raypipe; raypipe()", job, str(file)]
+        command += ["--name", called, "--output", str(table)]
         process = await asyncio.create_subprocess_exec(
-            *command, "--output", str(table), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
         out, error = await process.communicate()
         if process.returncode:
