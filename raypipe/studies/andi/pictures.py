@@ -13,6 +13,9 @@ from raypipe.plot.style import RED, new_figure, styled
 MARKED_STEPS = 25
 """How many of the most relevant steps are marked."""
 
+_TILES = 3
+"""Tracks in a plane that are beside each other."""
+
 
 @styled
 def relevance(trajectories: xr.Dataset) -> Figure:
@@ -27,9 +30,13 @@ def relevance(trajectories: xr.Dataset) -> Figure:
     labelled = "label" in trajectories and trajectories["label"].values.min() >= 0
     examples = one_per_class(trajectories) if labelled else _one_per_kind(trajectories, names)
     plane = trajectories["position"].ndim > 2
-    figure = new_figure(9.5, 0.5 + (2.6 if plane else 1.55) * len(examples))
-    grid = figure.subplots(len(examples), 1, sharex=not plane, squeeze=False)[:, 0]
-    for axes, sample in zip(grid, examples, strict=True):
+    columns = _TILES if plane else 1
+    rows = -(-len(examples) // columns)
+    figure = new_figure(9.5, 0.5 + (3.0 if plane else 1.55) * rows)
+    grid = figure.subplots(rows, columns, sharex=not plane, squeeze=False).ravel()
+    for axes in grid[len(examples) :]:
+        axes.set_axis_off()
+    for axes, sample in zip(grid, examples, strict=False):
         one = trajectories.isel(sample=sample)
         position, of_steps = one["position"].values, one["relevance"].values
         if plane:
