@@ -62,6 +62,18 @@ def own_traceback(error: Exception) -> str:
     return plain("".join(lines))
 
 
+def in_texts(error: Exception) -> tuple[str, str]:
+    """Message and traceback of an error, for who does not share its class; a user's mistake has no traceback."""
+    if isinstance(error, InputError):
+        return str(error), ""
+    return f"{type(error).__name__}: {error}", own_traceback(error)
+
+
+def of_texts(message: str, details: str) -> WorkError | InputError:
+    """The error that `in_texts` has told of, where it is to be raised."""
+    return WorkError(message, details) if details else InputError(message)
+
+
 def plain(text: str) -> str:
     """A text without colour codes for terminals."""
     return re.sub(r"\x1b\[[0-9;]*m", "", text)

@@ -89,11 +89,7 @@ def check(
         said = np.empty((len(values), len(architecture.classes)), "float32")
         for places, taken in inputs.grouped(architecture, values, np.full(*values.shape[:2])):
             said[places] = probability(taken)
-        return (
-            said
-            if kinds is None
-            else np.stack([said[:, kinds == one].sum(axis=1) for one in range(len(names))], axis=1)
-        )
+        return said if kinds is None else inputs.by_kind(said, kinds, len(names))
 
     if architecture.is_sequence:
         curve = faithfulness.perturbation_curve(maps[None], predict, variable=of.seen.variable)

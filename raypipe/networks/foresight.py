@@ -8,7 +8,7 @@ from typing import Any
 import ray
 import ray.exceptions
 
-from raypipe.errors import InputError, LostError, WorkError, plain
+from raypipe.errors import LostError, of_texts, plain
 from raypipe.networks.fit import Fit
 from raypipe.networks.inputs import Fresh, Samples
 from raypipe.networks.trial import Task, start_tensorflow, told
@@ -69,7 +69,7 @@ def time_trainings(
         ) from error
     for _, message, details in found:
         if message:
-            raise WorkError(message, details) if details else InputError(message)
+            raise of_texts(message, details)
     return start, sum(seconds for seconds, _, _ in found) / len(found)
 
 

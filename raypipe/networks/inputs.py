@@ -325,14 +325,19 @@ def by_label(found: "xarray.Dataset") -> "xarray.Dataset":
         )
     others = found.drop_dims("class")
     if "probability" in found:
-        each = [found["probability"].values[:, whole == number].sum(axis=1) for number in range(len(labelled))]
-        others["probability"] = ("sample", "class"), np.stack(each, axis=1), found["probability"].attrs
+        summed = by_kind(found["probability"].values, whole, len(labelled))
+        others["probability"] = ("sample", "class"), summed, found["probability"].attrs
         predicted = others["probability"].values.argmax(axis=1)
     else:
         predicted = whole[found["predicted"].values]
     return others.assign({"predicted": found["predicted"].copy(data=predicted)}).assign_coords(
         {"class": list(labelled)}
     )
+
+
+def by_kind(probability: np.ndarray, whole: np.ndarray, count: int) -> np.ndarray:
+    """Probabilities (sample, class) summed to (sample, count), by what `kinds` returned."""
+    return np.stack([probability[:, whole == number].sum(axis=1) for number in range(count)], axis=1)
 
 
 def shown(names: Sequence[str]) -> str:

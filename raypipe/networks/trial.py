@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ray import tune
 from tensorboardX import SummaryWriter
 
-from raypipe.errors import InputError, WorkError, own_traceback
+from raypipe.errors import InputError, WorkError, in_texts, of_texts
 from raypipe.networks import artifact
 from raypipe.networks.architecture import Architecture
 from raypipe.networks.artifact import Artifact
@@ -100,8 +100,8 @@ def start_tensorflow(place: Mapping[str, str], threads: int) -> None:
 
 def told(task: Task, error: Exception) -> tuple[str, str]:
     """What went wrong with a training: the message, and the traceback, empty for a user's mistake."""
-    kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
-    return f"{task.name}: {kind}{error}", own_traceback(error) if kind else ""
+    said, details = in_texts(error)
+    return f"{task.name}: {said}", details
 
 
 class NetworkTrial(tune.Trainable):
@@ -200,8 +200,7 @@ class Keeper(tune.Callback):
         """Count an epoch, or a part of one, which has no figures yet."""
         name = trial.config["network"]
         if "error" in result:
-            details = result["details"]
-            self.failed[name] = WorkError(result["error"], details) if details else InputError(result["error"])
+            self.failed[name] = of_texts(result["error"], result["details"])
             return
         if "repeated" in result:
             logging.getLogger(__name__).warning(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from raypipe import store
-from raypipe.errors import Foreseen, InputError, LostError, WorkError, plain
+from raypipe.errors import Foreseen, InputError, LostError, of_texts, plain
 from raypipe.modules import DRY_RUN_VARIABLE
 from raypipe.run import cluster
 from raypipe.run.work import Compute, Work, computing, failure_of, join, row_of, rows_of, runtime_env, work_of
@@ -169,7 +169,7 @@ def _timed(shards: Sequence[tuple[Plan, int]], workers: int | None, how: Asked) 
             ) from error
         whole = sum((Timed(*one) for one in found), Timed())
         if whole.message:
-            raise WorkError(whole.message, whole.traceback) if whole.traceback else InputError(whole.message)
+            raise of_texts(whole.message, whole.traceback)
         return whole
 
     began = time.monotonic()

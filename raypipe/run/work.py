@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from raypipe import modules
-from raypipe.errors import InputError, own_traceback, plain
+from raypipe.errors import in_texts, plain
 from raypipe.run import cluster, environments
 from raypipe.store import Plan, objects
 
@@ -75,13 +75,12 @@ def failure_of(shard: Mapping[str, Any], error: Exception) -> tuple[str, str]:
     Returns:
         The message, and the traceback; empty for a user's mistake, which needs none.
     """
-    kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+    said, traceback = in_texts(error)
     which = f"samples {shard['start']} to {shard['stop'] - 1}"
     if shard["stop"] - shard["start"] == 1:
         which = f"sample {shard['start']}"
     notes = "".join(f" {note}" for note in getattr(error, "__notes__", ()))
-    message = plain(f"{shard['store']}, shard {shard['shard']} ({which}): {kind}{error}{notes}")
-    return message, own_traceback(error) if kind else ""
+    return plain(f"{shard['store']}, shard {shard['shard']} ({which}): {said}{notes}"), traceback
 
 
 def row_of(plan: Plan, shard: int) -> dict[str, Any]:

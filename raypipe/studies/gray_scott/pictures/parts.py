@@ -10,7 +10,7 @@ from raypipe import catalog
 from raypipe.errors import choice
 from raypipe.plot.classes import class_names, symbol
 from raypipe.plot.classes import colours as usual_colours
-from raypipe.plot.plane import refined_planes, refined_scan
+from raypipe.plot.plane import refined_planes
 from raypipe.report import scan
 from raypipe.report.page import Cells, Heading, Missing, Part, Picture, Text
 from raypipe.studies.gray_scott import pictures, tables
@@ -49,9 +49,7 @@ def refined(refined: xr.Dataset) -> Iterator[Part]:
     yield Heading(f"By {network}, from {simulated} simulations")
     yield Picture(
         f"refined-{network}-{simulated}",
-        refined_planes(refined, CLASS_COLOURS)
-        if set(class_names(refined)) <= set(CLASS_COLOURS)
-        else refined_scan(refined),
+        refined_planes(refined, scan.class_colours(refined)),
         f"The pattern at each kill rate k and feed rate f, as {network} classifies {simulated} of {len(refined.k)} "
         "points; the others have the class of the nearest of these.",
     )
