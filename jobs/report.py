@@ -12,9 +12,9 @@ from typing import Annotated
 
 import typer
 
-from raypipe import report
 from raypipe.command import Settings, run, values
 from raypipe.errors import make_folder
+from raypipe.report.build import build
 
 
 def main(
@@ -23,7 +23,7 @@ def main(
 ) -> None:
     """Draw the report of everything in the stores."""
     make_folder(output)
-    print(report.build(output, values(settings)))
+    print(build(output, values(settings)))
 
 
 if __name__ == "__main__":

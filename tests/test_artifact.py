@@ -178,6 +178,12 @@ def test_networks_in_results_have_their_checksum(caplog, store_root):
     assert "has no checksum" not in caplog.text
 
 
+def test_networks_that_come_along_load_by_name():
+    assert artifact.load("shipped/pattern-2d").name == "shipped/pattern-2d"
+    with pytest.raises(InputError, match="no trained network 'shipped/pattern'"):
+        artifact.load("shipped/pattern")
+
+
 def test_networks_that_come_along_are_at_hand_by_name():
     assert artifact.at_hand("shipped/pattern-2d") == "shipped/pattern-2d"
     found = artifact.load("shipped/pattern-2d")

@@ -12,13 +12,14 @@ import tiny_data
 from tiny_networks import random_network
 from without_ray import fill_here, job
 
-from raypipe import catalog, command, report
+from raypipe import catalog, command
 from raypipe.errors import InputError
 from raypipe.networks import artifact, classify, explain, keras_model
 from raypipe.networks.architecture import Layer
 from raypipe.networks.foreign import config, reader
 from raypipe.networks.foreign.importing import import_network
 from raypipe.networks.foreign.layers import Read, tidied
+from raypipe.report import build as report
 from raypipe.run import environments
 from raypipe.study import architecture
 

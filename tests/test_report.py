@@ -17,12 +17,13 @@ from tiny_results import write
 from without_ray import job as job_of
 
 from jobs import report as job
-from raypipe import report, store
+from raypipe import store
 from raypipe.command import run
 from raypipe.errors import InputError
 from raypipe.networks import artifact, calibration
 from raypipe.networks.artifact import Artifact
 from raypipe.plot.classes import symbol
+from raypipe.report import build as report
 from raypipe.store import documents, objects
 from raypipe.studies.andi import diffusion
 from raypipe.studies.gray_scott import tables

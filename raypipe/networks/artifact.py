@@ -199,7 +199,7 @@ def _packed(artifact: Artifact) -> bytes:
 
 
 def load(name: str) -> Artifact:
-    """The artifact of that name.
+    """The artifact of that name; one that comes with raypipe, as "shipped/pattern-2d", is copied to the store at first.
 
     Raises:
         InputError: if there is none, its file is damaged, or its weights are not those of its architecture, or not
@@ -301,6 +301,8 @@ def unpack(data: bytes, source: str) -> tuple[dict[str, np.ndarray], dict[str, A
 
 
 def _file(name: str) -> bytes:
+    if not exists(name) and name in shipped():
+        _ship(name)
     if not exists(name):
         own = f"{SHIPPED}/{name.rpartition('/')[2]}"
         taken = (

@@ -1,5 +1,1 @@
 """The report: one HTML page of everything that is in the stores, with its pictures inside."""
-
-from raypipe.report.build import build
-
-__all__ = ["build"]
