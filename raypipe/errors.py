@@ -18,6 +18,10 @@ class InputError(ValueError):
     """
 
 
+class ValuesError(InputError):
+    """What was computed of some samples cannot be stored; others may be as they should."""
+
+
 class WorkError(RuntimeError):
     """An exception in a user's code, in a worker or in the file of a study: the message is one line that says where.
 

@@ -1,6 +1,7 @@
 """Plans of simulations: one call of a function for each point of parameter space, seeds and all."""
 
 import inspect
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ Simulate = Callable[..., Mapping[str, Any]]
 SHARD_BYTES = 2**25
 """Size of a shard before compression that is not exceeded, unless by a single sample."""
 
+CHUNK_BYTES = 2**16
+"""Arrays of a sample that are smaller share a chunk: a million of a few bytes would take half an hour to read."""
 
 RESERVED = {"sample", "label", "class", "predicted", "probability", "origin"}
 """Names of what is kept beside the parameters of a sample."""
@@ -97,7 +100,10 @@ def _range(name: str, given: str) -> np.ndarray:
     if points > _MOST_VALUES:
         raise InputError(f"{name} is {given!r}, which are {points} points; expected {_MOST_VALUES} at most")
     # Without the digits that come of adding up: 0.03 + 3 · 0.001 is to be 0.033.
-    return np.round(np.linspace(first, last, points), 12)
+    decimals = max(12, 9 - math.floor(math.log10(max(abs(first), abs(last)))))
+    found = np.round(np.linspace(first, last, points), decimals)
+    found[[0, -1]] = first, last
+    return found
 
 
 def _points(name: str, given: str, first: float, last: float, spacing: str) -> int:
@@ -154,18 +160,19 @@ def simulations(
         InputError: if `simulate` cannot be imported or takes other arguments, the points are none or not of equal
             length, or a name is taken.
     """
-    columns = {name: np.asarray(values) for name, values in points.items()}
-    fixed = dict(constants or {})
+    columns = {name: _native(values) for name, values in points.items()}
+    fixed = {name: one.item() if isinstance(one, np.generic) else one for name, one in (constants or {}).items()}
     lengths = {name: values.shape for name, values in columns.items()}
     if len(set(lengths.values())) != 1 or any(len(shape) != 1 for shape in lengths.values()):
         raise InputError(f"points have the shapes {lengths}; expected one-dimensional arrays of one length")
     ((samples,),) = set(lengths.values())
     if not samples:
         raise InputError(f"there are no points: {', '.join(columns)} are empty; expected at least one value of each")
-    if taken := (set(columns) & RESERVED) | (set(columns) | set(fixed)) & set(outputs):
+    groups = [set(columns), set(fixed), set(outputs), set(coordinates or {}), RESERVED]
+    if taken := {name for one, other in itertools.combinations(groups, 2) for name in one & other}:
         raise InputError(
-            f"{', '.join(sorted(taken))} cannot name a parameter: outputs and parameters have names of their own, and "
-            f"raypipe itself uses {', '.join(sorted(RESERVED))}"
+            f"{', '.join(sorted(taken))} is the name of more than one thing; expected another name for each point, "
+            f"constant, output and coordinate, and none that raypipe uses itself, {', '.join(sorted(RESERVED))}"
         )
     _check_arguments(simulate, {*columns, *fixed})
     if label is not None:
@@ -181,7 +188,7 @@ def simulations(
                 ("sample", *one.dims),
                 (samples, *one.shape),
                 one.dtype,
-                (1 if one.shape else shard, *one.shape),
+                (_samples_in_chunk(one, shard), *one.shape),
                 _attributes(one),
                 one.compression,
             )
@@ -193,7 +200,7 @@ def simulations(
                 for name, values in columns.items()
             },
             **{
-                name: Coordinate((dimension,), np.asarray(values))
+                name: Coordinate((dimension,), _native(values))
                 for name, (dimension, values) in (coordinates or {}).items()
             },
         },
@@ -205,6 +212,20 @@ def simulations(
         environment=environment,
         grows=tuple(grows),
     )
+
+
+def _native(values: Any) -> np.ndarray:
+    """As an array in this machine's byte order, which those of other files may not be in."""
+    found = np.asarray(values)
+    return found.astype(found.dtype.newbyteorder("="), copy=False)
+
+
+def _samples_in_chunk(of: Output, shard: int) -> int:
+    """So many that a chunk is not much smaller than CHUNK_BYTES, if there are several; all where each is a number."""
+    if not of.shape:
+        return shard
+    most = CHUNK_BYTES // max(1, np.dtype(of.dtype).itemsize * math.prod(of.shape))
+    return max((count for count in range(1, most + 1) if shard % count == 0), default=1)
 
 
 def _checked_labels(label: np.ndarray, classes: tuple[str, ...], samples: int) -> np.ndarray:

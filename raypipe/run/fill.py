@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from raypipe import modules, store
-from raypipe.errors import InputError, LostError, WorkError, plain
+from raypipe.errors import InputError, LostError, ValuesError, WorkError, of_texts, plain
 from raypipe.modules import FAIL_FAST_VARIABLE
 from raypipe.run import cluster, environments, foresee
 from raypipe.run.progress import progress
@@ -45,11 +45,12 @@ class Worker:
 
     Args:
         works: what computes the shards of each store, by its name, as `work_of` gives it.
+        shares_blocks: whether a shard may come again that is finished: if its worker is lost, a block does as a whole.
     """
 
-    def __init__(self, works: Mapping[str, Work]) -> None:
+    def __init__(self, works: Mapping[str, Work], *, shares_blocks: bool = False) -> None:
         # Nothing that may fail: Ray would take an exception here for a lost worker, and begin anew.
-        self._works = works
+        self._works, self._shares_blocks = works, shares_blocks
         self._computes: dict[str, Compute] = {}
         self._attempt = f"{os.uname().nodename}-{os.getpid()}-{int(time.time())}"
 
@@ -61,9 +62,13 @@ class Worker:
     def __call__(self, shard: dict[str, Any]) -> dict[str, Any]:
         """Compute and write the shard of one row: its store, number, bounds and columns."""
         name, samples = str(shard["store"]), slice(int(shard["start"]), int(shard["stop"]))
+        made = {"samples": samples.stop - samples.start, "host": platform.node()}
+        done = {"store": name, "shard": int(shard["shard"]), "error": "", "traceback": "", "stops": False, **made}
         rows = rows_of(shard)
         began = time.perf_counter()
         try:
+            if self._shares_blocks and store.is_finished(name, int(shard["shard"])):
+                return done
             arrays = self._compute(name)(rows)
             store.write_shard(
                 name,
@@ -76,16 +81,17 @@ class Worker:
             )
         except Exception as error:
             return self._failed(name, shard, error)
-        made = {"samples": samples.stop - samples.start, "host": platform.node()}
-        return {"store": name, "shard": int(shard["shard"]), "error": "", "traceback": "", **made}
+        return done
 
     def _failed(self, name: str, shard: dict[str, Any], error: Exception) -> dict[str, Any]:
         message, traceback = failure_of(shard, error)
         number = int(shard["shard"])
-        if traceback:
+        stops = isinstance(error, InputError) and not isinstance(error, ValuesError)
+        if not stops:
             with contextlib.suppress(InputError):  # of a store that cannot be written others tell
                 store.record_failure(name, number, message, traceback)
-        return {"store": name, "shard": number, "error": message, "traceback": traceback, "samples": 0, "host": ""}
+        known = {"store": name, "shard": number, "error": message, "traceback": traceback, "stops": stops}
+        return {**known, "samples": 0, "host": ""}
 
 
 def fill(*plans: Plan, workers: int | None = None, own: owner.Ownership | None = None, last: bool = True) -> None:
@@ -105,6 +111,7 @@ def fill(*plans: Plan, workers: int | None = None, own: owner.Ownership | None =
             or cannot be written.
         WorkError: if the computation of shards raises exceptions: at the end, when all others are finished, or at the
             first if FAIL_FAST_VARIABLE is set, or if none succeeds. They are in the ledger, see `store.failure`.
+        ValuesError: likewise, if values cannot be stored.
         LostError: if workers are lost again and again at one shard.
         Foreseen: if a dry run is asked for, see `foresee`; nothing is made.
     """
@@ -126,9 +133,11 @@ def fill(*plans: Plan, workers: int | None = None, own: owner.Ownership | None =
 
 def _is_complete(plan: Plan) -> bool:
     """Whether nothing is missing of a store, and say so; a store of other parameters is refused, before Ray starts."""
-    if not store.begun(plan):
+    begun = store.begun(plan)
+    if begun or store.is_extended_by(plan):
+        _compare_code(plan)
+    if not begun:
         return False
-    _compare_code(plan)
     if store.missing(plan.name):
         return False
     _finish(plan.name, range(plan.shards))
@@ -166,7 +175,10 @@ class Filling(contextlib.AbstractContextManager["Filling"]):
         self.failures: list[Mapping[str, Any]] = []
         self._hosts: set[str] = set()
         self._before = sorted(set(range(plan.shards)) - set(self.missing))
-        self._failed_before = set(store.failed(plan.name))
+        failed = set(store.failed(plan.name))
+        self._failed_before = failed & set(self.missing)
+        for shard in failed - self._failed_before:  # made since, by a run that ended before it heard of it
+            store.forget_failure(plan.name, shard)
         self._done, self._told = len(self._before), time.monotonic()
         samples = plan.samples - sum(_length(plan, shard) for shard in self.missing)
         self._bar = progress(plan.samples, plan.name, done=samples, unit="sample")
@@ -174,6 +186,7 @@ class Filling(contextlib.AbstractContextManager["Filling"]):
     def __exit__(self, *_: object) -> None:
         self._bar.close()
         with contextlib.suppress(InputError):  # told by what has ended the run
+            self._own.check()  # another job may have taken over, and completed it
             store.mark(self.plan.name, complete=False, done=self._done)
 
     def take(self, result: Mapping[str, Any]) -> None:
@@ -215,16 +228,16 @@ class Filling(contextlib.AbstractContextManager["Filling"]):
         _finish(name, self._before, self._hosts)
 
 
-def _failure(plan: Plan, failures: Sequence[Mapping[str, Any]], *, hopeless: bool) -> WorkError:
-    """The exceptions of shards as one error, with the traceback of the first."""
+def _failure(plan: Plan, failures: Sequence[Mapping[str, Any]], *, hopeless: bool) -> WorkError | InputError:
+    """The exceptions of shards as one error, with the traceback of the first, if that has one."""
     first, count = failures[0], len(failures)
     left = "; the same command tries again what is missing"
     if count == 1:
-        return WorkError(f"{first['error']}{left}", first["traceback"])
+        return of_texts(f"{first['error']}{left}", first["traceback"])
     numbers = ", ".join(str(one) for one in sorted(one["shard"] for one in failures)[:_NAMED])
     what = f"all of the first {count}" if hopeless else f"{count} of {plan.shards}"
     more = ", …" if count > _NAMED else ""
-    return WorkError(
+    return of_texts(
         f"{plan.name}: {what} shards failed ({numbers}{more}){left}. The first: {first['error']}", first["traceback"]
     )
 
@@ -315,6 +328,7 @@ def _run(stores: Sequence[Filling], workers: int | None) -> Iterator[Mapping[str
         results = rows.map(
             Worker,  # type: ignore[arg-type]
             fn_constructor_args=({of.plan.name: work_of(of.plan) for of in stores},),
+            fn_constructor_kwargs={"shares_blocks": len(shards) > MOST_BLOCKS},
             compute=pool,
             num_cpus=1,
             runtime_env=runtime_env(stores[0].plan),
@@ -325,7 +339,7 @@ def _run(stores: Sequence[Filling], workers: int | None) -> Iterator[Mapping[str
         )
     try:
         for result in results.iter_rows():
-            if result["error"] and not result["traceback"]:
+            if result["stops"]:
                 raise InputError(result["error"])
             yield result
     except ray.exceptions.RayError as error:

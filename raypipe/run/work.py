@@ -58,11 +58,12 @@ def _one_by_one(simulate: Callable[..., Mapping[str, Any]], constants: Mapping[s
         for number in range(len(rows["sample"])):
             point = {name: values[number] for name, values in columns.items()}
             try:
-                made.append(simulate(**point, **constants))
+                # A copy: what a function returns may be a buffer that it uses again.
+                made.append({name: np.array(value) for name, value in simulate(**point, **constants).items()})
             except Exception as error:
                 error.add_note("at " + ", ".join(f"{name} = {value!r}" for name, value in point.items()))
                 raise
-        return {name: np.stack([np.asarray(one[name]) for one in made]) for name in made[0]}
+        return {name: np.stack([one[name] for one in made]) for name in made[0]}
 
     return compute
 
@@ -93,5 +94,12 @@ def row_of(plan: Plan, shard: int) -> dict[str, Any]:
 
 def rows_of(shard: Mapping[str, Any]) -> Rows:
     """What a plan's function computes a shard from, of what `row_of` returned."""
-    rows = {column: np.asarray(values) for column, values in json.loads(shard["columns"]).items()}
+    rows = {column: _array(values) for column, values in json.loads(shard["columns"]).items()}
     return {**rows, "sample": np.arange(shard["start"], shard["stop"])}
+
+
+def _array(values: list[Any]) -> np.ndarray:
+    found = np.asarray(values)
+    # Integers on both sides of 2⁶³, as 64-bit seeds are, would become floats, and other integers.
+    whole = found.dtype.kind == "f" and all(isinstance(one, int) for one in values)
+    return np.asarray(values, "uint64") if whole else found

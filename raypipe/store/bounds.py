@@ -29,6 +29,12 @@ _NUMBERS = {"scale_factor", "add_offset", "_FillValue", "missing_value"}
 
 def check_template(template: Template) -> None:
     """Raise InputError if a template has more than could be read again."""
+    try:
+        json.dumps(dict(template.parameters), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{template.name}: parameters {dict(template.parameters)}; expected finite numbers and texts: {error}"
+        ) from error
     problems: dict[str, str | None] = {}
     if template.shards > MOST_SHARDS:
         problems["it"] = f"{template.shards} shards; there may be {MOST_SHARDS}"
@@ -36,9 +42,9 @@ def check_template(template: Template) -> None:
         problems["the document of its parameters"] = f"{size} bytes as JSON; there may be {MOST_BYTES // 2}"
     for name, variable in template.variables.items():
         shard = (template.shard_samples, *covering(variable))
-        problems[name] = values.misfit(variable.attributes) or _excess(
-            np.dtype(variable.dtype).itemsize, variable.chunks, shard
-        )
+        if problem := values.misfit(variable.attributes):
+            raise InputError(f"{template.name}: {name} has {problem}; expected finite numbers, the smaller one first")
+        problems[name] = _excess(np.dtype(variable.dtype).itemsize, variable.chunks, shard)
     for name, coordinate in template.coordinates.items():
         known = np.asarray(coordinate.values)
         problems[name] = _excess(known.itemsize, known.shape)

@@ -5,6 +5,7 @@ is decided by it, so that any process with the same plan may write it too, again
 metadata of the Zarr group come last and say that the template is complete.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +13,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
+
 from raypipe.errors import InputError
 from raypipe.store import bounds, extension, objects
 from raypipe.store.bounds import is_sharded
 from raypipe.store.documents import (
+    MOST_BYTES,
     SEAL,
     StoredPlan,
     damage,
@@ -165,6 +169,11 @@ def finished(name: str) -> list[int]:
     return sorted(int(line[1]) for line in found if line and line[0] == line_path(name, int(line[1])))
 
 
+def is_finished(name: str, shard: int) -> bool:
+    """Whether a shard is in the ledger."""
+    return objects.exists(line_path(name, shard))
+
+
 def missing(name: str) -> list[int]:
     """Shards still to be written, ascending."""
     return sorted(set(range(plan_of(name).shards)) - set(finished(name)))
@@ -182,23 +191,30 @@ def begun(template: Template) -> bool:
     remedy = f"{mending(name)}, or delete {name}.zarr and {name}.ledger to begin anew"
     if not objects.exists(plan_path(objects.checked(name))):
         done = len(finished(name))
-        if done or objects.paths(f"{name}.zarr"):
+        if not (done or objects.paths(f"{name}.zarr")):
+            return False
+        if not objects.exists(plan_path(name)):  # it comes first: another process has not just made all of this
             lost = damage(name, plan_path(name), f"it is missing, {done} finished shards are there")
             raise lost.with_remedy(remedy)
-        return False
     there = read_plan(name)
-    if extension.fits(there, template):
-        return False
-    refuse_another(there, template)
-    if template.grows and extension.is_behind(name, there):
+    longer = extension.fits(there, template)
+    if not longer:
+        refuse_another(there, template)
+    if longer or (template.grows and extension.is_behind(name, there)):
         return False
     if objects.exists(group_path(name)):
-        group_of(name, there)
+        _refuse_other_types(template, group_of(name, there))
         return True
     if done := len(finished(name)):
         lost = damage(name, group_path(name), f"it is missing, the ledger has {done} finished shards")
         raise lost.with_remedy(remedy)
     return False
+
+
+def is_extended_by(template: Template) -> bool:
+    """Whether a store is there that the template makes longer."""
+    there = [objects.exists(path) for path in (plan_path(template.name), group_path(template.name))]
+    return all(there) and extension.fits(read_plan(template.name), template)
 
 
 def refuse_another(there: StoredPlan, template: Template) -> None:
@@ -208,6 +224,25 @@ def refuse_another(there: StoredPlan, template: Template) -> None:
             f"{location(template.name)} was made with other parameters: {differences}; use the same ones to continue "
             f"it, delete it and {template.name}.ledger, or set {objects.ROOT_VARIABLE} to another folder"
         )
+
+
+def _refuse_other_types(template: Template, group: Mapping[str, Any], *, chunks: bool = False) -> None:
+    """Raise InputError if what is written of a variable is of another data type, or in other chunks, than here."""
+    made = json.loads(zarr_objects(template, template.plan({}, ""))["zarr.json"]) if chunks else None
+    for variable, there in array_metadata(group).items():
+        if variable not in template.variables:
+            continue
+        here = np.dtype(template.variables[variable].dtype).name
+        pairs = [("of the data type", there["data_type"], here)]
+        if made:
+            wanted = array_metadata(made)[variable]
+            pairs += [("in the chunks and codecs", there[key], wanted[key]) for key in ("chunk_grid", "codecs")]
+        for what, found, expected in pairs:
+            if found != expected:
+                raise InputError(
+                    f"{variable} of {location(template.name)} is {what} {found}; expected {expected}: use the same, or "
+                    "remove the data set to begin anew"
+                )
 
 
 def _differences(found: StoredPlan, wanted: StoredPlan) -> str:
@@ -242,10 +277,14 @@ def create(template: Template, provenance: Mapping[str, Any]) -> None:
     bounds.check_template(template)
     name = template.name
     plan = template.plan(provenance, datetime.now(UTC).isoformat(timespec="seconds"))
+    _check_layout(template, plan)  # before the name is claimed: what could not be made could not be corrected either
     if not objects.create(plan_path(name), seal(plan)):
         if begun(template):  # another process was faster
             return
         plan = read_plan(name)
+        if template.grows and objects.exists(group_path(name)):
+            with understood(name):
+                _refuse_other_types(template, parse(name, group_path(name)), chunks=True)
         if extension.fits(plan, template):
             plan = extension.extend(template, plan)
     *others, (last, metadata) = zarr_objects(template, plan).items()
@@ -255,6 +294,40 @@ def create(template: Template, provenance: Mapping[str, Any]) -> None:
         objects.put(f"{name}.zarr/{last}", metadata)
     else:
         objects.create(f"{name}.zarr/{last}", metadata)
+
+
+def _check_layout(template: Template, plan: StoredPlan) -> None:
+    """Raise InputError if what a template describes could not be written, or not be opened again."""
+    lengths: dict[str, tuple[int, str]] = {"sample": (template.samples, "the plan")}
+    shapes = {name: (one.dims, one.shape) for name, one in template.variables.items()}
+    shapes |= {name: (one.dims, np.shape(one.values)) for name, one in template.coordinates.items()}
+    for name, (dims, shape) in shapes.items():
+        objects.checked(name)
+        if len(dims) != len(shape) or len(set(dims)) < len(dims):
+            raise InputError(
+                f"{name} has the dimensions {', '.join(dims)} and the shape {shape}; expected one name each"
+            )
+        for dim, length in zip(dims, shape, strict=True):
+            known, of = lengths.setdefault(dim, (length, name))
+            if length != known:
+                raise InputError(f"{name} has the length {length} along {dim}; expected {known}, as {of} has")
+    if both := sorted(set(template.variables) & set(template.coordinates)):
+        raise InputError(f"{', '.join(both)} is the name of a coordinate and of an output; give one of them another")
+    try:
+        metadata = zarr_objects(template, plan)["zarr.json"]
+        problems = _contradictions(plan, json.loads(metadata))
+        misfits = {name: bounds.misfit(one) for name, one in array_metadata(json.loads(metadata)).items()}
+    except InputError:
+        raise
+    except Exception as error:  # Zarr and its codecs do not agree on what they raise
+        raise InputError(f"{template.name} cannot be made: {error}; plan values that Zarr can hold") from error
+    problems += [f"{name} has {misfit}" for name, misfit in misfits.items() if misfit]
+    if len(metadata) > MOST_BYTES:
+        problems.append(
+            f"its metadata have {len(metadata)} bytes; there may be {MOST_BYTES}: use fewer different texts"
+        )
+    if problems:
+        raise InputError(f"{template.name} cannot be made: {'; '.join(problems)}")
 
 
 def rewrite(template: Template, provenance: Mapping[str, Any], created: str) -> None:

@@ -13,7 +13,7 @@ import zarr
 import zarr.storage
 from zarr.core.buffer import default_buffer_prototype
 
-from raypipe.errors import InputError
+from raypipe.errors import InputError, ValuesError
 from raypipe.store import objects
 from raypipe.store.bounds import is_sharded
 from raypipe.store.creation import array_metadata, finished, group_of, understood
@@ -31,6 +31,15 @@ def checksum(arrays: Mapping[str, np.ndarray]) -> str:
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(arrays[name]).data)
     return digest.hexdigest()
+
+
+def _holds(stored: np.ndarray, values: np.ndarray) -> bool:
+    """Whether values are still what they were, but for their precision, in the data type of their array."""
+    if stored.dtype == values.dtype:
+        return True
+    if stored.dtype.kind in "fc":
+        return bool((np.isfinite(stored) | ~np.isfinite(values)).all())
+    return np.array_equal(stored, values)
 
 
 def write_shard(
@@ -82,9 +91,15 @@ def write_shard(
             array: Any = zarr.open_array(zarr.storage.MemoryStore(memory), path=variable, mode="r+")
             if not np.can_cast(values.dtype, array.dtype, "same_kind"):
                 raise InputError(f"{variable} is of the data type {values.dtype}; expected {array.dtype}")
-            stored[variable] = np.ascontiguousarray(values, dtype=array.dtype)
+            with np.errstate(over="ignore", invalid="ignore"):
+                stored[variable] = np.ascontiguousarray(values, dtype=array.dtype)
+            if not _holds(stored[variable], values):
+                raise ValuesError(
+                    f"{variable} has values from {values.min()} to {values.max()}, which {array.dtype} cannot hold; "
+                    "plan another data type"
+                )
             if wrong := fault(stored[variable], metadata[variable]["attributes"], samples.start):
-                raise InputError(f"{variable} of {wrong}: nothing is written; mend what computes it")
+                raise ValuesError(f"{variable} of {wrong}: nothing is written; mend what computes it")
             array[samples] = stored[variable]
         encoded |= {path: chunk for path, chunk in memory.items() if chunk is not own}
     for path, chunk in encoded.items():

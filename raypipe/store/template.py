@@ -12,7 +12,7 @@ import zarr
 import zarr.codecs
 import zarr.storage
 
-from raypipe.errors import choice
+from raypipe.errors import InputError, choice
 from raypipe.store import texts
 from raypipe.store.documents import SEAL, Array, StoredPlan, digest
 
@@ -26,7 +26,8 @@ COMPLETE = "complete"
 
 def incomplete(done: int, shards: int) -> str:
     """What it says before."""
-    return f"incomplete: {done} of {shards} shards; the others read as NaN, or as -1 where values are integers"
+    values = "NaN, integers as -1 or, without a sign, as the largest"
+    return f"incomplete: {done} of {shards} shards; the others read as {values}"
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,12 @@ class Variable:
 
     def __post_init__(self) -> None:
         choice("compression", self.compression, tuple(COMPRESSIONS))
+        try:
+            kind = np.dtype(self.dtype).kind
+        except TypeError as error:
+            raise InputError(f"data type {self.dtype!r}; expected the name of one of NumPy's, as float32") from error
+        if kind not in "biufc":
+            raise InputError(f"data type {self.dtype!r}; expected numbers, as float32, int64 or bool")
 
 
 @dataclass(frozen=True)
@@ -169,7 +176,7 @@ def zarr_objects(template: Template, plan: StoredPlan) -> dict[str, bytes]:
             chunks=variable.chunks,
             shards=(template.shard_samples, *covering(variable)),
             compressors=_compressors(variable.compression),
-            fill_value=np.nan if np.dtype(variable.dtype).kind == "f" else -1,
+            fill_value=_fill_value(np.dtype(variable.dtype)),
             dimension_names=variable.dims,
             attributes={**variable.attributes, "coordinates": " ".join(_auxiliary(template))},
         )
@@ -195,6 +202,13 @@ def zarr_objects(template: Template, plan: StoredPlan) -> dict[str, bytes]:
     objects = {path: buffer.to_bytes() for path, buffer in made.items()}
     own = json.loads(objects.pop("zarr.json"))
     return {**objects, "zarr.json": seal_group(own)}
+
+
+def _fill_value(dtype: np.dtype[Any]) -> Any:
+    """What is read where nothing is written: see `incomplete`."""
+    if dtype.kind == "u":
+        return int(np.iinfo(dtype).max)
+    return {"f": np.nan, "c": complex(np.nan, np.nan), "b": False}.get(dtype.kind, -1)
 
 
 def _compressors(name: str) -> tuple[zarr.codecs.BloscCodec, zarr.codecs.Crc32cCodec]:
