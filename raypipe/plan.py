@@ -11,7 +11,7 @@ import numpy as np
 
 from raypipe import modules
 from raypipe.errors import InputError
-from raypipe.store import Coordinate, Plan, Variable, label_attributes
+from raypipe.store import Coordinate, Plan, Variable, label_attributes, number_type
 
 Simulate = Callable[..., Mapping[str, Any]]
 
@@ -177,7 +177,9 @@ def simulations(
     _check_arguments(simulate, {*columns, *fixed})
     if label is not None:
         columns["label"] = _checked_labels(np.asarray(label), tuple(classes), samples)
-    size = sum(np.dtype(one.dtype).itemsize * int(np.prod(one.shape)) for one in outputs.values())
+    if per_shard is not None and not (isinstance(per_shard, int) and per_shard >= 1):
+        raise InputError(f"{per_shard} samples per shard; expected a whole number of 1 or more")
+    size = sum(number_type(one.dtype).itemsize * math.prod(one.shape) for one in outputs.values())
     shard = per_shard or max(1, min(SHARD_BYTES // max(1, size), -(-samples // 64)))
     return Plan(
         name="",
@@ -224,7 +226,7 @@ def _samples_in_chunk(of: Output, shard: int) -> int:
     """So many that a chunk is not much smaller than CHUNK_BYTES, if there are several; all where each is a number."""
     if not of.shape:
         return shard
-    most = CHUNK_BYTES // max(1, np.dtype(of.dtype).itemsize * math.prod(of.shape))
+    most = CHUNK_BYTES // max(1, number_type(of.dtype).itemsize * math.prod(of.shape))
     return max((count for count in range(1, most + 1) if shard % count == 0), default=1)
 
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import xarray
 
 from raypipe import catalog, store
 from raypipe.errors import InputError, LostError, WorkError
-from raypipe.run.fill import fill
+from raypipe.run.fill import Filling, Worker, fill, row_of, work_of
 from raypipe.store import Coordinate, Plan, Variable
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
@@ -154,6 +155,40 @@ def test_a_users_mistake_found_by_a_worker_stays_one(tmp_path):
     with pytest.raises(InputError, match="shard 1") as caught:
         fill(plan("scripted:failing", at=3, while_exists=str(trigger), error="InputError"))
     assert "\n" not in str(caught.value)
+
+
+def test_a_shard_that_comes_again_with_its_block_is_not_made_again(tmp_path):
+    squares = plan(calls=str(tmp_path / "calls"))
+    (tmp_path / "calls").mkdir()
+    store.create(squares, {})
+    worker = Worker({squares.name: work_of(squares)}, shares_blocks=True)
+    assert worker(row_of(squares, 1))["samples"] == 3
+    shutil.rmtree(tmp_path / "calls")  # computing it again would fail
+    assert worker(row_of(squares, 1)) == worker(row_of(squares, 1))
+    assert not worker(row_of(squares, 1))["error"]
+
+
+def test_a_failure_of_what_was_made_since_is_forgotten():
+    squares = plan()
+    store.create(squares, {})
+    store.record_failure(squares.name, 1, "scripted", "")
+    Worker({squares.name: work_of(squares)})(row_of(squares, 1))
+    fill(squares)
+    assert not store.failed(squares.name)
+
+
+def test_who_was_taken_for_dead_leaves_a_complete_store_marked_so():
+    class Lost:
+        def check(self):
+            raise InputError("no longer this job's")
+
+    squares = plan()
+    with Filling(squares, Lost()):
+        worker = Worker({squares.name: work_of(squares)})
+        for shard in range(4):
+            worker(row_of(squares, shard))
+        store.mark(squares.name, complete=True)
+    assert store.is_marked_complete(squares.name)
 
 
 @pytest.mark.slow

@@ -106,10 +106,11 @@ def test_a_worker_names_the_shard_of_a_wrong_value():
     ranged_squares = {"square": replace(squares.variables["square"], attributes={"valid_range": [0, 40]})}
     with pytest.raises(
         InputError,
-        match=r"tests/squares, shard 2 \(samples 6 to 8\): square of sample 7 is 49, expected from 0 to 40: nothing",
+        match=r"2 of 4 shards failed \(2, 3\); .* The first: .*shard \d .*square of sample \d is \d\d, expected from 0 to 40",
     ):
         fill(replace(squares, variables=ranged_squares))
-    assert 2 not in store.finished("tests/squares")
+    assert store.finished("tests/squares") == [0, 1]  # in the last there are 64 and 81
+    assert store.failed("tests/squares") == [2, 3]
 
 
 def doubled(a):

@@ -25,7 +25,7 @@ from raypipe.store.failures import failed, failure, forget_failure, record_failu
 from raypipe.store.reading import arrays, open
 from raypipe.store.removal import remove
 from raypipe.store.shards import checksum, ledger, write_shard
-from raypipe.store.template import COMPRESSIONS, Coordinate, Plan, Template, Variable, label_attributes
+from raypipe.store.template import COMPRESSIONS, Coordinate, Plan, Template, Variable, label_attributes, number_type
 from raypipe.store.values import finite
 from raypipe.store.verification import Verification, mend, stored_parameters, verify
 
@@ -58,6 +58,7 @@ __all__ = [
     "mark",
     "mend",
     "missing",
+    "number_type",
     "open",
     "plan_of",
     "record_failure",

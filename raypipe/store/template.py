@@ -47,12 +47,18 @@ class Variable:
 
     def __post_init__(self) -> None:
         choice("compression", self.compression, tuple(COMPRESSIONS))
-        try:
-            kind = np.dtype(self.dtype).kind
-        except TypeError as error:
-            raise InputError(f"data type {self.dtype!r}; expected the name of one of NumPy's, as float32") from error
-        if kind not in "biufc":
-            raise InputError(f"data type {self.dtype!r}; expected numbers, as float32, int64 or bool")
+        number_type(self.dtype)
+
+
+def number_type(name: str) -> np.dtype[Any]:
+    """NumPy's data type of that name; an InputError if there is none, or it is not one of numbers."""
+    try:
+        found = np.dtype(name)
+    except TypeError as error:
+        raise InputError(f"unknown data type {name!r}; expected one of NumPy's, such as float32") from error
+    if found.kind not in "biufc":
+        raise InputError(f"data type {name!r}; expected one of numbers, such as float32, int64 or bool")
+    return found
 
 
 @dataclass(frozen=True)

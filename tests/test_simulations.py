@@ -1,0 +1,198 @@
+"""What a user's function gives is stored as it is, or refused in one line before anything is made."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from without_ray import fill_here
+
+from raypipe import store
+from raypipe.errors import InputError, ValuesError
+from raypipe.plan import CHUNK_BYTES, Output, axis, simulations
+from raypipe.run.work import row_of, rows_of
+from raypipe.store import objects
+from raypipe.store.documents import plan_path
+
+BUFFER = np.zeros(3)
+
+
+def draw(seed):
+    return {"x": np.random.default_rng(seed).normal()}
+
+
+def from_a_buffer(a):
+    BUFFER[:] = a
+    return {"x": BUFFER}
+
+
+def scaled(a, factor):
+    return {"x": np.asarray(a * factor)}
+
+
+def vector(a):
+    return {"x": np.full(3, a)}
+
+
+def planned(simulate, outputs, name="mine/scan", **arguments):
+    return replace(simulations(simulate, outputs=outputs, **arguments), name=name)
+
+
+NUMBER = {"x": Output()}
+
+
+@pytest.mark.parametrize("per_shard", [1, 3, 4])
+def test_64_bit_seeds_stay_what_they_are(per_shard):
+    seeds = np.random.SeedSequence(0).generate_state(4, np.uint64)
+    assert (seeds >= 2**63).any() and (seeds < 2**63).any()
+    plan = planned(draw, NUMBER, points={"seed": seeds}, per_shard=per_shard)
+    found = np.concatenate([rows_of(row_of(plan, shard))["seed"] for shard in range(plan.shards)])
+    np.testing.assert_array_equal(found, seeds)
+    fill_here(plan)
+    np.testing.assert_array_equal(store.open(plan.name).x, [np.random.default_rng(int(one)).normal() for one in seeds])
+
+
+def test_a_buffer_that_is_used_again_gives_each_sample_its_own():
+    plan = planned(from_a_buffer, {"x": Output(("y",), (3,))}, points={"a": np.arange(4.0)}, per_shard=4)
+    fill_here(plan)
+    np.testing.assert_array_equal(store.open(plan.name).x[:, 0], np.arange(4))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "factor", "fits"),
+    [("int16", 40000, False), ("int16", 30000, True), ("uint8", 256, False), ("uint8", 255, True)]
+    + [("float32", 1e300, False), ("float32", 1e30, True), ("float32", np.inf, True)],
+)
+def test_values_that_a_data_type_cannot_hold_are_refused(dtype, factor, fits):
+    plan = planned(vector, {"x": Output(dtype=dtype)}, points={"a": [1]})
+    store.create(plan, {})
+    values = np.array([factor], "uint64" if dtype == "uint8" else None)
+
+    def write():
+        store.write_shard(plan.name, 0, slice(0, 1), {"x": values}, seeds=None, seconds=0, attempt="test")
+
+    if fits:
+        write()
+        assert store.open(plan.name).x.values == values.astype(dtype)
+    else:
+        with pytest.raises(ValuesError, match=f"x has values from .* which {dtype} cannot hold"):
+            write()
+        assert not store.finished(plan.name)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "twice"),
+    [
+        ({"constants": {"factor": 2}, "coordinates": {"a": ("t", [1, 2])}}, "a"),
+        ({"constants": {"a": 2}}, "a"),
+        ({"constants": {"x": 2}}, "x"),
+        ({"constants": {"factor": 2}, "coordinates": {"x": ("t", [1, 2])}}, "x"),
+    ],
+)
+def test_a_name_stands_for_one_thing(arguments, twice):
+    with pytest.raises(InputError, match=f"^{twice} is the name of more than one thing"):
+        simulations(scaled, {"a": [1, 2]}, NUMBER, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "coordinates", "said"),
+    [
+        ({"x": Output(("t",), (3,))}, {"t": ("t", np.arange(5))}, "t has the length 5 along t; expected 3, as x has"),
+        ({"x": Output(("t",), (3,)), "y": Output(("t",), (4,))}, {}, "y has the length 4 along t; expected 3"),
+        ({"x": Output(("y", "y"), (3, 3))}, {}, r"x has the dimensions sample, y, y and the shape"),
+        ({"x": Output(("t",), ())}, {}, r"x has the dimensions sample, t and the shape \(2,\)"),
+        ({"x y": Output()}, {}, "x y"),
+        (NUMBER, {"w": ("sample", np.arange(3))}, "w has the length 3 along sample; expected 2"),
+        (NUMBER, {"w": ("t", np.array([1, None], object))}, "cannot be made"),
+    ],
+)
+def test_what_could_not_be_opened_is_not_begun(outputs, coordinates, said):
+    plan = planned(vector, outputs, points={"a": [1, 2]}, coordinates=coordinates)
+    with pytest.raises(InputError, match=said):
+        store.create(plan, {})
+    assert not objects.exists(plan_path(plan.name))
+
+
+@pytest.mark.parametrize("per_shard", [0, -1, 2.0])
+def test_shards_have_samples(per_shard):
+    with pytest.raises(InputError, match="samples per shard; expected a whole number of 1 or more"):
+        simulations(vector, {"a": [1, 2]}, {"x": Output(("t",), (0,))}, per_shard=per_shard)
+
+
+@pytest.mark.parametrize("dtype", ["flot64", "str", "datetime64[s]", "object"])
+def test_outputs_are_numbers(dtype):
+    with pytest.raises(InputError, match="data type"):
+        simulations(vector, {"a": [1, 2]}, {"x": Output(dtype=dtype)})
+
+
+@pytest.mark.parametrize(
+    ("dtype", "missing"), [("uint8", 255), ("uint64", 2**64 - 1), ("int8", -1), ("bool", False), ("float32", np.nan)]
+)
+def test_what_is_not_made_yet_reads_as_the_status_says(dtype, missing):
+    plan = planned(vector, {"x": Output(dtype=dtype)}, points={"a": [1, 2]})
+    store.create(plan, {})
+    found = store.open(plan.name, partial=True).x.values
+    np.testing.assert_array_equal(found, np.full(2, missing, dtype))
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan, object()])
+def test_constants_are_finite_numbers_and_texts(value):
+    plan = planned(scaled, NUMBER, points={"a": [1, 2]}, constants={"factor": value})
+    with pytest.raises(InputError, match="expected finite numbers and texts"):
+        store.create(plan, {})
+    assert not objects.exists(plan_path(plan.name))
+
+
+def test_numbers_of_numpy_and_of_other_files_are_numbers():
+    plan = planned(scaled, NUMBER, points={"a": np.array([1.0, 2.0], ">f8")}, constants={"factor": np.int64(3)})
+    fill_here(plan)
+    np.testing.assert_array_equal(store.open(plan.name).x, [3, 6])
+    assert store.verify(plan.name).sound
+
+
+def test_another_data_type_does_not_continue_what_is_there():
+    def of(count, dtype):
+        outputs = {"x": Output(dtype=dtype)}
+        return planned(scaled, outputs, points={"a": np.arange(count)}, constants={"factor": 1}, per_shard=2)
+
+    fill_here(of(4, "float64"))
+    with pytest.raises(InputError, match="x of .* is of the data type float64; expected int64"):
+        store.begun(of(4, "int64"))
+    for dtype in ("int64", "float32"):
+        with pytest.raises(InputError, match="is of the data type float64; expected"):
+            store.create(replace(of(6, dtype), grows=("count",)), {})
+    fill_here(replace(of(6, "float64"), grows=("count",)))
+    np.testing.assert_array_equal(store.open("mine/scan").x, np.arange(6))
+
+
+@given(st.integers(-30, 30), st.integers(2, 40))
+def test_ranges_have_as_many_digits_at_any_scale(exponent, points):
+    first, last = float(f"1e{exponent}"), float(f"2e{exponent}")
+    found = axis("D", f"{first}:{last}:{points}p")
+    assert (found[0], found[-1], len(found)) == (first, last, points)
+    np.testing.assert_allclose(found, np.linspace(first, last, points), rtol=1e-9, atol=0)
+
+
+def test_ranges_have_no_digits_of_adding_up():
+    assert axis("k", "0.03:0.05:0.001").tolist() == [round(0.03 + number / 1000, 3) for number in range(21)]
+
+
+@given(st.integers(1, 500), st.integers(1, 20000))
+def test_small_arrays_share_chunks_that_fill_the_shard(shard, length):
+    plan = simulations(vector, {"a": np.arange(2 * shard)}, {"x": Output(("t",), (length,))}, per_shard=shard)
+    count = plan.variables["x"].chunks[0]
+    assert shard % count == 0
+    assert count == 1 or count * length * 8 <= CHUNK_BYTES
+    larger = [one for one in range(count + 1, shard + 1) if shard % one == 0 and one * length * 8 <= CHUNK_BYTES]
+    assert not larger
+
+
+def test_names_of_points_constants_and_outputs_are_all_apart():
+    for one, other in itertools.combinations(["points", "constants", "outputs", "coordinates"], 2):
+        given = {"points": {"a": [1]}, "constants": {}, "outputs": dict(NUMBER), "coordinates": {}}
+        values = {"points": [1], "constants": 1, "outputs": Output(), "coordinates": ("t", [1])}
+        given[one]["twice"], given[other]["twice"] = values[one], values[other]
+        with pytest.raises(InputError, match="twice is the name of more than one thing"):
+            simulations(scaled, **given)
