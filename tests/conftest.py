@@ -110,3 +110,33 @@ def head(tmp_path_factory):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             subprocess.run(["rm", "-rf", folder], check=False)
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """A small scan across a boundary, classified twice; labelled patterns; trajectories, classified."""
+    from without_ray import fill_here
+
+    from raypipe.networks import artifact, classify
+    from raypipe.studies import andi, gray_scott
+
+    root = tmp_path_factory.mktemp("made") / "store"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAYPIPE_STORE", str(root))
+        patch.setattr(classify, "fill", fill_here)
+        window = {"k": "0.05:0.065:4p", "f": "0.02:0.05:4p", "size": 64}
+        fill_here(gray_scott.STUDY.plan("scan-zoom", window))
+        for name in ("shipped/pattern-2d", "shipped/pattern-2d-second"):
+            classify.classify(artifact.at_hand(name), "scan-zoom")
+        fill_here(gray_scott.STUDY.plan("train", {"per_class": 1}))
+        own = {"trajectories": 600, "positions": 320, "models": "fbm,sbm", "exponents": "0.4,0.8,1.2,1.6"}
+        fill_here(andi.STUDY.plan("train-own", own))
+        classify.classify(artifact.at_hand("shipped/andi-study"), "train-own")
+    return root
+
+
+@pytest.fixture
+def data(made, monkeypatch):
+    """The root of the store that `made` has filled; not to be changed."""
+    monkeypatch.setenv("RAYPIPE_STORE", str(made))
+    return made

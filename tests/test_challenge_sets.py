@@ -44,7 +44,7 @@ def test_no_two_sets_share_a_seed():
     assert seeds.max() < 2**32
 
 
-@pytest.mark.parametrize("dimensions", [1, 3])
+@pytest.mark.parametrize("dimensions", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_tracks_are_made_by_the_package_and_classified(ray_cluster, dimensions):
     split = f"challenge-model-{dimensions}d"
     fill(STUDY.plan(split, {"trajectories": 60}))

@@ -34,7 +34,7 @@ def check_squares(samples=10):
     np.testing.assert_array_equal(catalog.open("tests/squares").square, np.arange(samples) ** 2)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_worker_killed_inside_a_computation_is_replaced(tmp_path, number):
     mark = tmp_path / "mark"
     fill(plan("scripted:dying", at=3, mark=str(mark), signal=int(number)))
@@ -52,7 +52,9 @@ def test_a_worker_may_be_lost_at_every_shard(tmp_path):
     check_squares(RETRIES + 2)
 
 
-@pytest.mark.parametrize("where", ["tests/squares.zarr/square/c/", "tests/squares.ledger/"])
+@pytest.mark.parametrize(
+    "where", ["tests/squares.zarr/square/c/", pytest.param("tests/squares.ledger/", marks=pytest.mark.slow)]
+)
 def test_a_worker_killed_while_it_writes_is_replaced(tmp_path, where):
     """In the middle of a shard; between the shard and its line in the ledger."""
     mark = tmp_path / "mark"

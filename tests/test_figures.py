@@ -6,7 +6,7 @@ import matplotlib
 import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
-from test_queries import SCANS, data, made  # noqa: F401
+from test_queries import SCANS
 
 from raypipe import catalog
 from raypipe.command import call
@@ -28,7 +28,7 @@ STARTS = {".pdf": b"%PDF", ".svg": b"<?xml", ".png": b"\x89PNG"}
         ("grid", GRID, ".pdf"),
     ],
 )
-def test_a_figure_is_a_file_of_its_kind(data, tmp_path, what, name, ending):  # noqa: F811
+def test_a_figure_is_a_file_of_its_kind(data, tmp_path, what, name, ending):
     file = tmp_path / f"figure{ending}"
     call(plot.main, [what, name, "--output", str(file)])
     assert file.read_bytes().startswith(STARTS[ending])
@@ -37,7 +37,7 @@ def test_a_figure_is_a_file_of_its_kind(data, tmp_path, what, name, ending):  # 
         assert Image.open(file).info["dpi"][0] == pytest.approx(300, abs=1)
 
 
-def test_what_is_set_is_drawn(data, tmp_path):  # noqa: F811
+def test_what_is_set_is_drawn(data, tmp_path):
     scan = catalog.open(SCANS[1])
     patterned = sorted(set(scan["class"].values[scan["predicted"].values]) - {"l", "h"})
     drawn = set()
@@ -48,7 +48,7 @@ def test_what_is_set_is_drawn(data, tmp_path):  # noqa: F811
     assert len(drawn) == 2
 
 
-def test_classes_get_the_colours_of_a_map(data, tmp_path):  # noqa: F811
+def test_classes_get_the_colours_of_a_map(data, tmp_path):
     both = {}
     for name in ("", "tab20"):
         file = tmp_path / f"colours{name}.svg"
@@ -71,7 +71,7 @@ def test_classes_get_the_colours_of_a_map(data, tmp_path):  # noqa: F811
         (["grid", "none.csv"], "cannot read none.csv as a table"),
     ],
 )
-def test_mistakes_are_told(data, tmp_path, monkeypatch, arguments, message):  # noqa: F811
+def test_mistakes_are_told(data, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=message):
         call(plot.main, arguments)

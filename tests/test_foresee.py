@@ -139,6 +139,7 @@ def test_flags_that_are_not_possible_are_told(asked, flags, message):
         call(generate_trajectories.main, ["--split", "train", "--count", "5", *flags])
 
 
+@pytest.mark.slow
 def test_trainings_are_told_of(asked, store_root, monkeypatch):
     monkeypatch.setattr("raypipe.networks.foresight._SECONDS", 0.5)
     write_trajectories("train", 200)

@@ -58,10 +58,10 @@ def test_first_4000_steps_agree_with_the_reference_in_every_class():
 
 
 def test_stationary_pattern_at_the_end_agrees_with_the_reference():
-    frames = simulate(5, **STATIONARY)
+    frames = simulate(5, size=64, **STATIONARY)
     assert np.ptp(frames[..., -1]) > 0.1
     assert np.ptp(frames, axis=-1).max() < 1e-4
-    u, _ = reference_integrate(*reference_state(5), steps=60_000, **STATIONARY)
+    u, _ = reference_integrate(*reference_state(5, 64), steps=60_000, **STATIONARY)
     assert abs(frames[..., -1] - u).max() < 1e-10
 
 

@@ -114,6 +114,7 @@ def test_a_file_that_can_name_no_series(written):
         grid_file.read(written("", "my grid.toml"), ANDI)
 
 
+@pytest.mark.slow
 def test_from_a_file_to_the_effects(ray_cluster, written, monkeypatch, capsys, tmp_path):
     tiny_data.write_trajectories("train", 40)
     tiny_data.write_trajectories("val", 20, seed=1)

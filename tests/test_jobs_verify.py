@@ -10,6 +10,7 @@ from raypipe import command, repair, store
 from raypipe.errors import InputError
 from raypipe.networks import classify, explain
 from raypipe.run import fill
+from raypipe.studies import gray_scott
 from raypipe.studies.andi import trajectory_sets
 from raypipe.studies.andi.tracks import networks as tracks
 from raypipe.studies.gray_scott import pattern_sets
@@ -41,23 +42,23 @@ def verify(*flags):
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_missing_shard_is_told_by_name_and_made_again_through_ray(store_root, capsys, monkeypatch):
     monkeypatch.setattr(classify, "fill", fill_here)
-    fill.fill(pattern_sets.patterns("val", per_class=1))
+    fill.fill(gray_scott.STUDY.plan("scan-zoom", {"k": "0.06:0.065:2p", "f": "0.03:0.035:2p", "size": 64}))
     before = contents(store_root)
-    (shard,) = store_root.glob("gray_scott/val.zarr/u/c/0/0/0/0")
+    (shard,) = store_root.glob("gray_scott/scan-zoom.zarr/u/c/0/0/0/0")
     shard.unlink()
     random_network(architecture("pattern-2d"))
     with pytest.raises(AssertionError, match=r"u/c/0/0/0/0 is damaged: it is missing; mend it with: ") as told:
-        job("evaluate")(network="pattern-2d", split="val", output=store_root / "figures")
-    assert "raypipe verify gray_scott/val --repair" in str(told.value)
+        job("classify_scan")(network="pattern-2d", split="scan-zoom")
+    assert "raypipe verify gray_scott/scan-zoom --repair" in str(told.value)
 
-    assert verify(PATTERNS) == 1
-    assert "gray_scott/val: damaged" in capsys.readouterr().out
-    assert verify(PATTERNS, "--repair") == 0
+    assert verify("gray_scott/scan-zoom") == 1
+    assert "gray_scott/scan-zoom: damaged" in capsys.readouterr().out
+    assert verify("gray_scott/scan-zoom", "--repair") == 0
     out = capsys.readouterr().out
-    assert "gray_scott/val: damaged" in out
-    assert "gray_scott/val: made again" in out
-    assert verify(PATTERNS) == 0
-    assert "gray_scott/val: sound" in capsys.readouterr().out
+    assert "gray_scott/scan-zoom: damaged" in out
+    assert "gray_scott/scan-zoom: made again" in out
+    assert verify("gray_scott/scan-zoom") == 0
+    assert "gray_scott/scan-zoom: sound" in capsys.readouterr().out
     after = contents(store_root)
     same = [path for path in before if "ledger" not in str(path)]
     assert {path: after[path] for path in same} == {path: before[path] for path in same}

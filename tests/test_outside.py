@@ -76,6 +76,7 @@ def outside(bin_folder, tmp_path, store_root, head):
     return Outside(folder, environment)
 
 
+@pytest.mark.slow
 def test_the_sweep_on_a_laptop(outside):
     outside.bring("sweep.py")
     outside.call("generate --study sweep.py --split scan", RAY_ADDRESS="local")
@@ -113,6 +114,7 @@ def test_the_brusselator(outside):
     assert "brusselator/scan: sound" in outside.call("verify --study brusselator.py")[0]
 
 
+@pytest.mark.slow
 def test_a_network_of_ones_own_for_a_built_in_study(outside):
     outside.bring("my_network.py")
     for seed, (split, count) in enumerate((("train", 200), ("val", 50), ("test", 50))):

@@ -117,6 +117,7 @@ def test_a_network_of_tracks_is_explained_from_a_track_at_rest_on(here):
         assert summed == pytest.approx(own - rest, abs=0.3 * max(1, abs(own - rest)))
 
 
+@pytest.mark.slow
 def test_maps_of_tracks_of_one_length_are_checked(here):
     network = tracks_1d()
     found = checks.check(network.name, "train-same", per_class=20)

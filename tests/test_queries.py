@@ -6,41 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 import xarray as xr
-from without_ray import fill_here
 
 from raypipe import catalog
-from raypipe.networks import artifact, classify
-from raypipe.studies import andi, gray_scott
+from raypipe.studies import andi
 
 QUERIES = Path(__file__).parent.parent / "examples" / "queries"
 NETWORKS = ("shipped/pattern-2d", "shipped/pattern-2d-second")
 SCANS = [f"predictions/{name}/scan-zoom" for name in NETWORKS]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A small scan across a boundary, classified twice; labelled patterns; trajectories, classified."""
-    root = tmp_path_factory.mktemp("queries") / "store"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAYPIPE_STORE", str(root))
-        patch.setattr(classify, "fill", fill_here)
-        window = {"k": "0.05:0.065:4p", "f": "0.02:0.05:4p", "size": 64}
-        fill_here(gray_scott.STUDY.plan("scan-zoom", window))
-        for name in NETWORKS:
-            classify.classify(artifact.at_hand(name), "scan-zoom")
-        fill_here(gray_scott.STUDY.plan("train", {"per_class": 1}))
-        own = {"trajectories": 600, "positions": 320, "models": "fbm,sbm", "exponents": "0.4,0.8,1.2,1.6"}
-        fill_here(andi.STUDY.plan("train-own", own))
-        classify.classify(artifact.at_hand("shipped/andi-study"), "train-own")
-        yield root
-
-
-@pytest.fixture
-def data(made, monkeypatch):
-    monkeypatch.setenv("RAYPIPE_STORE", str(made))
-    return made
 
 
 def query(data, folder, name, *arguments):

@@ -46,7 +46,8 @@ NUMBER = {"x": Output()}
 @pytest.mark.parametrize("per_shard", [1, 3, 4])
 def test_64_bit_seeds_stay_what_they_are(per_shard):
     seeds = np.random.SeedSequence(0).generate_state(4, np.uint64)
-    assert (seeds >= 2**63).any() and (seeds < 2**63).any()
+    assert (seeds >= 2**63).any()
+    assert (seeds < 2**63).any()
     plan = planned(draw, NUMBER, points={"seed": seeds}, per_shard=per_shard)
     found = np.concatenate([rows_of(row_of(plan, shard))["seed"] for shard in range(plan.shards)])
     np.testing.assert_array_equal(found, seeds)
@@ -62,8 +63,15 @@ def test_a_buffer_that_is_used_again_gives_each_sample_its_own():
 
 @pytest.mark.parametrize(
     ("dtype", "factor", "fits"),
-    [("int16", 40000, False), ("int16", 30000, True), ("uint8", 256, False), ("uint8", 255, True)]
-    + [("float32", 1e300, False), ("float32", 1e30, True), ("float32", np.inf, True)],
+    [
+        ("int16", 40000, False),
+        ("int16", 30000, True),
+        ("uint8", 256, False),
+        ("uint8", 255, True),
+        ("float32", 1e300, False),
+        ("float32", 1e30, True),
+        ("float32", np.inf, True),
+    ],
 )
 def test_values_that_a_data_type_cannot_hold_are_refused(dtype, factor, fits):
     plan = planned(vector, {"x": Output(dtype=dtype)}, points={"a": [1]})
@@ -158,7 +166,7 @@ def test_another_data_type_does_not_continue_what_is_there():
         return planned(scaled, outputs, points={"a": np.arange(count)}, constants={"factor": 1}, per_shard=2)
 
     fill_here(of(4, "float64"))
-    with pytest.raises(InputError, match="x of .* is of the data type float64; expected int64"):
+    with pytest.raises(InputError, match=r"x of .* is of the data type float64; expected int64"):
         store.begun(of(4, "int64"))
     for dtype in ("int64", "float32"):
         with pytest.raises(InputError, match="is of the data type float64; expected"):

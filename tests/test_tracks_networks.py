@@ -253,6 +253,7 @@ def test_fresh_samples_are_others_in_each_epoch_and_the_same_in_each_validation(
         np.testing.assert_array_equal(a.inputs, b.inputs)
 
 
+@pytest.mark.slow
 def test_a_network_of_tracks_learns_and_continues_where_it_was():
     architecture = networks.NETWORKS[0]
     how = training(architecture, epochs=2, batch=64)

@@ -106,7 +106,7 @@ def test_a_worker_names_the_shard_of_a_wrong_value():
     ranged_squares = {"square": replace(squares.variables["square"], attributes={"valid_range": [0, 40]})}
     with pytest.raises(
         InputError,
-        match=r"2 of 4 shards failed \(2, 3\); .* The first: .*shard \d .*square of sample \d is \d\d, expected from 0 to 40",
+        match=r"2 of 4 shards failed \(2, 3\); .*shard \d .*square of sample \d is \d\d, expected from 0 to 40",
     ):
         fill(replace(squares, variables=ranged_squares))
     assert store.finished("tests/squares") == [0, 1]  # in the last there are 64 and 81
