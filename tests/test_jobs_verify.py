@@ -46,7 +46,7 @@ def test_a_missing_shard_is_told_by_name_and_made_again_through_ray(store_root, 
     (shard,) = store_root.glob("gray_scott/val.zarr/u/c/0/0/0/0")
     shard.unlink()
     random_network(architecture("pattern-2d"))
-    with pytest.raises(AssertionError, match=r"u/c/0/0/0/0 is damaged: it is missing; mend it with: ") as told:
+    with pytest.raises(AssertionError, match=r"u/c/0/0/0/0 is damaged: it is missing; repair it with: ") as told:
         job("evaluate")(network="pattern-2d", split="val", output=store_root / "figures")
     assert "raypipe verify gray_scott/val --repair" in str(told.value)
 
@@ -55,7 +55,7 @@ def test_a_missing_shard_is_told_by_name_and_made_again_through_ray(store_root, 
     assert verify(PATTERNS, "--repair") == 0
     out = capsys.readouterr().out
     assert "gray_scott/val: damaged" in out
-    assert "gray_scott/val: made again" in out
+    assert "gray_scott/val: repaired" in out
     assert verify(PATTERNS) == 0
     assert "gray_scott/val: sound" in capsys.readouterr().out
     after = contents(store_root)
@@ -116,7 +116,7 @@ def test_generated_data_have_their_plan(plan, name):
 def test_what_no_job_makes_is_said(here, store_root):
     tiny_data.write_trajectories("val", 5)
     (store_root / "andi/val.zarr/position/c/0/0").unlink()
-    with pytest.raises(InputError, match=r"andi/val was made by no job with these parameters, .*made by"):
+    with pytest.raises(InputError, match=r"no job known here makes andi/val with these parameters, .*made by"):
         repair.repair(store.verify("andi/val"))
 
 
@@ -127,7 +127,7 @@ def test_what_cannot_be_made_again_does_not_keep_the_rest_from_it(here, store_ro
     assert verify("--repair") == 1
     said = capsys.readouterr().out
     for name in ("andi/test", "andi/val"):
-        assert f"{name}: not made again: {name} was made by no job" in said
+        assert f"{name}: not repaired: no job known here makes {name}" in said
 
 
 def test_predictions_of_a_users_tracks_are_made_again(here, store_root, monkeypatch):
