@@ -30,14 +30,14 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
     """List data sets, show one, or search for samples."""
-    choice("what to do", what, ("list", "show", "search"))
+    choice("action", what, ("list", "show", "search"))
     if (name is None) == (what == "show"):
         raise InputError(f"catalog {what}{f' {name}' if name else ''}; expected a name after show, and only there")
     if what == "search":
         wanted = {key: _range(one) for key, one in values(where, "--where").items()}
         for key, flag in (("kind", "--kind"), ("classes", "--class"), ("data_sets", "a name")):
             if key in wanted:
-                raise InputError(f"--where {key}=…; expected a coordinate of samples: {key} of those is said by {flag}")
+                raise InputError(f"--where {key}=…; expected a coordinate of samples: use {flag} instead")
         found = catalog.search(kind, classes=classes, **wanted)
         if output:
             make_folder_of(output)
@@ -68,7 +68,7 @@ def _range(value: Any) -> Any:
     try:
         least, most = map(float, value.split(":"))
     except ValueError as error:
-        raise InputError(f"{value} of samples to search; expected a value, or least:largest") from error
+        raise InputError(f"cannot search for {value}; expected a value, or least:largest") from error
     return least, most
 
 

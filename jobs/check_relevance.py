@@ -46,7 +46,7 @@ def main(
         print(f"sum of relevance / score, {name}: {faithfulness.spread(values)}")
     for kind in ("signed", "absolute") if found.ratios else ("absolute",):  # saliency has no sign
         print(f"rank correlation after shuffling, {kind}: {faithfulness.spread(found.likeness[kind].values)}")
-    print(f"\nshare still classified so after the removal of {found.of}\n{faithfulness.table(found.curve)}\n")
+    print(f"\nshare with the same class after removing {found.of}\n{faithfulness.table(found.curve)}\n")
     pictures = {
         **({"mean_relevance": plot.mean_relevance(found.maps)} if found.of == "steps" else {}),
         "perturbation": plot.perturbation_curve(found.curve, found.of),

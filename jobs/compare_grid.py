@@ -59,7 +59,7 @@ def main(
     }
     print(markdown(found, variance_shares(networks, named.grid)))
     if not math.isnan(deviation := seed_deviation(networks, named.grid)):
-        print(f"\nOne network with other seeds: standard deviation {100 * deviation:.2f} points of accuracy.")
+        print(f"\nThe same network with other seeds: standard deviation {100 * deviation:.2f} points of accuracy.")
     print()
     try:
         networks.to_csv(output / f"{named.name}.csv", index=False, float_format="%.6g")

@@ -24,7 +24,7 @@ def main(
     """Draw the pictures of a study, one PNG file for each picture and data set."""
     chosen = study.chosen()
     if chosen is None:
-        raise InputError(f"no study; name one with --study: {', '.join(study.built_in())}, or a file of yours")
+        raise InputError(f"no study; name one with --study: {', '.join(study.built_in())}, or your own file")
     make_folder(output)
     for picture in drawn(chosen, values(settings)):
         path = output / f"{picture.name}.png"

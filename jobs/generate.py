@@ -26,7 +26,7 @@ def main(
     """Make a data set of a study; run again, it continues where it stopped."""
     chosen = study.chosen()
     if chosen is None:
-        raise InputError(f"no study; name one with --study: {', '.join(study.built_in())}, or a file of yours")
+        raise InputError(f"no study; name one with --study: {', '.join(study.built_in())}, or your own file")
     plan = chosen.plan(split, values(settings))
     fill(plan, workers=workers)
     print(store.location(plan.name))

@@ -63,9 +63,9 @@ def main(
     own = {"models": models, "exponents": exponents, "noise": noise, "positions": length, "dimensions": dimensions}
     given = {key: value for key, value in own.items() if value is not None}
     if given and name is None:
-        raise InputError(f"{', '.join(given)} without a name for a set of your own; give it one: --name mine")
+        raise InputError(f"{', '.join(given)} without a name for your own set; give it one: --name mine")
     if name is not None and not given:
-        raise InputError(f"nothing is said of the set {name} but its name; expected --models, --length or another")
+        raise InputError(f"the set {name} has only a name; expected --models, --length or another")
     settings = {"trajectories": count, "generator": generator, **given}
     fill(STUDY.plan(split if name is None else f"{split}-{name}", settings), workers=workers)
 

@@ -33,7 +33,7 @@ def main(
     settings: Settings = None,
 ) -> None:
     """Draw one figure into a file."""
-    choice("ending of the file", output.suffix, ENDINGS)
+    choice("file ending", output.suffix, ENDINGS)
     make_folder_of(output)
     figure(what, name, values(settings)).savefig(output, dpi=dots)
     print(output)

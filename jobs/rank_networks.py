@@ -38,7 +38,7 @@ def main(
     names = list(dict.fromkeys([*(artifact.at_hand(one) for one in named), reference]))
     studies = {name: artifact.load(name).architecture.study for name in names}
     if len(set(studies.values())) > 1:
-        raise InputError(f"the networks are of different studies, {studies}; expected networks of one")
+        raise InputError(f"the networks are of different studies, {studies}; expected networks of one study")
     make_folder_of(output)
     said = classify_each([(name, split) for name in names], workers=workers)
     predictions = {name: catalog.open(said[name, split]) for name in names}

@@ -48,7 +48,7 @@ def main(
     count, points = of.allowed(budget), int(of.plane.of_scan.sum())
     print(f"{count} simulations, {count / points:.1%} of the {points} points of {of.scan.name}")
     if against:
-        print(f"round  simulations  as {against} says  as many at random")
+        print(f"round  simulations  same as {against}  as many at random")
         for one in agreement(of, against, count):
             print(
                 f"{one.round:>5}  {one.simulations:>11}  {one.agreement:>{len(against) + 8}.4f}  "

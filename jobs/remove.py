@@ -28,10 +28,10 @@ def main(
         what = f"damaged ({error.found}),"
     print(f"{name}: {what} in {store.location(name)}")
     for other in made_from(name):
-        print(f"{other} was made from it, and stays")
+        print(f"{other} was made from it, and is kept")
     if not yes:
         if not sys.stdin.isatty():
-            raise InputError(f"{name} is not removed without being asked for at a terminal; say --yes")
+            raise InputError(f"{name} is not removed without confirmation at a terminal; confirm with --yes")
         if not typer.confirm("Remove it?"):
             return
     store.remove(name)

@@ -35,7 +35,7 @@ def main(
     scores = [challenge_files.score(predicted, one) for one in reference or ()]
     make_folder(output)
     files = challenge_files.write(predicted, output)
-    print(f"{len(predicted)} tracks, of which {predicted['left_out'].sum()} were left out and are guessed")
+    print(f"{len(predicted)} tracks, of which {predicted['left_out'].sum()} were left out, and guessed")
     for one in scores:
         print(one[["measure", "dimensions", "tracks", "score"]].to_string(index=False, float_format="%.4f"))
     print(f"written: {', '.join(map(str, files))}")

@@ -49,7 +49,7 @@ def main(
             named, own = inputs.class_names(data), trained.architecture.classes
             if inputs.kinds(own, named) is None and (others := sorted(set(named) - set(own))):
                 logging.getLogger(__name__).warning(
-                    "no accuracy of %s on %s, which has %s too", name, split, ", ".join(others)
+                    "no accuracy of %s on %s, which also has %s", name, split, ", ".join(others)
                 )
                 continue
             wanted[name, column] = split
@@ -70,7 +70,7 @@ def _of_study() -> list[str]:
             f"no networks; name some with --networks, or all of a study with --study: {', '.join(study.built_in())}"
         )
     if not (found := [one.name for one in artifact.sound() if one.architecture.study == of.name]):
-        raise InputError(f"no network of {of.name} is trained yet; {of.job('train_network')} --help tells how")
+        raise InputError(f"no network of {of.name} is trained yet; see {of.job('train_network')} --help")
     return found
 
 

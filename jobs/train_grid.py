@@ -36,7 +36,7 @@ def main(
         int | None, typer.Option(help="Training epochs.  [default: that of the grid or its study]")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, sample order, dropout.  [default: 1]")] = None,
-    series: Annotated[str, typer.Option(help="Name under which these networks are kept apart.")] = "",
+    series: Annotated[str, typer.Option(help="Name of a series, to keep these networks apart.")] = "",
     scheduler: Annotated[
         str, typer.Option(help="fifo: train all to the last epoch; asha: stop those that fall behind early.")
     ] = "fifo",
@@ -49,7 +49,7 @@ def main(
     usual = study.chosen() or study.find("andi")
     own = grid_file.read(grid, usual) if grid else None
     if own and (series or seed is not None):
-        raise InputError("--seed and --series are not for --grid; write seeds into the file, whose name is the series")
+        raise InputError("--seed and --series do not go with --grid; write seeds in the file, whose name is the series")
     names = [name.strip() for name in networks.split(",") if name.strip()]
     if names == ["all"]:
         named = own or grid_file.of_study(usual)

@@ -48,7 +48,7 @@ def main(
         typer.Option(help="float32 or bfloat16, which is faster where the processor supports it.  [default: float32]"),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of first weights, sample order, dropout and augmentation.")] = 1,
-    series: Annotated[str, typer.Option(help="Name under which this network is kept apart.")] = "",
+    series: Annotated[str, typer.Option(help="Name of a series, to keep this network apart.")] = "",
     cpus: Annotated[int, typer.Option(help="Cores; with more than one the last digits may vary.")] = 1,
     gpus: Annotated[float, typer.Option(help="GPUs; may be a fraction.")] = 0,
     tensorboard: Annotated[str | None, typer.Option(help="Folder for TensorBoard logs.  [default: none]")] = None,

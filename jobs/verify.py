@@ -22,7 +22,7 @@ def main(
     name: Annotated[
         str | None, typer.Argument(help="Data set, such as andi/test.  [default: all, and all trained networks]")
     ] = None,
-    mend: Annotated[bool, typer.Option("--repair", help="Make damaged and missing parts of data sets again.")] = False,
+    mend: Annotated[bool, typer.Option("--repair", help="Repair damaged and missing parts of data sets.")] = False,
 ) -> None:
     """Verify data sets and trained networks; the exit code is 1 if damage was found and is not repaired."""
     left = [one for one in ([name] if name else store.list_names(damaged=True)) if not _settled(one, mend)]
@@ -48,9 +48,9 @@ def _settled(name: str, mend: bool) -> bool:
     try:
         repair(found)
     except InputError as error:
-        print(f"{name}: not made again: {error}")
+        print(f"{name}: not repaired: {error}")
         return False
-    print(f"{name}: made again")
+    print(f"{name}: repaired")
     return True
 
 

@@ -101,7 +101,7 @@ class Description(BaseModel):
     def text(self) -> str:
         """In lines."""
         lines = [self.name, *(f"  {key}: {value}" for key, value in self.about.items())]
-        lines += [f"  samples: {self.samples}, {self.bytes / 1e6:.1f} MB in {self.location}, of {self.created[:10]}"]
+        lines += [f"  samples: {self.samples}, {self.bytes / 1e6:.1f} MB in {self.location}, from {self.created[:10]}"]
         lines += [f"  seeds: {self.seeds[0]} to {self.seeds[1]}"] if self.seeds else []
         for name, one in self.fields.items():
             dims = ", ".join(f"{dim} {size}" for dim, size in one.dims.items())
@@ -125,9 +125,7 @@ def _card(file: Path) -> Card:
     try:
         return Card(**tomllib.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:  # of TOML, text and pydantic
-        raise InputError(
-            f"{file} is no card of a data set: {one_line(error)}; mend it, or install raypipe again"
-        ) from error
+        raise InputError(f"{file} is not a data set card: {one_line(error)}; fix it, or reinstall raypipe") from error
 
 
 def card(name: str) -> Card:
@@ -137,7 +135,7 @@ def card(name: str) -> Card:
         InputError: if there is none of that name.
     """
     by_name = {one.name: one for one in cards()}
-    return by_name[choice("name of a card", name, tuple(by_name))]
+    return by_name[choice("card", name, tuple(by_name))]
 
 
 def names(kind: str | None = None) -> list[str]:
@@ -245,7 +243,7 @@ def search(
     found = [one for name in chosen if (one := _matching(name, classes, values, known)) is not None]
     if missing := [one for one in (*values, *(classes or ())) if one not in known]:
         raise InputError(
-            f"no data set looked into has {', '.join(missing)}; there are {', '.join(sorted(known)) or 'none'}"
+            f"no data set searched has {', '.join(missing)}; available: {', '.join(sorted(known)) or 'none'}"
         )
     if not found:
         return pandas.DataFrame(columns=["data_set", "sample", "class"])
@@ -287,8 +285,8 @@ def _within(name: str, column: np.ndarray, wanted: Any) -> np.ndarray:
     number = column.dtype.kind in "iufb"
     if any(isinstance(one, str) == number for one in np.atleast_1d(np.asarray(wanted, object)).tolist()):
         raise InputError(
-            f"{name} = {wanted!r} of samples to search; it is {'a number' if number else 'a text'}: expected "
-            f"{'a number, or a pair of the least and the largest' if number else 'one of its texts'}"
+            f"cannot search for {name} = {wanted!r}; {name} is {'a number' if number else 'a text'}: expected "
+            f"{'a number, or a pair of minimum and maximum' if number else 'one of its texts'}"
         )
     if isinstance(wanted, tuple):
         least, most = wanted

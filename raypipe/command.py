@@ -31,12 +31,12 @@ _CONTINUES = b"interrupted; run the same command again to continue\n"
 
 _PLAIN: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
 
-_HELP = "Simulate, train, classify and explain on Ray; `raypipe <job> --help` tells the flags of a job."
+_HELP = "Simulate, train, classify and explain on Ray; `raypipe <job> --help` lists the flags of a job."
 
 _STUDY = Annotated[
     str | None,
     typer.Option(
-        "--study", help="A study of yours: the file that defines it, or the name of an installed one.  [default: none]"
+        "--study", help="Your own study: the file that defines it, or the name of an installed one.  [default: none]"
     ),
 ]
 
@@ -47,7 +47,7 @@ _FAIL_FAST = Annotated[
 _DRY_RUN = Annotated[
     bool,
     typer.Option(
-        "--dry-run", help="Estimate what would be made and what it takes, by timing some of it; make nothing."
+        "--dry-run", help="Only estimate the output and the time that it takes, by timing a part of the work."
     ),
 ]
 
@@ -61,7 +61,7 @@ _PRICE = Annotated[
 
 
 Settings = Annotated[
-    list[str] | None, typer.Option("--set", help="name=value, as often as needed: numbers, texts, true or false.")
+    list[str] | None, typer.Option("--set", help="name=value; may be repeated. Numbers, texts, true or false.")
 ]
 """A job's flag --set; `values` reads it."""
 
@@ -149,7 +149,7 @@ def _with_study(main: Callable[..., Any]) -> Callable[..., Any]:
             if dry_run_flag:
                 os.environ[DRY_RUN_VARIABLE] = json.dumps([cores_flag, price_flag])
             elif cores_flag is not None or price_flag is not None:
-                raise InputError("--cores and --price are told by --dry-run; give it too")
+                raise InputError("--cores and --price need --dry-run; add it")
             return main(**flags)
 
     signature = inspect.signature(main)

@@ -1,4 +1,4 @@
-"""Errors that a user can mend, and those of a user's own code."""
+"""Errors that a user can fix, and those of a user's own code."""
 
 import re
 import tempfile
@@ -94,7 +94,7 @@ class DamageError(InputError):
         self.found = found
 
     def with_remedy(self, remedy: str) -> "DamageError":
-        """The same damage with another way to mend it."""
+        """The same damage with another way to repair it."""
         return DamageError(self.found, remedy)
 
     def __reduce__(self) -> tuple[type["DamageError"], tuple[str, str]]:

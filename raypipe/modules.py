@@ -39,7 +39,7 @@ def load(file: Path) -> ModuleType:
     if not file.is_file():
         raise InputError(f"there is no file {file}; expected a Python file that defines STUDY")
     if not file.stem.isidentifier():
-        raise InputError(f"{file} cannot be imported: {file.stem} is no name of a module; rename the file")
+        raise InputError(f"{file} cannot be imported: {file.stem} is not a valid module name; rename the file")
     _make_importable(file)
     module = importlib.import_module(file.stem)
     if not module.__file__ or not Path(module.__file__).samefile(file):
@@ -65,8 +65,8 @@ def reference(of: Callable[..., Any]) -> str:
     module, name = of.__module__, of.__qualname__
     if module == "__main__" or getattr(sys.modules.get(module), name, None) is not of:
         raise InputError(
-            f"workers cannot import {name} of {module}; define it with `def` at the top of a file, and name that file "
-            "with --study"
+            f"workers cannot import {name} from {module}; define it with `def` at the top level of a file, and give "
+            "that file with --study"
         )
     return f"{module}:{name}"
 

@@ -73,7 +73,7 @@ def axis(name: str, given: Any) -> np.ndarray:
     if not found.size or not np.isfinite(found).all():
         raise InputError(f"{name} is {given!r}; expected finite numbers")
     if len(np.unique(found)) < len(found):
-        raise InputError(f"{name} is {given!r}, in which values are the same; expected each once")
+        raise InputError(f"{name} is {given!r}, with repeated values; expected each once")
     return found
 
 
@@ -95,10 +95,10 @@ def _range(name: str, given: str) -> np.ndarray:
         raise InputError(f"{name} is {given!r}; {_AXIS}")
     first, last = (_number(name, part, given) for part in parts[:2])
     if not (math.isfinite(first) and math.isfinite(last) and first < last):
-        raise InputError(f"{name} is {given!r}, from {first:g} to {last:g}; expected the smaller of two numbers first")
+        raise InputError(f"{name} is {given!r}, from {first:g} to {last:g}; expected the smaller number first")
     points = _points(name, given, first, last, parts[2])
     if points > _MOST_VALUES:
-        raise InputError(f"{name} is {given!r}, which are {points} points; expected {_MOST_VALUES} at most")
+        raise InputError(f"{name} is {given!r}, which is {points} points; expected at most {_MOST_VALUES}")
     # Without the digits that come of adding up: 0.03 + 3 · 0.001 is to be 0.033.
     decimals = max(12, 9 - math.floor(math.log10(max(abs(first), abs(last)))))
     found = np.round(np.linspace(first, last, points), decimals)
@@ -118,7 +118,7 @@ def _points(name: str, given: str, first: float, last: float, spacing: str) -> i
     if abs(steps - round(steps)) > 1e-6 * max(1.0, steps):
         nearest = first + round(steps) * step
         raise InputError(
-            f"{name} is {given!r}; steps of {step:g} from {first:g} do not lead to {last:g}; the nearest is {nearest:g}"
+            f"{name} is {given!r}; steps of {step:g} from {first:g} do not end at {last:g}; the nearest is {nearest:g}"
         )
     return round(steps) + 1
 
@@ -164,7 +164,7 @@ def simulations(
     fixed = {name: one.item() if isinstance(one, np.generic) else one for name, one in (constants or {}).items()}
     lengths = {name: values.shape for name, values in columns.items()}
     if len(set(lengths.values())) != 1 or any(len(shape) != 1 for shape in lengths.values()):
-        raise InputError(f"points have the shapes {lengths}; expected one-dimensional arrays of one length")
+        raise InputError(f"points have the shapes {lengths}; expected one-dimensional arrays of equal length")
     ((samples,),) = set(lengths.values())
     if not samples:
         raise InputError(f"there are no points: {', '.join(columns)} are empty; expected at least one value of each")
@@ -238,13 +238,11 @@ def _checked_labels(label: np.ndarray, classes: tuple[str, ...], samples: int) -
             f"a class is called {wrong[0]!r}; expected names without spaces, each once, such as no_pattern"
         )
     if label.shape != (samples,) or label.dtype.kind not in "iu":
-        raise InputError(
-            f"labels of shape {label.shape} and data type {label.dtype}; expected {samples} numbers of classes"
-        )
+        raise InputError(f"labels of shape {label.shape} and data type {label.dtype}; expected {samples} class numbers")
     if not -1 <= label.min() <= label.max() < len(classes):
         raise InputError(
-            f"labels are from {label.min()} to {label.max()}; expected numbers from 0 to {len(classes) - 1}, that of "
-            f"the last of {len(classes)} classes, or -1 where the class is not known"
+            f"labels are from {label.min()} to {label.max()}; expected numbers from 0 to {len(classes) - 1} for "
+            f"{len(classes)} classes, or -1 where the class is unknown"
         )
     return label
 

@@ -44,7 +44,7 @@ def _plan(name: str, parameters: Mapping[str, Any]) -> Plan:
     plan = of.plan(split, {name: parameters[name] for name in of.settings(split) if name in parameters})
     planned = json.loads(json.dumps(dict(plan.parameters)))
     if others := [name for name in {*parameters, *planned} if parameters.get(name) != planned.get(name)]:
-        raise InputError(f"{', '.join(sorted(others))} would be others")
+        raise InputError(f"{', '.join(sorted(others))} would differ")
     return plan
 
 
@@ -59,8 +59,8 @@ def plan_of(name: str) -> Plan:
         plan = _plan(name, parameters)
     except (KeyError, InputError) as error:
         raise InputError(
-            f"{name} was made by no job with these parameters, {parameters}, known here ({error}); name its study "
-            "with --study, make it again by what made it, or give its plan to raypipe.repair.repair"
+            f"no job known here makes {name} with these parameters, {parameters} ({error}); name its study with "
+            "--study, make it again with the code that made it, or give its plan to raypipe.repair.repair"
         ) from error
     return plan
 

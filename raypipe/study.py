@@ -273,7 +273,7 @@ class Study:
             InputError: if it has none of that name, or none at all.
         """
         if not self.augmentations:
-            raise InputError(f"the study {self.name} has no augmentations to vary samples by; do without")
+            raise InputError(f"the study {self.name} has no augmentations; leave this out")
         return choice("augmentation", name or next(iter(self.augmentations)), tuple(self.augmentations))
 
     def plan(self, split: str, settings: Mapping[str, Any] | None = None) -> Plan:
@@ -290,7 +290,7 @@ class Study:
         for name, value in (settings or {}).items():
             if name not in usual:
                 possible = ", ".join(usual) or "none"
-                raise InputError(f"{name} is no setting of {self.name}/{split}; possible: {possible}")
+                raise InputError(f"{name} is not a setting of {self.name}/{split}; possible: {possible}")
             _check_type(name, value, usual[name])
         bound = {**usual, **(settings or {})}
         made = self._data_set(split).plan
@@ -370,11 +370,11 @@ def of_file(file: Path) -> Study:
     except InputError:
         raise
     except Exception as error:
-        hint = "; packages of your own: see docs/own_study.md" if isinstance(error, ImportError) else ""
+        hint = "; for packages of your own, see docs/own_study.md" if isinstance(error, ImportError) else ""
         raise WorkError(f"{file}: {type(error).__name__}: {error}{hint}", own_traceback(error)) from error
     found = getattr(module, "STUDY", None)
     if not isinstance(found, Study):
-        raise InputError(f"{file} defines no STUDY, an object of raypipe.study.Study; it has {type(found).__name__}")
+        raise InputError(f"{file} must define STUDY, a raypipe.study.Study; it has {type(found).__name__}")
     return found
 
 
@@ -411,7 +411,7 @@ def find(name: str) -> Study:
     if name in installed:
         found = installed[name].load()
         if not isinstance(found, Study) or found.name != name:
-            raise InputError(f"the entry point {name!r} of {ENTRY_POINTS} leads to {found!r}, not to a study called so")
+            raise InputError(f"the entry point {name!r} of {ENTRY_POINTS} is {found!r}, not a study of that name")
         return found
     known = ", ".join([*([own.name] if file else []), *built_in(), *installed])
     raise InputError(f"unknown study {name!r}; known are {known}: name the file of another with --study")

@@ -47,7 +47,7 @@ def test_layers_follow_the_word():
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("123123123123-32", "12 time steps are left for a kernel of 32"),
+        ("123123123123-32", "has 12 time steps left for a kernel of 32"),
         ("123-3", "unknown network '123-3'"),
         ("124-2", "unknown network"),
         ("123123123123123-2", "unknown network"),

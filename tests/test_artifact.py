@@ -103,7 +103,7 @@ def test_a_flipped_bit_is_found(flipped, store_root):
     places = {"architecture": data.index(b"units") + 9, "history": data.index(b"0.25"), "weights": len(data) - 1}
     data[places[flipped]] ^= 1
     file.write_bytes(data)
-    with pytest.raises(InputError, match="is damaged: it does not agree with its checksum; delete it and give the"):
+    with pytest.raises(InputError, match="is damaged: it does not agree with its checksum; delete it and run the"):
         artifact.load("123-2")
 
 
@@ -160,7 +160,7 @@ def test_a_network_without_a_checksum_is_loaded_and_named(caplog):
     old = safetensors.numpy.save(weights, {"raypipe": json.dumps(documents)})
     objects.put(artifact.path("123-2"), old)
     assert artifact.load("123-2").history == small_artifact().history
-    assert "networks/123-2.safetensors has no checksum: whether it is damaged cannot be told" in caplog.text
+    assert "networks/123-2.safetensors has no checksum: damage to it cannot be detected" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["123-2", "andi-study", "andi-residual", "pattern-2d", "pattern-3d"])
@@ -193,7 +193,5 @@ def test_networks_that_come_along_are_at_hand_by_name():
     artifact.save(replace(found, metrics={}))  # as an older one may be
     artifact.at_hand("shipped/pattern-2d")
     assert artifact.checksum("shipped/pattern-2d") == before
-    with pytest.raises(
-        InputError, match=r"unknown network that comes with raypipe 'shipped/pattern'; choose one of .*andi-study"
-    ):
+    with pytest.raises(InputError, match=r"unknown shipped network 'shipped/pattern'; choose one of .*andi-study"):
         artifact.at_hand("shipped/pattern")

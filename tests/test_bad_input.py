@@ -42,7 +42,7 @@ MISTAKES = {
         ("train_grid", "--networks", "123-2,132132132132-32"), "cannot be built"),
     "missing data set": (("train_network", "--network", "andi-study"), "generate_trajectories"),
     "missing network": (("evaluate", "--network", "pattern-2d"), "train_network"),
-    "name that leads elsewhere": (("evaluate", "--network", "../../x"), "'networks/../../x.safetensors' is not a name"),
+    "name that leads elsewhere": (("evaluate", "--network", "../../x"), "/../../x.safetensors' is not a valid name"),
 }  # fmt: skip
 
 
@@ -95,7 +95,7 @@ def test_a_store_made_with_other_parameters_is_left_as_it_is(store_root):
     finished = run("generate_patterns", "--split", "val", "--per-class", "3")
     assert finished.returncode == 2
     (line,) = finished.stderr.splitlines()
-    assert "per_class is 2 there and 3 here" in line
+    assert "per_class was 2, now 3" in line
     assert {path: path.read_bytes() for path in store_root.rglob("*") if path.is_file()} == before
 
 

@@ -82,7 +82,7 @@ def test_a_confidence_of_one_is_in_the_last_bin():
 
 def test_what_has_no_temperature_is_refused():
     sure = np.eye(3)[[0, 1, 2]] * 0.9 + 0.1 / 3
-    with pytest.raises(InputError, match="3 of 3 samples are classified correctly, for which no temperature"):
+    with pytest.raises(InputError, match="3 of 3 samples are classified correctly, so that no temperature"):
         calibration.temperature(sure, np.array([0, 1, 2]))
     with pytest.raises(InputError, match="0 of 3 samples are classified correctly"):
         calibration.temperature(sure, np.array([1, 2, 0]))
@@ -135,7 +135,7 @@ def test_a_temperature_of_another_network_is_not_used(caplog):
     with pytest.raises(InputError, match="were made by an earlier network 123-2; delete"):
         calibration.fit("123-2", said)
     assert calibration.settled("123-2", {}) is None
-    assert "probabilities are shown as they are: the temperature of 123-2" in caplog.text
+    assert "probabilities are shown uncalibrated: the temperature of 123-2" in caplog.text
 
 
 def test_a_table_has_a_line_for_each():

@@ -84,10 +84,10 @@ def test_predictions_are_found_by_what_was_predicted(filled):
     ("arguments", "message"),
     [
         ({"kind": "walks"}, "unknown kind of data sets 'walks'; choose one of predictions, trajectories"),
-        ({"classes": ["zeta"]}, "no data set looked into has zeta; there are attm, ctrw, exponent"),
-        ({"temperature": 3}, "no data set looked into has temperature; there are"),
+        ({"classes": ["zeta"]}, "no data set searched has zeta; available: attm, ctrw, exponent"),
+        ({"temperature": 3}, "no data set searched has temperature; available: "),
         ({"data_sets": ["andi/val"]}, "unknown data set 'andi/val'"),
-        ({"exponent": "abc"}, "exponent = 'abc' of samples to search; it is a number: expected a number"),
+        ({"exponent": "abc"}, "cannot search for exponent = 'abc'; exponent is a number: expected a number"),
     ],
 )
 def test_what_there_is_not_is_told(filled, arguments, message):
@@ -136,10 +136,10 @@ def test_each_network_that_comes_along_has_a_card(filled, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["find"], "unknown what to do 'find'"),
+        (["find"], "unknown action 'find'"),
         (["show"], "expected a name after show"),
         (["list", "andi/train-own"], "expected a name after show, and only there"),
-        (["search", "--where", "exponent=low:high"], "low:high of samples to search; expected a value, or"),
+        (["search", "--where", "exponent=low:high"], "cannot search for low:high; expected a value, or"),
     ],
 )
 def test_mistakes_of_the_job_are_told(filled, arguments, message):

@@ -57,7 +57,7 @@ def test_a_flipped_byte_in_the_source_is_one_line(here, store_root):
     assert "\n" not in said["error"]
     assert said["error"].startswith("predictions/123-2/test, shard 0 (samples 0 to 9): ")
     assert "andi/test.zarr/position/c/0/0 is damaged: " in said["error"]
-    assert said["error"].endswith("; mend it with: raypipe verify andi/test --repair")
+    assert said["error"].endswith("; repair it with: raypipe verify andi/test --repair")
     assert store.missing(plan.name) == [0]
 
 
@@ -172,7 +172,7 @@ def test_mistakes_are_told_before_anything_is_written(here, store_root):
         random_network(architecture(name))
     with pytest.raises(InputError, match="no data set 'gray_scott/test'"):
         classify.classify("pattern-2d", "test")
-    with pytest.raises(InputError, match=r"'val2' with network 123-2, which is of the study andi.*train, val, test"):
+    with pytest.raises(InputError, match=r"the study andi of network 123-2 has no split 'val2'; .*train, val, test"):
         classify.classify("123-2", "val2")
     tiny_data.write_patterns("val2", 1)
     with pytest.raises(InputError, match=r"val2 has the classes .* pi l h, not only alpha"):
@@ -233,7 +233,7 @@ def test_a_variable_or_classes_that_the_network_does_not_know(here, guest, store
     )
     with pytest.raises(InputError, match=r"guest/scan has no u \(sample, y, x, frame\)"):
         classify.classify("small", "scan")
-    with pytest.raises(InputError, match=r"split 'test' with network small.* scan, fine, train"):
+    with pytest.raises(InputError, match=r"network small has no split 'test'; .* scan, fine, train"):
         classify.classify("small", "test")
     assert not (store_root / "predictions").exists()
 
@@ -289,7 +289,7 @@ def test_fields_of_another_size_are_classified_by_networks_that_pool_over_all(he
     tiny_data.write_patterns("val", 5, size=64)
     caplog.set_level("INFO")
     classify.classify("pattern-2d", "val")
-    assert "pattern-2d has learnt from fields of 128 × 128 points; these have 64 × 64" in caplog.text
+    assert "pattern-2d was trained on fields of 128 × 128 points; these have 64 × 64" in caplog.text
     values = catalog.open("gray_scott/val").u.sel(frame=[14940, 14970, 15000]).values.astype("float32")
     smaller = replace(trained, architecture=replace(trained.architecture, input_shape=(64, 64, 3)))
     expected = keras_model.load(smaller)(values, training=False).numpy()

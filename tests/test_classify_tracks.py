@@ -132,7 +132,7 @@ def test_what_classify_tracks_has_made_is_explained_and_drawn(folder, here, monk
     drawn = sorted(one.name for one in (folder / "figures").iterdir())
     assert len(drawn) == 2
     assert all(one.startswith("relevance-tracks-2d-tracks-cells-2d-samples-") for one in drawn)
-    with pytest.raises(InputError, match="split 'tracks-others-2d' with network tracks-2d"):
+    with pytest.raises(InputError, match="network tracks-2d has no split 'tracks-others-2d'"):
         call(explain_job.main, ["--network", "tracks-2d", "--split", "tracks-others-2d"])
 
 
@@ -153,7 +153,7 @@ def test_a_network_of_something_else_is_refused(folder, here):
     random_networks(2)
     table().to_csv("cells.csv", index=False)
     for network, familiar, wrong in (("tracks-2d",) * 3, ("familiar-2d",) * 3):
-        with pytest.raises(InputError, match=f"network {wrong} has other classes than .*-2d; choose one that has the"):
+        with pytest.raises(InputError, match=f"network {wrong} has other classes than .*-2d; choose one with the"):
             call(classify_tracks.main, ["cells.csv", "--network", network, "--familiar", familiar])
 
 
@@ -171,7 +171,7 @@ def test_a_network_of_other_dimensions_is_refused(folder, here):
         (["cells.csv", "--output", "x.xlsx"], "format '.xlsx'"),
         (["cells.csv", "--gaps", "ignore"], "gaps 'ignore'"),
         (["cells.csv", "--columns", "who=x"], "--columns has 'who=x'"),
-        (["short.csv"], "there is no track that can be used: short.csv: CSV.*left out 3: fewer than 10 points"),
+        (["short.csv"], "no track can be used: short.csv: CSV.*left out 3: fewer than 10 points"),
     ],
 )
 def test_mistakes_are_told(folder, arguments, message):
@@ -187,7 +187,7 @@ def test_other_files_of_the_same_name_are_told(folder, here):
     table().to_csv("cells.csv", index=False)
     job("cells.csv")
     table(4).to_csv("cells.csv", index=False)
-    with pytest.raises(InputError, match="there are tracks cells already, made with other files; give these another"):
+    with pytest.raises(InputError, match="tracks cells already exist, made with other files; give these another"):
         job("cells.csv")
     job("cells.csv", "--name", "more")
     assert len(pd.read_csv("tracks-more.csv")) == 4
@@ -284,7 +284,7 @@ def test_the_table_says_what_was_done_to_a_track():
     found = pd.DataFrame({"interpolated": [0, 2], "doubled": [0, 1], "unread": [0, 0], "every": [1, 3]})
     assert results._warnings(found, np.array(["", "like motion that is directed"])).tolist() == [
         "",
-        "like motion that is directed; 2 points interpolated; several positions in 1 frames; every 3. point seen",
+        "like motion that is directed; 2 points interpolated; several positions in 1 frames; only 1 point in 3 used",
     ]
 
 
@@ -309,7 +309,7 @@ def test_predictions_are_written_and_scored_as_the_challenge_did(folder, capsys)
     (folder / "ref2.txt").write_text("\n".join(f"{d};{models[i]}.0" for i, d in enumerate((1, 2, 2, 3, 1))))
     score_job("task.txt", "table.csv", "--reference", "ref1.txt", "--reference", "ref2.txt", "--output", "out")
     said = capsys.readouterr().out
-    assert "5 tracks, of which 1 were left out and are guessed" in said
+    assert "5 tracks, of which 1 were left out, and guessed" in said
     first, second = ((folder / "out" / name).read_text().splitlines() for name in ("task1.txt", "task2.txt"))
     assert [line.split(";")[0] for line in first] == ["1", "2", "2", "3", "1"]
     assert first[0] == "1;0.5000"
@@ -328,11 +328,11 @@ def test_predictions_are_written_and_scored_as_the_challenge_did(folder, capsys)
     ("arguments", "message"),
     [
         (["none.txt", "table.csv"], "none.txt cannot be read"),
-        (["table.csv", "table.csv"], "table.csv is no file of the challenge's"),
+        (["table.csv", "table.csv"], "table.csv is not a challenge file"),
         (["short.txt", "table.csv"], "the table is not that of short.txt, which has 2 lines"),
         (["task.txt", "none.csv"], "none.csv cannot be read"),
-        (["task.txt", "table.csv", "--reference", "short.txt"], "short.txt is no reference of these 5 tracks"),
-        (["task.txt", "table.csv", "--reference", "table.csv"], "table.csv is no reference of these 5 tracks"),
+        (["task.txt", "table.csv", "--reference", "short.txt"], "short.txt is not a reference for these 5 tracks"),
+        (["task.txt", "table.csv", "--reference", "table.csv"], "table.csv is not a reference for these 5 tracks"),
     ],
 )
 def test_files_of_no_challenge_are_told(folder, arguments, message):

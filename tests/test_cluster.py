@@ -51,7 +51,7 @@ def test_what_no_node_has_is_refused_and_what_one_has_is_not(ray_cluster):
     cluster.require({"CPU": 2}, "each training")
     with pytest.raises(InputError, match=r"each training needs a node with 64 cores; .* have 2 cores: ask for less"):
         cluster.require({"CPU": 64}, "each training")
-    with pytest.raises(InputError, match=r"with 1 cores, 1 graphics processors; .* have 2 cores, 0 graphics"):
+    with pytest.raises(InputError, match=r"with 1 cores, 1 GPUs; .* have 2 cores, 0 GPUs"):
         cluster.require({"CPU": 1, "GPU": 1}, "each training")
 
 
@@ -113,7 +113,7 @@ def test_a_folder_of_a_study_that_is_too_large_is_told(tmp_path, monkeypatch):
     with (tmp_path / "data/large.bin").open("wb") as file:
         file.truncate(2**29 + 2**20)
     monkeypatch.setenv("RAYPIPE_STUDY", str(tmp_path / "mine.py"))
-    with pytest.raises(InputError, match=r"holds 538 MB .* to workers, of which data 538, .*\.rayignore"):
+    with pytest.raises(InputError, match=r"holds 538 MB .* to workers, mostly data 538, .*\.rayignore"):
         cluster._upload()
     (tmp_path / ".rayignore").write_text("/data\n")
     assert cluster._upload()["working_dir"] == str(tmp_path)

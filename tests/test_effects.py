@@ -103,9 +103,9 @@ def test_of_an_incomplete_grid_the_pairs_that_exist_count():
 
 def test_what_cannot_be_compared_is_refused():
     whole = tiny_grid.table()
-    with pytest.raises(InputError, match="no two of these 2 networks differ in"):
+    with pytest.raises(InputError, match="no two of these 2 networks differ only in"):
         effects(whole[whole["name"].isin(["seed-1/123-2", "seed-1/132132-32"])], GRID)
-    with pytest.raises(InputError, match=r"seed-1/123-2 and seed-1/123-2 are one network with one seed"):
+    with pytest.raises(InputError, match=r"seed-1/123-2 and seed-1/123-2 are the same network with the same seed"):
         effects(whole.iloc[[0, 6, 0]], GRID)
     with pytest.raises(InputError, match="trained with 8 and 30 epochs"):
         effects(whole.assign(epochs=[30, *[8] * 163]), GRID)
@@ -169,7 +169,7 @@ def test_only_networks_of_the_grid_are_tabulated():
         grid_table(GRID, [])
     with pytest.raises(InputError, match="there is no trained network '123-2'"):
         grid_table(GRID, ["123-2"])
-    with pytest.raises(InputError, match="network andi-study is not of the grid"):
+    with pytest.raises(InputError, match="network andi-study is not in the grid"):
         grid_table(GRID, [tiny_grid.save("andi-study", 0.7)])
 
 

@@ -120,7 +120,7 @@ def test_the_job_prints_the_table_and_draws_the_pictures(monkeypatch, tmp_path, 
         f"123-32_{end}.png" for end in ("training", "val_confusion", "val_confused", "val_recall", "val_reliability")
     }
     text = "\n".join(said)
-    assert "taken for" in text
+    assert "mistaken for" in text
     assert "as it is " in text
     assert (store_root / "networks" / "123-32.temperature.json").exists() == ("with T = " in text)
 
@@ -148,7 +148,7 @@ def test_classes_that_are_kinds_of_those_of_the_labels_are_counted_as_these():
 
 
 def test_labels_that_count_other_classes_are_refused():
-    with pytest.raises(InputError, match=r"labels count the classes lw ctrw, the network.s are fbm_0.50"):
+    with pytest.raises(InputError, match=r"labels are of the classes lw ctrw, the network.s are fbm_0.50"):
         evaluate(by_kind().assign_coords(label=("sample", [1, 0, 0, 1], {"flag_meanings": "lw ctrw"})))
 
 

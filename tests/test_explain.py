@@ -162,7 +162,7 @@ def test_a_network_whose_predictions_move_is_refused(ray_cluster, store_root):
     random_network(architecture("123-2"))
     plain = json.dumps(some_trajectories(2).tolist())
     message = run_in_explain(store_root, "analyse_with_tolerance", "123-2", -1.0, plain)
-    assert message.startswith("probabilities of network 123-2 move by")
+    assert message.startswith("probabilities of network 123-2 change by")
 
 
 def test_the_job_explains_trajectories_through_ray(ray_cluster, classified_here, capsys):
@@ -276,7 +276,7 @@ def test_a_class_with_too_few_correct_samples_is_told(caplog):
     assert [record.getMessage() for record in caplog.records] == [
         "class red: 2 of 3 samples are classified correctly, 3 asked for",
         "class green: 0 of 2 samples are classified correctly, 3 asked for; its first one, classified wrongly, is "
-        "explained",
+        "explained instead",
     ]
 
 
@@ -291,7 +291,7 @@ def test_mistakes_are_told(here):
         explain.explain("pattern-2d", "test", method="magic")
     with pytest.raises(InputError, match="unknown control 'zero'; choose one of shuffled-weights, zero-biases"):
         explain.explain("123-2", "test", control="zero")
-    with pytest.raises(InputError, match="control 'zero-biases' with method gradient, whose maps share out no score"):
+    with pytest.raises(InputError, match="control 'zero-biases' with method gradient, whose maps do not add up to a"):
         explain.explain("pattern-2d", "test", control="zero-biases")
     with pytest.raises(InputError, match="unknown control 'zero'"):
         explain.explain("pattern-2d", "test", control="zero")
@@ -591,10 +591,10 @@ def test_chosen_samples_are_explained_whatever_they_were_taken_for(here):
     assert all(len(long) < 60 for long in names)
 
     for samples, message in (
-        ([16], "sample 16 of test, which has 16; expected numbers from 0 to 15"),
-        ([-1], "sample -1 of test"),
+        ([16], "no sample 16 in test, which has 16; expected numbers from 0 to 15"),
+        ([-1], "no sample -1 in test"),
         ([], "no samples to explain"),
-        ([2, 2], "samples 2, 2; expected each of them once"),
+        ([2, 2], "samples 2, 2; expected each only once"),
     ):
         with pytest.raises(InputError, match=message):
             explain.plan("pattern-2d", "test", samples=samples)
@@ -610,7 +610,7 @@ def test_samples_are_chosen_by_class_and_by_point():
     for where, message in (
         ({"f": "1"}, "unknown coordinate 'f'"),
         ({"label": "pink"}, "unknown class 'pink'"),
-        ({"k": "much"}, "k=much of samples to explain; expected a number"),
+        ({"k": "much"}, "cannot choose samples by k=much; expected a number"),
         ({"k": "0.07"}, "no sample has k=0.07"),
     ):
         with pytest.raises(InputError, match=message):

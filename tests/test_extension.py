@@ -93,13 +93,13 @@ def test_an_extension_that_is_cut_off_is_continued(tmp_path_factory, old, more, 
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        (squares(9), "count is 10 there and 9 here"),
-        (squares(25, offset=1), "count is 10 there and 25 here; offset is None there and 1 here"),
-        (replace(squares(25), grows=()), "count is 10 there and 25 here"),
-        (replace(squares(25), shard_samples=5), "count is 10 there and 25 here"),
+        (squares(9), "count was 10, now 9"),
+        (squares(25, offset=1), "count was 10, now 25; offset was None, now 1"),
+        (replace(squares(25), grows=()), "count was 10, now 25"),
+        (replace(squares(25), shard_samples=5), "count was 10, now 25"),
         (
             replace(squares(25), coordinates={"seed": replace(squares(25).coordinates["seed"], values=np.arange(25))}),
-            "count is 10 there and 25 here",
+            "count was 10, now 25",
         ),
     ],
 )

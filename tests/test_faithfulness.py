@@ -124,9 +124,9 @@ def test_similarity_is_the_rank_correlation_of_each_trajectory():
 
 def test_mistakes_are_told():
     real = maps([[1, 2], [1, 2], [1, 2]])
-    with pytest.raises(InputError, match="3 and 3 samples that are not the same ones"):
+    with pytest.raises(InputError, match="3 and 3 samples are not of the same samples"):
         faithfulness.similarity(real, maps(real["relevance"], origin=(3, 5, 9)))
-    with pytest.raises(InputError, match="3 and 2 samples that are not the same ones"):
+    with pytest.raises(InputError, match="3 and 2 samples are not of the same samples"):
         faithfulness.similarity(real, real.isel(sample=[0, 1]))
     with pytest.raises(InputError, match=r"the data set has no score; .* make them with raypipe explain"):
         faithfulness.conservation(real)

@@ -106,7 +106,7 @@ def test_want_of_memory_on_a_node_is_told_and_the_next_run_completes(tmp_path):
     of = {"compute": "scripted:hungry", "at": 3, "most": 6 * 10**9, "while_exists": str(trigger)}
     process = driver(local, of, **settings)
     _, said = process.communicate()
-    assert "tests/squares: workers were lost 4 times at the same shard, perhaps for want of memory" in said
+    assert "tests/squares: workers were lost 4 times at the same shard, perhaps for lack of memory" in said
     # What the last exception says is that the worker was begun anew; why, only Ray's events tell.
     events = [file.read_text() for file in Path("/tmp/ray").glob(f"session_*_{process.pid}/logs/events/*")]
     assert any("killed due to the node running low on memory" in one for one in events)
@@ -169,7 +169,7 @@ def test_a_disk_that_is_full_is_told_and_the_next_run_completes(tmp_path, monkey
         with contextlib.suppress(OSError), open(disk / "in the way", "wb", buffering=0) as file:
             while True:
                 file.write(b"x" * 4096)
-        with pytest.raises(InputError, match=r"cannot write tests/squares.*No space left on device.*mend that"):
+        with pytest.raises(InputError, match=r"cannot write tests/squares.*No space left on device.*fix that"):
             fill(large)
         (disk / "in the way").unlink()
         fill(large)
@@ -193,7 +193,7 @@ def test_a_store_that_becomes_read_only_is_told_and_the_next_run_completes(tmp_p
 
         taker = threading.Thread(target=take_away)
         taker.start()
-        with pytest.raises(InputError, match=r"cannot write tests/squares.*Read-only file system.*mend that"):
+        with pytest.raises(InputError, match=r"cannot write tests/squares.*Read-only file system.*fix that"):
             fill(held)
         taker.join()
         subprocess.run(["mount", "-o", "remount,rw", disk], check=True)

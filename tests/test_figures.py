@@ -65,9 +65,12 @@ def test_classes_get_the_colours_of_a_map(data, tmp_path):
         (["phase-diagram", SCANS[1], "--set", "colours=tab21"], "unknown colour map 'tab21'"),
         (["phases", SCANS[1]], f"no figure phases of {SCANS[1]}; there are history, confusion, grid, phase-diagram"),
         (["montage", "predictions/none/scan"], "unknown data set 'predictions/none/scan'"),
-        (["montage", SCANS[1], "--set", "colour=red"], "colour is no setting of this picture; possible: montage_class"),
-        (["history", "shipped/andi-study", "--set", "colour=red"], "colour of history, of which nothing can be set"),
-        (["montage", SCANS[1], "--output", "x.gif"], "unknown ending of the file '.gif'"),
+        (
+            ["montage", SCANS[1], "--set", "colour=red"],
+            "colour is not a setting of this picture; possible: montage_",
+        ),
+        (["history", "shipped/andi-study", "--set", "colour=red"], "colour for history, which has no settings"),
+        (["montage", SCANS[1], "--output", "x.gif"], "unknown file ending '.gif'"),
         (["grid", "none.csv"], "cannot read none.csv as a table"),
     ],
 )

@@ -104,9 +104,7 @@ def test_other_shards_are_finished_and_failures_are_kept_until_they_are_made(tmp
     trigger.touch()
     broken = plan("scripted:failing", at=3, while_exists=str(trigger), error="ZeroDivisionError")
     for attempt in (1, 2):
-        with pytest.raises(
-            WorkError, match=r"shard 1 \(samples 3 to 5\): ZeroDivisionError.*tries again what is missing"
-        ):
+        with pytest.raises(WorkError, match=r"shard 1 \(samples 3 to 5\): ZeroDivisionError.*to retry what is missing"):
             fill(broken)
         assert store.finished("tests/squares") == [0, 2, 3]
         assert store.failed("tests/squares") == [1]
@@ -126,7 +124,7 @@ def test_other_shards_are_finished_and_failures_are_kept_until_they_are_made(tmp
 
 def test_the_first_failure_ends_it_where_asked(tmp_path, monkeypatch):
     monkeypatch.setenv("RAYPIPE_FAIL_FAST", "1")
-    alone = r"^tests/squares, shard \d+ \(samples \d+ to \d+\): KeyError: 'at'; the same command tries again what is"
+    alone = r"^tests/squares, shard \d+ \(samples \d+ to \d+\): KeyError: 'at'; run the same command to retry what is"
     with pytest.raises(WorkError, match=alone):
         fill(plan("scripted:failing", samples=300), workers=1)
     # What a worker had been given by then may have failed too.
@@ -207,7 +205,7 @@ def test_isolated_workers_run_with_their_own_numpy():
 
 def test_other_parameters_and_other_workers_are_refused():
     fill(plan())
-    with pytest.raises(InputError, match="offset is None there and 1 here"):
+    with pytest.raises(InputError, match="offset was None, now 1"):
         fill(plan(offset=1))
     with pytest.raises(InputError, match="0 workers; expected 1 or more"):
         fill(plan(), workers=0)

@@ -46,7 +46,7 @@ def test_how_patterns_are_trained(name):
 def test_recipes_that_there_are_not():
     with pytest.raises(InputError, match="unknown recipe 'best'; choose one of study"):
         training(architecture("pattern-2d"), recipe="best")
-    with pytest.raises(InputError, match="recipe 'study' for 123-2, which has but one; leave it out"):
+    with pytest.raises(InputError, match="recipe 'study' for 123-2, which has only one; leave it out"):
         training(ANDI, recipe="study")
 
 

@@ -54,7 +54,7 @@ def test_samples_shards_bytes_time_and_cost_are_told_and_nothing_is_written(aske
     asked(cores=5, price=100)
     said = foreseen(plan())
     assert "tests/slow: 40 samples in 10 shards" in said
-    assert "0 shards are there, 40 samples in 10 shards are to be made" in said
+    assert "0 shards are finished, 40 samples in 10 shards are missing" in said
     assert "bytes: 320 kB, about " in said
     hours = float(re.search(r"time: (\S+) core hours", said)[1])
     assert hours >= 0.99 * 40 * SECONDS / 3600
@@ -72,7 +72,7 @@ def test_of_a_store_that_is_begun_only_what_is_missing_is_told(asked, store_root
         store.write_shard(one.name, shard, bounds, arrays, seeds=None, seconds=0, attempt="test")
     before = {path: path.read_bytes() for path in store_root.rglob("*") if path.is_file()}
     asked()
-    assert "3 shards are there, 28 samples in 7 shards are to be made" in foreseen(one)
+    assert "3 shards are finished, 28 samples in 7 shards are missing" in foreseen(one)
     assert before == {path: path.read_bytes() for path in store_root.rglob("*") if path.is_file()}
 
 
@@ -81,7 +81,7 @@ def test_a_complete_store_takes_nothing(asked, store_root):
     store.create(one, {})
     store.write_shard(one.name, 0, one.bounds(0), {"x": np.zeros((4, 1000))}, seeds=None, seconds=0, attempt="test")
     asked()
-    assert foreseen(one).endswith("1 shards are there, 0 samples in 0 shards are to be made")
+    assert foreseen(one).endswith("1 shards are finished, 0 samples in 0 shards are missing")
 
 
 def test_several_stores_are_told_of_together(asked):
@@ -98,7 +98,7 @@ def test_several_stores_are_told_of_together(asked):
 def test_what_is_made_from_complete_stores_is_come_to(asked):
     one = plan(4)
     asked()
-    with pytest.raises(Foreseen, match="what is made from this afterwards is not counted"):
+    with pytest.raises(Foreseen, match="later steps that use this are not counted"):
         fill(one, last=False)
     store.create(one, {})
     store.write_shard(one.name, 0, one.bounds(0), {"x": np.zeros((4, 1000))}, seeds=None, seconds=0, attempt="test")
@@ -129,7 +129,7 @@ def test_jobs_that_compute_shards_have_the_flags(asked, store_root):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--cores", "4"], "give it too"),
+        (["--cores", "4"], "need --dry-run; add it"),
         (["--dry-run", "--cores", "0"], "0 cores; expected 1 or more"),
         (["--dry-run", "--price", "-1"], "price is -1.0; expected 0 or more"),
     ],
@@ -145,10 +145,10 @@ def test_trainings_are_told_of(asked, store_root, monkeypatch):
     write_trajectories("train", 200)
     write_trajectories("val", 50, seed=1)
     arguments = ["--networks", "123-2,132-2,123132-4", "--epochs", "40", "--dry-run", "--price", "2", "--cores", "64"]
-    with pytest.raises(Foreseen, match="3 networks; 0 are trained, 3 are to be") as told:
+    with pytest.raises(Foreseen, match="3 networks: 0 already trained, 3 to train") as told:
         call(train_grid.main, arguments)
     said = str(told.value)
-    hours = float(re.search(r"time: (\S+) core hours, by 3 trainings that were timed", said)[1])
+    hours = float(re.search(r"time: (\S+) core hours, estimated from 3 trainings", said)[1])
     assert 0 < hours < 0.1
     assert float(re.search(r"cost: (\S+) at 2 per core hour", said)[1]) == pytest.approx(2 * hours, rel=0.02)
     assert "on 64 cores: " in said
@@ -158,7 +158,7 @@ def test_trainings_are_told_of(asked, store_root, monkeypatch):
 
 def test_a_training_is_told_of_before_it_is_there(asked, store_root, monkeypatch):
     monkeypatch.setattr("raypipe.networks.foresight._SECONDS", 0.5)
-    with pytest.raises(Foreseen, match="1 networks; 0 are trained, 1 are to be"):
+    with pytest.raises(Foreseen, match="1 networks: 0 already trained, 1 to train"):
         call(train_network.main, ["--network", "123-2", "--fresh", "--validation-split", "fresh", "--dry-run"])
 
 

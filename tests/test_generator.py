@@ -180,7 +180,7 @@ def test_the_shortest_and_the_longest(length):
         (4, np.nan, 50, "exponent nan of sbm"),
         (4, 1.0, 1, "of 1 to 1 positions; expected from 2 to 100000"),
         (4, 1.0, 100_001, "of 100001 to 100001 positions"),
-        (4, 1.0, 61, "of walks of 60; take longer walks"),
+        (4, 1.0, 61, "from walks of 60; use longer walks"),
     ],
 )
 def test_what_cannot_be_made_is_refused(model, exponent, length, message):

@@ -91,9 +91,9 @@ def test_a_network_by_its_name():
         InputError, match="unknown network '123-2' of the grid; expected a word of 1 or 2 blocks 123 or"
     ):
         SMALL.network("123-2")
-    with pytest.raises(InputError, match="123123123123-32 cannot be built: at layer 10 of 123123123123 12 time steps"):
+    with pytest.raises(InputError, match="123123123123-32 cannot be built: layer 10 of 123123123123 has 12 time"):
         GRID.network("123123123123-32")
-    with pytest.raises(InputError, match="at layer 2 of 123 1 points are left for a pooling by 2"):
+    with pytest.raises(InputError, match="layer 2 of 123 has 1 points left for a pooling by 2"):
         replace(SMALL, input_shape=(20, 4, 1), depths=(1,)).network("123-4-f3")
 
 
@@ -103,14 +103,14 @@ def test_a_network_by_its_name():
         ({"blocks": ()}, "blocks is empty; expected blocks of digits 1, 2 and 3, with a 1 in each"),
         ({"blocks": ("124",)}, "blocks has '124'; expected"),
         ({"blocks": ("23",)}, "blocks has '23'; expected"),
-        ({"blocks": ("1", "11")}, "blocks is 1, 11, of which several make one word"),
+        ({"blocks": ("1", "11")}, "blocks is 1, 11, which give one word in several ways"),
         ({"depths": (0,)}, "depths has 0; expected numbers from 1 to 20"),
-        ({"kernel_sizes": (2, 2)}, "kernel_sizes has 2 twice; expected whole numbers from 1 on, each once"),
+        ({"kernel_sizes": (2, 2)}, "kernel_sizes has 2 twice; expected whole numbers of 1 or more, each once"),
         ({"filters": (0,)}, "filters has 0"),
         ({"learning_rates": (0.0,)}, "learning_rates has 0.0; expected rates above 0"),
-        ({"learning_rates": (0.00123456789,)}, "of six digits at most"),
+        ({"learning_rates": (0.00123456789,)}, "of at most six digits"),
         ({"seeds": (-1,)}, "seeds has -1"),
-        ({"depths": (14,)}, "the grid has 65536 networks; expected 10000 at most"),
+        ({"depths": (14,)}, "the grid has 65536 networks; expected at most 10000"),
         ({"input_shape": (3,)}, "samples of 0 dimensions; expected 1, 2 or 3"),
     ],
 )

@@ -64,7 +64,7 @@ def test_a_grid_of_a_study_without_networks_sees_all_of_its_samples(written):
 
 
 BAD = {
-    "": "there is no blocks; expected a list of blocks of layers, such as",
+    "": "blocks is missing; expected a list of blocks of layers, such as",
     "blocks = 123": r"blocks is 123; expected a list of blocks of layers, such as \[\"123\", \"132\"\]",
     'blocks = ["124"]': "blocks has '124'; expected blocks of digits 1, 2 and 3",
     'blocks = ["123"]\nkernels = [3]': "unknown key 'kernels'; expected blocks, depths, kernel_sizes, filters, ",
@@ -93,8 +93,8 @@ def test_a_bad_file_is_one_line(text, written, capsys, store_root):
     ("flags", "message"),
     [
         ("--grid none.toml", "none.toml: cannot be read: No such file"),
-        ("--grid {file} --seed 2", "--seed and --series are not for --grid; write seeds into the file"),
-        ("--grid {file} --series other", "--seed and --series are not for --grid"),
+        ("--grid {file} --seed 2", "--seed and --series do not go with --grid; write seeds in the file"),
+        ("--grid {file} --series other", "--seed and --series do not go with --grid"),
         ("--grid {file} --networks 123-2", "unknown network '123-2' of the grid; expected a word of 1 blocks 123"),
         ("--grid {file}", "there is no data set 'andi/train'"),
         ("--study gray_scott", "the study gray_scott has no grid; write one in a file and name that with --grid"),
@@ -150,13 +150,13 @@ def test_from_a_file_to_the_effects(ray_cluster, written, monkeypatch, capsys, t
     monkeypatch.setattr("raypipe.run.cluster.connect", lambda: pytest.fail("nothing is to be done"))
     assert run("train_grid", "--grid", file, "--epochs", "1") == 0
     assert run("train_grid", "--grid", file) == 2
-    assert "training epochs is 1 there and 3 here" in capsys.readouterr().err
+    assert "training epochs was 1, now 3" in capsys.readouterr().err
 
     other = artifact.load(names[0])
     artifact.save(
         replace(other, architecture=replace(other.architecture, layers=artifact.load(names[1]).architecture.layers))
     )
     assert run("train_grid", "--grid", file, "--epochs", "1") == 2
-    assert "its layers, input or data sets are others" in capsys.readouterr().err
+    assert "its layers, input or data sets differ" in capsys.readouterr().err
     assert run("compare_grid", "--grid", file, "--output", tmp_path) == 2
-    assert "has other layers, input or data sets than that of the grid" in capsys.readouterr().err
+    assert "has other layers, input or data sets than the grid's" in capsys.readouterr().err

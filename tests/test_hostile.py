@@ -174,12 +174,12 @@ def absurd_plan(group, plan):
 
 
 ABSURD = {
-    absurd_coordinate: "frame has 80000000000 bytes in a chunk; there may be 2147483647",
+    absurd_coordinate: "frame has 80000000000 bytes in a chunk; at most 2147483647 are allowed",
     absurd_chunk: "frame has 80000000000 bytes in a chunk",
     absurd_shard: "u has 48000000000 bytes in a shard",
     absurdly_many_chunks: "u has 200000000 chunks in a shard",
     absurd_text: "frame has 4294967288 bytes in a chunk",
-    absurd_plan: "1000000000000000000 shards; there may be 10000000",
+    absurd_plan: "1000000000000000000 shards; at most 10000000 are allowed",
 }
 
 
@@ -194,7 +194,7 @@ def test_absurd_sizes_are_refused_before_anything_is_allocated(what, store_root)
         file.write_bytes(sealed(file, document))
     with little_memory():
         for read in ("open", "arrays", "write"):
-            with pytest.raises(DamageError, match=f"json is damaged: .*{ABSURD[what]}.*; mend it with: raypipe verify"):
+            with pytest.raises(DamageError, match=f"json is damaged: .*{ABSURD[what]}.*; repair it with: raypipe"):
                 READERS[read]()
         (problem,) = store.verify(NAME).documents
     assert ABSURD[what] in problem
@@ -204,7 +204,7 @@ def test_a_template_that_could_not_be_read_again_is_refused(store_root):
     many = np.broadcast_to(np.int64(1), 3 * 10**8)
     wide = Variable(("sample", "y"), (5, 10**9), "float64", (1, 10**9))
     for what, said in (
-        ({"samples": 10**8, "shard_samples": 1}, "it has 100000000 shards; there may be 10000000"),
+        ({"samples": 10**8, "shard_samples": 1}, "it has 100000000 shards; at most 10000000 are allowed"),
         ({"variables": {"u": wide}}, "u has 8000000000 bytes in a chunk"),
         ({"coordinates": {"frame": Coordinate(("frame",), many)}}, "frame has 2400000000 bytes"),
     ):
@@ -220,9 +220,9 @@ def test_names_do_not_lead_out_of_the_root(prefix, tmp_path, monkeypatch):
     monkeypatch.setenv("RAYPIPE_STORE", str(tmp_path / "root"))
     filled(template())
     for call in (store.list_names, store.verify, store.finished, store.arrays, catalog.open, store.location):
-        with pytest.raises(InputError, match="is not a name here"):
+        with pytest.raises(InputError, match="is not a valid name"):
             call(prefix)
-    with pytest.raises(InputError, match="is not a name here"):
+    with pytest.raises(InputError, match="is not a valid name"):
         store.create(template(prefix), {})
 
 
@@ -284,5 +284,5 @@ def test_a_card_that_is_none(content, tmp_path, monkeypatch):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/x.toml").write_text(content)
     monkeypatch.setattr(catalog, "DATA_CATALOG", tmp_path)
-    with pytest.raises(InputError, match=r"^.*mine/x.toml is no card of a data set: .*; "):
+    with pytest.raises(InputError, match=r"^.*mine/x.toml is not a data set card: .*; "):
         catalog.cards()

@@ -101,7 +101,7 @@ def test_what_the_numbers_mean_is_that_of_the_study_if_it_is_known(saved):
         import_network(str(saved / "pattern.h5"), name="again", classes=["a", "b", "c"])
     with pytest.raises(InputError, match="of 3 frames; 2 times are given: give 3"):
         import_network(str(saved / "pattern.h5"), name="again", classes="abcdefghijklmno", frames=[1, 2])
-    with pytest.raises(InputError, match=r"--frames with trajectory.h5, which is of the study andi"):
+    with pytest.raises(InputError, match=r"--frames with trajectory.h5 of the study andi"):
         import_network(str(saved / "trajectory.h5"), name="again", frames=[1, 2])
     assert artifact.names() == ["pattern", "trajectory"]
 
@@ -165,9 +165,9 @@ def test_mistakes_get_one_line_and_nothing_is_kept(saved, tmp_path, store_root, 
         saved / "odd.h5": "has a layer lstm of class LSTM",
         saved / "code.h5": "has a layer theirs of class Lambda",
         saved / "code": "/theirs/add)",
-        saved / "binary.h5": "ends in a layer Dense with the activation sigmoid",
-        saved / "many": "has 4 outputs; which of the study's classes they are is not known",
-        saved / "other": "takes samples of shape (100, 2) and has 5 outputs; no network of a study takes such",
+        saved / "binary.h5": "ends in a layer of kind Dense with the activation sigmoid",
+        saved / "many": "has 4 outputs; it is not known which of the study's classes these are",
+        saved / "other": "takes samples of shape (100, 2) and has 5 outputs; the known studies take other samples",
     }
     for file, expected in mistakes.items():
         with pytest.raises(SystemExit, match="2"):
@@ -188,7 +188,7 @@ def test_a_network_that_says_otherwise_here_is_refused(keras_3, store_root, monk
 
     monkeypatch.setattr(reader, "read", slightly_wrong)
     with pytest.raises(
-        InputError, match=r"says otherwise once it is here: outputs for random samples differ by 1.0e-03"
+        InputError, match=r"gives other results once imported: outputs for random samples differ by 1.0e-03"
     ):
         import_network(str(keras_3 / "new.keras"), name="new", classes="abcdefghijklmno")
     assert not store_root.exists()
@@ -197,13 +197,13 @@ def test_a_network_that_says_otherwise_here_is_refused(keras_3, store_root, monk
 def test_a_name_is_never_taken_twice(keras_3):
     import_network(str(keras_3 / "new.keras"), classes="abcdefghijklmno")
     before = artifact.checksum("new")
-    with pytest.raises(InputError, match="there is a network new already, made of this same file"):
+    with pytest.raises(InputError, match="network new already exists, made from this same file"):
         import_network(str(keras_3 / "new.keras"), classes="abcdefghijklmno")
-    with pytest.raises(InputError, match="there is a network new already; give this one another --name"):
+    with pytest.raises(InputError, match="network new already exists; choose another --name"):
         import_network(str(keras_3 / "new.h5"), classes="abcdefghijklmno")
     with pytest.raises(InputError, match="pattern-2d is the name of a network of the study gray_scott"):
         import_network(str(keras_3 / "new.h5"), name="pattern-2d", classes="abcdefghijklmno")
-    with pytest.raises(InputError, match=r"is not a name"):
+    with pytest.raises(InputError, match=r"is not a valid name"):
         import_network(str(keras_3 / "new.h5"), name="../new", classes="abcdefghijklmno")
     assert artifact.names() == ["new"]
     assert artifact.checksum("new") == before
@@ -228,7 +228,7 @@ def described(*layers: tuple[str, dict]) -> dict:
         ("Dropout", {"noise_shape": [1, 2]}, r"noise_shape = \(1, 2\)"),
         ("BatchNormalization", {"renorm": True}, "renorm = True"),
         ("Dense", {"unheard_of": 1}, "unheard_of = 1"),
-        ("MultiHeadAttention", {}, "which has no counterpart here; known are"),
+        ("MultiHeadAttention", {}, "which is not supported; supported are"),
     ],
 )
 def test_an_option_without_counterpart_is_named_with_its_layer(kind, options, said):

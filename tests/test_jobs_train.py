@@ -34,12 +34,12 @@ def no_ray(monkeypatch):
     ("arguments", "message"),
     [
         ("train_network --network andi-best", "unknown network 'andi-best'"),
-        ("train_network --network 123123123123-32", "cannot be built: at layer 10"),
+        ("train_network --network 123123123123-32", "cannot be built: layer 10"),
         ("train_network --network andi-study --epochs 0", "epochs is 0; expected 1 or more"),
         ("train_network --network pattern-3d", "run raypipe generate_patterns --split train"),
         ("train_network --network pattern-2d --epochs many", "valid integer"),
         ("train_network --network pattern-2d --recipe best", "unknown recipe 'best'; choose one of study"),
-        ("train_network --network andi-study --recipe study", "for andi-study, which has but one; leave it out"),
+        ("train_network --network andi-study --recipe study", "for andi-study, which has only one; leave it out"),
         (
             "train_network --network pattern-2d --augmentation any",
             "'any'; choose one of free, symmetric, symmetric_or_free, none",
@@ -67,7 +67,7 @@ def test_all_tells_what_cannot_be_built(capsys, no_ray):
     assert call("train_grid") == 2
     said = capsys.readouterr().out.splitlines()
     assert len(said) == 16
-    assert said[0].startswith("123123123123-32 cannot be built: at layer 10 of 123123123123 12 time steps are left")
+    assert said[0].startswith("123123123123-32 cannot be built: layer 10 of 123123123123 has 12 time steps left")
 
 
 def test_a_validation_split_of_another_length(capsys, no_ray):

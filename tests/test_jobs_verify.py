@@ -47,7 +47,7 @@ def test_a_missing_shard_is_told_by_name_and_made_again_through_ray(store_root, 
     (shard,) = store_root.glob("gray_scott/scan-zoom.zarr/u/c/0/0/0/0")
     shard.unlink()
     random_network(architecture("pattern-2d"))
-    with pytest.raises(AssertionError, match=r"u/c/0/0/0/0 is damaged: it is missing; mend it with: ") as told:
+    with pytest.raises(AssertionError, match=r"u/c/0/0/0/0 is damaged: it is missing; repair it with: ") as told:
         job("classify_scan")(network="pattern-2d", split="scan-zoom")
     assert "raypipe verify gray_scott/scan-zoom --repair" in str(told.value)
 
@@ -56,7 +56,7 @@ def test_a_missing_shard_is_told_by_name_and_made_again_through_ray(store_root, 
     assert verify("gray_scott/scan-zoom", "--repair") == 0
     out = capsys.readouterr().out
     assert "gray_scott/scan-zoom: damaged" in out
-    assert "gray_scott/scan-zoom: made again" in out
+    assert "gray_scott/scan-zoom: repaired" in out
     assert verify("gray_scott/scan-zoom") == 0
     assert "gray_scott/scan-zoom: sound" in capsys.readouterr().out
     after = contents(store_root)
@@ -117,7 +117,7 @@ def test_generated_data_have_their_plan(plan, name):
 def test_what_no_job_makes_is_said(here, store_root):
     tiny_data.write_trajectories("val", 5)
     (store_root / "andi/val.zarr/position/c/0/0").unlink()
-    with pytest.raises(InputError, match=r"andi/val was made by no job with these parameters, .*made by"):
+    with pytest.raises(InputError, match=r"no job known here makes andi/val with these parameters, .*made by"):
         repair.repair(store.verify("andi/val"))
 
 
@@ -128,7 +128,7 @@ def test_what_cannot_be_made_again_does_not_keep_the_rest_from_it(here, store_ro
     assert verify("--repair") == 1
     said = capsys.readouterr().out
     for name in ("andi/test", "andi/val"):
-        assert f"{name}: not made again: {name} was made by no job" in said
+        assert f"{name}: not repaired: no job known here makes {name}" in said
 
 
 def test_predictions_of_a_users_tracks_are_made_again(here, store_root, monkeypatch):

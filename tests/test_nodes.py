@@ -44,4 +44,4 @@ def test_a_node_without_an_environment_is_told(tmp_path):
         run = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
     assert "both have it" in run.stdout, run.stderr
     assert "does not have the environment 'andi' (" in run.stdout
-    assert "make it there, with a network: python -m raypipe.run.environments" in run.stdout
+    assert "make it there, with network access: python -m raypipe.run.environments" in run.stdout

@@ -250,10 +250,10 @@ def test_unknown_classes_of_the_reference_and_the_calibration_do_not_count(data)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"split": "train2"}, "split 'train2' with network small, which is of the study guest.*train, val, test, scan"),
+        ({"split": "train2"}, "the study guest of network small has no split 'train2'; .*train, val, test, scan"),
         ({"reference": "scan"}, "reference split 'scan'"),
-        ({"calibration": "train"}, "train for reference and calibration"),
-        ({"threshold": 0.99}, r"threshold of 0.99: 60 samples of guest/val tell novelties from 0 to 0.9836"),
+        ({"calibration": "train"}, "train for both reference and calibration"),
+        ({"threshold": 0.99}, r"threshold of 0.99: 60 samples of guest/val resolve novelties from 0 to 0.9836"),
         ({"threshold": 0.0}, "threshold of 0"),
         ({"variants": 0}, "0 variants of each sample"),
         ({"augmentation": "bent"}, "augmentation 'bent'"),
@@ -286,7 +286,7 @@ def test_without_its_training_split_a_network_cannot_tell(guest, store_root):
     with pytest.raises(InputError, match=r"no data set 'guest/train', which network small needs as reference: make it"):
         find.find(Search("small", "scan", threshold=0.9))
     write("train", 0)
-    with pytest.raises(InputError, match="guest/train is empty: network small cannot see it"):
+    with pytest.raises(InputError, match="guest/train is empty: network small cannot use it"):
         find.find(Search("small", "scan", threshold=0.9))
     assert not (store_root / "features").exists()
 
@@ -295,10 +295,10 @@ def test_an_empty_scan_and_one_that_does_not_fit(guest, store_root):
     write("train", 20)
     write("val", 60)
     write("scan", 0)
-    with pytest.raises(InputError, match=r"guest/scan is empty: network small cannot see it"):
+    with pytest.raises(InputError, match=r"guest/scan is empty: network small cannot use it"):
         find.find(Search("small", "scan", threshold=0.9))
     write("test", 10, ("odd",))
-    with pytest.raises(InputError, match=r"guest/test has no sample of a class of network small, which are calm, wild"):
+    with pytest.raises(InputError, match=r"guest/test has no sample of the classes of network small, calm, wild"):
         find.find(Search("small", "val", calibration="test", threshold=0.9))
     assert not (store_root / "features").exists()
 
@@ -312,7 +312,7 @@ def test_sequences_without_augmentations_are_searched_too(monkeypatch):
     assert found.sizes == {"sample": 30, "class": 5}
     assert found.attrs["parameters"]["variants"] == 1
     assert detection(found) is None
-    with pytest.raises(InputError, match=r"axes none of a map of novelty; expected two of the samples' parameters"):
+    with pytest.raises(InputError, match=r"axes none of a novelty map; expected two of the samples' parameters"):
         plot.novelty_map(found)
     assert len(plot.most_novel(found).axes) == 10
 
@@ -341,7 +341,7 @@ def test_pictures_show_where_what_is_novel_is_and_what_it_looks_like(data):
     assert "group 0" in texts(rows)
     for figure in (drawn, rows):
         figure.canvas.draw()
-    with pytest.raises(InputError, match=r"axes a, z of a map of novelty; expected two of .*: a, b"):
+    with pytest.raises(InputError, match=r"axes a, z of a novelty map; expected two of .*: a, b"):
         plot.novelty_map(found, axes="a,z")
 
 
@@ -361,7 +361,7 @@ def test_a_lattice_is_drawn_as_an_image(guest):
 def test_pictures_of_samples_that_were_made_anew_are_refused(data, store_root):
     found = catalog.open(find.find(Search("small", "scan", threshold=0.9)))
     found.attrs["parameters"]["source_parameters"] = {"seed": 2}
-    with pytest.raises(InputError, match="guest/scan is not the data set whose novelty this is"):
+    with pytest.raises(InputError, match="guest/scan was made again, with other parameters"):
         plot.most_novel(found)
 
 

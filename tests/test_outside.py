@@ -186,7 +186,7 @@ def test_a_file_with_neighbours_and_an_environment_goes_through_job_submit(outsi
     ("imports", "result", "message"),
     [
         ("", '{"x": 1 / (a - 2)}', "ZeroDivisionError: division by zero at a = 2"),
-        ("", '{"y": 1.0}', "computed is y; expected x"),
+        ("", '{"y": 1.0}', "the results are y; expected x"),
         (
             "import os\n    os.path.exists('here') or __import__('no_such_module')",
             '{"x": 1.0}',
@@ -202,7 +202,7 @@ def test_errors_are_the_users_own(outside, imports, result, message):
         (outside.folder / ".rayignore").write_text("here\n")
     _, said = outside.call("generate --study mine.py --split all", code=2 if "y" in result else 1)
     shown = [line for line in said.splitlines() if "samples (" not in line]
-    everywhere = "mine/all: 2 of 2 shards failed (0, 1); the same command tries again what is missing. The first: "
+    everywhere = "mine/all: 2 of 2 shards failed (0, 1); run the same command to retry what is missing. The first: "
     assert shown[0].startswith(f"error: {everywhere if imports else ''}mine/all, shard ")
     assert message in said
     assert "ray/" not in said

@@ -49,9 +49,9 @@ def test_a_range_has_both_ends_and_equal_steps(first, step, steps):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("0.06:0.05:0.001", "k is '0.06:0.05:0.001', from 0.06 to 0.05; expected the smaller of two numbers first"),
+        ("0.06:0.05:0.001", "k is '0.06:0.05:0.001', from 0.06 to 0.05; expected the smaller number first"),
         ("0.05:0.05:0.001", "from 0.05 to 0.05; expected the smaller"),
-        ("0.05:0.06:0.003", "steps of 0.003 from 0.05 do not lead to 0.06; the nearest is 0.059"),
+        ("0.05:0.06:0.003", "steps of 0.003 from 0.05 do not end at 0.06; the nearest is 0.059"),
         ("0.05:0.06:-0.001", "expected a step above 0 that fits into the range"),
         ("0.05:0.06:1", "expected a step above 0 that fits into the range"),
         ("0.05:0.06:0", "expected a step above 0 that fits into the range"),
@@ -63,9 +63,9 @@ def test_a_range_has_both_ends_and_equal_steps(first, step, steps):
         ("", "expected a number, a list"),
         ([], "expected finite numbers"),
         ("nan", "expected finite numbers"),
-        ("0:inf:3p", "expected the smaller of two numbers first"),
-        ("0.03,0.03", "in which values are the same; expected each once"),
-        ("0:1:1e-9", "which are 1000000001 points; expected 1000000 at most"),
+        ("0:inf:3p", "expected the smaller number first"),
+        ("0.03,0.03", "with repeated values; expected each once"),
+        ("0:1:1e-9", "which is 1000000001 points; expected at most 1000000"),
         ({"k": 1}, "expected a number, a list"),
     ],
 )
@@ -191,9 +191,9 @@ def test_a_file_that_is_no_start(tmp_path, array, message):
 @pytest.mark.parametrize(
     ("of", "message"),
     [
-        ({"k": 0.05}, "a scan of one's own by k, with every = 1; expected both k and f, and every = 1"),
-        ({"size": 256}, "a scan of one's own by size"),
-        ({"k": 0.05, "f": 0.03, "every": 2}, "a scan of one's own by k, f, with every = 2"),
+        ({"k": 0.05}, "your own scan by k, with every = 1; expected both k and f, and every = 1"),
+        ({"size": 256}, "your own scan by size"),
+        ({"k": 0.05, "f": 0.03, "every": 2}, "your own scan by k, f, with every = 2"),
         ({"k": "-0.01", "f": 0.03}, "kill rate k is -0.01; expected a finite number of at least 0"),
         ({"k": 0.05, "f": 0.03, "size": 63}, "size is 63; expected 64 to 1024 grid points along a side"),
         ({"k": 0.05, "f": 0.03, "size": "large"}, "size is 'large'; expected 64 to 1024"),
@@ -213,12 +213,12 @@ def test_scans_that_are_refused(of, message):
 @pytest.mark.parametrize(
     ("name", "own", "message"),
     [
-        (None, {"k": "0.05", "f": "0.03"}, "k, f without a name for a scan of your own; give it one: --name zoom"),
-        ("zoom", {"k": None}, "nothing is said of the scan zoom but its name; expected --k and --f at least"),
+        (None, {"k": "0.05", "f": "0.03"}, "k, f without a name for your own scan; give it one: --name zoom"),
+        ("zoom", {"k": None}, "the scan zoom has only a name; expected at least --k and --f"),
         (
             "zoom",
             {"k": "0:0.1:11p", "f": "0:0.1:11p"},
-            "zoom has 121 simulations; if they are meant, say --at-most 121",
+            "zoom has 121 simulations; if that is intended, add --at-most 121",
         ),
     ],
 )

@@ -54,7 +54,7 @@ def test_a_name_is_owned_once_and_given_back(anywhere):
     with owner.held(NAME) as own:
         own.check()
         assert owner.alive(NAME).pid == os.getpid()
-        said = rf"^{NAME} is being made by process {os.getpid()} on {platform.node()} since \S+; wait .*, or end it$"
+        said = rf"^{NAME} is being made by process {os.getpid()} on {platform.node()} since \S+; wait .*, or stop it$"
         with pytest.raises(InputError, match=said), owner.held(NAME):
             pass
         with owner.held("tests/others"):
@@ -221,7 +221,7 @@ def test_an_owner_keeps_saying_so_and_notices_that_it_was_taken_for_dead(anywher
         own.check()
         mark(SECOND)
         wait_for(lambda: objects.files("tests") == [SECOND])
-        with pytest.raises(InputError, match=f"^{NAME} is no longer this job's: another has.*what is finished stays"):
+        with pytest.raises(InputError, match=f"^{NAME} is no longer this job's: another job.*what is finished is kept"):
             own.check()
     assert owner.alive(NAME).host == "elsewhere", "the other's mark is left alone"
 

@@ -53,7 +53,7 @@ def test_what_cannot_be_drawn_keeps_nothing_else_from_it():
     write("guest/scan", SCAN)
     found = drawn(guest(Drawn("scan", refusing), Drawn("scan", line)))
     assert next(found).name == "guest-scan"
-    with pytest.raises(InputError, match="drawn is what can be; not drawn: guest/scan: too few samples to draw"):
+    with pytest.raises(InputError, match="some pictures could not be drawn: guest/scan: too few samples to draw"):
         next(found)
 
 
@@ -96,7 +96,7 @@ def test_a_picture_that_fails_stops_no_other_and_says_which_and_why():
     *reasons, heading, picture = parts(guest(*(Drawn("scan", draw) for draw in draws)))["guest"]
     assert reasons[0] == Text("guest/scan could not be drawn. last line")
     assert all(one.text.startswith("guest/scan could not be drawn. ") for one in reasons)
-    assert "expected a figure of matplotlib, or parts" in reasons[2].text
+    assert "expected a matplotlib figure, or parts" in reasons[2].text
     assert "expected parts of raypipe.report.page" in reasons[3].text
     assert (heading, picture.name) == (Heading("guest/scan"), "guest-scan")
 
@@ -108,7 +108,7 @@ def test_settings_go_to_the_pictures_that_have_them_and_a_wrong_value_is_the_use
     assert [one.figure.axes[0].lines[0].get_linewidth() for one in (wide, usual)] == [3, 1]
     with pytest.raises(InputError, match="a line of width -1"):
         parts(study, width=-1)
-    with pytest.raises(InputError, match="colour is no setting of these pictures; possible: width"):
+    with pytest.raises(InputError, match="colour is not a setting of these pictures; possible: width"):
         list(drawn(study, {"colour": 1}))
 
 
@@ -125,18 +125,18 @@ def test_without_data_sets_the_section_says_what_makes_them():
     assert made == {
         "guest": [
             Missing(
-                "Of * nothing is complete yet. What makes it:",
+                "No complete * yet. To make it:",
                 ("raypipe generate --study guest --split scan", "raypipe generate --study guest --split more"),
             )
         ],
-        "Relevance": [Missing("Of relevance/*/* nothing is complete yet. What makes it:", ("explain it",))],
+        "Relevance": [Missing("No complete relevance/*/* yet. To make it:", ("explain it",))],
     }
 
 
 def test_nothing_to_draw_is_one_line():
     with pytest.raises(InputError, match=r"guest defines no pictures; give it some"):
         next(drawn(guest()))
-    with pytest.raises(InputError, match=r"the pictures of guest, which are of scan, more; make those first"):
+    with pytest.raises(InputError, match=r"the pictures of guest, which show scan, more; make those first"):
         next(drawn(guest(Drawn("scan", line), Drawn("scan", line), Drawn("more", line))))
 
 

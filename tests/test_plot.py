@@ -143,7 +143,7 @@ def test_cells_that_two_networks_name_otherwise_are_shown_as_each_names_them():
     left, right = figure.axes
     assert left.collections[0].get_array().filled(-1).tolist() == [[-1, -1, 1], [0, -1, -1]]
     assert right.collections[0].get_array().filled(-1).tolist() == [[-1, -1, 0], [2, -1, -1]]
-    assert (left.get_title(), right.get_title()) == ("as one names them", "as two names them")
+    assert (left.get_title(), right.get_title()) == ("as classified by one", "as classified by two")
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["α", "β", "other"]
 
 

@@ -104,8 +104,12 @@ def test_a_plane_at_one_value_of_a_third_parameter():
     [
         ({"a": [0.0, 1], "b": [0.0, 1], "c": [0.0, 1]}, {}, r"tests/scan vary in a, b, c, .* none|axes are a, b, c"),
         ({"a": [0.0, 1], "b": [0.0, 1], "c": [0.0, 1]}, {"axes": ("a", "b")}, "values for the rest of c"),
-        ({"a": [0.0, 1], "b": [0.0, 1]}, {"axes": ("a", "z")}, "z is no parameter of tests/scan; choose two of a, b"),
-        ({"a": [0.0, 1], "b": [0.0, 1]}, {"at": {"z": 1}}, "z is no parameter"),
+        (
+            {"a": [0.0, 1], "b": [0.0, 1]},
+            {"axes": ("a", "z")},
+            "z is not a parameter of tests/scan; choose two of a",
+        ),
+        ({"a": [0.0, 1], "b": [0.0, 1]}, {"at": {"z": 1}}, "z is not a parameter"),
         ({"a": [0.0, 1], "b": [0.0, 1], "c": [0.0, 1]}, {"at": {"c": 2}}, "no points at c = 2; it has c = 0, 1"),
         ({"a": [0.0, 1, 2], "b": [1.0]}, {}, "vary in a, and the axes are a; expected two"),
         ({"a": [0, 1], "b": [0.0, 1]}, {"finer": 2}, "a has values of the type int64"),
@@ -308,10 +312,10 @@ def test_four_times_finer(own):
 def test_other_ways_are_refused_and_what_is_damaged_is_made_again(own, monkeypatch, store_root):
     of = Refinement("sharp", coarse=4, settings={"points": 17})
     refine(of, budget=0.15)
-    with pytest.raises(InputError, match=r"refined.coarse is 4 there and 8 here"):
+    with pytest.raises(InputError, match=r"refined.coarse was 4, now 8"):
         refine(replace(of, coarse=8), budget=0.15)
     parabola.save_network(steepness=10.0)
-    with pytest.raises(InputError, match=r"refined.network_sha256 is '.*' there"):
+    with pytest.raises(InputError, match=r"refined.network_sha256 was '.*', now"):
         refine(replace(of), budget=0.15)
     parabola.save_network()
     monkeypatch.setattr(repair, "fill", fill_here)
@@ -330,13 +334,13 @@ def test_other_ways_are_refused_and_what_is_damaged_is_made_again(own, monkeypat
 @pytest.mark.parametrize(
     ("options", "budget", "message"),
     [
-        ({}, 0.01, r"a budget of 0.01 is 10 of the 1089 points of parabola/scan; every 8-th .* are 25"),
+        ({}, 0.01, r"a budget of 0.01 is 10 of the 1089 points of parabola/scan; .* every 8-th .* takes 25"),
         ({}, np.nan, "a budget of nan; expected a share"),
         ({"coarse": 0}, 0.25, "every 0-th point at first"),
         ({"coarse": 40}, 0.25, "every 40-th point along each axis is 1 of 1089 in all"),
         ({"split": "train"}, 0.25, "unknown split 'train'"),
         ({"network": "blunt"}, 0.25, "there is no trained network 'blunt'"),
-        ({"settings": {"size": 3}}, 0.25, "size is no setting of parabola/scan"),
+        ({"settings": {"size": 3}}, 0.25, "size is not a setting of parabola/scan"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_written(own, store_root, options, budget, message):
@@ -358,5 +362,5 @@ def test_what_cannot_be_compared(own):
     arguments = {"network": "sharp", "coarse": 4, "budget": 0.1}
     with pytest.raises(InputError, match=r"no data set 'predictions/sharp/scan'.*classify_scan --study .*parabola.py"):
         job("refine_scan")(**arguments, against="parabola/scan")
-    with pytest.raises(InputError, match="gray_scott/scan is no data set of the study parabola"):
+    with pytest.raises(InputError, match="gray_scott/scan is not a data set of the study parabola"):
         job("refine_scan")(**arguments, against="gray_scott/scan")

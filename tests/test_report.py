@@ -138,7 +138,7 @@ def test_every_section_is_drawn_and_the_page_needs_no_other_file(tmp_path):
         "One trajectory",
         "One pattern",
         "The class at",
-        "How unsure",
+        "How uncertain",
         "All 2",
     ):
         assert start in captions
@@ -228,7 +228,7 @@ def test_pointing_hits_the_cell_that_is_drawn(tmp_path):
 def test_confidence_is_told_of_each_cell_and_counted(tmp_path):
     scan(every=20)
     page = build(tmp_path)
-    assert any("137 of 275 samples have a class of less than 60%" in caption for caption in page.pictures)
+    assert any("In 137 of 275 samples no class reaches 60%" in caption for caption in page.pictures)
     assert {text.rpartition(", ")[2] for text in page.cells[1]["texts"]} == {"", "50%", "90%"}
 
 
@@ -243,7 +243,7 @@ def test_confidence_is_calibrated_where_there_is_a_temperature_of_this_network(t
     made = {"network": "pattern-2d-second", "source": "gray_scott/scan", "network_sha256": made_by}
     write("predictions/pattern-2d-second/scan", said, **made)
     page = build(tmp_path)
-    (caption,) = (one for one in page.pictures if one.startswith("How unsure"))
+    (caption,) = (one for one in page.pictures if one.startswith("How uncertain"))
     assert ("calibrated with T = 2.00" in caption) == of_this_network
     # Of 0.9 and fifteen times 0.1 / 15, the square roots in proportion.
     expected = 0.9**0.5 / (0.9**0.5 + 15 * (0.1 / 15) ** 0.5) if of_this_network else 0.9
@@ -259,12 +259,12 @@ def test_two_classifications_of_one_scan_are_compared_cell_by_cell(tmp_path):
         {"class": ("class", list(tables.PATTERN_CLASSES))}
     ).assign(predicted=("sample", first)))  # fmt: skip
     page = build(tmp_path)
-    (caption,) = (one for one in page.pictures if "name otherwise" in one)
+    (caption,) = (one for one in page.pictures if "name differently" in one)
     texts = page.cells[3]["texts"]
     differing = [text for text in texts if "by pattern-2d, " in text]
     assert caption.startswith(
         f"{len(differing)} of 5369 cells ({len(differing) / 5369:.1%}) that pattern-2d and pattern-2d-second name "
-        "otherwise"
+        "differently"
     )
     assert f"Most often ν and π {len(differing)}." in caption
     assert {text.partition(": ")[2] for text in differing} == {"ν by pattern-2d, π by pattern-2d-second"}
@@ -272,10 +272,10 @@ def test_two_classifications_of_one_scan_are_compared_cell_by_cell(tmp_path):
     assert f"ν π {len(differing)}" in " ".join(page.sections["disagreement"].split())
     assert len(differing) > 300
     turned = build(tmp_path, against="pattern-2d-second").pictures
-    (caption,) = (one for one in turned if "name otherwise" in one)
-    assert "that pattern-2d-second and pattern-2d name otherwise. Most often π and ν" in caption
+    (caption,) = (one for one in turned if "name differently" in one)
+    assert "that pattern-2d-second and pattern-2d name differently. Most often π and ν" in caption
     with pytest.raises(
-        InputError, match="pattern-3d has not classified gray_scott/scan; there: pattern-2d, pattern-2d-second"
+        InputError, match="pattern-3d has not classified gray_scott/scan; these have: pattern-2d, pattern-2d-second"
     ):
         build(tmp_path, against="pattern-3d")
 
@@ -402,7 +402,7 @@ def test_one_damaged_thing_does_not_stop_the_report_of_the_rest(tmp_path):
     truncate("gray_scott/train.ledger/plan.json")
     page = build(tmp_path)
     lines = {key: " ".join(text.split()) for key, text in page.sections.items()}
-    mending = "mend it with: raypipe verify {} --repair"
+    mending = "repair it with: raypipe verify {} --repair"
     assert "network andi-residual is left out. networks/andi-residual.safetensors is damaged" in lines["summary"]
     assert "gray_scott/train is left out." in lines["summary"]
     assert mending.format("gray_scott/train") in lines["summary"]
@@ -428,7 +428,7 @@ def test_a_damaged_data_set_stops_no_picture_of_another(tmp_path, monkeypatch, c
     said = capsys.readouterr()
     assert said.out.split() == [str(tmp_path / "gray_scott-train2.png")]
     (line,) = said.err.splitlines()
-    assert line.startswith("error: drawn is what can be; not drawn: gray_scott/val: ")
+    assert line.startswith("error: some pictures could not be drawn: gray_scott/val: ")
     assert "gray_scott/train.zarr/u/c/0/0/0/0 is damaged" in line
 
 

@@ -41,7 +41,7 @@ def test_a_document_is_created_once(bucket):
     assert not objects.create("tests/once.json", b"2")
     assert objects.get("tests/once.json") == b"1"
     store.create(template(), {})
-    with pytest.raises(InputError, match="size is 3 there and 4 here"):
+    with pytest.raises(InputError, match="size was 3, now 4"):
         store.create(template(size=4), {})
 
 
@@ -89,7 +89,7 @@ def test_a_server_that_is_stopped_for_ten_seconds_is_waited_for(server, bucket, 
     assert store.verify("tests/five").sound
     told = [one.message for one in caplog.records if "does not answer" in one.message]
     assert len(told) == 1
-    assert "it is waited for, 240 s at most (RAYPIPE_STORE_WAIT)" in told[0]
+    assert "waiting for it, at most 240 s (RAYPIPE_STORE_WAIT)" in told[0]
 
 
 def test_the_wait_ends_in_one_line(monkeypatch):
@@ -100,7 +100,7 @@ def test_the_wait_ends_in_one_line(monkeypatch):
         monkeypatch.setenv(name, value)
     began = time.monotonic()
     with pytest.raises(
-        InputError, match=r"^cannot write x under s3://raypipe/nobody: [^\n]*; mend that, or set RAYPIPE"
+        InputError, match=r"^cannot write x under s3://raypipe/nobody: [^\n]*; fix that, or set RAYPIPE"
     ):
         objects.put("x", b"")
     assert 1 < time.monotonic() - began < 30

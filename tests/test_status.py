@@ -71,14 +71,14 @@ def test_removing(classified, store_root, capsys):
     assert remove("gray_scott/val") == 2
     said = capsys.readouterr()
     assert f"gray_scott/val: 15 samples, {store.size('gray_scott/val') / 1e6:.1f} MB" in said.out
-    assert f"{PREDICTIONS} was made from it, and stays" in said.out
-    assert "is not removed without being asked for at a terminal; say --yes" in said.err
+    assert f"{PREDICTIONS} was made from it, and is kept" in said.out
+    assert "is not removed without confirmation at a terminal; confirm with --yes" in said.err
     assert remove("gray_scott/val", "--yes") == 0
     assert store.list_names() == [PREDICTIONS]
     assert not [*store_root.glob("gray_scott/*")]
     assert remove("gray_scott/val", "--yes") == 2
     assert "there is no data set 'gray_scott/val'" in capsys.readouterr().err
-    with pytest.raises(InputError, match="is not a name here"):
+    with pytest.raises(InputError, match="is not a valid name"):
         store.remove("../elsewhere")
 
 

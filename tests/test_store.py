@@ -73,24 +73,24 @@ def test_a_shard_of_another_shape_is_refused_before_it_is_in_the_ledger():
     store.create(plan, {})
     right = {"u": np.zeros((2, 3)), "noise": np.zeros(2)}
     for wrong, message in (
-        ({"u": np.zeros((1, 3))}, "u is of 1 samples; expected 2"),
+        ({"u": np.zeros((1, 3))}, "u has 1 samples; expected 2"),
         ({"u": np.zeros((2, 4))}, r"u of a sample has the shape \(4,\); expected \(3,\)"),
         ({"noise": np.zeros(2, "complex128")}, "complex128; expected float64"),
         ({"noise": np.array(["a", "b"])}, "<U1; expected float64"),
-        ({"v": np.zeros(2)}, "computed is noise, u, v; expected noise, u"),
+        ({"v": np.zeros(2)}, "results are noise, u, v; expected noise, u"),
     ):
         with pytest.raises(InputError, match=message):
             store.write_shard(plan.name, 0, plan.bounds(0), {**right, **wrong}, seeds=None, seconds=0, attempt="test")
-    with pytest.raises(InputError, match="computed is u; expected noise, u"):
+    with pytest.raises(InputError, match="results are u; expected noise, u"):
         store.write_shard(plan.name, 0, plan.bounds(0), {"u": right["u"]}, seeds=None, seconds=0, attempt="test")
     assert store.missing(plan.name) == [0, 1, 2]
 
 
 def test_other_parameters_are_refused_with_both_values():
     filled(template())
-    with pytest.raises(InputError, match="size is 3 there and 4 here"):
+    with pytest.raises(InputError, match="size was 3, now 4"):
         store.create(template(size=4), {})
-    with pytest.raises(InputError, match="samples is 5 there and 6 here"):
+    with pytest.raises(InputError, match="samples was 5, now 6"):
         store.create(template(samples=6), {})
     store.create(template(), {})
     assert store.missing("tests/five") == []
@@ -128,7 +128,7 @@ def test_nothing_computed_is_discarded_without_the_users_word(store_root, lost):
 def test_other_values_of_a_coordinate_are_another_plan():
     filled(template())
     other = replace(template(), coordinates={**template().coordinates, "k": Coordinate(("sample",), np.arange(5) / 11)})
-    with pytest.raises(InputError, match="the values or shape of k are others there than here"):
+    with pytest.raises(InputError, match="the values or shape of k have changed"):
         store.create(other, {})
 
 
@@ -287,7 +287,7 @@ def test_root(monkeypatch, given, root):
 def test_a_url_of_no_store_is_refused(monkeypatch, given):
     monkeypatch.setenv("RAYPIPE_STORE", given)
     with pytest.raises(
-        InputError, match="names no place for stores; expected a URL such as s3://bucket/prefix"
+        InputError, match="is not a place for stores; expected a URL such as s3://bucket/prefix"
     ) as caught:
         objects.root()
     assert repr(given) in str(caught.value)
@@ -296,7 +296,7 @@ def test_a_url_of_no_store_is_refused(monkeypatch, given):
 @pytest.mark.parametrize("name", ["../x", "a//b", "a/..", "", "a b", "/a"])
 def test_names_that_lead_elsewhere_are_refused(name):
     for look in (catalog.open, store.verify, store.location, store.missing):
-        with pytest.raises(InputError, match="is not a name here"):
+        with pytest.raises(InputError, match="is not a valid name"):
             look(name)
 
 

@@ -47,7 +47,7 @@ def test_what_a_killed_write_leaves_is_told_and_removed(squares, store_root, pat
     assert found.sound
     assert found.mendable
     assert found.strays == [f"{NAME}.{path}"]
-    assert f"{NAME}.{path} is left of a write that did not end, or is none of the plan's" in str(found)
+    assert f"{NAME}.{path} is left over from an interrupted write, or not part of the plan" in str(found)
     repair(found, squares)
     assert values(store_root) == before
     assert not store.verify(NAME).mendable
@@ -58,7 +58,7 @@ def test_what_others_have_put_there_is_told_and_left_alone(squares, store_root):
     mine.write_text("mine")
     found = store.verify(NAME)
     assert (found.sound, found.mendable, found.foreign) == (True, False, [f"{NAME}.zarr/notes.txt"])
-    assert "notes.txt is none of raypipe's" in str(found)
+    assert "notes.txt does not belong to raypipe" in str(found)
     repair(found, squares)
     assert mine.read_text() == "mine"
 
@@ -70,7 +70,7 @@ def test_what_another_job_is_writing_is_left_alone(squares, store_root, monkeypa
         monkeypatch.setattr(owner, "is_own", lambda _: False)
         found = store.verify(NAME)
     assert not found.strays
-    assert "not checked: what writes have left: process" in str(found)
+    assert "not checked: leftovers of writes: process" in str(found)
 
 
 def test_missing_shards_are_told_by_number(squares, store_root):

@@ -60,7 +60,7 @@ def test_a_row_for_each_network_of_the_study(tmp_path, monkeypatch, caplog):
     trained("123-2", 1)
     objects.put(artifact.path("broken"), b"broken")
     found = table(tmp_path, "--study gray_scott")
-    assert "left out is networks/broken.safetensors is damaged" in caplog.text
+    assert "left out: networks/broken.safetensors is damaged" in caplog.text
     assert found[["network", "seed", "epochs", "seconds"]].to_numpy().tolist() == [
         ["pattern-2d-second", 1, 2, 12.5],
         ["pattern-2d", 2, 2, 12.5],
@@ -85,7 +85,7 @@ def test_a_split_with_classes_that_the_network_lacks_is_left_out_and_named(tmp_p
     found = table(tmp_path, "--networks all-points/pattern-2d")
     assert found[["train", "val"]].isna().all(axis=None)
     assert not found["test"].isna().any()
-    assert "no accuracy of all-points/pattern-2d on train2, which has pi too" in caplog.text
+    assert "no accuracy of all-points/pattern-2d on train2, which also has pi" in caplog.text
 
 
 def test_mistakes_are_one_line(tmp_path, capsys, monkeypatch):

@@ -133,7 +133,7 @@ def test_an_epoch_that_ends_in_no_numbers_is_done_once_more(trained, store_root,
     write_data()
     assert train(TWO[:1], SETTINGS) == ["123-2"]
     assert (store_root / "poisoned-123-2").exists()
-    assert "123-2: after epoch 5 not all weights were numbers; that epoch is done once more" in caplog.text
+    assert "123-2: after epoch 5 not all weights were finite; repeating that epoch" in caplog.text
     again = artifact.load("123-2")
     monkeypatch.setenv("RAYPIPE_STORE", str(trained[0]))
     whole = artifact.load("123-2")
@@ -146,7 +146,7 @@ def test_a_training_that_diverges_again_ends(store_root, monkeypatch):
     monkeypatch.setattr(trial, "Task", PoisonedTask)
     write_data()
     (store_root / "always").touch()
-    with pytest.raises(InputError, match=r"123-2: training diverged: after epoch 5 the loss is .*not all numbers"):
+    with pytest.raises(InputError, match=r"123-2: training diverged: after epoch 5 the loss is .*not all finite"):
         train(TWO[:1], SETTINGS)
 
 
@@ -206,10 +206,10 @@ def test_what_is_trained_is_left_alone(trained, monkeypatch):
     kept = files(trained[0])
     assert train(TWO, SETTINGS) == ["123-2", "132-2"]
     for other, difference in (
-        ({"epochs": 3}, "training epochs is 40 there and 3 here"),
-        ({"seed": 4}, "training seed is 3 there and 4 here"),
-        ({"samples": None}, "data train samples is 100 there and 200 here"),
-        ({"scheduler": "asha"}, "scheduler is 'fifo' there and 'asha' here"),
+        ({"epochs": 3}, "training epochs was 40, now 3"),
+        ({"seed": 4}, "training seed was 3, now 4"),
+        ({"samples": None}, "data train samples was 100, now 200"),
+        ({"scheduler": "asha"}, "scheduler was 'fifo', now 'asha'"),
     ):
         with pytest.raises(InputError, match=f"123-2 is already trained.*{difference}.*delete .*123-2.safetensors"):
             train(TWO, dataclasses.replace(SETTINGS, **other))
@@ -301,7 +301,7 @@ def test_a_long_epoch_tells_how_far_it_is(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("fault", "message", "own"),
     [
-        ("a layer absurdly large", "123-2: network 123-2 would have .* there may be 268435456: take fewer", False),
+        ("a layer absurdly large", "123-2: network 123-2 would have .* expected at most 268435456: take fewer", False),
         ("an odd exception", "123-2: ZeroDivisionError: odd", True),
         ("a full disk", "123-2: cannot write training/.*No space left", False),
     ],
@@ -344,7 +344,7 @@ def odd():
 
 
 def full():
-    raise InputError("cannot write training/x: No space left on device; mend that")
+    raise InputError("cannot write training/x: No space left on device; fix that")
 
 
 def test_a_network_that_cannot_be_kept_is_told_and_its_training_stays(monkeypatch):
@@ -381,7 +381,7 @@ def test_figures_that_cannot_be_written_stop_no_training(tmp_path, caplog):
         keeper.on_trial_result(iteration=epoch, trials=[], trial=OneTrial, result=result)
     keeper.on_experiment_end(trials=[])
     assert [one.message for one in caplog.records] == [
-        f"TensorBoard's files cannot be written any more: [Errno 20] Not a directory: '{tmp_path}/file/123-2'"
+        f"TensorBoard files can no longer be written: [Errno 20] Not a directory: '{tmp_path}/file/123-2'"
     ]
 
 

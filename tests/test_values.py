@@ -55,7 +55,7 @@ def test_the_largest_float32_is_finite_and_what_exceeds_it_is_not():
 def test_a_wrong_value_is_not_written(store_root):
     store.create(ranged(valid_range=[0, 3]), {})
     write(ranged(), 0)
-    with pytest.raises(InputError, match=r"^u of sample 3 is 3\.1, expected from 0 to 3: nothing is written; mend"):
+    with pytest.raises(InputError, match=r"^u of sample 3 is 3\.1, expected from 0 to 3: nothing is written; fix"):
         write(ranged(), 1)
     assert store.finished(NAME) == [0]
     assert not (store_root / "tests/five.zarr/u/c/1").exists()
@@ -138,7 +138,7 @@ def test_a_document_of_absurd_size_is_not_read(store_root):
         with file.open("r+b") as opened:
             opened.truncate(3 * 10**9)
         found = str(store.verify(NAME))
-        assert f"{document} is damaged: it has 3000000000 bytes; there may be {2**26}" in found
+        assert f"{document} is damaged: it has 3000000000 bytes; at most {2**26} are allowed" in found
         file.write_bytes(content)
     with (store_root / "tests/five.zarr/zarr.json").open("r+b") as opened:
         opened.truncate(3 * 10**9)
@@ -149,6 +149,6 @@ def test_a_document_of_absurd_size_is_not_read(store_root):
 def test_parameters_that_could_not_be_read_again_are_refused(monkeypatch):
     monkeypatch.setattr(bounds, "MOST_BYTES", 1000)
     with pytest.raises(
-        InputError, match=r"^tests/five: the document of its parameters has \d+ bytes as JSON; there may be 500"
+        InputError, match=r"^tests/five: the document of its parameters has \d+ bytes as JSON; at most 500"
     ):
         store.create(tiny_store.template(samples_of="x" * 600), {})

@@ -172,7 +172,7 @@ def test_a_line_of_another_name_counts_for_nothing(sound_store):
 def test_a_shard_that_is_another_arrays_chunk(sound_store):
     """Which ends with a checksum of itself, and is as long as the index of a shard: it points beyond its end."""
     shutil.copy(sound_store / "five.zarr/frame/c/0", sound_store / "five.zarr/u/c/2/0")
-    said = r"u/c/2/0 is damaged: its index points to byte \d+, and it has 36; mend it with: raypipe verify"
+    said = r"u/c/2/0 is damaged: its index points to byte \d+, but it has only 36; repair it with: raypipe verify"
     with pytest.raises(DamageError, match=said):
         store.open(NAME).u.load()
     assert list(store.verify(NAME).shards) == [2]

@@ -39,7 +39,7 @@ class FilesView(pn.viewable.Viewer):
         if not event.new:
             return
         name = Path(self._drop.filename).name
-        self._state.object = f'<p role="status">{escape(name)}: at work, some half a minute …</p>'
+        self._state.object = f'<p role="status">{escape(name)}: working, about half a minute …</p>'
         try:
             html, said = await _worked(self._study.takes_files, name, event.new)
             self._state.object = f'<p role="status" class="file">{escape(said)}</p>'
@@ -71,6 +71,6 @@ async def _worked(job: str, name: str, content: bytes) -> tuple[str, str]:
         out, error = await process.communicate()
         if process.returncode:
             lines = error.decode(errors="replace").strip().splitlines()
-            raise RuntimeError((lines or ["it ended without a word"])[-1].replace(f"{folder}/", ""))
+            raise RuntimeError((lines or ["it ended without a message"])[-1].replace(f"{folder}/", ""))
         page = table.with_suffix(".html")
         return page.read_text(), out.decode().strip().splitlines()[0]

@@ -20,8 +20,8 @@ from raypipe.networks import artifact
 HOST = "127.0.0.1"
 
 _EMPTY = """<h2>There is nothing to explore yet</h2>
-<p>Networks have classified nothing under this root. The quickest start: <code>make demo</code>, then
-<code>RAYPIPE_STORE=demo/store raypipe explore</code>; or classify a data set of yours with
+<p>No network has classified anything in this store. The quickest start: <code>make demo</code>, then
+<code>RAYPIPE_STORE=demo/store raypipe explore</code>; or classify your own data set with
 <code>raypipe classify_scan</code>.</p>"""
 
 _TEMPLATE = """{% extends base %}

@@ -14,7 +14,7 @@ from raypipe.plot.classes import symbol
 
 _WIDTH, _HEIGHT = 620, 520
 
-_SHADES = {CONFIDENCE: ("viridis", "probability of the class"), NOVELTY: ("YlOrRd", "distance, flagged from 1 on")}
+_SHADES = {CONFIDENCE: ("viridis", "probability of the class"), NOVELTY: ("YlOrRd", "distance (flagged from 1 on)")}
 
 
 class PlaneView(pn.viewable.Viewer):

@@ -113,7 +113,7 @@ class SampleView(pn.viewable.Viewer):
         if number != self._chosen.sample or of.plane is None:
             return
         near = of.neighbours(number)
-        self._heading.object = '<h2 style="margin:2px;font-size:16px">Beside it</h2>' if near else ""
+        self._heading.object = '<h2 style="margin:2px;font-size:16px">Neighbours</h2>' if near else ""
         self._tiles.lay([(one, drawing.thumbnail(of, one), of.ranking(one)[0][0]) for one in near])
 
     def _play(self, event: Any) -> None:

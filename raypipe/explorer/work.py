@@ -65,8 +65,8 @@ def explained(network: str, split: str, number: int) -> dict[str, np.ndarray]:
     plan = explain.plan(network, split, per_class=1, samples=[number])
     if plan.environment:
         raise InputError(
-            f"{network} is explained in an environment of its own: raypipe explain --network {network} --split {split} "
-            f"--samples {number}; then it is shown here"
+            f"{network} needs its own environment to be explained; run raypipe explain --network {network} --split "
+            f"{split} --samples {number}: then it is shown here"
         )
     rows = {name: plan.coordinates[name].values for name in plan.columns}
     return _computed(plan, {name: value for name, value in plan.parameters.items() if name != "samples"}, rows)
@@ -90,7 +90,7 @@ def simulated(source: str, network: str, point: Mapping[str, float]) -> tuple[di
 
     plan = repair.plan_of(source)
     if plan.environment:
-        raise InputError(f"{source} is made in an environment of its own; no sample of it can be made here")
+        raise InputError(f"{source} needs its own environment; its samples cannot be made here")
     rows = {name: np.asarray([point[name]], plan.coordinates[name].values.dtype) for name in plan.columns}
     made = _computed(plan, plan.parameters, rows)
     new = xr.Dataset(

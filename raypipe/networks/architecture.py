@@ -67,7 +67,7 @@ class Architecture:
         """
         known = tuple(size for size in self.input_shape if size is not None)
         if len(known) < len(self.input_shape):
-            raise InputError(f"network {self.name} takes samples of any length; this is for networks that take one")
+            raise InputError(f"network {self.name} takes samples of any length; expected a network with a fixed one")
         return known
 
     @property

@@ -33,7 +33,7 @@ _FOLDER = Path(__file__).parent.parent / SHIPPED
 _METADATA = "raypipe"
 _FEW = 8
 _SEAL = "sha256"
-_AGAIN = "delete it and give the command that trained it again, or take the file from where it came"
+_AGAIN = "delete it and run the command that trained it again, or get a new copy of the file"
 
 
 class _Split(BaseModel):
@@ -156,7 +156,7 @@ def shipped() -> dict[str, Path]:
 def _ship(network: str) -> None:
     """Copy a network that comes with raypipe under the root of the store, unless it is there; an older one goes."""
     known = shipped()
-    file = known[choice("network that comes with raypipe", network, list(known))]
+    file = known[choice("shipped network", network, list(known))]
     packed = _packed(replace(_checked(file.read_bytes(), str(file)), series=SHIPPED))
     if objects.find(path(network)) != packed:
         objects.put(path(network), packed)
@@ -176,7 +176,7 @@ def sound(damaged: dict[str, str] | None = None) -> list[Artifact]:
             found.append(load(name))
         except InputError as error:
             if damaged is None:
-                logging.getLogger(__name__).warning("left out is %s", error)
+                logging.getLogger(__name__).warning("left out: %s", error)
             else:
                 damaged[name] = str(error)
     return found
@@ -241,9 +241,9 @@ def made(architecture: Mapping[str, Any], weights: dict[str, np.ndarray], source
     try:
         found = Artifact(_ARCHITECTURE.validate_python(architecture), weights, {}, {}, {})
     except ValidationError as error:
-        raise InputError(f"{source} cannot be a network here: {one_line(error)}") from error
+        raise InputError(f"{source} cannot be used as a network: {one_line(error)}") from error
     if problem := _misfit(found):
-        raise InputError(f"{source} cannot be a network here: {problem}")
+        raise InputError(f"{source} cannot be used as a network: {problem}")
     return found
 
 
@@ -294,7 +294,7 @@ def unpack(data: bytes, source: str) -> tuple[dict[str, np.ndarray], dict[str, A
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{source} is damaged: {one_line(error)}; {_AGAIN}") from error
     if given is None:
-        logging.getLogger(__name__).warning("%s has no checksum: whether it is damaged cannot be told", source)
+        logging.getLogger(__name__).warning("%s has no checksum: damage to it cannot be detected", source)
     elif given != _digest(arrays, documents):
         raise InputError(f"{source} is damaged: it does not agree with its checksum; {_AGAIN}")
     return arrays, documents
@@ -305,13 +305,9 @@ def _file(name: str) -> bytes:
         _ship(name)
     if not exists(name):
         own = f"{SHIPPED}/{name.rpartition('/')[2]}"
-        taken = (
-            f"take {own}, which comes with raypipe"
-            if own in shipped()
-            else f"name the file of one, ending with {ENDING}"
-        )
+        taken = f"use {own}, which comes with raypipe" if own in shipped() else f"name a file ending with {ENDING}"
         raise InputError(
-            f"there is no trained network {name!r} ({path(name)}; there: {_short(names())}); train it with "
+            f"there is no trained network {name!r} ({path(name)}; available: {_short(names())}); train it with "
             f"raypipe train_network or raypipe train_grid, or {taken}"
         )
     return objects.get(path(name))

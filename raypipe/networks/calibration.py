@@ -73,8 +73,8 @@ def temperature(probability: np.ndarray, label: np.ndarray) -> float:
     right = int(np.sum(probability.argmax(axis=1) == label))
     if right == len(label) or not RANGE[0] * 1.01 < fitted < RANGE[1] / 1.01:
         raise InputError(
-            f"{right} of {len(label)} samples are classified correctly, for which no temperature from {RANGE[0]:g} to "
-            f"{RANGE[1]:g} is the best; fit it on more samples, some of them hard"
+            f"{right} of {len(label)} samples are classified correctly, so that no temperature from {RANGE[0]:g} to "
+            f"{RANGE[1]:g} fits best; fit it on more samples, some of them hard"
         )
     return fitted
 
@@ -120,7 +120,7 @@ def reliability(probability: np.ndarray, label: np.ndarray, bins: int = BINS, se
         InputError: if there is no sample.
     """
     if not len(label):
-        raise InputError("no samples to compare confidence and accuracy of; classify a split that has some")
+        raise InputError("no samples to compare confidence with accuracy; classify a split that has some")
     confidence = probability.max(axis=1).astype("float64")
     right = (probability.argmax(axis=1) == label).astype("float64")
     member = np.minimum((confidence * bins).astype(int), bins - 1)
@@ -186,7 +186,7 @@ def fit(network: str, predictions: xr.Dataset) -> Temperature:
         raise InputError(f"samples of {made['source']} have no label; fit the temperature on a validation split")
     if inputs.by_label(predictions) is not predictions:
         raise InputError(
-            f"labels of {made['source']} do not count the network's classes; fit the temperature on some that do"
+            f"labels of {made['source']} are not the network's classes; fit the temperature on a split where they are"
         )
     fitted = Temperature(
         temperature=temperature(predictions["probability"].values, label),
@@ -208,7 +208,7 @@ def load(network: str) -> Temperature:
     split = validation_split(network)
     again = f"fit it with: raypipe evaluate --network {network} --split {split}"
     if split == FRESH:
-        again = "samples that are made while a network learns, on which it was validated, are not kept to fit one"
+        again = "it was validated on samples made during training, which are not kept"
     if data is None:
         raise InputError(f"network {network} has no temperature yet; {again}")
     try:
@@ -244,7 +244,7 @@ def settled(network: str, predictions: Mapping[str, xr.Dataset]) -> Temperature 
             return fit(network, predictions[split])
         return load(network)
     except InputError as error:
-        logging.getLogger(__name__).warning("probabilities are shown as they are: %s", error)
+        logging.getLogger(__name__).warning("probabilities are shown uncalibrated: %s", error)
         return None
 
 

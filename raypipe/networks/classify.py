@@ -88,15 +88,15 @@ def plan(network: str, split: str) -> Plan:
     source_name = f"{architecture.study}/{split}"
     if of.declared(split) is None and source_name not in store.list_names(source_name):  # as a user's tracks are
         raise InputError(
-            f"split {split!r} with network {network}, which is of the study {architecture.study}; "
-            f"expected one of its splits: {', '.join(of.data_sets)}"
+            f"the study {architecture.study} of network {network} has no split {split!r}; "
+            f"choose one of {', '.join(of.data_sets)}"
         )
     source = store.open(source_name)
     fitted = inputs.fitted(architecture, source)
     check(fitted, source, source_name)
     if fitted != architecture:
         logging.getLogger(__name__).info(
-            "%s has learnt from fields of %s points; these have %s", network, *map(_size, (architecture, fitted))
+            "%s was trained on fields of %s points; these have %s", network, *map(_size, (architecture, fitted))
         )
     return plan_of(network, source_name, f"predictions/{network}/{split}")
 
@@ -241,6 +241,6 @@ def check(architecture: Architecture, source: "xarray.Dataset", name: str) -> No
         problem = f"has the classes {' '.join(classes)}, not only {inputs.shown(architecture.classes)}"
     if problem:
         raise InputError(
-            f"data set {name} {problem}: network {architecture.name} cannot classify it; choose a network or a split "
-            f"that are made for each other, or delete {name} and make it again with {inputs.job(name)}"
+            f"data set {name} {problem}: network {architecture.name} cannot classify it; choose a network and a "
+            f"split that match, or delete {name} and make it again with {inputs.job(name)}"
         )

@@ -96,7 +96,7 @@ def effects(table: pd.DataFrame, grid: Grid) -> pd.DataFrame:
             )
     if not rows:
         raise InputError(
-            f"no two of these {len(table)} networks differ in one block, the depth or another factor only; train more"
+            f"no two of these {len(table)} networks differ only in one block, the depth or another factor; train more"
         )
     return pd.DataFrame(rows)
 
@@ -106,7 +106,7 @@ def _check_comparable(table: pd.DataFrame, grid: Grid) -> None:
     if (twice := table.duplicated(network, keep=False)).any():
         same = table[twice].sort_values(network)["name"].tolist()[:2]
         raise InputError(
-            f"{' and '.join(same)} are one network with one seed; compare series that were trained with different seeds"
+            f"{' and '.join(same)} are the same network with the same seed; compare series with different seeds"
         )
     for budget in ("epochs", "samples"):
         if len(found := sorted(table[budget].unique())) > 1:

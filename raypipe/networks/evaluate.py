@@ -37,12 +37,12 @@ def evaluate(predictions: xr.Dataset, strata: Sequence[str] = ()) -> xr.Dataset:
     predictions = inputs.by_label(predictions)
     names = [str(name) for name in predictions["class"].values]
     if "label" not in predictions:
-        raise InputError("the samples have no labels; metrics need a split for training, validation or testing")
+        raise InputError("the samples have no labels, which metrics need; choose a training, validation or test split")
     label, predicted = predictions["label"].values, predictions["predicted"].values
     if label.min() < 0:
         raise InputError(
             f"{np.sum(label < 0)} of {len(label)} samples have no label; "
-            "metrics need labelled samples: evaluate on a split for training, validation or testing"
+            "metrics need labelled samples: choose a training, validation or test split"
         )
     numbers = np.arange(len(names))
     precision, recall, f1, _ = metrics.precision_recall_fscore_support(
@@ -153,7 +153,7 @@ def table(evaluation: xr.Dataset) -> str:
         f"{evaluation.samples} samples: accuracy {evaluation.accuracy.item():.3f}, "
         f"micro-F1 {evaluation.micro_f1.item():.3f}, macro-F1 {evaluation.macro_f1.item():.3f}",
         "",
-        f"{'class':<8} {'samples':>7} {'recall':>7} {'precision':>9}  most often taken for",
+        f"{'class':<8} {'samples':>7} {'recall':>7} {'precision':>9}  most often mistaken for",
     ]
     for name in evaluation.label.values:
         row = evaluation.confusion.sel(label=name)

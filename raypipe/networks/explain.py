@@ -165,7 +165,7 @@ def check(network: str, method: str | None, per_class: int, control: str | None 
             choice("control", control, tuple(CONTROLS))
             if control == "zero-biases" and method not in saliency.WITH_SCORE:
                 raise InputError(
-                    f"control {control!r} with method {asked}, whose maps share out no score that could be conserved; "
+                    f"control {control!r} with method {asked}, whose maps do not add up to a score; "
                     f"choose one of {', '.join(saliency.WITH_SCORE)}"
                 )
         if method in saliency.WITH_SCORE:
@@ -216,23 +216,23 @@ def matching(predictions: xr.Dataset, where: Mapping[str, str]) -> np.ndarray:
         try:
             value = float(text)
         except ValueError as error:
-            raise InputError(f"{name}={text} of samples to explain; expected a number") from error
+            raise InputError(f"cannot choose samples by {name}={text}; expected a number") from error
         hit &= np.isclose(values.astype("float64"), value, rtol=1e-6, atol=1e-9)
     if not hit.any():
         asked = ", ".join(f"{name}={text}" for name, text in where.items())
-        raise InputError(f"no sample has {asked}; look up what there is with catalog.open(…), or ask for less")
+        raise InputError(f"no sample has {asked}; look at the values with catalog.open(…), or give fewer conditions")
     return np.flatnonzero(hit)
 
 
 def _numbered(predictions: xr.Dataset, samples: Sequence[int], split: str) -> np.ndarray:
     """The numbers of chosen samples, once it is sure that there are such."""
     if not samples:
-        raise InputError("no samples to explain; give the numbers of some, such as 3,17")
+        raise InputError("no samples to explain; give their numbers, such as 3,17")
     count = predictions.sizes["sample"]
     if wrong := [number for number in samples if not 0 <= number < count]:
-        raise InputError(f"sample {wrong[0]} of {split}, which has {count}; expected numbers from 0 to {count - 1}")
+        raise InputError(f"no sample {wrong[0]} in {split}, which has {count}; expected numbers from 0 to {count - 1}")
     if len(set(samples)) < len(samples):
-        raise InputError(f"samples {', '.join(map(str, samples))}; expected each of them once")
+        raise InputError(f"samples {', '.join(map(str, samples))}; expected each only once")
     return np.array(samples, "int64")
 
 
@@ -257,11 +257,11 @@ def chosen(predictions: xr.Dataset, per_class: int, among: np.ndarray | None = N
     labelled = "label" in predictions and predictions["label"].values.min() >= 0
     label = predictions["label"].values if labelled or (among is None and "label" in predictions) else predicted
     if among is None and "label" not in predictions:
-        raise InputError("the samples have no labels; choose a split for training, validation or testing")
+        raise InputError("the samples have no labels; choose a training, validation or test split")
     if among is None and not labelled:
         raise InputError(
-            f"{np.sum(label < 0)} of {len(label)} samples have no label; explanations are of labelled samples: "
-            "choose a split for training, validation or testing, or name samples by their numbers"
+            f"{np.sum(label < 0)} of {len(label)} samples have no label; samples are chosen by their labels: "
+            "choose a training, validation or test split, or give the numbers of samples"
         )
     allowed = np.ones(len(label), bool) if among is None else np.isin(np.arange(len(label)), among)
     samples = []
@@ -270,7 +270,7 @@ def chosen(predictions: xr.Dataset, per_class: int, among: np.ndarray | None = N
         right = members[predicted[members] == number]
         if len(right) < per_class:
             name = predictions["class"].values[number]
-            instead = "" if len(right) else "; its first one, classified wrongly, is explained"
+            instead = "" if len(right) else "; its first one, classified wrongly, is explained instead"
             logging.getLogger(__name__).info(
                 f"class {name}: {len(right)} of {len(members)} samples are classified correctly, {per_class} asked for"
                 + instead

@@ -61,7 +61,7 @@ def similarity(real: xr.Dataset, control: xr.Dataset) -> xr.Dataset:
         _check(maps, what, "origin")
     if not np.array_equal(real["origin"], control["origin"]):
         raise InputError(
-            f"maps of {real.sizes['sample']} and {control.sizes['sample']} samples that are not the same ones; "
+            f"the maps of {real.sizes['sample']} and {control.sizes['sample']} samples are not of the same samples; "
             "explain both networks with the same split and number per class"
         )
     first, second = _flat(real[what]), _flat(control[what])

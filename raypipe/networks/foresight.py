@@ -64,7 +64,7 @@ def time_trainings(
         found = ray.get([probes[i % at_once].time.remote(one, shared) for i, one in enumerate(planned)])
     except ray.exceptions.RayError as error:
         raise LostError(
-            "a worker that timed trainings was lost, perhaps for want of memory. Ray says: "
+            "a worker that timed trainings was lost, perhaps for lack of memory. Ray says: "
             f"{' '.join(plain(str(error)).split())[:500]}"
         ) from error
     for _, message, details in found:

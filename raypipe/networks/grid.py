@@ -70,21 +70,21 @@ class Grid:
     def __post_init__(self) -> None:
         if len(self.input_shape) - 1 not in _CONVOLUTION:
             raise InputError(f"samples of {len(self.input_shape) - 1} dimensions; expected 1, 2 or 3")
-        blocks, count = "blocks of digits 1, 2 and 3, with a 1 in each", "whole numbers from 1 on"
+        blocks, count = "blocks of digits 1, 2 and 3, with a 1 in each", "whole numbers of 1 or more"
         _check("blocks", self.blocks, blocks, lambda one: re.fullmatch("[23]*1[123]*", one))
         _check("depths", self.depths, f"numbers from 1 to {_MOST_BLOCKS}", lambda one: 1 <= one <= _MOST_BLOCKS)
         _check("kernel_sizes", self.kernel_sizes, count, lambda one: one >= 1)
         _check("filters", self.filters, count, lambda one: one >= 1)
-        _check("seeds", self.seeds, "whole numbers from 0 on", lambda one: one >= 0)
+        _check("seeds", self.seeds, "whole numbers of 0 or more", lambda one: one >= 0)
         if self.learning_rates:
-            digits = "rates above 0 and up to 1, of six digits at most"
+            digits = "rates above 0 and up to 1, of at most six digits"
             _check("learning_rates", self.learning_rates, digits, lambda one: 0 < one <= 1 and float(f"{one:g}") == one)
         words = sum(len(self.blocks) ** depth for depth in self.depths)
         if (found := words * len(self.kernel_sizes) * len(self.filters)) > _MOST_NETWORKS:
-            raise InputError(f"the grid has {found} networks; expected {_MOST_NETWORKS} at most: leave some values out")
+            raise InputError(f"the grid has {found} networks; expected at most {_MOST_NETWORKS}: leave some values out")
         if len(self.words) < words:
             raise InputError(
-                f"blocks is {', '.join(self.blocks)}, of which several make one word; expected blocks that do not"
+                f"blocks is {', '.join(self.blocks)}, which give one word in several ways; expected blocks that do not"
             )
 
     @cached_property
@@ -181,7 +181,7 @@ class Grid:
             needed, what = {"1": (kernel, f"a kernel of {kernel}"), "2": (2, "a pooling by 2"), "3": (1, "")}[digit]
             if left < needed:
                 return (
-                    f"at layer {position} of {member.word} {left} {unit(self)} are left for {what}; choose "
+                    f"layer {position} of {member.word} has {left} {unit(self)} left for {what}; choose "
                     "a smaller kernel or fewer blocks"
                 )
             left = {"1": left + 1 - kernel, "2": left // 2, "3": left}[digit]

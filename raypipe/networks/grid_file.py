@@ -104,7 +104,7 @@ def _keys(file: Path) -> _File:
         key = str(error.errors()[0]["loc"][0])
     if key not in _File.model_fields:
         raise InputError(f"unknown key {key!r}; expected {', '.join(_File.model_fields)}")
-    said = f"{key} is {found[key]!r}" if key in found else f"there is no {key}"
+    said = f"{key} is {found[key]!r}" if key in found else f"{key} is missing"
     raise InputError(f"{said}; expected {_File.model_fields[key].description}")
 
 

@@ -83,7 +83,7 @@ def read_grid_table(grid: Grid, file: Path) -> pd.DataFrame:
     for factor, known in {"word": tuple(grid.words), **grid.factors}.items():
         if foreign := [one for one in table[factor].unique() if one not in known]:
             raise InputError(
-                f"{file} has {factor} {foreign[0]}, which is not of the grid; expected {', '.join(map(str, known))}"
+                f"{file} has {factor} {foreign[0]}, which is not in the grid; expected {', '.join(map(str, known))}"
             )
     return table[columns(grid)].fillna({"series": ""})
 
@@ -96,10 +96,10 @@ def join_grid_tables(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 def _row(grid: Grid, trained: Artifact) -> dict[str, Any]:
     own = trained.architecture
     if own.name not in grid.members:
-        raise InputError(f"network {trained.name} is not of the grid; expected {grid.description}: leave it out")
+        raise InputError(f"network {trained.name} is not in the grid; expected {grid.description}: leave it out")
     if own != grid.network(own.name):
         raise InputError(
-            f"network {trained.name} has other layers, input or data sets than that of the grid; train the grid under "
+            f"network {trained.name} has other layers, input or data sets than the grid's; train the grid under "
             "another name, or leave it out"
         )
     training = trained.provenance.get("made_from", {}).get("training", {})
@@ -107,7 +107,7 @@ def _row(grid: Grid, trained: Artifact) -> dict[str, Any]:
     if grid.learning_rates and rate not in grid.learning_rates:
         rates = ", ".join(map(str, grid.learning_rates))
         raise InputError(
-            f"network {trained.name} was trained with the learning rate {rate}; expected one of the grid, {rates}"
+            f"network {trained.name} was trained with the learning rate {rate}; expected one of the grid's, {rates}"
         )
     member = grid.members[own.name]
     varied = {"kernel_size": member.kernel_size, "filters": member.filters, "learning_rate": rate}

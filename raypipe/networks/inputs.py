@@ -100,11 +100,11 @@ def network_input(architecture: Architecture, values: np.ndarray) -> np.ndarray:
     if values.shape[1:] != expected:
         raise InputError(
             f"samples of shape {values.shape[1:]}; network {architecture.name} takes {expected}: "
-            "choose the data set that it is made for"
+            "choose a data set made for it"
         )
     if not np.isfinite(values).all():
         raise InputError(
-            "the data set has values that are not finite: it was made so, or is damaged; raypipe verify tells"
+            "the data set has values that are not finite: it was made so, or is damaged; check it with raypipe verify"
         )
     return sample.prepare(values).astype("float32", copy=False).reshape(len(values), *architecture.sample_shape)
 
@@ -186,8 +186,8 @@ def check_finite(what: str, values: np.ndarray, samples: np.ndarray) -> None:
     """
     if (wrong := samples[~np.isfinite(values.reshape(len(samples), -1)).all(axis=1)]).size:
         raise InputError(
-            f"{what} are not finite for {len(wrong)} samples, of which the first is number {wrong[0]}; nothing of this "
-            "shard is written: train the network again, or leave these samples out"
+            f"{what} are not finite for {len(wrong)} samples, the first of them number {wrong[0]}; this shard is not "
+            "written: train the network again, or leave these samples out"
         )
 
 
@@ -320,8 +320,8 @@ def by_label(found: "xarray.Dataset") -> "xarray.Dataset":
         return found
     if (whole := kinds(own, labelled)) is None:
         raise InputError(
-            f"labels count the classes {shown(labelled)}, the network's are {shown(own)}: nothing says what is right; "
-            "choose a network and a data set that are made for each other"
+            f"labels are of the classes {shown(labelled)}, the network's are {shown(own)}: they cannot be compared; "
+            "choose a network and a data set that match"
         )
     others = found.drop_dims("class")
     if "probability" in found:

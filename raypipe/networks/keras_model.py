@@ -34,8 +34,8 @@ def build(architecture: Architecture, *, bfloat16: bool = False) -> Any:
         parameters += _parameters(layer, sources[0].shape)
         if parameters > MOST_PARAMETERS:
             raise InputError(
-                f"network {architecture.name} would have {parameters} parameters with its layer {layer.name}; there "
-                f"may be {MOST_PARAMETERS}: take fewer filters or units, or pool more"
+                f"network {architecture.name} would have {parameters} parameters with its layer {layer.name}; "
+                f"expected at most {MOST_PARAMETERS}: take fewer filters or units, or pool more"
             )
         apply = getattr(keras.layers, layer.kind)(
             name=layer.name, dtype="float32" if exact else "mixed_bfloat16", **layer.options
@@ -68,7 +68,7 @@ def load(artifact: Artifact) -> Any:
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"the weights of network {artifact.name} do not fit its architecture: {one_line(error)}; train it again "
-            "under another series, or take the file from where it came"
+            "under another series, or get a new copy of the file"
         ) from error
     return model
 

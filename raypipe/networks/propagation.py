@@ -114,7 +114,7 @@ def check(architecture: Architecture, method: str) -> None:
     if opaque := [one.name for one in architecture.layers if one.kind in _NO_RULE]:
         raise InputError(
             f"network {architecture.name} cannot be explained by {method}: there is no rule for its layer "
-            f"{', '.join(opaque)}; choose gradient or smoothgrad, or a network without"
+            f"{', '.join(opaque)}; choose gradient or smoothgrad, or a network without it"
         )
 
 
@@ -218,7 +218,7 @@ def propagation(
             found, scores, moved = (one.numpy() for one in propagate(values[part], classes[part]))
             if not moved <= TOLERANCE:
                 raise RuntimeError(
-                    f"probabilities of network {trained.name} move by {moved:.1e} when its batch normalisations are "
+                    f"probabilities of network {trained.name} change by {moved:.1e} when its batch normalisations are "
                     f"merged; expected at most {TOLERANCE:.0e}"
                 )
             parts.append((found, scores))

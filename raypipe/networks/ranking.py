@@ -108,7 +108,7 @@ def ranking(predictions: Mapping[str, xr.Dataset], reference: str) -> pd.DataFra
         raise InputError(f"reference {reference!r} is not among the networks {', '.join(predictions)}; add it")
     if "label" not in predictions[reference]:
         raise InputError(
-            "the samples have no labels; networks are ranked on a split for training, validation or testing"
+            "the samples have no labels, which a ranking needs; choose a training, validation or test split"
         )
     labels = predictions[reference]["label"].values
     right_of_reference = _right(predictions[reference])

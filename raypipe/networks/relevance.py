@@ -121,7 +121,7 @@ def explainer(
                 moved = np.abs(_softmax(scores) - original.predict_on_batch(values[part])).max()
                 if not moved <= TOLERANCE:
                     raise RuntimeError(
-                        f"probabilities of network {trained.name} move by {moved:.1e} when its batch normalisations "
+                        f"probabilities of network {trained.name} change by {moved:.1e} when its batch normalisations "
                         f"become convolutions; expected at most {TOLERANCE:.0e}"
                     )
                 found.append(analyzer.analyze(values[part], neuron_selection=classes[part])[..., 0])

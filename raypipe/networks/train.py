@@ -223,11 +223,11 @@ def _is_trained(name: str, architecture: Architecture, made_from: Mapping[str, A
     found = artifact.load(name)
     differences = _differences(found.provenance.get("made_from"), made_from)
     if found.architecture != architecture:
-        differences.append("its layers, input or data sets are others")
+        differences.append("its layers, input or data sets differ")
     if differences:
         raise InputError(
             f"network {name} is already trained with other settings: {'; '.join(differences)}; use the same ones, "
-            f"give this training a series of its own, or delete {objects.root()}/{artifact.path(name)}"
+            f"give this training its own series, or delete {objects.root()}/{artifact.path(name)}"
         )
     return True
 
@@ -236,14 +236,14 @@ def _differences(found: Any, wanted: Any, what: str = "") -> list[str]:
     if isinstance(found, Mapping) and isinstance(wanted, Mapping):
         keys = sorted({*found, *wanted})
         return [one for key in keys for one in _differences(found.get(key), wanted.get(key), f"{what} {key}".strip())]
-    return [] if found == wanted else [f"{what} is {found!r} there and {wanted!r} here"]
+    return [] if found == wanted else [f"{what} was {found!r}, now {wanted!r}"]
 
 
 def _foresee(
     tasks: Mapping[str, _Planned], pending: Mapping[str, _Planned], settings: Settings, how: foresee.Asked
 ) -> Foreseen:
     """What trainings take, by some of them that are begun and thrown away."""
-    there = f"{len(tasks)} networks; {len(tasks) - len(pending)} are trained, {len(pending)} are to be"
+    there = f"{len(tasks)} networks: {len(tasks) - len(pending)} already trained, {len(pending)} to train"
     if not pending:
         return Foreseen(there)
     data = _data(pending, settings)
@@ -330,7 +330,7 @@ def _tune(planned: Mapping[str, _Planned], settings: Settings) -> None:
         cause = str(results.errors[0]).strip().splitlines()[-1]
         raise LostError(
             f"workers were lost {_RETRIES + 1} times in {results.num_errors} of {len(tasks)} trainings, perhaps for "
-            f"want of memory; the same command continues. Not trained: {', '.join(missing)}. Ray says: {cause}"
+            f"lack of memory; run the same command to continue. Not trained: {', '.join(missing)}. Ray says: {cause}"
         )
     if missing:
-        raise LostError(f"Tune ended without {', '.join(missing)}; the same command continues")
+        raise LostError(f"Tune ended without {', '.join(missing)}; run the same command to continue")

@@ -94,7 +94,7 @@ def training(
     recipes = arguments.pop("recipes", {})
     if recipe is not None:
         if not recipes:
-            raise InputError(f"recipe {recipe!r} for {architecture.name}, which has but one; leave it out")
+            raise InputError(f"recipe {recipe!r} for {architecture.name}, which has only one; leave it out")
         arguments |= recipes[choice("recipe", recipe, tuple(recipes))]
     if augmentation is not None:
         chosen = choice("augmentation", augmentation, (*of.augmentations, "none"))

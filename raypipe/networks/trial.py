@@ -165,7 +165,7 @@ class NetworkTrial(tune.Trainable):
                     return {"epoch": self._fit.epoch, "repeated": epoch}
                 raise InputError(
                     f"training diverged: after epoch {self._fit.epoch} the loss is {loss:g}, and weights are "
-                    f"{'numbers' if self._fit.is_finite() else 'not all numbers'}; train with another seed or at a "
+                    f"{'finite' if self._fit.is_finite() else 'not all finite'}; train with another seed or at a "
                     "lower rate"
                 )
             self._task.put_away(self._fit)
@@ -204,7 +204,7 @@ class Keeper(tune.Callback):
             return
         if "repeated" in result:
             logging.getLogger(__name__).warning(
-                "%s: after epoch %d not all weights were numbers; that epoch is done once more",
+                "%s: after epoch %d not all weights were finite; repeating that epoch",
                 self._tasks[name].name,
                 result["repeated"],
             )
@@ -244,8 +244,8 @@ class Keeper(tune.Callback):
         first = next(iter(self.failed.values()))
         named = ", ".join(list(self.failed)[:_NAMED]) + (", …" if len(self.failed) > _NAMED else "")
         message = (
-            f"{len(self.failed)} of {len(self._tasks)} trainings failed ({named}); the other networks are kept, and "
-            f"the same command tries these again. The first: {first.args[0]}"
+            f"{len(self.failed)} of {len(self._tasks)} trainings failed ({named}); the other networks are kept; "
+            f"run the same command to retry these. The first: {first.args[0]}"
         )
         return WorkError(message, first.details) if isinstance(first, WorkError) else InputError(message)
 
@@ -257,7 +257,7 @@ class Keeper(tune.Callback):
                 for figure in (one for one in result if one in HISTORY or one.startswith("val_")):
                     writer.add_scalar(figure, result[figure], result["epoch"])
         except OSError as error:  # no reason to lose a training
-            logging.getLogger(__name__).warning("TensorBoard's files cannot be written any more: %s", error)
+            logging.getLogger(__name__).warning("TensorBoard files can no longer be written: %s", error)
             self._tensorboard = None
 
     def _show(self, epochs: float) -> None:

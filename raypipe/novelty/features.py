@@ -41,8 +41,8 @@ def plan(network: str, source_name: str, variants: int = 1, augmentation: str | 
     of = study.find(architecture.study)
     if problem := inputs.misfit(architecture, source):
         raise InputError(
-            f"data set {source_name} {problem}: network {network} cannot see it; choose a network or a split that are "
-            f"made for each other, or delete {source_name} and make it again with {inputs.job(source_name)}"
+            f"data set {source_name} {problem}: network {network} cannot use it; choose a network and a split that "
+            f"match, or delete {source_name} and make it again with {inputs.job(source_name)}"
         )
     if variants < 1:
         raise InputError(f"{variants} variants of each sample; expected 1 or more")

@@ -77,8 +77,8 @@ class Search:
         """
         if self.of.declared(self.split) is None:
             raise InputError(
-                f"split {self.split!r} with network {self.network}, which is of the study {self.of.name}; expected one "
-                f"of its splits: {', '.join(self.of.data_sets)}"
+                f"the study {self.of.name} of network {self.network} has no split {self.split!r}; "
+                f"choose one of {', '.join(self.of.data_sets)}"
             )
         learnt = artifact.load(self.network).provenance.get("made_from", {}).get("data") or {}
         of_training = (learnt.get(key, {}).get("name", "").partition("/")[2] for key in ("train", "validation"))
@@ -94,8 +94,8 @@ class Search:
         )
         if reference == calibration:
             raise InputError(
-                f"{reference} for reference and calibration: how far unknown samples of known classes are, those that "
-                "the network has learnt cannot tell; choose another --calibration"
+                f"{reference} for both reference and calibration; training samples cannot show how far new samples of "
+                "known classes lie: choose another --calibration"
             )
         return reference, calibration, self.split
 
@@ -126,12 +126,12 @@ class Search:
         familiar, known, asked = self.feature_plans
         source = store.open(f"{self.of.name}/{self.split}")
         if taken := sorted(_OWN & set(source.coords)):
-            raise InputError(f"{asked.parameters['source']} has a {taken[0]}, which is needed here; call it otherwise")
+            raise InputError(f"{asked.parameters['source']} has a coordinate {taken[0]}, a name used here; rename it")
         _, of_known = (_labels(self.architecture, one.parameters["source"]) for one in (familiar, known))
         count = int(np.sum(of_known >= 0))
         if not 0 < self.threshold <= count / (count + 1):
             raise InputError(
-                f"a threshold of {self.threshold:g}: {count} samples of {known.parameters['source']} tell novelties "
+                f"a threshold of {self.threshold:g}: {count} samples of {known.parameters['source']} resolve novelties "
                 f"from 0 to {count / (count + 1):.4g}; choose one of these, or a calibration with more samples"
             )
         classes = len(self.architecture.classes)
@@ -326,7 +326,7 @@ def _labels(architecture: Architecture, name: str) -> np.ndarray:
     labels = inputs.labels_for(architecture, data)
     if not (labels >= 0).any():
         raise InputError(
-            f"{name} has no sample of a class of network {architecture.name}, which are "
+            f"{name} has no sample of the classes of network {architecture.name}, "
             f"{', '.join(architecture.classes)}; name another split"
         )
     return labels

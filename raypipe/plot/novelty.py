@@ -41,7 +41,7 @@ def novelty_map(found: xr.Dataset, axes: str = "") -> Figure:
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     relative = np.maximum(distance / max(limit, np.finfo(float).tiny), 0.1)
     shown = _draw(left, found, (x, y), relative, cmap="RdYlBu_r", norm=LogNorm(0.1, max(2.0, relative.max())))
-    bar = figure.colorbar(shown, ax=left, label="distance from the training samples; from 1 on it is flagged")
+    bar = figure.colorbar(shown, ax=left, label="distance from the training samples (flagged from 1 on)")
     bar.ax.axhline(1, color="black", linewidth=1)
     present = [int(number) for number in np.unique(group[group >= 0])]
     palette = [*colours(max(1, len(present))), "#000000", "#eeeeee"]
@@ -127,8 +127,8 @@ def _samples(found: xr.Dataset) -> tuple[xr.Dataset, Callable[[Axes, xr.Dataset]
     source = made["source"]
     if store.plan_of(source).parameters != made["source_parameters"]:
         raise InputError(
-            f"{source} is not the data set whose novelty this is: it was made with other parameters since; delete "
-            f"novelty/ and features/ of it, and find what is novel again"
+            f"{source} was made again, with other parameters, after this novelty was found; delete its novelty/ and "
+            f"features/, and run find_novel again"
         )
     seen = study.find(source.partition("/")[0]).seen
     return store.open(source), drawing(seen), len(seen.dims) == 2
@@ -150,7 +150,7 @@ def _plane(found: xr.Dataset, axes: str) -> tuple[str, str]:
     )
     if len(chosen) != 2 or not set(chosen) <= set(known):
         raise InputError(
-            f"axes {', '.join(chosen) or 'none'} of a map of novelty; expected two of the samples' parameters: "
+            f"axes {', '.join(chosen) or 'none'} of a novelty map; expected two of the samples' parameters: "
             f"{', '.join(known) or 'there are none'}"
         )
     return chosen[0], chosen[1]

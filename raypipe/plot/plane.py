@@ -193,7 +193,7 @@ def differing_planes(
         plane.draw(axes, shown, cmap=_colour_map(colour_of), vmin=-0.5, vmax=len(colour_of) - 0.5)
         _borders(axes, plane, image.filled(-1), colors="#b0b0b0", linewidths=0.5)
         _borders(axes, plane, differs.filled(False).astype(int) - 1, colors="black", linewidths=0.5)
-        axes.set_title(f"as {name} names them")
+        axes.set_title(f"as classified by {name}")
     figure.axes[1].set_ylabel("")
     _legend(figure, np.flatnonzero(there), colour_of, loc="outside left center", title="class")
     return figure

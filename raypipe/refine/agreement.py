@@ -52,21 +52,21 @@ def _whole(of: Refinement, against: str) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of the cells that a classified scan has in the plane, and (cell, class) probabilities there."""
     named, _, split = against.partition("/")
     if named != of.of.name or of.of.declared(split) is None:
-        raise InputError(f"{against} is no data set of the study {of.of.name}; choose {of.scan.name}")
+        raise InputError(f"{against} is not a data set of the study {of.of.name}; choose {of.scan.name}")
     predictions = f"predictions/{of.network}/{split}"
     if predictions not in store.list_names(predictions):
         made = of.of.job("classify_scan", network=of.network, split=split)
         raise InputError(f"there is no data set {predictions!r} to compare with; make it with {made}")
     data = store.open(predictions)
     if data.attrs["parameters"]["network_sha256"] != artifact.checksum(of.network):
-        raise InputError(f"{predictions} is by another network of that name; delete it and classify {against} again")
+        raise InputError(f"{predictions} is from another network of that name; delete it and classify {against} again")
     inside = np.ones(data.sizes["sample"], bool)
     for name, value in of.at.items():
         inside &= is_at(data[name].values, value)
     cells = np.where(inside, of.plane.find(*(data[name].values for name in of.plane.axes)), -1)
     found, first = np.unique(cells, return_index=True)
     if not (found >= 0).any():
-        raise InputError(f"{against} has no points in the plane that was refined; choose {of.scan.name}")
+        raise InputError(f"{against} has no points in the refined plane; choose {of.scan.name}")
     return found[found >= 0], data["probability"].values[first[found >= 0]].astype("float64")
 
 

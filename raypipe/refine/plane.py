@@ -80,7 +80,7 @@ def plane_of(scan: Plan, axes: tuple[str, ...] = (), at: Mapping[str, Any] | Non
     there = np.ones(scan.samples, bool)
     for name, value in (at or {}).items():
         if name not in columns:
-            raise InputError(f"{name} is no parameter of {scan.name}; it has {', '.join(columns)}")
+            raise InputError(f"{name} is not a parameter of {scan.name}; it has {', '.join(columns)}")
         there &= is_at(columns[name], value)
         if not there.any():
             known = ", ".join(f"{one:g}" if isinstance(one, float) else str(one) for one in np.unique(columns[name]))
@@ -88,12 +88,12 @@ def plane_of(scan: Plan, axes: tuple[str, ...] = (), at: Mapping[str, Any] | Non
     varying = [name for name, values in columns.items() if name != SEED and len(np.unique(values[there])) > 1]
     chosen = axes or tuple(varying)
     if unknown := [name for name in chosen if name not in columns]:
-        raise InputError(f"{unknown[0]} is no parameter of {scan.name}; choose two of {', '.join(columns)}")
+        raise InputError(f"{unknown[0]} is not a parameter of {scan.name}; choose two of {', '.join(columns)}")
     if len(chosen) != 2 or set(chosen) != set(varying):
         others = [name for name in varying if name not in chosen] if axes else varying
         raise InputError(
             f"the points of {scan.name} vary in {', '.join(varying) or 'nothing'}, and the axes are "
-            f"{', '.join(chosen) or 'none'}; expected two axes, and all else but {SEED} at one value: name two axes, "
+            f"{', '.join(chosen) or 'none'}; expected two axes, and one value of all else but {SEED}: name two axes, "
             f"and values for the rest of {', '.join(others)}"
         )
     if finer < 1:
@@ -102,7 +102,7 @@ def plane_of(scan: Plan, axes: tuple[str, ...] = (), at: Mapping[str, Any] | Non
     for name in chosen:
         given = columns[name][there]
         if given.dtype.kind not in "iuf" or (finer > 1 and given.dtype.kind != "f"):
-            raise InputError(f"{name} has values of the type {given.dtype}; expected numbers with parts between them")
+            raise InputError(f"{name} has values of the type {given.dtype}; expected numbers that can be subdivided")
         axis, place = np.unique(given, return_inverse=True)
         values.append(_divided(axis, finer))
         places.append(place)

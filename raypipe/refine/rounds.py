@@ -120,7 +120,7 @@ class Refinement:
         if not len(self.first) <= count:
             raise InputError(
                 f"a budget of {budget:g} is {count} of the {self.plane.of_scan.sum()} points of {self.scan.name}; "
-                f"every {self.coarse}-th along each axis, with which it begins, are {len(self.first)}: "
+                f"the first round, every {self.coarse}-th along each axis, takes {len(self.first)}: "
                 "raise one of the two"
             )
         return min(count, len(self.plane.cells))
@@ -243,9 +243,7 @@ class Refinement:
         import xarray
 
         if taken := sorted(self._own_names & {*self.scan.coordinates, *self.scan.variables}):
-            raise InputError(
-                f"{self.scan.name} has a {taken[0]}, which is a name of a refinement's own; call it otherwise"
-            )
+            raise InputError(f"{self.scan.name} has a variable {taken[0]}, a name that refinements use; rename it")
         variables = {
             name: (one.dims, np.broadcast_to(np.zeros((), one.dtype), one.shape))
             for name, one in self.scan.variables.items()
@@ -319,7 +317,7 @@ def read(folder: str, axes: tuple[str, ...], count: int) -> Known:
     parts, found, there = dict(_parts(folder, "classified")), [], 0
     while there < count:
         if there not in parts:
-            raise InputError(f"{folder} has {there} of {count} simulations; run the job that refines again")
+            raise InputError(f"{folder} has {there} of {count} simulations; run the refinement again")
         data = store.open(f"{folder}/classified-{there:06d}-{parts[there]:06d}")
         places = np.stack([data[name].values for name in _place_names(axes)], axis=1)
         found.append((places, data["probability"].values, data["round"].values))

@@ -52,7 +52,7 @@ def browse(name: str, settings: Mapping[str, Any] | None = None) -> None:
     if not can_show():
         raise InputError(
             f"there is no display for a window; raypipe draw --study {of.name} writes the same pictures as files, and "
-            "in the page of raypipe report they tell what is where they are pointed at"
+            "raypipe report a page that shows what is where you point"
         )
     from matplotlib import pyplot
 
@@ -95,7 +95,7 @@ class Browser:
         tell: Callable[[str], object] = print,
     ) -> None:
         if not pages:
-            raise InputError("there is no picture of this scan whose cells could be clicked")
+            raise InputError("no picture of this scan has cells to click on")
         scan.require_same_samples(predictions, samples)
         self._figure, self._pages, self._number = figure, pages, 0
         self._predictions, self._samples = predictions, samples

@@ -19,7 +19,7 @@ def _history(name: str) -> Figure:
     """Loss and accuracy of a network after each epoch."""
     trained = artifact.load(artifact.at_hand(name))
     if not trained.epochs:
-        raise InputError(f"network {name} has no history, as one of others that was imported")
+        raise InputError(f"network {name} was imported and has no training history")
     return plot.training_history(trained.history)
 
 
@@ -54,7 +54,7 @@ def figure(what: str, name: str, settings: Mapping[str, Any] | None = None) -> F
     """
     if what in OF_NETWORKS:
         if settings:
-            raise InputError(f"{', '.join(settings)} of {what}, of which nothing can be set")
+            raise InputError(f"{', '.join(settings)} for {what}, which has no settings; leave them out")
         return OF_NETWORKS[what](name)
     of = {one.name: one for one in stores() if one.complete}
     data_set = of[choice("data set", name, list(of))]
@@ -63,5 +63,5 @@ def figure(what: str, name: str, settings: Mapping[str, Any] | None = None) -> F
         raise InputError(f"no figure {what} of {name}; there are {', '.join([*OF_NETWORKS, *known])}")
     found = pictures.figures(known[what], data_set, settings)
     if not found:
-        raise InputError(f"of {name} nothing is to be seen as {what}; raypipe report tells why")
+        raise InputError(f"{name} has nothing to show as {what}; raypipe report says why")
     return found[0]

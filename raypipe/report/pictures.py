@@ -38,7 +38,7 @@ def drawn(of: study.Study, settings: Settings | None = None) -> Iterator[Picture
     pairs = [(picture, one) for picture in of.pictures for one in _matching(picture, of, there)]
     if not pairs:
         wanted = ", ".join(dict.fromkeys(picture.of for picture in of.pictures))
-        raise InputError(f"no complete data set for the pictures of {of.name}, which are of {wanted}; make those first")
+        raise InputError(f"no complete data set for the pictures of {of.name}, which show {wanted}; make those first")
 
     def parts() -> Iterator[Picture]:
         for picture, one in pairs:
@@ -53,7 +53,7 @@ def drawn(of: study.Study, settings: Settings | None = None) -> Iterator[Picture
 
     yield from distinct(parts())
     if lost:
-        raise InputError(f"drawn is what can be; not drawn: {'; '.join(f'{n}: {why}' for n, why in lost.items())}")
+        raise InputError(f"some pictures could not be drawn: {'; '.join(f'{n}: {why}' for n, why in lost.items())}")
 
 
 def of_data_set(of: study.Study, name: str, settings: Settings | None = None) -> Iterator[Picture]:
@@ -98,7 +98,7 @@ def sections(of: study.Study, there: Iterable[Store], settings: Settings) -> Ite
         parts = by_title.setdefault(picture.section or of.name, [])
         found = _matching(picture, of, there)
         if not found:
-            parts.append(Missing(f"Of {picture.of} nothing is complete yet. What makes it:", _commands(picture, of)))
+            parts.append(Missing(f"No complete {picture.of} yet. To make it:", _commands(picture, of)))
         for one in found:
             try:
                 parts += _parts(picture, one, settings)
@@ -126,7 +126,7 @@ def check(studies: Iterable[study.Study], settings: Settings) -> None:
 def _refuse_others(settings: Settings, possible: Iterable[str], of: str) -> None:
     for name in settings:
         if name not in possible:
-            raise InputError(f"{name} is no setting of {of}; possible: {', '.join(possible) or 'none'}")
+            raise InputError(f"{name} is not a setting of {of}; possible: {', '.join(possible) or 'none'}")
 
 
 def _matching(picture: study.Picture, of: study.Study, there: Iterable[Store]) -> list[Store]:
@@ -158,11 +158,11 @@ def _parts(picture: study.Picture, of: Store, settings: Settings) -> list[Part]:
     if isinstance(made, Figure):
         made = [Heading(of.title), Picture(of.name, made, picture.caption or of.title)]
     if not isinstance(made, Iterable):
-        raise InputError(f"draw gave {made!r}; expected a figure of matplotlib, or parts of raypipe.report.page")
+        raise InputError(f"draw returned {made!r}; expected a matplotlib figure, or parts of raypipe.report.page")
     parts: list[Part] = []
     for part in made:
         if not isinstance(part, Part):
-            raise InputError(f"draw gave a part {part!r}; expected parts of raypipe.report.page")
+            raise InputError(f"draw returned a part {part!r}; expected parts of raypipe.report.page")
         if isinstance(part, Picture):
             part = replace(part, name=re.sub("[/ ]", "-", part.name))
             part.png  # noqa: B018

@@ -163,13 +163,13 @@ def confidence_parts(scan: Scan) -> Iterator[Part]:
     probability, temperature = shown_probability(scan.predictions)
     sure = probability.max(axis=1)
     calibrated = f", calibrated with T = {temperature:.2f}" if temperature else ""
-    yield Heading(f"Of {scan.title}")
+    yield Heading(scan.title)
     yield Picture(
         f"confidence-{scan.title}",
         plane.entropy_plane(scan.plane, plane.normalised_entropy(probability), scan.predicted),
-        f"How unsure {scan.network} is: entropy of its {len(scan.names)} probabilities{calibrated}, as a share of that "
-        f"of equal ones. Lines are the borders of its classes. {np.sum(sure < _UNSURE)} of {len(sure)} samples have a "
-        f"class of less than {_UNSURE:.0%}.",
+        f"How uncertain {scan.network} is: entropy of its {len(scan.names)} probabilities{calibrated}, relative to "
+        f"that of equal ones. Lines are the borders of its classes. In {np.sum(sure < _UNSURE)} of {len(sure)} samples "
+        f"no class reaches {_UNSURE:.0%}.",
         scan.cells(lambda sample: f"{symbol(scan.names[scan.predicted[sample]])}, {sure[sample]:.0%}"),
     )
 
@@ -191,11 +191,11 @@ def disagreement_parts(
     others = _others(scan.predictions)
     if against and against not in {scan.network, *others}:
         raise InputError(
-            f"{against} has not classified {scan.predictions.attrs['parameters']['source']}; there: "
-            f"{', '.join(sorted({scan.network, *others}))}; do it with raypipe classify_scan --network {against}"
+            f"{against} has not classified {scan.predictions.attrs['parameters']['source']}; these have: "
+            f"{', '.join(sorted({scan.network, *others}))}; run raypipe classify_scan --network {against}"
         )
     if not others:
-        yield Text(f"Only {scan.network} has classified this scan. Classify it with another network to see both.")
+        yield Text(f"Only {scan.network} has classified this scan. Classify it with another network to compare them.")
         return
     reference = against or min(scan.network, *others)
     if reference == scan.network:
@@ -232,8 +232,8 @@ def disagreement_parts(
     yield Picture(
         f"disagreement-{reference}-{scan.title}",
         plane.differing_planes(scan.plane, (first, second), (reference, scan.network), merged),
-        f"{count} of {len(cells)} cells ({count / len(cells):.1%}) that {reference} and {scan.network} name otherwise."
-        f"{commonest} Grey lines are the borders of the classes.",
+        f"{count} of {len(cells)} cells ({count / len(cells):.1%}) that {reference} and {scan.network} name "
+        f"differently.{commonest} Grey lines are the borders of the classes.",
         scan.cells(said),
     )
     if pairs:

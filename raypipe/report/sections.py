@@ -57,7 +57,7 @@ def evaluation(holdings: Holdings) -> Iterator[Part]:
     if not found:
         there = [of for name in holdings.studies if (of := known(name)) and of.networks]
         commands = [of.job("evaluate", network=of.networks[0].name) for of in there]
-        yield Missing(f"No network has been evaluated yet.{' To do it:' if commands else ''}", commands)
+        yield Missing(f"No network has been evaluated yet.{' To evaluate one:' if commands else ''}", commands)
         return
     yield Table(
         ("network", "split", "samples", "accuracy", "macro-F1"),
@@ -71,8 +71,8 @@ def evaluation(holdings: Holdings) -> Iterator[Part]:
         yield Picture(
             _file_name("confusion", network, split),
             plot.confusion_matrix(metrics["confusion"].values, [str(name) for name in metrics["label"].values]),
-            f"Confusion matrix of {network} on {split}. Each cell has the number of samples and its share of the true "
-            "class.",
+            f"Confusion matrix of {network} on {split}. Each cell shows the number of samples and its share of the "
+            "true class.",
         )
         if strata := strata_of(metrics):
             yield Picture(
@@ -96,15 +96,15 @@ def networks(holdings: Holdings) -> Iterator[Part]:
         own, of = holdings.of(study), known(study)
         labelled = {f"{study}/{split}" for split in of.labelled} if of else set()
         if own.networks:
-            yield Heading(f"Of {study}")
+            yield Heading(f"Study {study}")
             yield Table(
                 ("network", "parameters", "epochs", "validation accuracy", "training time (s)"),
                 [_row(one) for one in sorted(own.networks, key=lambda one: -(_accuracy(one) or 0))],
             )
         elif of and of.networks and labelled & {one.name for one in own.stores}:
-            yield Heading(f"Of {study}")
+            yield Heading(f"Study {study}")
             yield Missing(
-                "No network has been trained yet. This job does it:",
+                "No network has been trained yet. To train one:",
                 (of.job("train_network", network=of.networks[0].name),),
             )
 

@@ -46,7 +46,7 @@ def status() -> Iterator[Status]:
     yield from _trainings(damaged)
     for name, why in damaged.items():
         logging.getLogger(__name__).warning("%s", why)
-        yield Status(name, "", "damaged", of="raypipe verify tells more")
+        yield Status(name, "", "damaged", of="see raypipe verify")
 
 
 def made_from(name: str) -> list[str]:

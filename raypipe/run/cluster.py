@@ -91,12 +91,12 @@ def connect() -> None:
             if head:
                 raise InputError(
                     f"cannot join the Ray cluster at {head}: {' '.join(str(error).split())[:300]}; it may have another "
-                    "token, another version of Ray, or be none"
+                    "token, another version of Ray, or not be Ray"
                 ) from error
             # Ray gives its own processes 30 s, which the first start after an installation may take on a slow disk.
             if "timed out during startup" not in str(error):
                 raise
-            logging.getLogger(__name__).info("Ray took more than 30 s to start; once more")
+            logging.getLogger(__name__).info("Ray took more than 30 s to start; trying again")
             ray.shutdown()
             ray.init(**options)
     _sent = study
@@ -120,7 +120,7 @@ def _head() -> str | None:
         host, _, port = head.rpartition(":")
         place = host.strip("[]"), int(port)
     except (ValueError, OSError) as error:
-        raise InputError(f"{whose}, which names no Ray cluster; {remedy}") from error
+        raise InputError(f"{whose}, which is not the address of a Ray cluster; {remedy}") from error
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
@@ -166,7 +166,7 @@ def require(needed: Mapping[str, float], of: str) -> None:
     if not _grows():
         raise InputError(f"{of} needs a node with {asked}; the nodes of the cluster have {there}: ask for less")
     logging.getLogger(__name__).warning(
-        "%s needs a node with %s; there are nodes with %s: waiting for the autoscaler to bring one, if it can",
+        "%s needs a node with %s; there are nodes with %s: waiting for the autoscaler to add one, if it can",
         of,
         asked,
         there,
@@ -190,7 +190,7 @@ def _grows() -> bool:
 
 
 def _said(amounts: Mapping[str, float], names: Iterable[str]) -> str:
-    units = {"CPU": "cores", "GPU": "graphics processors"}
+    units = {"CPU": "cores", "GPU": "GPUs"}
     return ", ".join(f"{amounts.get(name, 0):g} {units.get(name, name)}" for name in names if name in units)
 
 
@@ -236,8 +236,8 @@ def _check_size(folder: Path, excludes: list[str]) -> None:
     if sizes.total() > packaging.GCS_STORAGE_MAX_SIZE:
         largest = ", ".join(f"{name} {size / 1e6:.0f}" for name, size in sizes.most_common(3))
         raise InputError(
-            f"the folder of the study, {folder}, holds {sizes.total() / 1e6:.0f} MB that would be sent to workers, of "
-            f"which {largest}; name what they do not need in {folder}/.rayignore, a line each, such as /data"
+            f"the folder of the study, {folder}, holds {sizes.total() / 1e6:.0f} MB that would be sent to workers, "
+            f"mostly {largest}; list what they do not need in {folder}/.rayignore, one per line, such as /data"
         )
 
 

@@ -50,7 +50,7 @@ def lock(name: str) -> Path:
     file = (study.parent if study else Path()) / name
     if not file.is_file():
         raise InputError(
-            f"there is no lock file {file} of an environment; make it from a list of packages with "
+            f"there is no environment lock file {file}; make it from a list of packages with "
             "uv pip compile --generate-hashes"
         )
     return file
@@ -158,8 +158,8 @@ def require(name: str) -> None:
         if fault:
             make = shlex.join(["python", "-m", "raypipe.run.environments", which])
             raise InputError(
-                f"the node {others[node]} does not have the environment {name!r} ({fault}); make it there, with a "
-                f"network: {make}"
+                f"the node {others[node]} does not have the environment {name!r} ({fault}); make it there, with "
+                f"network access: {make}"
             )
 
 
@@ -178,7 +178,7 @@ def warm(name: str) -> None:
     file = lock(name)
     if not _fault(str(file)):
         return
-    logging.getLogger(__name__).info("making the environment %s, which takes a minute once", name)
+    logging.getLogger(__name__).info("making the environment %s, once, which takes about a minute", name)
     if subprocess.run([*command(file, "--compile-bytecode"), *_CHECK]).returncode:
         raise InputError(
             f"the environment {name!r} could not be made from {file}; see uv's message above, check the network, and "

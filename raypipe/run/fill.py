@@ -222,7 +222,7 @@ class Filling(contextlib.AbstractContextManager["Filling"]):
             raise _failure(self.plan, self.failures, hopeless=hopeless)
         if store.missing(name):
             raise InputError(
-                f"{name} has shards that no worker's result reached; workers and driver see different folders: "
+                f"shards of {name} that workers wrote are not here; workers and driver see different folders: "
                 f"set {objects.ROOT_VARIABLE} to one that all nodes share"
             )
         _finish(name, self._before, self._hosts)
@@ -231,7 +231,7 @@ class Filling(contextlib.AbstractContextManager["Filling"]):
 def _failure(plan: Plan, failures: Sequence[Mapping[str, Any]], *, hopeless: bool) -> WorkError | InputError:
     """The exceptions of shards as one error, with the traceback of the first, if that has one."""
     first, count = failures[0], len(failures)
-    left = "; the same command tries again what is missing"
+    left = "; run the same command to retry what is missing"
     if count == 1:
         return of_texts(f"{first['error']}{left}", first["traceback"])
     numbers = ", ".join(str(one) for one in sorted(one["shard"] for one in failures)[:_NAMED])
@@ -247,8 +247,8 @@ def _compare_code(plan: Plan) -> None:
     before, now = (store.plan_of(plan.name).provenance or {}).get("code"), _code(plan)
     if before and before != now:
         logging.getLogger(__name__).warning(
-            "%s was begun with another version of %s: what is finished stays as that made it; if this matters, delete "
-            "%s and its .ledger to begin anew",
+            "%s was begun with another version of %s: finished shards stay as it made them; if this matters, delete "
+            "%s and its .ledger to start again",
             plan.name,
             ", ".join(now or before),
             store.location(plan.name),
@@ -345,6 +345,6 @@ def _run(stores: Sequence[Filling], workers: int | None) -> Iterator[Mapping[str
     except ray.exceptions.RayError as error:
         raise LostError(
             f"{', '.join(of.plan.name for of in stores)}: workers were lost {RETRIES + 1} times at the same shard, "
-            "perhaps for want of memory; try fewer with --workers; what is finished stays. Ray says: "
+            "perhaps for lack of memory; try fewer with --workers; finished shards are kept. Ray says: "
             f"{' '.join(plain(str(error)).split())[:500]}"
         ) from error

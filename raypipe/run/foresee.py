@@ -137,7 +137,7 @@ def foresee(plans: Sequence[Plan], workers: int | None, how: Asked, *, last: boo
     if shards:
         lines += _timed(shards, workers, how)
     if not last:
-        lines.append("what is made from this afterwards is not counted; give the command again when it is there")
+        lines.append("later steps that use this are not counted; run the command again once it exists")
     raise Foreseen("\n".join(lines))
 
 
@@ -164,7 +164,7 @@ def _timed(shards: Sequence[tuple[Plan, int]], workers: int | None, how: Asked) 
             found = ray.get([one.time.remote(rows, most) for one, rows in zip(probes, own, strict=True)])
         except ray.exceptions.RayError as error:
             raise LostError(
-                f"{', '.join(plans)}: a worker that timed shards was lost, perhaps for want of memory; try fewer with "
+                f"{', '.join(plans)}: a worker that timed shards was lost, perhaps for lack of memory; try fewer with "
                 f"--workers. Ray says: {' '.join(plain(str(error)).split())[:500]}"
             ) from error
         whole = sum((Timed(*one) for one in found), Timed())
@@ -188,7 +188,7 @@ def _what(plan: Plan, missing: list[int]) -> str:
     there, to_make = plan.shards - len(missing), _samples(plan, missing)
     return (
         f"{plan.name}: {plan.samples} samples in {plan.shards} shards, in {store.location(plan.name)}; "
-        f"{there} shards are there, {to_make} samples in {len(missing)} shards are to be made"
+        f"{there} shards are finished, {to_make} samples in {len(missing)} shards are missing"
     )
 
 
@@ -213,8 +213,8 @@ def times(whole: float, start: float, cores: int, most: int, how: Asked, by: str
         by: what was timed.
     """
     lines = [
-        f"time: {whole / 3600:.3g} core hours, by {by} that were timed; "
-        f"{_duration(start + whole / cores)} on the {cores} cores at hand, of which {_duration(start)} to start",
+        f"time: {whole / 3600:.3g} core hours, estimated from {by}; "
+        f"{_duration(start + whole / cores)} on the {cores} cores available, including {_duration(start)} to start",
     ]
     if how.cores is not None:
         lines.append(f"on {how.cores} cores: {_duration(start + whole / min(how.cores, most))}")

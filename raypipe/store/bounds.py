@@ -37,9 +37,9 @@ def check_template(template: Template) -> None:
         ) from error
     problems: dict[str, str | None] = {}
     if template.shards > MOST_SHARDS:
-        problems["it"] = f"{template.shards} shards; there may be {MOST_SHARDS}"
+        problems["it"] = f"{template.shards} shards; at most {MOST_SHARDS} are allowed"
     if (size := len(json.dumps(dict(template.parameters), indent=4))) > MOST_BYTES // 2:
-        problems["the document of its parameters"] = f"{size} bytes as JSON; there may be {MOST_BYTES // 2}"
+        problems["the document of its parameters"] = f"{size} bytes as JSON; at most {MOST_BYTES // 2} are allowed"
     for name, variable in template.variables.items():
         shard = (template.shard_samples, *covering(variable))
         if problem := values.misfit(variable.attributes):
@@ -98,11 +98,11 @@ def misfit(metadata: Mapping[str, Any]) -> str | None:
 def _excess(itemsize: int, chunk: Sequence[int], shard: Sequence[int] | None = None) -> str | None:
     """What is too large about an array of such chunks, in shards if it has them."""
     if (size := itemsize * math.prod(chunk)) > CHUNK_BYTES:
-        return f"{size} bytes in a chunk; there may be {CHUNK_BYTES}"
+        return f"{size} bytes in a chunk; at most {CHUNK_BYTES} are allowed"
     if shard is None:
         return None
     if (size := itemsize * math.prod(shard)) > SHARD_BYTES:
-        return f"{size} bytes in a shard; there may be {SHARD_BYTES}"
+        return f"{size} bytes in a shard; at most {SHARD_BYTES} are allowed"
     if (chunks := math.prod(shard) // max(math.prod(chunk), 1)) > SHARD_CHUNKS:
-        return f"{chunks} chunks in a shard; there may be {SHARD_CHUNKS}"
+        return f"{chunks} chunks in a shard; at most {SHARD_CHUNKS} are allowed"
     return None

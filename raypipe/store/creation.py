@@ -90,7 +90,7 @@ def plan_of(name: str) -> StoredPlan:
         raise damage(name, plan_path(name), "it is missing")
     known = ", ".join(list_names()) or "none"
     raise InputError(
-        f"there is no data set {name!r} under {objects.root()} (there: {known}); make it, or set "
+        f"there is no data set {name!r} under {objects.root()} (available: {known}); make it, or set "
         f"{objects.ROOT_VARIABLE}"
     )
 
@@ -116,7 +116,7 @@ def group_of(name: str, plan: StoredPlan) -> dict[str, Any]:
         problems = _contradictions(plan, document)
         misfits = {array: bounds.misfit(metadata) for array, metadata in array_metadata(document).items()}
     except Exception as error:
-        raise damage(name, path, f"it is no consolidated metadata of Zarr 3: {error!r}") from error
+        raise damage(name, path, f"it is not consolidated metadata of Zarr 3: {error!r}") from error
     if problems:
         raise damage(name, path, f"it does not agree with the plan: {'; '.join(problems)}")
     for array, misfit in misfits.items():
@@ -188,13 +188,13 @@ def begun(template: Template) -> bool:
         DamageError: if its plan or its metadata are damaged.
     """
     name = template.name
-    remedy = f"{mending(name)}, or delete {name}.zarr and {name}.ledger to begin anew"
+    remedy = f"{mending(name)}, or delete {name}.zarr and {name}.ledger to start again"
     if not objects.exists(plan_path(objects.checked(name))):
         done = len(finished(name))
         if not (done or objects.paths(f"{name}.zarr")):
             return False
         if not objects.exists(plan_path(name)):  # it comes first: another process has not just made all of this
-            lost = damage(name, plan_path(name), f"it is missing, {done} finished shards are there")
+            lost = damage(name, plan_path(name), f"it is missing, but {done} finished shards are there")
             raise lost.with_remedy(remedy)
     there = read_plan(name)
     longer = extension.fits(there, template)
@@ -206,7 +206,7 @@ def begun(template: Template) -> bool:
         _refuse_other_types(template, group_of(name, there))
         return True
     if done := len(finished(name)):
-        lost = damage(name, group_path(name), f"it is missing, the ledger has {done} finished shards")
+        lost = damage(name, group_path(name), f"it is missing, but the ledger has {done} finished shards")
         raise lost.with_remedy(remedy)
     return False
 
@@ -252,13 +252,11 @@ def _differences(found: StoredPlan, wanted: StoredPlan) -> str:
     }
     if all(there == here for there, here in pairs.values()):
         pairs = {key: (getattr(found, key), getattr(wanted, key)) for key in ("samples", "shard_samples", "shards")}
-    different = [
-        f"{key} is {there!r} there and {here!r} here" for key, (there, here) in sorted(pairs.items()) if there != here
-    ]
+    different = [f"{key} was {there!r}, now {here!r}" for key, (there, here) in sorted(pairs.items()) if there != here]
     if not different and found.arrays is not None and wanted.arrays is not None:
         names = {*found.arrays, *wanted.arrays}
         changed = sorted(name for name in names if found.arrays.get(name) != wanted.arrays.get(name))
-        different = [f"the values or shape of {name} are others there than here" for name in changed]
+        different = [f"the values or shape of {name} have changed" for name in changed]
     return "; ".join(different)
 
 

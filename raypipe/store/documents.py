@@ -57,7 +57,7 @@ class StoredPlan(BaseModel):
         if self.shard_samples < 1 or self.shards != -(-self.samples // self.shard_samples):
             raise ValueError(f"{self.samples} samples in {self.shards} shards of {self.shard_samples}")
         if self.shards > MOST_SHARDS:
-            raise ValueError(f"{self.shards} shards; there may be {MOST_SHARDS}")
+            raise ValueError(f"{self.shards} shards; at most {MOST_SHARDS} are allowed")
         return self
 
 
@@ -94,7 +94,7 @@ def group_path(name: str) -> str:
 
 def mending(name: str) -> str:
     """What mends a damaged store."""
-    return f"mend it with: raypipe verify {name} --repair"
+    return f"repair it with: raypipe verify {name} --repair"
 
 
 def damage(name: str, path: str, reason: str) -> DamageError:
@@ -170,7 +170,7 @@ def parse(name: str, path: str) -> dict[str, Any]:
     try:
         content = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise damage(name, path, f"it is no JSON: {error}") from error
+        raise damage(name, path, f"it is not JSON: {error}") from error
     if not isinstance(content, dict):
         raise damage(name, path, f"it is a JSON {type(content).__name__}, not an object")
     return content

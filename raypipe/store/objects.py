@@ -76,8 +76,8 @@ def _checked_url(given: str) -> str:
     known = parts.scheme in SCHEMES and given.startswith(f"{parts.scheme}://")
     if not known or not place or "?" in given or "#" in given or (parts.netloc and parts.scheme == "file"):
         raise InputError(
-            f"{ROOT_VARIABLE} is {given!r}, which names no place for stores; expected a URL such as s3://bucket/prefix "
-            f"(or {', '.join(f'{scheme}://' for scheme in SCHEMES[1:])}), or a folder: ./{given} if one is called so"
+            f"{ROOT_VARIABLE} is {given!r}, which is not a place for stores; expected a URL such as s3://bucket/prefix "
+            f"(or {', '.join(f'{scheme}://' for scheme in SCHEMES[1:])}), or a folder: ./{given} if it is one"
         )
     return given.rstrip("/")
 
@@ -89,8 +89,8 @@ def check_secrets(url: str) -> None:
     # abfss://container@account is no user.
     if at and (":" in user or scheme not in ("abfs", "abfss")):
         raise InputError(
-            f"there are credentials in the URL {scheme}://…@{place}…, which would stand in logs and stores; give them "
-            "in the variables of their service, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            f"there are credentials in the URL {scheme}://…@{place}…, which would end up in logs and stores; set them "
+            "as environment variables, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         )
 
 
@@ -124,7 +124,7 @@ def _tell() -> None:
     if time.monotonic() - _told > 60:
         _told = time.monotonic()
         logging.getLogger(__name__).warning(
-            "%s does not answer; it is waited for, %g s at most (%s)", root(), wait(), WAIT_VARIABLE
+            "%s does not answer; waiting for it, at most %g s (%s)", root(), wait(), WAIT_VARIABLE
         )
 
 
@@ -173,7 +173,7 @@ def reaching(what: str) -> Iterator[None]:
             raise
         cause = " ".join(str(error).split("Debug source:")[0].split()) or type(error).__name__
         raise InputError(
-            f"cannot {what} under {root()}: {cause}; mend that, or set {ROOT_VARIABLE} to another"
+            f"cannot {what} under {root()}: {cause}; fix that, or set {ROOT_VARIABLE} to another"
         ) from error
 
 
@@ -210,7 +210,7 @@ def checked(path: str) -> str:
     """
     if not all(re.fullmatch(r"(?!\.+$)[\w.-]+", part) for part in path.split("/")):
         raise InputError(
-            f"{path!r} is not a name here; expected letters, digits, '.', '_' and '-', in parts between '/'"
+            f"{path!r} is not a valid name; expected letters, digits, '.', '_' and '-', in parts separated by '/'"
         )
     return path
 
@@ -263,7 +263,7 @@ def find(path: str, most: float = math.inf) -> bytes | None:
         with reaching(f"read {path}"):
             found = obstore.get(*_object(path))
             if found.meta["size"] > most:
-                raise OverflowError(f"it has {found.meta['size']} bytes; there may be {most}")
+                raise OverflowError(f"it has {found.meta['size']} bytes; at most {most} are allowed")
             return bytes(found.bytes())
     except FileNotFoundError:
         return None

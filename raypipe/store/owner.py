@@ -77,8 +77,8 @@ class Ownership:
         """Raise InputError if another job has taken this one for dead, as it may after an outage."""
         if self._lost:
             raise InputError(
-                f"{self._name} is no longer this job's: another has taken this one for dead, or its mark was removed; "
-                "what is finished stays: wait until that one has ended, and run the same command again"
+                f"{self._name} is no longer this job's: another job took this one for dead, or its mark was removed; "
+                "what is finished is kept: wait until the other has ended, then run the same command again"
             )
 
     def renew(self, files: Sequence[str]) -> None:
@@ -196,7 +196,7 @@ def _take(name: str, owner: Owner) -> int:
 
 
 def _refuse(name: str, other: Owner, path: str) -> NoReturn:
-    what = "wait until it has ended, or end it"
+    what = "wait until it has ended, or stop it"
     if other.machine != _machine():
         what += (
             f"; if it is known to be dead, run the same command {STALE:g} s after its death, or delete "

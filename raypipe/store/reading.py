@@ -75,7 +75,7 @@ class StrictStore(zarr.storage.WrapperStore[_Objects]):
             # The index of a shard, which has its own checksum, may be another's.
             if not isinstance(byte_range, RangeByteRequest) or byte_range.start < objects.size(path):
                 raise
-            reason = f"its index points to byte {byte_range.start}, and it has {objects.size(path)}"
+            reason = f"its index points to byte {byte_range.start}, but it has only {objects.size(path)}"
             raise damage(self.name, path, reason) from error
         if is_chunk and not lax and (found is None or not len(found)):
             raise damage(self.name, path, "it is missing" if found is None else "it is empty")

@@ -74,7 +74,7 @@ def write_shard(
         variable: one for variable, one in array_metadata(group_of(name, read_plan(name))).items() if is_sharded(one)
     }
     if set(arrays) != set(metadata):
-        raise InputError(f"computed is {', '.join(sorted(arrays))}; expected {', '.join(sorted(metadata))}")
+        raise InputError(f"the results are {', '.join(sorted(arrays))}; expected {', '.join(sorted(metadata))}")
     stored: dict[str, np.ndarray] = {}
     encoded: dict[str, Any] = {}
     for variable, values in arrays.items():
@@ -82,15 +82,13 @@ def write_shard(
         if values.shape != expected:
             if values.shape[:1] == expected[:1]:
                 raise InputError(f"{variable} of a sample has the shape {values.shape[1:]}; expected {expected[1:]}")
-            raise InputError(
-                f"{variable} is of {len(values) if values.shape else 'no'} samples; expected {expected[0]}"
-            )
+            raise InputError(f"{variable} has {len(values) if values.shape else 'no'} samples; expected {expected[0]}")
         own = default_buffer_prototype().buffer.from_bytes(json.dumps(metadata[variable]).encode())
         memory: dict[str, Any] = {f"{variable}/zarr.json": own}
         with zarr.config.set({"array.write_empty_chunks": True}), understood(name):
             array: Any = zarr.open_array(zarr.storage.MemoryStore(memory), path=variable, mode="r+")
             if not np.can_cast(values.dtype, array.dtype, "same_kind"):
-                raise InputError(f"{variable} is of the data type {values.dtype}; expected {array.dtype}")
+                raise InputError(f"{variable} has the data type {values.dtype}; expected {array.dtype}")
             with np.errstate(over="ignore", invalid="ignore"):
                 stored[variable] = np.ascontiguousarray(values, dtype=array.dtype)
             if not _holds(stored[variable], values):
@@ -99,7 +97,7 @@ def write_shard(
                     "plan another data type"
                 )
             if wrong := fault(stored[variable], metadata[variable]["attributes"], samples.start):
-                raise ValuesError(f"{variable} of {wrong}: nothing is written; mend what computes it")
+                raise ValuesError(f"{variable} of {wrong}: nothing is written; fix what computes it")
             array[samples] = stored[variable]
         encoded |= {path: chunk for path, chunk in memory.items() if chunk is not own}
     for path, chunk in encoded.items():

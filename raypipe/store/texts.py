@@ -41,6 +41,6 @@ def decoded(values: np.ndarray, attributes: Mapping[str, Any]) -> np.ndarray:
     if NAMES not in attributes or is_text(values):
         return values
     if values.size and values.min() < 0:
-        raise IndexError(f"{values.min()} is no place among {len(attributes[NAMES])} names")
+        raise IndexError(f"{values.min()} is not an index of {len(attributes[NAMES])} names")
     texts: np.ndarray = np.array(attributes[NAMES], dtype="U")[values]
     return texts

@@ -78,8 +78,8 @@ class Verification:
         lines += [f"the ledger has a line for shard {shard}, which the plan does not have" for shard in self.surplus]
         if self.missing:
             lines.append(f"{len(self.missing)} shards are not made yet: {_ranges(self.missing)}")
-        lines += [f"{path} is left of a write that did not end, or is none of the plan's" for path in self.strays]
-        lines += [f"{path} is none of raypipe's" for path in self.foreign]
+        lines += [f"{path} is left over from an interrupted write, or not part of the plan" for path in self.strays]
+        lines += [f"{path} does not belong to raypipe" for path in self.foreign]
         return "\n".join([*lines, *(f"not checked: {one}" for one in self.unchecked)])
 
 
@@ -110,13 +110,13 @@ def verify(name: str, *, each: Callable[[], object] = lambda: None) -> Verificat
         plan_of(name)  # says what there is
     plan = _plan(found)
     if plan is None:
-        found.unchecked.append("everything else, until the plan is mended")
+        found.unchecked.append("everything else, until the plan is repaired")
         return found
     try:
         group = group_of(name, plan)
     except DamageError as error:
         found.documents.append(error.found)
-        found.unchecked.append("coordinates and values, until the metadata are mended")
+        found.unchecked.append("coordinates and values, until the metadata are repaired")
         return found
     if plan.arrays is None:
         found.unchecked.append("plan, metadata and coordinates: they were made before these had checksums")
@@ -126,7 +126,7 @@ def verify(name: str, *, each: Callable[[], object] = lambda: None) -> Verificat
     if at_work is None or owner.is_own(at_work):
         found.strays, found.foreign = strays.find(name, group)
     else:
-        found.unchecked.append(f"what writes have left: {at_work} writes there now")
+        found.unchecked.append(f"leftovers of writes: {at_work} is writing there now")
     return found
 
 
@@ -209,8 +209,8 @@ def stored_parameters(name: str) -> dict[str, Any]:
         except (InputError, KeyError, TypeError, ValueError):
             continue
     raise InputError(
-        f"neither {plan_path(name)} nor {group_path(name)} under {objects.root()} can be read, so what {name} was made "
-        f"with is not known; delete {name}.zarr and {name}.ledger and make it anew"
+        f"neither {plan_path(name)} nor {group_path(name)} under {objects.root()} can be read, so it is not known how "
+        f"{name} was made; delete {name}.zarr and {name}.ledger and make it again"
     )
 
 

@@ -94,8 +94,8 @@ class _Model:
         chain = kind == "Sequential"
         if kind not in _MODELS:
             raise InputError(
-                f"{self._source} has a layer {'/'.join(path) or config.get('name')} of class {kind}, which has no "
-                "counterpart here; import a Sequential or Functional network of other layers"
+                f"{self._source} has a layer {'/'.join(path) or config.get('name')} of class {kind}, which is "
+                "not supported; import a Sequential or Functional network without it"
             )
         last = before
         for one in layers:
@@ -134,12 +134,12 @@ class _Model:
         if kind in _SELF_NAMED:
             odd = [key for key, usual in _USUAL_OF_SELF_NAMED.items() if config.get(key, usual) not in (usual, [usual])]
             if odd:
-                raise InputError(f"{said} with {odd[0]} = {config[odd[0]]!r}, which has no counterpart here")
+                raise InputError(f"{said} with {odd[0]} = {config[odd[0]]!r}, which is not supported")
             return "Activation", {"activation": _SELF_NAMED[kind]}
         if kind not in get_args(Kind):
-            raise InputError(f"{said}, which has no counterpart here; known are {', '.join(sorted(get_args(Kind)))}")
+            raise InputError(f"{said}, which is not supported; supported are {', '.join(sorted(get_args(Kind)))}")
         if (dtype := _dtype(config.get("dtype"))) != "float32":
-            raise InputError(f"{said} that computes in {dtype}; expected float32: save the network in that")
+            raise InputError(f"{said} that computes in {dtype}; expected float32: save the network in float32")
         meant = OPTIONS.get(kind) or next((of for start, of in OPTIONS.items() if kind.startswith(start)), {})
         options: Options = {}
         for option, given in config.items():
@@ -150,9 +150,9 @@ class _Model:
                     options[option] = self._value(value, option, said)
             elif option in NEUTRAL:
                 if value not in (NEUTRAL[option], None):
-                    raise InputError(f"{said} with {option} = {value!r}, which has no counterpart here")
+                    raise InputError(f"{said} with {option} = {value!r}, which is not supported")
             elif option not in _NO_MATTER and not option.endswith(_NO_MATTER_ENDS):
-                raise InputError(f"{said} with {option} = {value!r}, which has no counterpart here")
+                raise InputError(f"{said} with {option} = {value!r}, which is not supported")
         return kind, options
 
     def _value(self, value: Any, option: str, said: str) -> Any:
@@ -160,7 +160,7 @@ class _Model:
             isinstance(value, tuple) and all(isinstance(number, int) for number in value)
         )
         if not ok:
-            raise InputError(f"{said} with {option} = {value!r}, which has no counterpart here")
+            raise InputError(f"{said} with {option} = {value!r}, which is not supported")
         return value
 
 

@@ -199,8 +199,8 @@ class _Reader:
         if not fits:
             name = node.name.removeprefix("StatefulPartitionedCall/")
             raise InputError(
-                f"{self._source} has the operation {node.op} ({name}), which is no part of a layer that networks here "
-                "have; import the network from a .h5 or .keras file, or without that layer"
+                f"{self._source} has the operation {node.op} ({name}), which is part of no supported layer; import "
+                "the network from a .h5 or .keras file, or without that layer"
             )
 
 

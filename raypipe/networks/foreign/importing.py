@@ -77,7 +77,7 @@ def import_network(
 
     shape, outputs = tuple(documents["input_shape"]), arrays["outputs"]
     if outputs.ndim != 2 or outputs.shape[1] < 2:
-        raise InputError(f"{source} has outputs of shape {outputs.shape[1:]}; expected one for each of some classes")
+        raise InputError(f"{source} has outputs of shape {outputs.shape[1:]}; expected one per class, two at least")
     meaning = _meaning(source, candidates, shape, outputs.shape[1], classes, frames)
     weights = {key.removeprefix("weights/"): one for key, one in arrays.items() if key.startswith("weights/")}
     made = artifact.made(
@@ -124,16 +124,16 @@ def _check_name(name: str, own: dict[str, str]) -> None:
     objects.checked(artifact.path(name))
     if artifact.exists(name):
         made_from = artifact.load(name).provenance.get("made_from", {}).get("imported", {})
-        same = ", made of this same file" if made_from.get("sha256") == own["sha256"] else ""
+        same = ", made from this same file" if made_from.get("sha256") == own["sha256"] else ""
         raise InputError(
-            f"there is a network {name} already{same}; give this one another --name, or delete {objects.root()}/"
+            f"network {name} already exists{same}; choose another --name, or delete {objects.root()}/"
             f"{artifact.path(name)}"
         )
     for of in study.all_studies():
         if any(one.name == name for one in of.networks) or (of.grid and name in of.grid.members):
             raise InputError(
-                f"{name} is the name of a network of the study {of.name}, which may be trained here; give this one "
-                f"another, such as --name theirs/{name}"
+                f"{name} is the name of a network of the study {of.name}, which may be trained here; choose another "
+                f"name, such as --name theirs/{name}"
             )
 
 
@@ -177,7 +177,7 @@ def _meaning(
     if not fitting:
         known = {f"{of.name} {one.input_shape}" for of in candidates for one in _kinds(of)}
         raise InputError(
-            f"{found}; no network of a study takes such: {', '.join(sorted(known)) or 'there are none'}; name its "
+            f"{found}; the known studies take other samples: {', '.join(sorted(known)) or 'there are none'}; name its "
             "study with --study"
         )
     if len(fitting) > 1:
@@ -189,7 +189,7 @@ def _meaning(
     named = _one(
         tuple(classes) if classes else None,
         {one.classes for one in alike if len(one.classes) == outputs},
-        f"{found}; which of the study's classes they are is not known: name them in their order, --classes a,b,c",
+        f"{found}; it is not known which of the study's classes these are: name them in order, --classes a,b,c",
     )
     if len(named) != outputs or len(set(named)) != outputs:
         raise InputError(f"{found}; {len(set(named))} different classes are named, {','.join(named)}; name {outputs}")
@@ -197,14 +197,12 @@ def _meaning(
     if "frame" in of.seen.dims:
         count = shape[of.seen.dims.index("frame") - 1]
         of_count = {one.frame_times for one in alike if one.frame_times and len(one.frame_times) == count}
-        said = f"{found}; which {count} frames it sees is not known: give their times, --frames 1,2,3"
+        said = f"{found}; it is not known which {count} frames it sees: give their times, --frames 1,2,3"
         times = _one(tuple(frames) if frames else None, of_count, said)
         if len(times) != count:
             raise InputError(f"{found}, of {count} frames; {len(times)} times are given: give {count}")
     elif frames:
-        raise InputError(
-            f"--frames with {source}, which is of the study {of.name}, whose samples have none; leave it out"
-        )
+        raise InputError(f"--frames with {source} of the study {of.name}, whose samples have no frames; leave it out")
     splits = next((one.splits for one in alike if one.classes == named), Architecture.splits)
     return Meaning(of.name, named, times, splits)
 
@@ -244,11 +242,11 @@ def _difference(made: Artifact, inputs: np.ndarray, expected: np.ndarray, source
     difference = float(np.abs(outputs - expected).max()) / largest if largest else float("inf")
     if not difference <= TOLERANCE:  # also if it is not a number
         raise InputError(
-            f"{source} says otherwise once it is here: outputs for random samples differ by {difference:.1e} of the "
-            f"largest; expected at most {TOLERANCE:.0e}: a layer means something else there; nothing is kept"
+            f"{source} gives other results once imported: outputs for random samples differ by {difference:.1e} of the "
+            f"largest; expected at most {TOLERANCE:.0e}: some layer works differently there; nothing is saved"
         )
     if float(np.ptp(expected, axis=0).max()) < _SPREAD * TOLERANCE * largest:
         logging.getLogger(__name__).warning(
-            "%s says nearly the same of every random sample: that the outputs agree proves little", source
+            "%s has nearly the same outputs for every random sample: that they agree proves little", source
         )
     return difference

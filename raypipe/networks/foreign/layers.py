@@ -87,4 +87,4 @@ def _last(merged: list[Read]) -> str:
         return "nothing, as it has no layers"
     layer = merged[-1].layer
     activation = layer.options.get("activation")
-    return f"a layer {layer.kind}" + (f" with the activation {activation}" if activation else "")
+    return f"a layer of kind {layer.kind}" + (f" with the activation {activation}" if activation else "")

@@ -112,13 +112,13 @@ def _keras(file: Path, source: str) -> Found:
     except InputError:
         raise
     except Exception as error:  # where what Keras writes always is not there
-        raise unreadable(source, "a network of Keras", error) from error
+        raise unreadable(source, "a Keras network", error) from error
     from tensorflow import keras
 
     try:
         model = keras.models.load_model(str(file), compile=False)
     except Exception as error:
-        raise unreadable(source, "a network of Keras", error) from error
+        raise unreadable(source, "a Keras network", error) from error
     found = []
     for one in described:
         layer = model
@@ -149,7 +149,7 @@ def description(data: bytes, source: str) -> tuple[str, str]:
     except Exception as error:  # of zip and HDF5 alike
         raise unreadable(source, "a .h5 or .keras file", error) from error
     if not len(text):
-        raise InputError(f"{source} has weights only; expected a network: save it by model.save, not save_weights")
+        raise InputError(f"{source} has weights only; expected a network: save it with model.save, not save_weights")
     return tuple(one.decode() if isinstance(one, bytes) else str(one) for one in (version, text))  # type: ignore[return-value]
 
 
@@ -175,7 +175,7 @@ def is_new(files: dict[str, bytes], source: str) -> bool:
 def unreadable(source: str, what: str, error: Exception) -> InputError:
     """The error of a file that is not what it should be."""
     line = " ".join(str(error).split())
-    return InputError(f"{source} cannot be read as {what}: {line[:300]}; take it again from where it came")
+    return InputError(f"{source} cannot be read as {what}: {line[:300]}; get a new copy of it")
 
 
 def checksum(files: dict[str, bytes]) -> str:
@@ -194,8 +194,8 @@ def _sized(shape: tuple[int | None, ...], sizes: list[list[int]], source: str) -
         if len(size) == len(shape) and all(one in (None, known) for one, known in zip(shape, size, strict=True)):
             return tuple(size)
     raise InputError(
-        f"{source} takes samples of any size, {shape}, and no network of the study says which; save it with the size "
-        "of its samples"
+        f"{source} takes samples of any size, {shape}, and no network of the study fixes one; save it with a fixed "
+        "sample size"
     )
 
 

@@ -78,7 +78,7 @@ STUDY = Study(
         Picture(
             "relevance/*/*",
             "raypipe.studies.andi.pictures:relevance",
-            "One trajectory per class; in red the 25 steps that speak most for the predicted class. The localisation "
+            "One trajectory per class; the 25 steps that speak most for the predicted class are red. The localisation "
             "noise σ is in units of the displacements' standard deviation.",
             section="Relevance",
             commands=("raypipe explain --network andi-study",),

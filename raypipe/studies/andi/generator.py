@@ -98,7 +98,7 @@ def _check(model: np.ndarray, exponent: np.ndarray, length: np.ndarray, walk_len
         )
     if (length > walk_lengths).any():
         raise InputError(
-            f"trajectories of {length.max()} positions, of walks of {walk_lengths.max()}; take longer walks"
+            f"trajectories of {length.max()} positions from walks of {walk_lengths.max()}; use longer walks"
         )
     for kind in np.unique(model):
         for value in np.unique(exponent[model == kind]):

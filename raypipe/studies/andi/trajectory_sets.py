@@ -48,7 +48,7 @@ def trajectories(
     if choice("generator", generator or GENERATORS[bool(given)], GENERATORS) == "raypipe":
         return _own(split, trajectories, own_trajectories.kinds(**own))  # type: ignore[arg-type]
     if given:
-        raise InputError(f"{', '.join(given)} with andi-datasets, which makes what the challenge has; take raypipe's")
+        raise InputError(f"{', '.join(given)} with andi-datasets, which only makes the challenge's; use raypipe's")
     count = USUAL_COUNTS.get(split, 10_000) if trajectories is None else trajectories
     planned = diffusion.trajectories(split, count)
     shard = min(TRAJECTORIES_PER_SHARD, count)

@@ -77,7 +77,7 @@ STUDY = Study(
         Picture(
             "train*",
             "raypipe.studies.gray_scott.pictures:class_gallery",
-            "Patterns of each class, at the end, from as many different (k, f) as there are.",
+            "Final patterns of each class, from as many different (k, f) as there are.",
             section="Patterns",
         ),
         Picture(
@@ -124,16 +124,16 @@ STUDY = Study(
                 (
                     "scan",
                     "novelty_map",
-                    "Left how far patterns are from those that the network has learnt from, as a multiple of the "
-                    "distance from which on they are flagged; right the groups of those.",
+                    "Left: how far patterns are from those that the network was trained on, as a multiple of the "
+                    "distance at which they are flagged. Right: the groups of flagged ones.",
                 ),
                 (
                     "*",
                     "most_novel",
-                    "The patterns that are farthest from those of the training, with their distance and "
-                    "the class that they are nearest to.",
+                    "The patterns farthest from those of the training, with their distance and the class "
+                    "nearest to them.",
                 ),
-                ("*", "novel_groups", "Groups of flagged patterns: from the farthest to the nearest of each."),
+                ("*", "novel_groups", "Groups of flagged patterns, each from the farthest to the nearest."),
             )
         ),
     ),

@@ -39,13 +39,13 @@ def plan(name: str | None, own: Mapping[str, Any], *, at_most: int, **usual: Any
     if isinstance(given.get("start"), str) and given["start"] not in starts.NAMED:
         given["start"] = starts.keep(Path(given["start"]))
     if given and name is None:
-        raise InputError(f"{', '.join(given)} without a name for a scan of your own; give it one: --name zoom")
+        raise InputError(f"{', '.join(given)} without a name for your own scan; give it one: --name zoom")
     if name is not None and not given:
-        raise InputError(f"nothing is said of the scan {name} but its name; expected --k and --f at least")
+        raise InputError(f"the scan {name} has only a name; expected at least --k and --f")
     planned = find("gray_scott").plan("scan" if name is None else f"scan-{name}", {**usual, **given})
     if planned.samples > at_most:
         raise InputError(
-            f"{planned.name} has {planned.samples} simulations; if they are meant, say --at-most {planned.samples}"
+            f"{planned.name} has {planned.samples} simulations; if that is intended, add --at-most {planned.samples}"
         )
     return planned
 
@@ -91,7 +91,7 @@ def scan(
         return pattern_sets.scan(every, dtype)
     if k is None or f is None or every != 1:
         raise InputError(
-            f"a scan of one's own by {', '.join(given)}, with every = {every}; expected both k and f, and every = 1"
+            f"your own scan by {', '.join(given)}, with every = {every}; expected both k and f, and every = 1"
         )
     sides = {name: axis(name, value) for name, value in own.items() if value is not None}
     settings = _settings(size, time_step, frame_times, start) | {"dtype": dtype}
@@ -138,7 +138,7 @@ def _points(sides: dict[str, np.ndarray], seeds: int) -> dict[str, np.ndarray]:
     if count > MOST_SIMULATIONS:
         each = " × ".join(f"{len(values)} values of {name}" for name, values in sides.items())
         raise InputError(
-            f"{count} simulations ({each}, {seeds} seeds of each); expected {MOST_SIMULATIONS} at most: make the steps "
+            f"{count} simulations ({each}, {seeds} seeds of each); expected at most {MOST_SIMULATIONS}: make the steps "
             "wider, or several scans"
         )
     points = {name: np.tile(values, seeds) for name, values in product(**sides).items()}

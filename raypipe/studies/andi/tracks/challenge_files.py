@@ -33,7 +33,7 @@ def predictions(task: Path, found: pd.DataFrame) -> pd.DataFrame:
     """
     lines = [line for line in _lines(task) if line]
     if not lines or not all(is_challenge(line) for line in lines):
-        raise InputError(f"{task} is no file of the challenge's; expected lines of a dimension and positions, with ;")
+        raise InputError(f"{task} is not a challenge file; expected lines of a dimension and positions, separated by ;")
     number = pd.to_numeric(found["track"], errors="coerce")
     if found.empty or number.isna().any() or number.duplicated().any() or number.max() >= len(lines):
         raise InputError(
@@ -76,8 +76,8 @@ def score(predicted: pd.DataFrame, reference: Path) -> pd.DataFrame:
         or [row[0] for row in rows] != predicted["dimensions"].tolist()
     ):
         raise InputError(
-            f"{reference} is no reference of these {len(predicted)} tracks; expected a line for each, its dimension "
-            "and a number, with ;"
+            f"{reference} is not a reference for these {len(predicted)} tracks; expected a line for each, its "
+            "dimension and a number, separated by ;"
         )
     truth = np.array([row[1] for row in rows])
     is_model = np.isin(truth, range(len(ANDI_MODELS))).all()

@@ -137,7 +137,7 @@ def collected(name: str, made: Mapping[str, Any]) -> list[Told] | None:
         stored = store.plan_of(of).parameters
         if others := [key for key, value in made.items() if stored.get(key) != value]:
             raise InputError(
-                f"there are tracks {name} already, made with other {', '.join(others)}; give these another --name, or "
+                f"tracks {name} already exist, made with other {', '.join(others)}; give these another --name, or "
                 f"remove those: raypipe remove {of}"
             )
         if store.is_marked_complete(of):
@@ -174,7 +174,7 @@ def collect(files: Sequence[Path], name: str, made: Mapping[str, Any]) -> tuple[
                 objects.put(path, _packed(thin))
                 parts.setdefault(dimensions, []).append((path, thin.table.assign(file=file.name)))
     if not parts:
-        raise InputError(f"there is no track that can be used: {'; '.join(one.text() for one in told)}")
+        raise InputError(f"no track can be used: {'; '.join(one.text() for one in told)}")
     return told, [_plan(data_set(name, d), d, some, made, told) for d, some in sorted(parts.items())]
 
 
@@ -222,7 +222,7 @@ def _ordered(source: Source, file: Path, told: Told, gaps: str, step: float | No
             )
         except OSError as error:
             raise InputError(
-                f"the points of {file} cannot be sorted in {folder}: {error}; make room, or set TMPDIR"
+                f"the points of {file} cannot be sorted in {folder}: {error}; free some space, or set TMPDIR"
             ) from error
         axes, names = axes_used(pd.concat(extents)), np.array(list(numbers), "object")
         found: float | None = step

@@ -107,15 +107,15 @@ def recognise(names: Sequence[str], given: dict[str, str], where: str) -> dict[s
         for known in _NAMES[role]:
             of_it = [name for name in names if plain[name] == known and name not in given.values()]
             if len(of_it) > 1:
-                raise InputError(f"{where}: {role} may be {' or '.join(of_it)}; say which by --columns {role}=…")
+                raise InputError(f"{where}: {role} may be {' or '.join(of_it)}; say which with --columns {role}=…")
             if of_it:
                 found[role] = of_it[0]
                 break
     if missing := [role for role in ("track", "frame", "x") if role not in found]:
         one = f", or --columns track={ONE_TRACK} if the file is a single track" if "track" in missing else ""
         raise InputError(
-            f"{where}: no column is known as {' or '.join(missing)}; its columns are {there}; "
-            f"say which by --columns {','.join(f'{role}=…' for role in missing)}{one}"
+            f"{where}: no column is recognised as {' or '.join(missing)}; its columns are {there}; "
+            f"say which with --columns {','.join(f'{role}=…' for role in missing)}{one}"
         )
     if "z" in found and "y" not in found:
         del found["z"]
@@ -132,6 +132,6 @@ def parse(text: str | None) -> dict[str, str]:
     for part in text.split(",") if text else []:
         role, equals, name = part.partition("=")
         if not equals or not name or role.strip() not in ROLES:
-            raise InputError(f"--columns has {part!r}; expected such as track=TRACK_ID,frame=FRAME,x=X,y=Y")
+            raise InputError(f"--columns has {part!r}; expected something like track=TRACK_ID,frame=FRAME,x=X,y=Y")
         given[role.strip()] = name
     return given

@@ -127,7 +127,7 @@ def _text(path: Path, head: bytes, given: dict[str, str]) -> Source:
             for part in parts:
                 yield _canonical(part, found, decimal)
 
-    kind = {"\t": "table with tabulators", ";": "table with ;", ",": "CSV"}.get(separator, "table with spaces")
+    kind = {"\t": "tab-separated", ";": "separated by ;", ",": "CSV"}.get(separator, "space-separated")
     more = [f"decimal {decimal}"] if decimal != "." else []
     more += [encoding] if encoding not in ("utf-8", "utf-8-sig") else []
     return Source(f"{', '.join([kind, *more])}: {_shown(found)}", pieces)
@@ -152,7 +152,7 @@ def _rows_of_units(positions: pd.DataFrame) -> int:
 
 
 def _shown(found: dict[str, str | None]) -> str:
-    return ", ".join(f"{role} = {name if name is not None else 'all one'}" for role, name in found.items())
+    return ", ".join(f"{role} = {name if name is not None else 'single'}" for role, name in found.items())
 
 
 def _canonical(table: pd.DataFrame, found: dict[str, str | None], decimal: str = ".") -> pd.DataFrame:

@@ -45,7 +45,7 @@ def challenge(path: Path) -> tuple[str, pd.DataFrame]:
         dimension, *values = (float(field) for field in line.strip().split(";"))
         if len(values) % int(dimension):
             raise InputError(
-                f"{path}: line {number + 1} has {len(values)} numbers, which is not as many for each of "
+                f"{path}: line {number + 1} has {len(values)} numbers, which do not divide among "
                 f"{int(dimension)} axes; it may have been cut short"
             )
         positions = np.full((len(values) // int(dimension), 3), np.nan)
@@ -75,7 +75,7 @@ def trackmate(path: Path) -> tuple[str, pd.DataFrame]:
     elif root.tag == "TrackMate":
         found, said = _trackmate_model(root), "spots and edges"
     else:
-        raise InputError(f"{path} is XML of {root.tag}; expected TrackMate's, of Tracks or TrackMate")
+        raise InputError(f"{path} is XML of {root.tag}; expected TrackMate's, with Tracks or TrackMate")
     if not found:
         raise InputError(f"{path} has no tracks")
     array = np.array([values[1:] for values in found])
@@ -107,7 +107,9 @@ def matlab(path: Path, given: dict[str, str]) -> tuple[str, pd.DataFrame]:
     arrays = {name: array for name, array in _matlab_arrays(path).items() if array.ndim == 2 and array.shape[1] >= 3}
     name = "tr" if "tr" in arrays else next(iter(arrays), None)
     if name is None or (name != "tr" and len(arrays) > 1):
-        raise InputError(f"{path} has {', '.join(arrays) or 'no array of points'}; expected one array of points, as tr")
+        raise InputError(
+            f"{path} has {', '.join(arrays) or 'no array of points'}; expected one array of points, e.g. tr"
+        )
     array = np.asarray(arrays[name], "float64")
     width = array.shape[1]
     usual = {"x": 1, "y": 2, "track": width} | ({"frame": width - 1} if width > 3 else {})
@@ -117,7 +119,7 @@ def matlab(path: Path, given: dict[str, str]) -> tuple[str, pd.DataFrame]:
     except ValueError:
         raise InputError(f"{path} is an array; give --columns by number, such as x=1,y=2,frame=3,track=4") from None
     if wrong := [role for role, place in places.items() if not 1 <= place <= width]:
-        raise InputError(f"{path}: {name} has {width} columns; {wrong[0]} is to be column {places[wrong[0]]}")
+        raise InputError(f"{path}: {name} has {width} columns; {wrong[0]} cannot be column {places[wrong[0]]}")
     column = {role: array[:, place - 1] for role, place in places.items()}
     order = np.argsort(column["track"], kind="stable")
     track = column["track"][order]
@@ -125,7 +127,7 @@ def matlab(path: Path, given: dict[str, str]) -> tuple[str, pd.DataFrame]:
     frame = column["frame"][order] if "frame" in column else np.arange(len(track)) - starts
     positions = np.stack([column[axis][order] for axis in AXES if axis in column], axis=1)
     shown = ", ".join(f"{role} = column {place}" for role, place in sorted(places.items(), key=lambda item: item[1]))
-    more = "" if "frame" in column else ", frames as they follow"
+    more = "" if "frame" in column else ", frames in order"
     return f"{name}, {shown}{more}", _table(track, frame, positions)
 
 
@@ -138,7 +140,7 @@ def _matlab_arrays(path: Path) -> dict[str, np.ndarray]:
         with h5py.File(path) as file:
             found = {name: node[()].T for name, node in file.items() if isinstance(node, h5py.Dataset)}
     except Exception as error:  # Of damaged files scipy raises what comes.
-        raise InputError(f"{path} is no MATLAB file that can be read: {error}") from error
+        raise InputError(f"{path} cannot be read as a MATLAB file: {error}") from error
     return {
         name: array
         for name, array in found.items()

@@ -141,11 +141,11 @@ def _ordered(points: pd.DataFrame, axes: list[str], step: float, gaps: str) -> t
     missing = np.bincount(at["code"], at["missing"], minlength=len(names))
     left = count(at["code"])
     reasons = {
-        f"its frames are no multiples of {step:g} (--step says another)": off,
+        f"its frames are not multiples of {step:g} (--step sets another)": off,
         f"fewer than {FEWEST} points": left < FEWEST,
         "does not move": ~_moves(at, axes, len(names)),
         "frames are missing": (missing > 0) & (gaps == "refuse"),
-        "more frames are missing than there are": (missing > left) & (gaps == "interpolate"),
+        "more frames are missing than present": (missing > left) & (gaps == "interpolate"),
     }
     why = np.select(list(reasons.values()), list(reasons), "").astype(object)
     out = pd.DataFrame({"track": names, "points": size["points"], "why": why})[why != ""]

@@ -28,12 +28,12 @@ _REPEATS = 400
 """How often tracks are drawn anew, for the intervals of the shares."""
 
 _MEANINGS = {
-    "attm": "annealed transient time motion: the diffusivity changes, the lower the longer",
-    "ctrw": "continuous-time random walk: waits of any length between jumps",
-    "fbm": "fractional Brownian motion: steps that remember each other",
+    "attm": "annealed transient time motion: the diffusivity changes; the lower it is, the longer it lasts",
+    "ctrw": "continuous-time random walk: waiting times of any length between jumps",
+    "fbm": "fractional Brownian motion: correlated steps",
     "lw": "Lévy walk: flights of any length at constant speed",
     "sbm": "scaled Brownian motion: the diffusivity changes with the age",
-    NONE: "taken for motion that is none of these, such as confined, directed or switching",
+    NONE: "flagged as motion unlike these, such as confined, directed or switching",
 }
 
 
@@ -97,10 +97,10 @@ def sections(found: pd.DataFrame, maps: dict[int, xr.Dataset], told: Sequence[To
             [
                 tiles,
                 page.Text(
-                    f"Tracks of {lengths.min()} to {lengths.max()} points, {int(lengths.median())} in the middle. "
-                    "A network says of each how probable five models of anomalous diffusion are, and its exponent α; "
-                    "it was trained on simulated tracks of just these models, and knows no others. A second one tells "
-                    f"tracks that are like none of them; of the models' own it takes {outcomes.FLAGGED:.0%} for such."
+                    f"Tracks of {lengths.min()} to {lengths.max()} points (median {int(lengths.median())}). "
+                    "For each, a network says how probable five models of anomalous diffusion are, and its exponent α; "
+                    "it was trained on simulated tracks of just these models, and knows no others. A second one flags "
+                    f"tracks unlike all of them, and {outcomes.FLAGGED:.0%} of those that do follow one."
                 ),
                 *(page.Facts(one.file, _facts(one)) for one in told),
             ],
@@ -110,7 +110,7 @@ def sections(found: pd.DataFrame, maps: dict[int, xr.Dataset], told: Sequence[To
             "Models",
             [
                 page.Picture("models", models_figure(of), "Mean probability of each model, and its 95 % interval."),
-                page.Table(["model", "share", "from", "to", "tracks named so", "what it is"], rows),
+                page.Table(["model", "share", "from", "to", "tracks classified so", "what it is"], rows),
             ],
         ),
         page.Section(
@@ -121,9 +121,9 @@ def sections(found: pd.DataFrame, maps: dict[int, xr.Dataset], told: Sequence[To
                     "exponents",
                     exponents_figure(found),
                     "Exponents α of the tracks, by their most probable model: below 1 a track spreads slower than "
-                    "ordinary diffusion, above 1 faster. Of "
-                    + ", ".join(f"{name} the median is {value:.2f}" for name, value in medians.items())
-                    + f". Each has an interval of {INTERVAL:.0%} in the table.",
+                    "ordinary diffusion, above 1 faster. Medians: "
+                    + ", ".join(f"{name} {value:.2f}" for name, value in medians.items())
+                    + f". The table has an interval of {INTERVAL:.0%} for each track.",
                 )
             ],
         ),
@@ -134,9 +134,9 @@ def sections(found: pd.DataFrame, maps: dict[int, xr.Dataset], told: Sequence[To
                 page.Picture(
                     "examples",
                     examples_figure(examples(found), maps),
-                    "Tracks of each model, those that it is most probable for. Red are steps that speak for the model "
-                    "and the exponent, blue those that speak against them (integrated gradients, from a track at rest "
-                    "on). Of tracks in one dimension the position over time, of those in three the first two axes.",
+                    "For each model the tracks that it is most probable for. Red steps speak for the model and the "
+                    "exponent, blue ones against them (integrated gradients, starting from a track at rest). Tracks in "
+                    "one dimension are shown as position over time, those in three by their first two axes.",
                 )
             ],
         ),
@@ -144,10 +144,10 @@ def sections(found: pd.DataFrame, maps: dict[int, xr.Dataset], told: Sequence[To
 
 
 def _facts(told: Told) -> dict[str, str]:
-    facts = {"taken for": told.layout, "points": f"{told.points}", "time between frames": f"{told.step:g}"}
+    facts = {"read as": told.layout, "points": f"{told.points}", "time between frames": f"{told.step:g}"}
     facts |= {f"tracks in {d} dimensions": f"{count}" for d, count in sorted(told.used.items())}
     if told.unlinked:
-        facts["points of no track"] = f"{told.unlinked}"
+        facts["points outside tracks"] = f"{told.unlinked}"
     facts |= {f"left out: {why}": f"{count} ({names})" for why, count, names in told.reasons()}
     return facts
 

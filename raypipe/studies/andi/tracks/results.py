@@ -46,7 +46,7 @@ def classified(data_set: str, dimensions: int, networks: Sequence[str], workers:
     for one, (kind, classes) in zip(trained, kinds.items(), strict=True):
         if one.architecture.classes != classes:
             raise InputError(
-                f"network {one.name} has other classes than {kind}-{dimensions}d; choose one that has the same"
+                f"network {one.name} has other classes than {kind}-{dimensions}d; choose one with the same"
             )
     said = classify.classify_unlabelled([one.name for one in trained], data_set, workers=workers)
     models, familiar = (store.open(name) for name in said)
@@ -100,7 +100,7 @@ def _warnings(found: pd.DataFrame, first: np.ndarray) -> pd.Series:
         "interpolated": "{} points interpolated",
         "doubled": "several positions in {} frames",
         "unread": "{} points without a number",
-        "every": "every {}. point seen",
+        "every": "only 1 point in {} used",
     }.items():
         some = found[column] > (1 if column == "every" else 0)
         said = found.loc[some, column].map(word.format).astype("str")
