@@ -95,6 +95,19 @@ def test_what_is_damaged_is_removed_and_who_answers_nothing_removes_nothing(
     assert not [*store_root.glob("gray_scott/*")]
 
 
+def test_what_others_put_into_a_store_and_what_is_half_made_are_removed(store_root, capsys):
+    for name in ("plan.json~", "note (1).txt"):
+        fill_here(plan("scripted:squares"))
+        (store_root / "tests/squares.ledger" / name).touch()
+        store.remove("tests/squares")
+        assert not [*store_root.glob("tests/squares.*")]
+    store.create(plan("scripted:squares"), {})
+    objects.delete_folder("tests/squares.zarr")
+    assert remove("tests/squares", "--yes") == 0
+    assert "tests/squares: incomplete, in" in capsys.readouterr().out
+    assert not [*store_root.glob("tests/squares.*")]
+
+
 def aborted(*_):
     raise typer.Abort
 
