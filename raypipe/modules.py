@@ -33,11 +33,14 @@ def study_file() -> Path | None:
 def load(file: Path) -> ModuleType:
     """The module in a file, which may import others that lie beside it.
 
+    A link stands for the file that it leads to, beside which are those that it imports.
+
     Raises:
         InputError: if there is no such file, or another module is called as it would be.
     """
     if not file.is_file():
         raise InputError(f"there is no file {file}; expected a Python file that defines STUDY")
+    file = file.resolve() if file.is_symlink() else file
     if not file.stem.isidentifier():
         raise InputError(f"{file} cannot be imported: {file.stem} is no name of a module; rename the file")
     _make_importable(file)
@@ -62,10 +65,10 @@ def reference(of: Callable[..., Any]) -> str:
     Raises:
         InputError: if they cannot, because it is not one of a module's own functions.
     """
-    module, name = of.__module__, of.__qualname__
+    module, name = getattr(of, "__module__", ""), getattr(of, "__qualname__", "")
     if module == "__main__" or getattr(sys.modules.get(module), name, None) is not of:
         raise InputError(
-            f"workers cannot import {name} of {module}; define it with `def` at the top of a file, and name that file "
+            f"workers cannot import {name or repr(of)} of {module}; define it with `def` at the top of a file, and name that file "
             "with --study"
         )
     return f"{module}:{name}"
