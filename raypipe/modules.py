@@ -68,8 +68,8 @@ def reference(of: Callable[..., Any]) -> str:
     module, name = getattr(of, "__module__", ""), getattr(of, "__qualname__", "")
     if module == "__main__" or getattr(sys.modules.get(module), name, None) is not of:
         raise InputError(
-            f"workers cannot import {name or repr(of)} of {module}; define it with `def` at the top of a file, and name that file "
-            "with --study"
+            f"workers cannot import {name or repr(of)} of {module}; define it with `def` at the top of a file, and "
+            "name that file with --study"
         )
     return f"{module}:{name}"
 

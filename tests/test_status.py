@@ -1,6 +1,7 @@
 """What there is under the root, and removing of it."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,6 +52,13 @@ def test_status(classified, store_root, capsys):
     assert [one["name"] for one in listed] == list(found)
     job("status")()
     assert "0 of 4 shards" in capsys.readouterr().out
+
+
+def test_a_damaged_line_is_told_of_its_store_alone(store_root):
+    fill_here(plan("scripted:squares"))
+    fill_here(replace(plan("scripted:squares"), name="tests/others"))
+    (store_root / "tests/squares.ledger/000001.json").write_text("{")
+    assert {one.name: one.state for one in status()} == {"tests/others": "complete", "tests/squares": "damaged"}
 
 
 def test_status_of_nothing(store_root, capsys):

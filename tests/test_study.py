@@ -182,7 +182,7 @@ def test_recorded_commands_make_the_same_again(folder):
         {"wide": True},
         {"name": "12", "points": 5},
         {"name": "true"},
-        {"name": "it's \"ä\""},
+        {"name": 'it\'s "ä"'},
         {"a": "20:50:10"},
         {"a": "20:50:3p", "window": ["1", 2.5, False]},
     ):
@@ -216,7 +216,7 @@ def test_a_link_to_a_study_is_the_study(folder):
 
 
 def test_an_argument_without_a_usual_value_is_refused():
-    of = Study("mine", {"scan": DataSet(lambda count: None, labelled=False)})
+    of = Study("mine", {"scan": DataSet(lambda count: Plan("", count, 1, {}, {}), labelled=False)})
     with pytest.raises(InputError, match="the argument count of the function that plans mine/scan has no default"):
         of.plan("scan", {"count": 3})
 
