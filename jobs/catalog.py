@@ -33,6 +33,9 @@ def main(
     choice("action", what, ("list", "show", "search"))
     if (name is None) == (what == "show"):
         raise InputError(f"catalog {what}{f' {name}' if name else ''}; expected a name after show, and only there")
+    own = [flag for flag, value in (("--class", classes), ("--where", where), ("--output", output)) if value]
+    if what != "search" and own:
+        raise InputError(f"catalog {what} with {', '.join(own)}, which search alone takes; leave it out, or search")
     if what == "search":
         wanted = {key: _range(one) for key, one in values(where, "--where").items()}
         for key, flag in (("kind", "--kind"), ("classes", "--class"), ("data_sets", "a name")):
@@ -43,7 +46,7 @@ def main(
             make_folder_of(output)
             found.to_csv(output, index=False)
         elif as_json:
-            print(found.to_json(orient="records"))
+            print(json.dumps(catalog.records(found)))
         else:
             print(found.head(_SHOWN).to_string(index=False))
         if not as_json:
@@ -53,7 +56,7 @@ def main(
     if name in networks:
         print(json.dumps([networks[name].model_dump()], indent=1) if as_json else networks[name].text())
         return
-    told = [catalog.describe(one) for one in ([name] if name else catalog.names(kind))]
+    told = [catalog.describe(one) for one in ([name] if name else catalog.of_kind(kind))]
     if as_json:
         print(json.dumps([one.model_dump() for one in told], indent=1))
     elif name:

@@ -24,8 +24,10 @@ def main(
     """Remove a store; only the job that made it can bring it back."""
     try:
         what = f"{store.plan_of(name).samples} samples, {store.size(name) / 1e6:.1f} MB,"
-    except DamageError as error:  # as what is left of an earlier removal
-        what = f"damaged ({error.found}),"
+    except InputError as error:  # as of what is left of an earlier removal
+        if name not in store.list_names(name, damaged=True):
+            raise
+        what = f"damaged ({error.found})," if isinstance(error, DamageError) else "incomplete,"
     print(f"{name}: {what} in {store.location(name)}")
     for other in made_from(name):
         print(f"{other} was made from it, and is kept")

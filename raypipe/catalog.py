@@ -6,6 +6,7 @@ catalog.open("logistic/scan").x.mean("time")
 catalog.search(kind="walks", classes=["drifting"], speed=(0.4, 0.6))
 """
 
+import logging
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -15,7 +16,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from raypipe import store
-from raypipe.errors import InputError, choice, one_line
+from raypipe.errors import DamageError, InputError, choice, one_line
+from raypipe.store import objects
 
 if TYPE_CHECKING:
     import pandas
@@ -139,9 +141,34 @@ def card(name: str) -> Card:
 
 
 def names(kind: str | None = None) -> list[str]:
-    """Names of the data sets under the root that are complete: all, or those of a kind."""
-    complete = [name for name in store.list_names() if store.is_marked_complete(name)]
-    return [name for name in complete if kind is None or _kind(name, store.attributes(name)) == kind]
+    """Names of the data sets under the root that are complete: all, or those of a kind; of damaged ones a warning."""
+    found = []
+    for name in store.list_names():
+        try:
+            found += [name] if _is_complete(name, kind) else []
+        except DamageError as error:
+            logging.getLogger(__name__).warning("%s is left out: %s", name, error)
+    return found
+
+
+def of_kind(kind: str | None) -> list[str]:
+    """The same, if there are any of that kind.
+
+    Raises:
+        InputError: if there are none.
+    """
+    found = names(kind)
+    if kind is not None and not found:
+        kinds = sorted({_kind(one, store.attributes(one)) for one in names()})
+        if not kinds:
+            raise InputError(f"there are no data sets of any kind under {objects.root()}; make one first")
+        choice("kind of data sets", kind, kinds)
+    return found
+
+
+def _is_complete(name: str, kind: str | None) -> bool:
+    """Whether a data set is complete, and of a kind."""
+    return store.is_marked_complete(name) and (kind is None or _kind(name, store.attributes(name)) == kind)
 
 
 def _kind(name: str, attributes: Mapping[Any, Any]) -> str:
@@ -231,14 +258,12 @@ def search(
         coordinates that the data sets found have for their samples.
 
     Raises:
-        InputError: if there is no such kind, data set, class or coordinate in any of them.
+        InputError: if there is no such kind, data set, class or coordinate in any of them, or a pair is none.
+        DamageError: if one of `data_sets` is damaged; without them it is left out.
     """
     import pandas
 
-    at_hand = names(kind)
-    if kind is not None and not at_hand:
-        choice("kind of data sets", kind, sorted({_kind(one, store.attributes(one)) for one in names()}))
-    chosen = at_hand if data_sets is None else [choice("data set", one, at_hand) for one in data_sets]
+    chosen = of_kind(kind) if data_sets is None else [_chosen(one, kind) for one in data_sets]
     known: set[str] = set()
     found = [one for name in chosen if (one := _matching(name, classes, values, known)) is not None]
     if missing := [one for one in (*values, *(classes or ())) if one not in known]:
@@ -250,6 +275,18 @@ def search(
     return pandas.concat(found, ignore_index=True)
 
 
+def _chosen(name: str, kind: str | None) -> str:
+    """A data set that is asked for, once it is sure that it is there; no other one is looked into."""
+    there = name in store.list_names(name) and _is_complete(name, kind)
+    return name if there else choice("data set", name, of_kind(kind))
+
+
+def records(found: "pandas.DataFrame") -> list[dict[str, Any]]:
+    """The rows of a table as JSON can have them, with all digits; what is not finite or not known is None."""
+    known = found.notna() & ~found.isin([np.inf, -np.inf])
+    return found.astype(object).where(known, None).to_dict("records")
+
+
 def _matching(
     name: str, classes: Collection[str] | None, values: dict[str, Any], known: set[str]
 ) -> "pandas.DataFrame | None":
@@ -259,19 +296,19 @@ def _matching(
     opened = store.open(name)
     columns = {str(key): one.values for key, one in opened.variables.items() if one.dims == ("sample",)}
     by = "predicted" if name.startswith(f"{PREDICTIONS}/") else "label"
-    of_class = np.array([*_classes(opened, by), ""])[columns.get(by, -1)]
-    known |= {*columns, *np.unique(of_class).tolist()} - {""}
+    named = np.array([*_classes(opened, by), ""], object)
+    of_class = np.broadcast_to(columns.get(by, -1), opened.sizes["sample"])  # numbers: names take up to 100 times more
+    known |= {*columns, *named[np.unique(of_class)]} - {""}
     if not set(values) <= set(columns):
         return None
     hit = np.ones(opened.sizes["sample"], bool)
     for key, wanted in values.items():
         hit &= _within(key, columns[key], wanted)
     if classes is not None:
-        hit &= np.isin(of_class, list(classes))
+        hit &= np.isin(named, list(classes))[of_class]
     numbers = np.flatnonzero(hit)
     own = {key: one[numbers] for key, one in columns.items()}
-    there = np.broadcast_to(of_class, hit.shape)[numbers]
-    return pandas.DataFrame({"data_set": name, "sample": numbers, "class": there, **own})
+    return pandas.DataFrame({"data_set": name, "sample": numbers, "class": named[of_class[numbers]], **own})
 
 
 def _classes(opened: "xarray.Dataset", by: str) -> Iterator[str]:
@@ -281,19 +318,38 @@ def _classes(opened: "xarray.Dataset", by: str) -> Iterator[str]:
 
 
 def _within(name: str, column: np.ndarray, wanted: Any) -> np.ndarray:
-    found: np.ndarray
     number = column.dtype.kind in "iufb"
     if any(isinstance(one, str) == number for one in np.atleast_1d(np.asarray(wanted, object)).tolist()):
         raise InputError(
             f"cannot search for {name} = {wanted!r}; {name} is {'a number' if number else 'a text'}: expected "
             f"{'a number, or a pair of minimum and maximum' if number else 'one of its texts'}"
         )
-    if isinstance(wanted, tuple):
-        least, most = wanted
-        found = (column >= least) & (column <= most)
-    else:
-        close = [
-            np.isclose(column, one) if column.dtype.kind == "f" else column == one for one in np.atleast_1d(wanted)
-        ]
-        found = np.logical_or.reduce(close, axis=0)
-    return found
+    if not isinstance(wanted, tuple):
+        return equal(column, wanted)
+    if len(wanted) != 2 or wanted[0] > wanted[1]:
+        raise InputError(f"cannot search for {name} = {wanted!r}; expected a pair of the least and the largest")
+    least, most = wanted
+    if column.dtype.kind == "f":
+        least, most = least - _tolerance(column, least), most + _tolerance(column, most)
+    hit: np.ndarray = (column >= least) & (column <= most)
+    return hit
+
+
+def equal(column: np.ndarray, wanted: Any) -> np.ndarray:
+    """Which values of a column are the one wanted, or one of those.
+
+    Whole numbers and texts exactly, others within `_tolerance`.
+    """
+    hit = np.zeros(column.shape, bool)
+    for one in np.atleast_1d(np.asarray(wanted, object)).tolist():
+        hit |= np.abs(column - one) <= _tolerance(column, one) if column.dtype.kind == "f" else column == one
+    return hit
+
+
+def _tolerance(column: np.ndarray, value: Any) -> float:
+    """By how much a number of a column may differ from a value and yet be meant to be it.
+
+    By a millionth, as it may be typed from a table; about zero by what values err by that were added up.
+    """
+    largest = float(np.abs(column[np.isfinite(column)]).max(initial=0))
+    return 1e-6 * abs(value) if value else 4 * float(np.finfo(column.dtype).eps) * largest

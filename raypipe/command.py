@@ -9,7 +9,6 @@ import logging
 import os
 import signal
 import sys
-import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -67,7 +66,7 @@ Settings = Annotated[
 
 
 def values(settings: list[str] | None, flag: str = "--set") -> dict[str, Any]:
-    """What the flags --set, or others like it, say, by name; what is no TOML value is a text.
+    """What the flags --set, or others like it, say, by name; what is no TOML value, or is a date or time, is a text.
 
     Raises:
         InputError: if one is not name=value.
@@ -79,10 +78,7 @@ def _setting(given: str, flag: str) -> tuple[str, Any]:
     name, equals, value = given.partition("=")
     if not equals:
         raise InputError(f"{flag} {given}; expected name=value")
-    try:
-        return name.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return name.strip(), value
+    return name.strip(), study.setting(value)
 
 
 def call(main: Callable[..., Any], arguments: list[str] | None = None) -> None:

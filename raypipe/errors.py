@@ -3,6 +3,8 @@
 import re
 import tempfile
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -48,6 +50,18 @@ class LostError(RuntimeError):
 
     What is finished stays, and the same job continues it.
     """
+
+
+@contextmanager
+def exits_told() -> Iterator[None]:
+    """Turn sys.exit in a user's code into an error like any other; what Ray ends a worker with stays what it is."""
+    try:
+        yield
+    except SystemExit as error:
+        if hasattr(error, "ray_terminate_msg"):
+            raise
+        told = RuntimeError(f"expected an exception instead of sys.exit({error.code!r})")
+        raise told.with_traceback(error.__traceback__) from None
 
 
 def own_traceback(error: Exception) -> str:

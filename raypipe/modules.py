@@ -33,11 +33,14 @@ def study_file() -> Path | None:
 def load(file: Path) -> ModuleType:
     """The module in a file, which may import others that lie beside it.
 
+    A link stands for the file that it leads to, beside which are those that it imports.
+
     Raises:
         InputError: if there is no such file, or another module is called as it would be.
     """
     if not file.is_file():
         raise InputError(f"there is no file {file}; expected a Python file that defines STUDY")
+    file = file.resolve() if file.is_symlink() else file
     if not file.stem.isidentifier():
         raise InputError(f"{file} cannot be imported: {file.stem} is not a valid module name; rename the file")
     _make_importable(file)
@@ -62,11 +65,11 @@ def reference(of: Callable[..., Any]) -> str:
     Raises:
         InputError: if they cannot, because it is not one of a module's own functions.
     """
-    module, name = of.__module__, of.__qualname__
+    module, name = getattr(of, "__module__", ""), getattr(of, "__qualname__", "")
     if module == "__main__" or getattr(sys.modules.get(module), name, None) is not of:
         raise InputError(
-            f"workers cannot import {name} from {module}; define it with `def` at the top level of a file, and give "
-            "that file with --study"
+            f"workers cannot import {name or repr(of)} from {module}; define it with `def` at the top level of a file, "
+            "and give that file with --study"
         )
     return f"{module}:{name}"
 

@@ -6,12 +6,16 @@ networks, what they see of a sample, how they are usually trained, its pictures.
 
 import importlib
 import inspect
+import json
+import logging
 import os
 import pkgutil
 import re
 import shlex
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date, time
 from functools import cache
 from importlib import metadata
 from itertools import chain
@@ -22,7 +26,7 @@ import numpy as np
 
 from raypipe import modules, studies
 from raypipe.catalog import Card
-from raypipe.errors import InputError, WorkError, choice, own_traceback
+from raypipe.errors import InputError, WorkError, choice, exits_told, own_traceback
 from raypipe.modules import ENTRY_POINTS, STUDY_VARIABLE
 from raypipe.networks.architecture import Architecture
 from raypipe.networks.grid import Grid
@@ -296,13 +300,17 @@ class Study:
         made = self._data_set(split).plan
         plan = made if isinstance(made, Plan) else made(**bound)
         card = self.data_sets[split].card if split in self.data_sets else None
+        told = {**(card.attributes() if card else {}), "command": self.command(split, bound)}
+        if card and told["command"] != card.command:  # nor does its summary tell what is set
+            del told["summary"]
         return replace(
             plan,
             name=f"{self.name}/{split}",
+            environment=_lock_beside(plan),
             parameters={**{name: value for name, value in bound.items() if value is not None}, **plan.parameters},
             attributes={
                 "kind": self.kind,
-                **(card.attributes() if card else {"command": self.command(split, bound)}),
+                **told,
                 **plan.attributes,
             },
         )
@@ -314,17 +322,24 @@ class Study:
         """What can be set of a data set when it is made, with the usual values.
 
         Raises:
-            InputError: if there is no such split.
+            InputError: if there is no such split, or the function that plans it has an argument without a default.
         """
         plan = self._data_set(split).plan
-        return {} if isinstance(plan, Plan) else {k: v.default for k, v in inspect.signature(plan).parameters.items()}
+        found = {} if isinstance(plan, Plan) else inspect.signature(plan).parameters
+        for name, argument in found.items():
+            if argument.default is argument.empty:
+                raise InputError(
+                    f"the argument {name} of the function that plans {self.name}/{split} has no default; expected one, "
+                    f"the usual value: {name}=…"
+                )
+        return {name: argument.default for name, argument in found.items()}
 
     def command(self, split: str, settings: Mapping[str, Any] | None = None) -> str:
         """The command that makes one of its data sets, with what is set other than usual."""
-        if split in self.data_sets and (card := self.data_sets[split].card):
-            return card.command
         usual = self.settings(split) if settings else {}
-        given = (f"{name}={value}" for name, value in (settings or {}).items() if value != usual[name])
+        given = [f"{name}={_as_setting(value)}" for name, value in (settings or {}).items() if value != usual[name]]
+        if not given and split in self.data_sets and (card := self.data_sets[split].card):
+            return card.command
         own = [f" --set {shlex.quote(one)}" for one in given]
         return f"raypipe generate --study {_flag(self)} --split {split}{''.join(own)}"
 
@@ -341,9 +356,42 @@ def _check_type(name: str, value: Any, usual: Any) -> None:
         raise InputError(f"{name} is {value!r}; expected a value like the usual one, {usual!r}")
 
 
+def setting(text: str) -> Any:
+    """The value that a text stands for, as after `--set name=`: what is no TOML value, or is a date, is a text."""
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+    return text if isinstance(value, date | time) else value  # 20:50:10 is a range
+
+
+def _as_setting(value: Any) -> str:
+    """The text that stands for a value, see `setting`; texts that would stand for something else are quoted."""
+    return value if isinstance(value, str) and setting(value) == value else _toml(value)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, bool | str) else str(value)
+
+
+def _lock_beside(plan: Plan) -> str | None:
+    """A plan's environment; if it is the lock file of an installed study, which lies beside its module, with folder."""
+    name, module = plan.environment, None
+    if name and name.endswith(".txt") and not modules.study_file():
+        module = modules.source(plan.compute)
+    return str(module.parent / name) if name and module and (module.parent / name).is_file() else name
+
+
 def _flag(of: Study) -> str:
-    chosen = os.environ.get(STUDY_VARIABLE, "")
-    return chosen if chosen.endswith(".py") else of.name
+    """What --study names a study by: its file, if that is the chosen one."""
+    file = modules.study_file()
+    try:
+        own = file is not None and of_file(file).name == of.name
+    except (InputError, WorkError):  # as while the file is being loaded
+        own = of.name not in built_in()
+    return shlex.quote(str(file)) if file and own else of.name
 
 
 @cache
@@ -366,7 +414,8 @@ def of_file(file: Path) -> Study:
         WorkError: if its code raises an exception.
     """
     try:
-        module = modules.load(file)
+        with exits_told():
+            module = modules.load(file)
     except InputError:
         raise
     except Exception as error:
@@ -418,10 +467,21 @@ def find(name: str) -> Study:
 
 
 def all_studies() -> list[Study]:
-    """Every study that can be found, the chosen one first."""
+    """Every study that can be found, the chosen one first; an installed one that cannot be loaded is left out."""
     first = chosen()
     names = dict.fromkeys(chain([first.name] if first else [], built_in(), _installed()))
-    return [find(name) for name in names]
+    found = []
+    for name in names:
+        try:
+            found.append(find(name))
+        except Exception as error:  # whatever the code of another's package raises
+            if name in built_in():
+                raise
+            logging.getLogger(__name__).warning(
+                "the installed study %s is left out: %s: %s; install its package again, or remove it",
+                name, type(error).__name__, error,
+            )  # fmt: skip
+    return found
 
 
 def architecture(name: str) -> Architecture:

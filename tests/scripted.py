@@ -172,6 +172,14 @@ def doubled(a):
     return {"x": 2.0 * a}
 
 
+def leaving(a):
+    """Leave, as Ray does at a point above 1."""
+    ended = SystemExit("solver failed")
+    if a > 1:
+        ended.ray_terminate_msg = "scripted"
+    raise ended
+
+
 def summed(**values):
     """The sum of all that is given."""
     return {"x": float(sum(values.values()))}

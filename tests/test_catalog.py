@@ -2,20 +2,24 @@
 
 import importlib.util
 import json
+import logging
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import scripted
 from tiny_networks import random_network
 from without_ray import fill_here
 
 from raypipe import catalog
 from raypipe.command import call
-from raypipe.errors import InputError
+from raypipe.errors import DamageError, InputError
 from raypipe.jobs import catalog as job
 from raypipe.networks import classify
+from raypipe.plan import Output, simulations
 from raypipe.run import fill
 from raypipe.studies.andi import STUDY
 from raypipe.study import architecture
@@ -30,6 +34,58 @@ def filled(store_root, monkeypatch):
     random_network(architecture("andi-study"))
     classify.classify("andi-study", "val-own")
     return store_root
+
+
+def simulated(name, **points):
+    """A data set of sums of its parameters."""
+    fill_here(replace(simulations(scripted.summed, points, {"x": Output()}), name=name))
+
+
+def numbers(**wanted):
+    return catalog.search(**wanted)["sample"].tolist()
+
+
+def test_a_number_is_found_however_it_was_computed_and_no_other():
+    tiny, steps = [1e-12, 2e-12, 5e-12, 1e-9], np.arange(0.04, 0.065, 0.01)
+    simulated("s/tiny", D=tiny)
+    simulated("s/wide", E=[1e-12, 2e-12, 0.0, 1e6])
+    simulated("s/steps", f=steps, g=steps.astype("float32"), z=np.linspace(-0.3, 0.3, 3) + 0.1 - 0.1)
+    simulated("s/whole", seed=np.array([2**63 + 5, 2**63 + 6, 7], "uint64"))
+    assert steps[2] != 0.06
+    assert numbers(D=1e-12) == [0]
+    assert numbers(D=(1e-12, 2e-12)) == [0, 1]
+    assert numbers(E=2e-12) == [1]
+    assert numbers(f=0.06) == numbers(g=0.06) == [2]
+    assert numbers(f=(0.04, 0.06)) == numbers(g=(0.04, 0.06)) == [0, 1, 2]
+    assert numbers(f=[0.04, 0.06]) == [0, 2]
+    assert numbers(z=0.0) == numbers(z=0) == [1]
+    assert numbers(seed=2**63 + 5) == [0]
+    assert numbers(seed=(2**63 + 6, 2**63 + 9)) == [1]
+
+
+def test_what_is_damaged_is_left_out_unless_it_is_asked_for(store_root, caplog):
+    for name in ("s/a", "s/b"):
+        simulated(name, f=[1.0, 2.0])
+    metadata = store_root / "s/b.zarr/zarr.json"
+    metadata.write_text(metadata.read_text().replace("complete", "compleat", 1))
+    with caplog.at_level(logging.WARNING):
+        assert catalog.names() == ["s/a"]
+    assert "s/b is left out" in caplog.text
+    caplog.clear()
+    assert len(catalog.search(data_sets=["s/a"], f=1)) == 1
+    assert not caplog.text
+    with pytest.raises(DamageError, match=r"s/b.zarr/zarr.json is damaged"):
+        catalog.search(data_sets=["s/b"])
+
+
+def test_all_digits_are_printed_for_programs(capsys):
+    simulated("s/a", D=[1.5e-12, 1 / 3], big=np.array([2**63 + 5, 1], "uint64"), small=np.array([0.1, 0.2], "float32"))
+    simulated("s/b", D=[np.inf])
+    found = json.loads(said(capsys, "search", "--json"))
+    assert [one["D"] for one in found] == [1.5e-12, 1 / 3, None]
+    assert found[0]["small"] == np.float32(0.1)
+    assert found[2] == dict.fromkeys(found[0]) | {"data_set": "s/b", "sample": 0, "class": ""}
+    assert json.loads(said(capsys, "search", "--where", "D=0.1:0.5", "--json"))[0]["big"] == 1
 
 
 def test_names_and_kinds(filled):
@@ -87,6 +143,11 @@ def test_predictions_are_found_by_what_was_predicted(filled):
         ({"classes": ["zeta"]}, "no data set searched has zeta; available: attm, ctrw, exponent"),
         ({"temperature": 3}, "no data set searched has temperature; available: "),
         ({"data_sets": ["andi/val"]}, "unknown data set 'andi/val'"),
+        ({"exponent": (1, 2, 3)}, r"exponent = \(1, 2, 3\); expected a pair of the least and the"),
+        (
+            {"exponent": (2, 1)},
+            r"exponent = \(2, 1\); expected a pair of the least and the largest",
+        ),
         ({"exponent": "abc"}, "cannot search for exponent = 'abc'; exponent is a number: expected a number"),
     ],
 )
@@ -139,6 +200,12 @@ def test_each_network_that_comes_along_has_a_card(filled, capsys):
         (["find"], "unknown action 'find'"),
         (["show"], "expected a name after show"),
         (["list", "andi/train-own"], "expected a name after show, and only there"),
+        (
+            ["list", "--where", "exponent=1", "--output", "x.csv"],
+            "list with --where, --output, which search alone takes",
+        ),
+        (["list", "--kind", "walks"], "unknown kind of data sets 'walks'; choose one of predictions, trajectories"),
+        (["search", "--where", "exponent=2:1"], "expected a pair of the least and the largest"),
         (["search", "--where", "exponent=low:high"], "cannot search for low:high; expected a value, or"),
     ],
 )

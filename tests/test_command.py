@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from raypipe.command import call, run
+from raypipe.command import call, run, values
 from raypipe.errors import InputError
 
 
@@ -45,6 +45,15 @@ def test_jobs_in_a_row_stop_at_an_interruption():
 def test_flags_that_are_wrong(arguments):
     with pytest.raises(InputError):
         call(fine, arguments)
+
+
+def test_what_is_set():
+    given = {"a": "20:50:10", "b": "2024-01-01", "c": "true", "d": "1.5", "e": '"12"', "f": "[1, 2]", "g": "0.1:0.2:3p"}
+    assert values([f"{name}={text}" for name, text in given.items()]) == {
+        "a": "20:50:10", "b": "2024-01-01", "c": True, "d": 1.5, "e": "12", "f": [1, 2], "g": "0.1:0.2:3p",
+    }  # fmt: skip
+    with pytest.raises(InputError, match="--set a; expected name=value"):
+        values(["a"])
 
 
 WAITING = """

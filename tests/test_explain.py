@@ -605,6 +605,9 @@ def test_samples_are_chosen_by_class_and_by_point():
     assert explain.matching(said, {"label": "green"}).tolist() == [1, 2, 3]
     assert explain.matching(said, {"k": "0.060", "predicted": "green"}).tolist() == [3]
     assert explain.chosen(said, 1, explain.matching(said, {"k": "0.06"})).tolist() == [0, 3]
+    tiny = said.assign_coords(D=("sample", [1e-12, 2e-12, 5e-12, 1e-9]), seed=("sample", [2**53, 2**53 + 2, 3, 4]))
+    assert explain.matching(tiny, {"D": "1e-12"}).tolist() == [0]
+    assert explain.matching(tiny, {"seed": str(2**53)}).tolist() == [0]
     bare = said.assign_coords(label=("sample", [-1] * 4))
     assert explain.chosen(bare, 2, explain.matching(bare, {"k": "0.06"})).tolist() == [0, 1, 3]
     for where, message in (

@@ -338,6 +338,19 @@ def test_a_job_that_was_taken_for_dead_stops(monkeypatch):
     assert store.finished(NAME)
 
 
+def test_a_store_that_cannot_be_written_to_is_verified_beside_a_foreign_mark(monkeypatch):
+    filled(template())
+    mark("tests/five.owner-1.json")
+
+    def refused(path, data):
+        raise InputError(f"cannot write {path}: Read-only file system")
+
+    monkeypatch.setattr(objects, "put", refused)
+    found = store.verify("tests/five")
+    assert found.sound
+    assert "Read-only" in found.unchecked[0]
+
+
 def test_what_is_read_needs_no_owner(store_root):
     filled(template())
     store.mark("tests/five", complete=True, hosts=1)

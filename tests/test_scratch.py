@@ -1,3 +1,4 @@
+import fcntl
 import subprocess
 import sys
 import tempfile
@@ -26,4 +27,21 @@ def test_what_the_killed_leave_is_removed_and_what_the_living_use_is_not(tmp_pat
             assert other != own
     with pytest.raises(ZeroDivisionError), scratch_folder("raypipe-test-"):
         raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_another_removes_before_it_is_locked_is_made_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    flock, others = fcntl.flock, []
+
+    def late(file, how):
+        if not others:
+            others.append(file)
+            with scratch_folder("raypipe-test-"):
+                assert not (tmp_path / file.name).exists()
+        return flock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with scratch_folder("raypipe-test-") as own:
+        assert own.exists()
     assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 """What there is under the root, and removing of it."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -53,6 +54,13 @@ def test_status(classified, store_root, capsys):
     assert "0 of 4 shards" in capsys.readouterr().out
 
 
+def test_a_damaged_line_is_told_of_its_store_alone(store_root):
+    fill_here(plan("scripted:squares"))
+    fill_here(replace(plan("scripted:squares"), name="tests/others"))
+    (store_root / "tests/squares.ledger/000001.json").write_text("{")
+    assert {one.name: one.state for one in status()} == {"tests/others": "complete", "tests/squares": "damaged"}
+
+
 def test_status_of_nothing(store_root, capsys):
     job("status")()
     assert f"there is nothing in {store_root} yet" in capsys.readouterr().out
@@ -93,6 +101,19 @@ def test_what_is_damaged_is_removed_and_who_answers_nothing_removes_nothing(
     assert remove("gray_scott/val", "--yes") == 0
     assert "gray_scott/val.ledger/plan.json is damaged: it is missing), in" in capsys.readouterr().out
     assert not [*store_root.glob("gray_scott/*")]
+
+
+def test_what_others_put_into_a_store_and_what_is_half_made_are_removed(store_root, capsys):
+    for name in ("plan.json~", "note (1).txt"):
+        fill_here(plan("scripted:squares"))
+        (store_root / "tests/squares.ledger" / name).touch()
+        store.remove("tests/squares")
+        assert not [*store_root.glob("tests/squares.*")]
+    store.create(plan("scripted:squares"), {})
+    objects.delete_folder("tests/squares.zarr")
+    assert remove("tests/squares", "--yes") == 0
+    assert "tests/squares: incomplete, in" in capsys.readouterr().out
+    assert not [*store_root.glob("tests/squares.*")]
 
 
 def aborted(*_):

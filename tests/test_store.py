@@ -293,6 +293,26 @@ def test_a_url_of_no_store_is_refused(monkeypatch, given):
     assert repr(given) in str(caught.value)
 
 
+def test_the_home_of_nobody_is_refused(monkeypatch):
+    monkeypatch.setenv("RAYPIPE_STORE", "~no-such-user/store")
+    with pytest.raises(InputError, match=r"RAYPIPE_STORE is '~no-such-user/store': .*; expected a user who has one"):
+        objects.root()
+
+
+def test_the_folder_of_a_url_is_made_by_the_first_that_writes(monkeypatch, tmp_path):
+    monkeypatch.setenv("RAYPIPE_STORE", f"file://{tmp_path}/new%20store")
+    assert store.list_names() == []
+    with pytest.raises(InputError, match="there is no such file"):
+        objects.read_from(f"file://{tmp_path}/none/x")
+    assert not [*tmp_path.iterdir()]
+    filled(template())
+    (tmp_path / "new store/tests/five.ledger/plan.json~").touch()
+    assert store.verify("tests/five").sound
+    assert store.list_names() == ["tests/five"]
+    store.remove("tests/five")
+    assert not [one for one in tmp_path.rglob("*") if one.is_file()]
+
+
 @pytest.mark.parametrize("name", ["../x", "a//b", "a/..", "", "a b", "/a"])
 def test_names_that_lead_elsewhere_are_refused(name):
     for look in (catalog.open, store.verify, store.location, store.missing):
@@ -314,6 +334,15 @@ def test_names_are_found_without_listing_what_is_in_the_stores(monkeypatch, stor
         assert store.list_names() == ["other", "tests/deep/er/five", "tests/five"]
         assert store.list_names("tests/f") == ["tests/five"]
     assert store.list_names(damaged=True) == ["other", "planned", "tests/deep/er/five", "tests/five", "tests/lost"]
+
+
+def test_what_others_keep_beside_the_stores_is_passed_over(store_root):
+    for folder in ("lost+found", "my notes", "tests/old (1).zarr"):
+        (store_root / folder).mkdir(parents=True)
+    filled(template())
+    (store_root / "tests/five.ledger/plan.json~").touch()
+    assert store.list_names() == store.list_names(damaged=True) == ["tests/five"]
+    assert store.verify("tests/five").foreign == ["tests/five.ledger/plan.json~"]
 
 
 def test_of_a_continued_run_only_the_lines_of_before_are_read(monkeypatch):

@@ -1,9 +1,12 @@
 """Studies: a user's file, settings, plans of simulations, and what is refused."""
 
+import functools
+import importlib
 import itertools
 import logging
 import os
 import re
+import shlex
 import sys
 import textwrap
 
@@ -12,13 +15,14 @@ import pytest
 import scripted
 from hypothesis import given
 from hypothesis import strategies as st
-from without_ray import fill_here
+from without_ray import fill_here, worker_of
 
 from raypipe import catalog, modules, store, study
+from raypipe.command import values
 from raypipe.errors import InputError, WorkError
 from raypipe.networks.architecture import stack
 from raypipe.plan import Output, product, simulations
-from raypipe.run import fill
+from raypipe.run import environments, fill
 from raypipe.store import Plan
 from raypipe.study import DataSet, Study
 
@@ -131,6 +135,7 @@ def test_a_missing_file_and_an_unknown_name(folder):
         ("1 / 0", r"broken.py: ZeroDivisionError: division by zero\n\n.*broken.py"),
         ("import no_such_package", "broken.py: ModuleNotFoundError: .*packages of your own: see docs/own_study.md"),
         ("def f(:", "broken.py: SyntaxError: invalid syntax"),
+        ("import sys\nsys.exit()", r"broken.py: RuntimeError: expected an exception instead of sys.exit\(None\)"),
     ],
 )
 def test_an_error_in_the_file_is_told_without_frames_of_raypipe(folder, text, told):
@@ -158,6 +163,64 @@ def test_what_is_set_is_like_the_usual_value(folder):
     assert told == "raypipe generate --study mine.py --split scan --set points=5"
 
 
+SETTINGS = """
+    from raypipe.catalog import Card
+    from raypipe.plan import Output, product, simulations
+    from raypipe.study import DataSet, Study
+    def simulate(a): return {"x": a}
+    def scan(points: int = 3, wide: bool = False, name: str = "x", a: str = "0:1:2p", window: tuple = (0, 1)):
+        return simulations(simulate, product(a=range(points)), {"x": Output()})
+    CARD = Card(name="mine/scan", kind="k", title="t", summary="3 points", command="make it", references="r")
+    STUDY = Study("mine", {"scan": DataSet(scan, labelled=False, card=CARD)})
+    """
+
+
+def test_recorded_commands_make_the_same_again(folder):
+    (folder / "my studies").mkdir()
+    chosen = choose(folder, "my studies/mine.py", SETTINGS)
+    for settings in (
+        {"wide": True},
+        {"name": "12", "points": 5},
+        {"name": "true"},
+        {"name": 'it\'s "ä"'},
+        {"a": "20:50:10"},
+        {"a": "20:50:3p", "window": ["1", 2.5, False]},
+    ):
+        words = shlex.split(chosen.plan("scan", settings).attributes["command"])
+        assert words[:6] == ["raypipe", "generate", "--study", "my studies/mine.py", "--split", "scan"]
+        assert values(words[7::2]) == settings
+    assert chosen.command("scan-own", {}) == "raypipe generate --study 'my studies/mine.py' --split scan-own"
+    assert chosen.job("draw") == "raypipe draw --study 'my studies/mine.py'"
+    assert study.built_in()["andi"].command("train-own") == "raypipe generate --study andi --split train-own"
+
+
+def test_a_card_tells_of_the_usual_settings_alone(folder):
+    chosen = choose(folder, "mine.py", SETTINGS)
+    usual, other = chosen.plan("scan").attributes, chosen.plan("scan", {"points": 2}).attributes
+    assert (usual["command"], usual["summary"]) == ("make it", "3 points")
+    assert other["command"] == "raypipe generate --study mine.py --split scan --set points=2"
+    assert "summary" not in other
+    assert other["references"] == "r"
+
+
+def test_a_link_to_a_study_is_the_study(folder):
+    (folder / "versions").mkdir()
+    (folder / "versions/beside.py").write_text("NAME = 'linked'")
+    (folder / "versions/study_v2.py").write_text(
+        "from beside import NAME\nfrom raypipe.study import Study\nSTUDY = Study(NAME, {})"
+    )
+    (folder / "study.py").symlink_to("versions/study_v2.py")
+    for name in ("study.py", "versions/study_v2.py"):
+        study.choose(name)
+        assert study.chosen().name == "linked"
+
+
+def test_an_argument_without_a_usual_value_is_refused():
+    of = Study("mine", {"scan": DataSet(lambda count: Plan("", count, 1, {}, {}), labelled=False)})
+    with pytest.raises(InputError, match="the argument count of the function that plans mine/scan has no default"):
+        of.plan("scan", {"count": 3})
+
+
 def test_names_that_are_taken_are_refused():
     for points, outputs in (({"x": [1]}, "x"), ({"sample": [1]}, "y"), ({"label": [1]}, "y"), ({"a": [1]}, "c")):
         with pytest.raises(InputError, match=r"(x|sample|label|c) cannot name a parameter"):
@@ -181,7 +244,7 @@ def test_a_file_may_extend_a_built_in_study(folder):
     assert study.architecture("pattern-2d").study == "gray_scott", "the others are there as before"
 
 
-def test_an_installed_package_offers_a_study(folder, monkeypatch):
+def test_an_installed_package_offers_a_study(folder, monkeypatch, caplog):
     package = folder / "offering-1.0.dist-info"
     package.mkdir()
     (package / "METADATA").write_text("Metadata-Version: 2.1\nName: offering\nVersion: 1.0\n")
@@ -195,6 +258,20 @@ def test_an_installed_package_offers_a_study(folder, monkeypatch):
     assert list(fill.cluster._installed_studies()) == [str(folder / "offering.py")], "it is sent to isolated workers"
     with pytest.raises(InputError, match=r"entry point 'false' of raypipe\.studies is "):
         study.find("false")
+    with caplog.at_level(logging.WARNING):
+        assert study.architecture("pattern-2d").study == "gray_scott"
+    assert "the installed study false is left out: InputError: the entry point" in caplog.text
+
+
+def test_the_lock_file_of_an_installed_study_lies_beside_it(folder, monkeypatch):
+    package = folder / "somewhere"
+    package.mkdir()
+    (package / "lone.py").write_text("def simulate(a):\n    return {'x': a}\n")
+    (package / "own.txt").write_text("numpy==2.0.0")
+    monkeypatch.syspath_prepend(str(package))
+    planned = simulations(importlib.import_module("lone").simulate, {"a": [1]}, {"x": Output()}, environment="own.txt")
+    made = Study("lone", {"all": DataSet(planned)}).plan("all")
+    assert environments.lock(made.environment) == package / "own.txt"
 
 
 @given(st.dictionaries(st.sampled_from("abc"), st.lists(st.integers(0, 9), min_size=1, max_size=4), min_size=1))
@@ -209,6 +286,7 @@ def test_plans_that_are_refused():
     points, outputs = {"a": [1, 2]}, {"x": Output()}
     for simulate, given_points, message in (
         (lambda a: {"x": a}, points, "workers cannot import"),
+        (functools.partial(scripted.summed, b=1), points, r"workers cannot import functools.partial\(.*with `def`"),
         (scripted.doubled, {"b": [1, 2]}, "doubled takes a; the points and constants are b"),
         (scripted.doubled, {"a": [1, 2], "b": [1]}, "one-dimensional arrays of equal length"),
         (scripted.doubled, {"a": [[1, 2]]}, "one-dimensional arrays of equal length"),
@@ -236,6 +314,19 @@ def at(x):
 def test_labels_and_classes_that_would_be_read_otherwise_are_refused(label, classes, message):
     with pytest.raises(InputError, match=message):
         simulations(at, {"x": [1.0, 2.0]}, {"u": Output(("time",), (3,))}, label=np.array(label), classes=classes)
+
+
+def test_an_exit_in_a_simulation_is_an_error_of_its_sample_unless_it_is_rays():
+    points = simulations(scripted.leaving, {"a": [1.0, 2.0]}, {"x": Output()}, per_shard=1)
+    planned = Study("mine", {"all": DataSet(points)}).plan("all")
+    store.create(planned, {})
+    worker = worker_of(planned)
+    result = worker(fill.row_of(planned, 0))
+    assert "shard 0 (sample 0): RuntimeError: expected an exception instead of sys.exit('solver" in result["error"]
+    assert result["error"].endswith("at a = 1.0")
+    assert "raypipe/run" not in result["traceback"]
+    with pytest.raises(SystemExit):
+        worker(fill.row_of(planned, 1))
 
 
 def test_other_code_is_told(caplog, folder, monkeypatch):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from tiny_store import contents, shard_values, sound, template, write
 from raypipe import repair, store
 from raypipe.errors import DamageError, InputError
 from raypipe.networks import artifact
+from raypipe.store import verification
 
 NAME = "tests/five"
 
@@ -218,6 +220,37 @@ def test_a_store_completed_by_another_kind_of_processor_is_sound(store_root):
 def test_a_store_that_is_not_there():
     with pytest.raises(InputError, match="there is no data set 'tests/five'"):
         store.verify(NAME)
+
+
+def test_a_shard_that_is_finished_meanwhile_is_no_damage(store_root, monkeypatch):
+    store.create(template(), {})
+    for shard in (0, 1):
+        write(template(), shard)
+    opened, coordinates = verification.arrays, []
+
+    def meanwhile(name):
+        found = opened(name)
+        if coordinates:  # these are the shards'
+            write(template(), 2)
+        coordinates.append(found)
+        return found
+
+    monkeypatch.setattr(verification, "arrays", meanwhile)
+    found = store.verify(NAME)
+    assert found.sound, str(found)
+    assert found.missing == [2]
+
+
+def test_a_repair_by_another_plan_is_refused_before_anything_is_changed(sound_store):
+    damage_shard(sound_store)
+    found, before = store.verify(NAME), contents(sound_store)
+    coordinate = replace(template().coordinates["k"], values=np.arange(5) / 7)
+    other = replace(template(), coordinates={**template().coordinates, "k": coordinate})
+    with pytest.raises(InputError, match="the values or shape of k are others there than here"):
+        store.mend(other, {}, found)
+    assert contents(sound_store) == before
+    store.mend(template(), {}, found)
+    assert store.attributes(NAME)["status"].startswith("incomplete: 2 of 3")
 
 
 def test_shards_that_are_not_made_yet_are_no_damage():

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from raypipe import store
+from raypipe import catalog, store
 from raypipe.errors import InputError, choice
 from raypipe.networks import artifact, inputs, path, propagation, saliency
 from raypipe.networks.architecture import Architecture
@@ -217,7 +217,7 @@ def matching(predictions: xr.Dataset, where: Mapping[str, str]) -> np.ndarray:
             value = float(text)
         except ValueError as error:
             raise InputError(f"cannot choose samples by {name}={text}; expected a number") from error
-        hit &= np.isclose(values.astype("float64"), value, rtol=1e-6, atol=1e-9)
+        hit &= catalog.equal(values, value)
     if not hit.any():
         asked = ", ".join(f"{name}={text}" for name, text in where.items())
         raise InputError(f"no sample has {asked}; look at the values with catalog.open(…), or give fewer conditions")

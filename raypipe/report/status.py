@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from raypipe import store
-from raypipe.errors import InputError
+from raypipe.errors import DamageError, InputError
 from raypipe.networks import artifact
 from raypipe.networks.artifact import Artifact
 from raypipe.report.holdings import Store, known, stores
@@ -41,7 +41,12 @@ def status() -> Iterator[Status]:
     """All there is, by kind and name; of what is damaged only that it is."""
     damaged: dict[str, str] = {}
     for one in stores(damaged):
-        yield _store(one)
+        try:
+            found = _store(one)
+        except DamageError as error:  # of a line of its ledger
+            damaged[one.name] = str(error)
+        else:
+            yield found
     yield from _networks(damaged)
     yield from _trainings(damaged)
     for name, why in damaged.items():

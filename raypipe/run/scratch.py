@@ -18,9 +18,12 @@ def scratch_folder(prefix: str) -> Iterator[Path]:
         with contextlib.suppress(OSError), (left / _OWNER).open("r+") as owner:
             fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(left, ignore_errors=True)
-    with (
-        tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as made,
-        (Path(made) / _OWNER).open("w") as owner,
-    ):
-        fcntl.flock(owner, fcntl.LOCK_EX)
-        yield Path(made)
+    while True:
+        with (
+            tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as made,
+            (Path(made) / _OWNER).open("w") as owner,
+        ):
+            fcntl.flock(owner, fcntl.LOCK_EX)
+            if (Path(made) / _OWNER).exists():  # else another has locked it before this, and removed it
+                yield Path(made)
+                return

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from raypipe import modules
-from raypipe.errors import in_texts, plain
+from raypipe.errors import exits_told, in_texts, plain
 from raypipe.run import cluster, environments
 from raypipe.store import Plan, objects
 
@@ -45,8 +45,17 @@ def work_of(plan: Plan) -> Work:
 
 def computing(parameters: str, compute: str, per_sample: Sequence[str] | None) -> Compute:
     """The function from rows to arrays that a plan names; `parameters` are the plan's, as JSON."""
-    function, known = modules.function(compute), json.loads(parameters)
-    return function(known) if per_sample is None else _one_by_one(function, {name: known[name] for name in per_sample})
+    with exits_told():
+        function, known = modules.function(compute), json.loads(parameters)
+        if per_sample is not None:
+            return _one_by_one(function, {name: known[name] for name in per_sample})
+        made = function(known)
+
+    def told(rows: Rows) -> Mapping[str, np.ndarray]:
+        with exits_told():
+            return made(rows)
+
+    return told
 
 
 def _one_by_one(simulate: Callable[..., Mapping[str, Any]], constants: Mapping[str, Any]) -> Compute:
@@ -58,8 +67,10 @@ def _one_by_one(simulate: Callable[..., Mapping[str, Any]], constants: Mapping[s
         for number in range(len(rows["sample"])):
             point = {name: values[number] for name, values in columns.items()}
             try:
+                with exits_told():
+                    found = simulate(**point, **constants)
                 # A copy: what a function returns may be a buffer that it uses again.
-                made.append({name: np.array(value) for name, value in simulate(**point, **constants).items()})
+                made.append({name: np.array(value) for name, value in found.items()})
             except Exception as error:
                 error.add_note("at " + ", ".join(f"{name} = {value!r}" for name, value in point.items()))
                 raise

@@ -52,7 +52,7 @@ def list_names(prefix: str = "", *, damaged: bool = False) -> list[str]:
 
 def _names(folder: str) -> Iterator[str]:
     """Names of the stores below a folder; what is in them, a great many objects, is not listed."""
-    for path in objects.folders(folder):
+    for path in filter(objects.is_name, objects.folders(folder)):  # others, such as lost+found, are not raypipe's
         stem, dot, ending = path.rpartition(".")
         if dot and ending in ("zarr", "ledger"):
             yield stem

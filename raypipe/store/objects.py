@@ -19,7 +19,7 @@ from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import obstore
 import obstore.exceptions
@@ -48,13 +48,18 @@ def root() -> str:
     """Root of all stores: an absolute path, or a URL such as s3://bucket/prefix.
 
     Raises:
-        InputError: if it is a URL of no store, or relative in a submitted job, whose working directory is a temporary
-            copy.
+        InputError: if it is a URL of no store, in the home of a user who is not known, or relative in a submitted job,
+            whose working directory is a temporary copy.
     """
     given = os.environ.get(ROOT_VARIABLE, "") or DEFAULT_ROOT
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", given):
         return _checked_url(given)
-    path = Path(given).expanduser()
+    try:
+        path = Path(given).expanduser()
+    except RuntimeError as error:
+        raise InputError(
+            f"{ROOT_VARIABLE} is {given!r}: {str(error).rstrip('.')}; expected a user who has one, or a path without ~"
+        ) from error
     if "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ and not path.is_absolute():
         raise InputError(
             f"{ROOT_VARIABLE} is {given!r} in a submitted job, whose working directory is a temporary copy; name the "
@@ -179,7 +184,9 @@ def reaching(what: str) -> Iterator[None]:
 
 @cache
 def object_store(location: str) -> obstore.store.ObjectStore:
-    """The objects below a path, which is made, or below a URL."""
+    """The objects below a path, or a URL of a folder, which is made, or below a URL."""
+    if location.startswith("file:"):
+        return obstore.store.from_url(location, mkdir=True)
     if "://" in location:
         check_secrets(location)
         seconds = timedelta(seconds=wait())
@@ -190,16 +197,28 @@ def object_store(location: str) -> obstore.store.ObjectStore:
             "base": 2,
         }
         retry: RetryConfig = {"max_retries": 10**6 if seconds else 0, "retry_timeout": seconds, "backoff": backoff}
-        return obstore.store.from_url(location, retry_config=None if location.startswith("file:") else retry)
+        return obstore.store.from_url(location, retry_config=retry)
     return obstore.store.LocalStore(location, mkdir=True)
+
+
+def _folder(location: str) -> Path | None:
+    """What is on a disk of a path or URL; None if it is in an object store."""
+    if location.startswith("file:"):
+        return Path(unquote(urlsplit(location).path))
+    return None if "://" in location else Path(location)
 
 
 def _objects(*, make: bool = False) -> obstore.store.ObjectStore:
     """The root; to read is no reason to make its folder, which raises FileNotFoundError then."""
-    if not make and "://" not in root() and not Path(root()).is_dir():
+    if not make and (folder := _folder(root())) and not folder.is_dir():
         raise FileNotFoundError(root())
     with reaching("use the store"):
         return object_store(root())
+
+
+def is_name(path: str) -> bool:
+    """Whether this may be the path or name of something of raypipe's, see `checked`."""
+    return all(re.fullmatch(r"(?!\.+$)[\w.-]+", part) for part in path.split("/"))
 
 
 def checked(path: str) -> str:
@@ -208,7 +227,7 @@ def checked(path: str) -> str:
     Raises:
         InputError: if it has a part that is empty, . or .. or has other characters than letters, digits, . _ and -.
     """
-    if not all(re.fullmatch(r"(?!\.+$)[\w.-]+", part) for part in path.split("/")):
+    if not is_name(path):
         raise InputError(
             f"{path!r} is not a valid name; expected letters, digits, '.', '_' and '-', in parts separated by '/'"
         )
@@ -287,8 +306,8 @@ def read_from(place: str) -> bytes:
         InputError: if there is none, or it cannot be read.
     """
     try:
-        if "://" not in place:
-            return Path(place).read_bytes()
+        if file := _folder(place):
+            return file.read_bytes()
         check_secrets(place)
         folder, _, name = place.rpartition("/")
         return bytes(obstore.get(object_store(folder), name).bytes())
@@ -300,15 +319,19 @@ def read_from(place: str) -> bytes:
 
 def delete(*paths: str) -> None:
     """Remove documents, if they are there."""
-    if paths:
-        with contextlib.suppress(FileNotFoundError), reaching(f"delete {paths[0]}"):
-            obstore.delete(_objects(), [checked(path) for path in paths])
+    _delete([checked(path) for path in paths])
+
+
+def _delete(found: list[str]) -> None:
+    if found:
+        with contextlib.suppress(FileNotFoundError), reaching(f"delete {found[0]}"):
+            obstore.delete(_objects(), found)
 
 
 def delete_folder(prefix: str) -> None:
     """Remove a folder and whatever is in it, also what is only half written; nothing if it is not there."""
     if "://" in root():
-        delete(*paths(prefix))
+        _delete(paths(prefix))
         return
     with reaching(f"delete {prefix}"), contextlib.suppress(FileNotFoundError):
         shutil.rmtree(Path(root()) / checked(prefix))
@@ -327,7 +350,7 @@ def everything(prefix: str) -> list[str]:
 def delete_files(found: Iterable[str]) -> None:
     """Remove what `everything` has found."""
     if "://" in root():
-        delete(*found)
+        _delete(list(found))
         return
     for path in found:
         with reaching(f"delete {path}"):

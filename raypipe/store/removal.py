@@ -18,7 +18,7 @@ def remove(name: str) -> None:
         raise InputError(f"there is no store {name} under {objects.root()}; raypipe status lists what there is")
     with owner.held(name):
         objects.delete(group_path(name))
-        lines = [path for path in objects.paths(f"{name}.ledger") if path != plan_path(name)]
+        lines = [path for path in objects.paths(f"{name}.ledger") if path != plan_path(name) and objects.is_name(path)]
         objects.delete(*lines)
         objects.delete_folder(f"{name}.zarr")
         objects.delete_folder(f"{name}.ledger")

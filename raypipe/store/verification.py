@@ -9,7 +9,7 @@ import numpy as np
 import zarr
 
 from raypipe.errors import DamageError, InputError
-from raypipe.store import objects, owner, strays
+from raypipe.store import extension, objects, owner, strays
 from raypipe.store.bounds import is_sharded
 from raypipe.store.creation import (
     array_metadata,
@@ -122,7 +122,11 @@ def verify(name: str, *, each: Callable[[], object] = lambda: None) -> Verificat
         found.unchecked.append("plan, metadata and coordinates: they were made before these had checksums")
     _check_arrays(found, plan, group)
     _check_shards(found, plan, group, each)
-    at_work = owner.alive(name)
+    try:
+        at_work = owner.alive(name)
+    except InputError as error:  # as where nothing can be written, by which the age of a mark is told
+        found.unchecked.append(f"what writes have left: {error}")
+        return found
     if at_work is None or owner.is_own(at_work):
         found.strays, found.foreign = strays.find(name, group)
     else:
@@ -159,10 +163,11 @@ def _check_arrays(found: Verification, plan: StoredPlan, group: Mapping[str, Any
 
 def _check_shards(found: Verification, plan: StoredPlan, group: Mapping[str, Any], each: Callable[[], object]) -> None:
     """Each line of the ledger against the plan, and the values of its shard against the line."""
-    found.missing = sorted(set(range(plan.shards)) - set(finished(found.name)))
+    done = finished(found.name)  # before the arrays are opened, which know of these and perhaps of later ones
+    found.missing = sorted(set(range(plan.shards)) - set(done))
     sharded = [name for name, metadata in array_metadata(group).items() if is_sharded(metadata)]
     opened = {name: array for name, array in arrays(found.name).items() if name in sharded}
-    for shard in finished(found.name):
+    for shard in done:
         if shard >= plan.shards:
             found.surplus.append(shard)
         elif problem := _problem(found.name, shard, plan, opened):
@@ -221,27 +226,31 @@ def mend(template: Template, provenance: Mapping[str, Any], found: Verification)
         InputError: if the store was made from another plan than the template's.
     """
     name = template.name
+    plan = _readable_plan(name)
+    if plan is not None and (found.documents or not extension.fits(plan, template)):
+        refuse_another(plan, template)
     if found.documents:
-        rewrite(template, *_origin(template, provenance))
+        rewrite(template, *_origin(name, plan, provenance))
         # What could not be checked before is now.
         found = verify(name)
-    mark(name, complete=False)
-    for shard in (*found.shards, *found.surplus):
+    wrong = {*found.shards, *found.surplus}
+    mark(name, complete=False, done=len(set(finished(name)) - wrong))
+    for shard in wrong:
         objects.delete(line_path(name, shard))
     objects.delete_files(found.strays)
 
 
-def _origin(template: Template, provenance: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    """What made a store, and when: as it says itself where that can be read, else what makes it now."""
-    name = template.name
+def _readable_plan(name: str) -> StoredPlan | None:
     try:
-        plan = read_plan(name)
+        return read_plan(name)
     except InputError:
-        plan = None
-    if plan is not None:
-        refuse_another(plan, template)
-        if plan.provenance is not None:
-            return plan.provenance, plan.created
+        return None
+
+
+def _origin(name: str, plan: StoredPlan | None, provenance: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """What made a store, and when: as it says itself where that can be read, else what makes it now."""
+    if plan is not None and plan.provenance is not None:
+        return plan.provenance, plan.created
     try:
         attributes = parse(name, group_path(name))["attributes"]
         return {key: attributes[key] for key in provenance}, str(attributes["date_created"])
