@@ -281,7 +281,7 @@ def _chosen(name: str, kind: str | None) -> str:
     return name if there else choice("data set", name, of_kind(kind))
 
 
-def records(found: "pandas.DataFrame") -> list[dict[str, Any]]:
+def records(found: "pandas.DataFrame") -> list[dict[Any, Any]]:
     """The rows of a table as JSON can have them, with all digits; what is not finite or not known is None."""
     known = found.notna() & ~found.isin([np.inf, -np.inf])
     return found.astype(object).where(known, None).to_dict("records")
