@@ -7,8 +7,9 @@ import lzma
 import xml.etree.ElementTree as ElementTree
 import zlib
 from collections.abc import Callable, Sequence
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,11 @@ import scipy.io
 from raypipe.errors import InputError
 from raypipe.studies.andi.tracks.columns import AXES, ONE_TRACK, track_names
 
-_COMPRESSED: dict[str, Callable[[Path], IO[bytes]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_COMPRESSED: dict[str, Callable[[Path], BufferedIOBase]] = {
+    ".gz": gzip.GzipFile,
+    ".bz2": bz2.BZ2File,
+    ".xz": lzma.LZMAFile,
+}
 """What opens a compressed file, by the end of its name."""
 
 UNREADABLE = (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error)
@@ -27,7 +32,7 @@ HEAD = 2**16
 """Bytes at the beginning of a file from which one sees what it is."""
 
 
-def opened(path: Path) -> IO[bytes]:
+def opened(path: Path) -> BufferedIOBase:
     """A file open for reading, decompressed if its name says that it is compressed."""
     return _COMPRESSED.get(path.suffix.lower(), lambda plain: plain.open("rb"))(path)
 
