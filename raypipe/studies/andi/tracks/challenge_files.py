@@ -39,7 +39,7 @@ def predictions(task: Path, found: pd.DataFrame) -> pd.DataFrame:
             f"the table has no column {', '.join(missing)}; expected the table that classify_tracks wrote for {task}"
         )
     number = pd.to_numeric(found["track"], errors="coerce")
-    if found.empty or number.isna().any() or number.duplicated().any() or number.max() >= len(lines):
+    if found.empty or number.duplicated().any() or not number.isin(range(len(lines))).all():
         raise InputError(
             f"the table is not that of {task.name}, which has {len(lines)} lines; give the table of this file"
         )
