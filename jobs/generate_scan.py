@@ -27,7 +27,10 @@ def main(
     diffusion_u: Annotated[str | None, typer.Option(help="Diffusion coefficients of u.  [default: 0.2]")] = None,
     diffusion_v: Annotated[str | None, typer.Option(help="Diffusion coefficients of v.  [default: 0.1]")] = None,
     seeds: Annotated[int | None, typer.Option(help="Simulations at each point.  [default: 1]")] = None,
-    size: Annotated[int | None, typer.Option(help="Grid points along each side, 64 to 1024.  [default: 128]")] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(help="Grid points along each side, 64 to 1024.  [default: 128, or those of --start's file]"),
+    ] = None,
     time_step: Annotated[float | None, typer.Option(help="Time step of forward Euler.  [default: 0.25]")] = None,
     frame_times: Annotated[
         str | None, typer.Option(help="Times at which u is stored.  [default: 14940,14970,15000, for networks]")

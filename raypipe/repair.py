@@ -48,6 +48,13 @@ def _plan(name: str, parameters: Mapping[str, Any]) -> Plan:
     return plan
 
 
+def _job_of_files(name: str) -> str:
+    """The job that made a store from files of the user's, if one did."""
+    first, _, split = name.partition("/")
+    of = next((one for one in study.all_studies() if one.name == first), None)
+    return of.takes_files if of and of.declared(split) is None else ""
+
+
 def plan_of(name: str) -> Plan:
     """The plan of a store that one of the jobs made, from what it says that it was made with.
 
@@ -58,6 +65,11 @@ def plan_of(name: str) -> Plan:
     try:
         plan = _plan(name, parameters)
     except (KeyError, InputError) as error:
+        if job := _job_of_files(name):
+            raise InputError(
+                f"{name} was made from files that raypipe does not have; remove it with raypipe remove {name}, then "
+                f"give raypipe {job} the same files again"
+            ) from error
         raise InputError(
             f"no job known here makes {name} with these parameters, {parameters} ({error}); name its study with "
             "--study, make it again with the code that made it, or give its plan to raypipe.repair.repair"

@@ -296,7 +296,8 @@ class Study:
                 possible = ", ".join(usual) or "none"
                 raise InputError(f"{name} is not a setting of {self.name}/{split}; possible: {possible}")
             _check_type(name, value, usual[name])
-        bound = {**usual, **(settings or {})}
+        given = {name: one.tolist() if isinstance(one, np.ndarray) else one for name, one in (settings or {}).items()}
+        bound = {**usual, **given}
         made = self._data_set(split).plan
         plan = made if isinstance(made, Plan) else made(**bound)
         card = self.data_sets[split].card if split in self.data_sets else None

@@ -5,16 +5,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from test_tracks_files import table, walk
 from tiny_networks import random_network
 from without_ray import fill_here
 
-from raypipe import catalog, store
+from raypipe import catalog, repair, store
 from raypipe.command import call
 from raypipe.errors import InputError
 from raypipe.jobs import classify_tracks, draw, score_tracks
 from raypipe.jobs import explain as explain_job
 from raypipe.networks import classify, explain
+from raypipe.plot.style import raster
 from raypipe.studies.andi.diffusion import ANDI_MODELS
 from raypipe.studies.andi.tracks import collect, networks, outcomes, page, results, scores, seen
 
@@ -171,6 +173,10 @@ def test_a_network_of_other_dimensions_is_refused(folder, here):
         (["cells.csv", "--output", "x.xlsx"], "format '.xlsx'"),
         (["cells.csv", "--gaps", "ignore"], "gaps 'ignore'"),
         (["cells.csv", "--columns", "who=x"], "--columns has 'who=x'"),
+        (["cells.csv", "--step", "0"], r"the step between frames is 0\.0; expected a number above 0"),
+        (["cells.csv", "--step", "-1"], r"the step between frames is -1\.0"),
+        (["cells.csv", "--step", "nan"], "the step between frames is nan"),
+        (["cells.csv", "./cells.csv"], "cells.csv is given 2 times; expected each file once"),
         (["short.csv"], "no track can be used: short.csv: CSV.*left out 3: fewer than 10 points"),
     ],
 )
@@ -232,6 +238,64 @@ def test_names_of_tracks_may_be_texts(folder):
     assert plan.coordinates["track"].values.tolist() == ["a", "b c"]
 
 
+def test_names_with_zeros_in_front_stay_apart(folder):
+    table(2).assign(particle=lambda data: data["particle"].map({0: "007", 1: "7"})).to_csv("cells.csv", index=False)
+    _, (plan,) = collect.collect([folder / "cells.csv"], "zeros", made(folder / "cells.csv"))
+    assert plan.coordinates["track"].values.tolist() == ["007", "7"]
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(folder):
+    files = [folder / day / "spots.csv" for day in ("day1", "day2")]
+    for file in files:
+        file.parent.mkdir()
+        table(1).to_csv(file, index=False)
+    kept = collect.made_from(files, {}, "interpolate", None)
+    assert [one["file"] for one in kept["files"]] == ["day1/spots.csv", "day2/spots.csv"]
+    told, (plan,) = collect.collect(files, "days", kept)
+    assert (
+        plan.coordinates["file"].values.tolist() == [one.file for one in told] == ["day1/spots.csv", "day2/spots.csv"]
+    )
+
+
+def test_what_was_interrupted_between_two_dimensions_is_continued(folder):
+    lines = [";".join(map(str, [d, *walk(d, 30, d).T.ravel()])) for d in (1, 2, 2)]
+    (folder / "task.txt").write_text("\n".join(lines))
+    of = made(folder / "task.txt")
+    _, (line, plane) = collect.collect([folder / "task.txt"], "task", of)
+    fill_here(line)
+    store.create(plane, {})
+    collect.forget("task")
+    assert collect.collected("task", of) is None
+    told, plans = collect.collect([folder / "task.txt"], "task", of)
+    fill_here(*plans)
+    assert collect.collected("task", of) == told
+    # What is damaged then cannot be made without the files.
+    with pytest.raises(
+        InputError, match=r"raypipe remove andi/tracks-task-2d, then give raypipe classify_tracks the sam"
+    ):
+        repair.plan_of("andi/tracks-task-2d")
+
+
+def test_a_table_has_numbers_and_texts_as_names(folder):
+    numbers, texts = (pd.DataFrame({"track": names, "exponent": 1.0}) for names in ([1, 2], ["a", "b"]))
+    for name in ("table.parquet", "table.csv"):
+        results.write(pd.concat([numbers, texts]), folder / name)
+    assert pd.read_parquet("table.parquet")["track"].tolist() == ["1", "2", "a", "b"]
+    assert pd.read_csv("table.csv")["track"].tolist() == ["1", "2", "a", "b"]
+    results.write(numbers, folder / "numbers.parquet")
+    assert pd.read_parquet("numbers.parquet")["track"].tolist() == [1, 2]
+
+
+def test_names_of_tracks_are_no_formulas():
+    shown = pd.DataFrame({"track": [r"$\cell$"], "model": ["fbm"], "dimensions": [2], "fbm": [0.9], "unfamiliar": 0.1})
+    shown = shown.assign(exponent=1.0, exponent_low=0.8, exponent_high=1.2)
+    of = xr.Dataset(
+        {"position": (("sample", "time", "axis"), walk()[None]), "relevance": (("sample", "time"), np.ones((1, 40)))},
+        {"origin": ("sample", [0])},
+    )
+    raster(page.examples_figure(shown, {2: of}))
+
+
 def some_results(count=400, seed=1):
     random = np.random.default_rng(seed)
     probability = random.dirichlet(np.full(5, 0.2), size=count)
@@ -255,8 +319,6 @@ def test_shares_have_intervals_that_hold_the_truth(count):
 
 
 def test_scores_are_the_challenges(store_root):
-    import xarray as xr
-
     random = np.random.default_rng(1)
     label = random.integers(140, size=1000)
     probability = np.where(random.random(1000) < 0.7, 0, 1)[:, None] * np.eye(140)[random.integers(140, size=1000)]
@@ -307,6 +369,8 @@ def test_predictions_are_written_and_scored_as_the_challenge_did(folder, capsys)
     models = dict(zip(found.index, named, strict=True)) | {2: 4}
     (folder / "ref1.txt").write_text("1.0;0.5\n2.0;1.25\n2.0;1.0\n3.0;0.75\n1.0;1.0\n")
     (folder / "ref2.txt").write_text("\n".join(f"{d};{models[i]}.0" for i, d in enumerate((1, 2, 2, 3, 1))))
+    for name, encoding in (("task.txt", "utf-16"), ("ref1.txt", "utf-8-sig")):
+        (folder / name).write_text((folder / name).read_text(), encoding)
     score_job("task.txt", "table.csv", "--reference", "ref1.txt", "--reference", "ref2.txt", "--output", "out")
     said = capsys.readouterr().out
     assert "5 tracks, of which 1 were left out, and guessed" in said
@@ -331,6 +395,10 @@ def test_predictions_are_written_and_scored_as_the_challenge_did(folder, capsys)
         (["table.csv", "table.csv"], "table.csv is not a challenge file"),
         (["short.txt", "table.csv"], "the table is not that of short.txt, which has 2 lines"),
         (["task.txt", "none.csv"], "none.csv cannot be read"),
+        (
+            ["task.txt", "other.csv"],
+            "the table has no column exponent, attm, ctrw, fbm, lw, sbm; expected the table that",
+        ),
         (["task.txt", "table.csv", "--reference", "short.txt"], "short.txt is not a reference for these 5 tracks"),
         (["task.txt", "table.csv", "--reference", "table.csv"], "table.csv is not a reference for these 5 tracks"),
     ],
@@ -338,6 +406,7 @@ def test_predictions_are_written_and_scored_as_the_challenge_did(folder, capsys)
 def test_files_of_no_challenge_are_told(folder, arguments, message):
     challenge_task(folder)
     (folder / "short.txt").write_text("1;0.5;1\n2;1;2\n")
+    (folder / "other.csv").write_text("track,frame,x\n1,2,3\n")
     with pytest.raises(InputError, match=message):
         score_job(*arguments)
     assert not (folder / "submission").exists()

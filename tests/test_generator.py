@@ -225,6 +225,8 @@ def test_exponents_below_the_challenges_can_be_stored():
     ("asked", "message"),
     [
         ({"models": "fbm,bm"}, "unknown model 'bm'"),
+        ({"models": ["fbm", "bm"]}, "unknown model 'bm'"),
+        ({"models": 3}, "unknown model 3"),
         ({"models": "fbm,fbm"}, "each once"),
         ({"models": "lw", "exponents": "0.5"}, "exponent 0.5 of lw"),
         ({"models": "attm", "exponents": "0.02"}, r"exponent 0.02 of attm; expected a number from 0.03 to 1"),

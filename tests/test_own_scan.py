@@ -172,6 +172,26 @@ def test_a_start_from_a_file(tmp_path):
         starts.state(first.parameters["start"], 1, 128, 0.03, 0.05)
 
 
+def test_a_start_from_a_file_has_its_size(tmp_path):
+    np.save(tmp_path / "start.npy", np.ones((2, 96, 96)))
+    of = {"k": "0.05", "f": "0.03", "start": str(tmp_path / "start.npy")}
+    plan = own_scan.plan("own", of, at_most=9)
+    assert plan.parameters["size"] == 96
+    assert plan.variables["u"].shape == (1, 96, 96, 3)
+    with pytest.raises(InputError, match=r"the start has 96 × 96 cells, the simulation 128 × 128; give it --size 96"):
+        own_scan.plan("own", {**of, "size": 128}, at_most=9)
+    np.save(tmp_path / "start.npy", np.ones((2, 8, 8)))
+    with pytest.raises(InputError, match="size is 8; expected 64 to 1024"):
+        own_scan.plan("own", of, at_most=9)
+
+
+def test_rates_may_be_arrays():
+    k, f = np.linspace(0.05, 0.06, 3), np.array([0.03, 0.04])
+    plan = STUDY.plan("scan-zoom", {"k": k, "f": f})
+    assert plan.parameters == STUDY.plan("scan-zoom", {"k": k.tolist(), "f": f.tolist()}).parameters
+    assert plan.samples == own_scan.scan(k=k, f=f).samples == 6
+
+
 @pytest.mark.parametrize(
     ("array", "message"),
     [

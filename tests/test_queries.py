@@ -89,3 +89,12 @@ def test_a_class_in_other_formats(data, tmp_path):
     with xr.open_dataset(tmp_path / "mu.nc", engine="scipy") as found:
         np.testing.assert_array_equal(found.u, source.u)
     np.testing.assert_array_equal(np.load(tmp_path / "mu.npz")["u"], source.u)
+
+
+def test_seeds_of_more_than_32_bits_in_other_formats(store_root, tmp_path):
+    fill_here(andi.STUDY.plan("test-own", {"trajectories": 10, "positions": 20, "models": ["fbm", "sbm"]}))
+    query(store_root, tmp_path, "export", "andi/test-own", "fbm")
+    seed = np.load(tmp_path / "fbm.npz")["seed"]
+    assert seed.min() >= 2**31
+    with xr.open_dataset(tmp_path / "fbm.nc", engine="scipy") as found:
+        np.testing.assert_array_equal(found.seed, seed)

@@ -1,5 +1,7 @@
 """Files of tracks as people have them, and what becomes of their points."""
 
+import gzip
+import lzma
 from itertools import pairwise
 
 import numpy as np
@@ -68,6 +70,9 @@ def is_the_table(ordered, tracks=3, points=STEPS):
         lambda data, path: data.to_csv(path, index=False, encoding="utf-16"),
         lambda data, path: data.astype({"particle": "float64"}).to_csv(path, index=False),
         lambda data, path: data.to_parquet(path),
+        lambda data, path: data.set_index("frame").to_parquet(path),
+        lambda data, path: data.set_index(["particle", "frame"]).to_parquet(path),
+        lambda data, path: data.assign(frame=data["frame"] * 0.05).to_csv(path, index=False, sep=";", decimal=","),
         lambda data, path: data.assign(frame=data["frame"] * 0.033).to_csv(path, index=False),
         lambda data, path: data.assign(frame=data["frame"] * 5 + 100).to_csv(path, index=False),
         lambda data, path: data.sample(frac=1, random_state=1).sort_values("particle", kind="stable").to_csv(path),
@@ -133,6 +138,87 @@ def test_trackmate_files_have_spots_edges_and_what_is_not_linked(tmp_path):
     np.testing.assert_allclose(the_walks(ordered)["1"], walk(1))
 
 
+def test_tracks_that_trackmates_filters_hide_are_left_out(tmp_path):
+    spots, tracks = "", ""
+    for track in range(3):
+        for t, (x, y) in enumerate(walk(track)):
+            spots += f'<Spot ID="{track}-{t}" FRAME="{t}" POSITION_X="{x}" POSITION_Y="{y}" POSITION_Z="0"/>'
+        edges = (f'<Edge SPOT_SOURCE_ID="{track}-{t}" SPOT_TARGET_ID="{track}-{t + 1}"/>' for t in range(STEPS - 1))
+        tracks += f'<Track TRACK_ID="{track}">{"".join(edges)}</Track>'
+    shown = '<FilteredTracks><TrackID TRACK_ID="0"/><TrackID TRACK_ID="2"/></FilteredTracks>'
+    (tmp_path / "model.xml").write_text(
+        f"<TrackMate><Model><AllSpots>{spots}</AllSpots><AllTracks>{tracks}</AllTracks>{shown}</Model></TrackMate>"
+    )
+    ordered = read(tmp_path / "model.xml")
+    assert sorted(the_walks(ordered)) == ["0", "2"]
+    assert ordered.unlinked == 0
+    assert ", left out 1 that its filters hide" in open_tracks(tmp_path / "model.xml").layout
+
+
+@pytest.mark.parametrize(("ending", "opened"), [(".gz", gzip.open), (".xz", lzma.open)])
+@pytest.mark.parametrize("separator", [",", "\t", ";"])
+def test_compressed_tables(tmp_path, ending, opened, separator):
+    path = tmp_path / f"spots.csv{ending}"
+    with opened(path, "wb") as file:
+        file.write(table().to_csv(index=False, sep=separator).encode("utf-16"))
+    is_the_table(read(path))
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(InputError, match="cannot be read as tracks"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("separator", "write", "message"),
+    [
+        (
+            "\t",
+            lambda value: f"{value:,.0f}",
+            r"has '-?1,\d\d\d' beside '-?\d{1,3}'.*whether commas separate thousands",
+        ),
+        (",", lambda value: f'"{value:,.0f}"', "whether commas separate thousands cannot be told"),
+        (",", lambda value: f'"{value:,.1f}"', r"has separators of thousands, as in '-?1,\d\d\d.\d'"),
+        (
+            ";",
+            lambda value: f"{value:,.1f}".translate(str.maketrans(",.", ".,")),
+            r"as in '-?1.\d\d\d,\d'; expected numbers without",
+        ),
+    ],
+)
+def test_separators_of_thousands_are_refused(tmp_path, separator, write, message):
+    rows = [[0, t, x, y] for t, (x, y) in enumerate(1000 + 100 * walk(1))]
+    lines = [separator.join([str(track), str(t), write(x), write(y)]) for track, t, x, y in rows]
+    (tmp_path / "spots.txt").write_text("\n".join([separator.join(["particle", "frame", "x", "y"]), *lines]))
+    with pytest.raises(InputError, match=message):
+        open_tracks(tmp_path / "spots.txt")
+
+
+@pytest.mark.parametrize("others", ["840,5", "0,125", "1840", "1,250"])
+def test_commas_before_three_digits_are_fractions_where_nothing_speaks_for_thousands(tmp_path, others):
+    lines = [f"{t};{1 + t % 3},234;{others}" for t in range(12)]
+    (tmp_path / "spots.csv").write_text("\n".join(["frame;x;y", *lines]))
+    (points,) = open_tracks(tmp_path / "spots.csv", {"track": "none"}).pieces()
+    assert points["x"].tolist()[:3] == [1.234, 2.234, 3.234]
+    assert points["y"].tolist()[0] == float(others.replace(",", "."))
+
+
+def test_x_and_z_are_a_plane(tmp_path):
+    data = table().rename(columns={"y": "height"})
+    data.to_csv(tmp_path / "side.csv", index=False)
+    is_the_table(read(tmp_path / "side.csv", z="height"))
+    data.rename(columns={"height": "z"}).to_csv(tmp_path / "side.csv", index=False)
+    is_the_table(read(tmp_path / "side.csv"))
+    assert "x = x, z = z" in open_tracks(tmp_path / "side.csv").layout
+
+
+@pytest.mark.parametrize("names", [["x", "y", "frame"], ["x", "y", "z", "frame"]])
+def test_a_matlab_array_may_be_a_single_track(tmp_path, names):
+    scipy.io.savemat(tmp_path / "one.mat", {"one": table(1, z=0.0)[names].to_numpy()})
+    walks = the_walks(read(tmp_path / "one.mat", track="none"))
+    assert list(walks) == ["1"]
+    np.testing.assert_allclose(walks["1"], walk(0))
+    assert "all one track" in open_tracks(tmp_path / "one.mat", {"track": "none"}).layout
+
+
 @pytest.mark.parametrize(
     "names", [["x", "y", "particle"], ["x", "y", "frame", "particle"], ["x", "y", "z", "frame", "particle"]]
 )
@@ -156,9 +242,12 @@ def test_matlab_arrays_of_the_newer_kind(tmp_path):
     is_the_table(read(tmp_path / "tr.mat"))
 
 
-def test_the_first_challenges_lines(tmp_path):
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_the_first_challenges_lines(tmp_path, encoding):
     lines = [[1, *walk(0, 12, 1).T.ravel()], [2, *walk(1, 20, 2).T.ravel()], [3, *walk(2, 15, 3).T.ravel()]]
-    (tmp_path / "task1.txt").write_text("\n".join(";".join(str(float(v)) for v in line) for line in lines) + "\n")
+    (tmp_path / "task1.txt").write_text(
+        "\n".join(";".join(str(float(v)) for v in line) for line in lines) + "\n", encoding
+    )
     ordered = read(tmp_path / "task1.txt")
     for dimension, (seed, points) in {1: (0, 12), 2: (1, 20), 3: (2, 15)}.items():
         assert list(the_walks(ordered, dimension)) == [str(dimension - 1)]

@@ -16,6 +16,9 @@ plain = {key: value for key, value in data.attrs.items() if isinstance(value, st
 data.attrs = plain  # NetCDF has no nested attributes
 for variable in data.variables.values():
     variable.attrs = {key: value for key, value in variable.attrs.items() if isinstance(value, str | int | float)}
-data.to_netcdf(f"{name}.nc", engine="scipy")
 np.savez(f"{name}.npz", **{str(key): one.values for key, one in data.variables.items()})
+for key in list(data.variables):  # NetCDF's integers have 32 bits; seeds may need more
+    if data[key].dtype == "int64" and data[key].size and (most := abs(data[key]).max()) >= 2**31:
+        data[key] = data[key].astype("float64" if most < 2**53 else "str")  # exact up to 2⁵³
+data.to_netcdf(f"{name}.nc", engine="scipy")
 print(f"{len(samples)} samples in {name}.nc and {name}.npz")

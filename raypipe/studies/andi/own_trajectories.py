@@ -1,6 +1,6 @@
 """Trajectories by raypipe's own generator: of any models, exponents, noise and lengths, in one to three dimensions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -42,7 +42,7 @@ class Kinds:
 
 
 def kinds(
-    models: str | None = None,
+    models: str | Sequence[str] | None = None,
     exponents: Values | None = None,
     noise: Values | None = None,
     positions: str | int | None = None,
@@ -51,7 +51,7 @@ def kinds(
     """What is asked for, checked; what is None is as in the challenge.
 
     Args:
-        models: names of ANDI_MODELS, such as "fbm,ctrw".
+        models: names of ANDI_MODELS, such as "fbm,ctrw" or a list of them.
         exponents: anomalous exponents; a model has those of them that it may have.
         noise: standard deviations of the localisation noise.
         positions: of a trajectory: a number, or the least and the largest, such as "10:1000".
@@ -60,7 +60,8 @@ def kinds(
     Raises:
         InputError: if something is not possible.
     """
-    names = tuple(models.split(",")) if models is not None else diffusion.ANDI_MODELS
+    given = diffusion.ANDI_MODELS if models is None else models
+    names = tuple(given.split(",") if isinstance(given, str) else np.atleast_1d(given).tolist())
     for name in names:
         choice("model", name, diffusion.ANDI_MODELS)
     if len(set(names)) < len(names):

@@ -21,7 +21,7 @@ def trajectories(
     split: str,
     trajectories: int | None = None,
     generator: str | None = None,
-    models: str | None = None,
+    models: str | Sequence[str] | None = None,
     exponents: own_trajectories.Values | None = None,
     noise: own_trajectories.Values | None = None,
     positions: str | int | None = None,

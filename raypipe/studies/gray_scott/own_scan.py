@@ -76,7 +76,7 @@ def scan(
         diffusion_u: diffusion coefficients of u, usually 0.2.
         diffusion_v: diffusion coefficients of v, usually 0.1.
         seeds: simulations at each point, which differ in what is random at the start; usually 1.
-        size: grid points along each side, 64 to 1024, usually 128.
+        size: grid points along each side, 64 to 1024, usually 128, or that of a start that `starts.keep` returned.
         time_step: usually 0.25.
         frame_times: at which u is stored, usually 14940, 14970, 15000.
         start: study, inverse, noise, pearson, or what `starts.keep` returned; usually study.
@@ -86,8 +86,13 @@ def scan(
     """
     own = {"diffusion_v": diffusion_v, "diffusion_u": diffusion_u, "k": k, "f": f}
     others = {"seeds": seeds, "size": size, "time_step": time_step, "frame_times": frame_times, "start": start}
-    usual = {**pattern_sets.USUAL, "frame_times": list(tables.FRAME_TIMES_2D), "start": "study"}
-    if not (given := [name for name, value in {**own, **others}.items() if value not in (None, usual.get(name))]):
+    usual: dict[str, Any] = {**pattern_sets.USUAL, "frame_times": list(tables.FRAME_TIMES_2D), "start": "study"}
+    given = [
+        name
+        for name, value in {**own, **others}.items()
+        if value is not None and not (name in usual and np.array_equal(value, usual[name]))
+    ]
+    if not given:
         return pattern_sets.scan(every, dtype)
     if k is None or f is None or every != 1:
         raise InputError(
@@ -105,15 +110,19 @@ def scan(
 def _settings(size: int | None, time_step: float | None, frame_times: Axis | None, start: str | None) -> dict[str, Any]:
     usual = pattern_sets.USUAL
     times = tables.FRAME_TIMES_2D if frame_times is None else axis("frame_times", frame_times).tolist()
-    size = _whole("size", int(usual["size"]) if size is None else size, *SIZES, "grid points along a side")
+    start = "study" if start is None else str(start)
+    starts.check(start)
+    cells = starts.size_of(start)
+    size = (cells or int(usual["size"])) if size is None else size
+    size = _whole("size", size, *SIZES, "grid points along a side")
+    if cells is not None:
+        starts.check_size(cells, size)
     if time_step is None:
         time_step = usual["time_step"]
     elif len(steps := axis("time_step", time_step)) == 1:
         time_step = float(steps[0])
     else:
         raise InputError(f"time_step has {len(steps)} values; expected one, the same for all simulations")
-    start = "study" if start is None else str(start)
-    starts.check(start)
     frames = [int(time) if time == int(time) else time for time in times]
     return {"size": size, "time_step": time_step, "frame_times": frames, "start": start}
 

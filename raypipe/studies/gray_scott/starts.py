@@ -105,10 +105,25 @@ def keep(file: Path) -> str:
     return digest
 
 
-def _kept(digest: str, size: int) -> Fields:
-    u, v = np.load(io.BytesIO(objects.get(_path(digest))), allow_pickle=False)
-    if len(u) != size:
+def size_of(start: str) -> int | None:
+    """Grid points along each side of a start that `keep` returned; None of others, which are of any size."""
+    return None if start in NAMED else len(_fields(start)[0])
+
+
+def check_size(cells: int, size: int) -> None:
+    """Raise InputError unless a start of so many grid points along each side is that of a simulation of this size."""
+    if cells != size:
         raise InputError(
-            f"the start has {len(u)} × {len(u)} cells, the simulation {size} × {size}; give it --size {len(u)}"
+            f"the start has {cells} × {cells} cells, the simulation {size} × {size}; give it --size {cells}"
         )
+
+
+def _kept(digest: str, size: int) -> Fields:
+    u, v = _fields(digest)
+    check_size(len(u), size)
+    return u, v
+
+
+def _fields(digest: str) -> Fields:
+    u, v = np.load(io.BytesIO(objects.get(_path(digest))), allow_pickle=False)
     return u, v

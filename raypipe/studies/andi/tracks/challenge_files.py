@@ -14,7 +14,7 @@ import pandas as pd
 from raypipe.errors import InputError
 from raypipe.studies.andi.diffusion import ANDI_MODELS
 from raypipe.studies.andi.tracks import outcomes
-from raypipe.studies.andi.tracks.formats import is_challenge
+from raypipe.studies.andi.tracks.formats import UNREADABLE, is_challenge, text_lines
 
 SUBMISSIONS = {"exponent": "task1.txt", "model": "task2.txt"}
 """Names of the files of predictions, by what is predicted."""
@@ -34,8 +34,12 @@ def predictions(task: Path, found: pd.DataFrame) -> pd.DataFrame:
     lines = [line for line in _lines(task) if line]
     if not lines or not all(is_challenge(line) for line in lines):
         raise InputError(f"{task} is not a challenge file; expected lines of a dimension and positions, separated by ;")
+    if missing := [name for name in ("track", "exponent", *ANDI_MODELS) if name not in found]:
+        raise InputError(
+            f"the table has no column {', '.join(missing)}; expected the table that classify_tracks wrote for {task}"
+        )
     number = pd.to_numeric(found["track"], errors="coerce")
-    if found.empty or number.isna().any() or number.duplicated().any() or number.max() >= len(lines):
+    if found.empty or number.duplicated().any() or not number.isin(range(len(lines))).all():
         raise InputError(
             f"the table is not that of {task.name}, which has {len(lines)} lines; give the table of this file"
         )
@@ -90,6 +94,6 @@ def score(predicted: pd.DataFrame, reference: Path) -> pd.DataFrame:
 
 def _lines(file: Path) -> Sequence[str]:
     try:
-        return [line.strip() for line in file.read_text().splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
+        return text_lines(file)
+    except UNREADABLE as error:
         raise InputError(f"{file} cannot be read: {error}; expected a text file") from error

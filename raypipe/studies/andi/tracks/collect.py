@@ -8,6 +8,8 @@ until workers have made a data set of it.
 import hashlib
 import io
 import json
+import math
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -107,16 +109,29 @@ def made_from(files: Sequence[Path], columns: dict[str, str], gaps: str, step: f
     """What a collection of tracks depends on, as JSON values.
 
     Raises:
-        InputError: if a file cannot be read.
+        InputError: if a file cannot be read or is given twice, or the step is not possible.
     """
+    if step is not None and not (math.isfinite(step) and step > 0):
+        raise InputError(f"the step between frames is {step}; expected a number above 0, or none to have it found")
     found = []
-    for file in files:
+    for file, name in zip(files, _names(files), strict=True):
         try:
             with file.open("rb") as content:
-                found.append({"file": file.name, "sha256": hashlib.file_digest(content, "sha256").hexdigest()})
+                found.append({"file": name, "sha256": hashlib.file_digest(content, "sha256").hexdigest()})
         except OSError as error:
             raise InputError(f"{file} cannot be read: {error.strerror}; expected a file of tracks") from error
     return {"files": found, "columns": columns, "gaps": gaps, "step": step}
+
+
+def _names(files: Sequence[Path]) -> list[str]:
+    """Names of files; where some are alike, the paths below the folder that all are in."""
+    if len({file.name for file in files}) == len(files):
+        return [file.name for file in files]
+    paths = [os.path.abspath(file) for file in files]
+    if twice := [str(file) for file, path in zip(files, paths, strict=True) if paths.count(path) > 1]:
+        raise InputError(f"{twice[0]} is given {len(twice)} times; expected each file once")
+    folder = os.path.commonpath(paths)
+    return [Path(path).relative_to(folder).as_posix() for path in paths]
 
 
 def data_set(name: str, dimensions: int) -> str:
@@ -142,6 +157,8 @@ def collected(name: str, made: Mapping[str, Any]) -> list[Told] | None:
             )
         if store.is_marked_complete(of):
             told = [Told.read(one) for one in store.open(of).attrs["told"]]
+    if not all(store.is_marked_complete(of) for of in there.values()):
+        return None
     return told if told and set(there) == {d for one in told for d in one.used} else None
 
 
@@ -162,9 +179,9 @@ def collect(files: Sequence[Path], name: str, made: Mapping[str, Any]) -> tuple[
     forget(name)
     told: list[Told] = []
     parts: dict[int, list[tuple[str, pd.DataFrame]]] = {}
-    for number, file in enumerate(files):
+    for number, (file, entry) in enumerate(zip(files, made["files"], strict=True)):
         source = open_tracks(file, made["columns"])
-        of = Told(file.name, source.layout)
+        of = Told(entry["file"], source.layout)
         told.append(of)
         for part, ordered in enumerate(_ordered(source, file, of, made["gaps"], made["step"])):
             of.add(ordered)
@@ -172,7 +189,7 @@ def collect(files: Sequence[Path], name: str, made: Mapping[str, Any]) -> tuple[
                 thin = _thinned(tracks)
                 path = f"{_folder(name)}/{dimensions}d-{number}-{part}.parquet"
                 objects.put(path, _packed(thin))
-                parts.setdefault(dimensions, []).append((path, thin.table.assign(file=file.name)))
+                parts.setdefault(dimensions, []).append((path, thin.table.assign(file=of.file)))
     if not parts:
         raise InputError(f"no track can be used: {'; '.join(one.text() for one in told)}")
     return told, [_plan(data_set(name, d), d, some, made, told) for d, some in sorted(parts.items())]
@@ -230,7 +247,7 @@ def _ordered(source: Source, file: Path, told: Told, gaps: str, step: float | No
             points = pyarrow.dataset.dataset(part, format="ipc").to_table().to_pandas()
             code, there = pd.factorize(points["track"].where(points["track"] >= 0))
             points["track"] = pd.Categorical.from_codes(code, names[there.astype("int64")])
-            found = told.step = found or frame_step(points)
+            found = told.step = frame_step(points) if found is None else found
             yield order(points, found, axes, gaps)
 
 
@@ -274,6 +291,8 @@ def _plan(
     names = table["track"].to_numpy()
     numbers = pd.to_numeric(table["track"], errors="coerce")
     whole = numbers.notna().all() and (numbers == numbers.round()).all() and (numbers.abs() < 2**53).all()
+    # As text they have to be the names: 007 and 7 are two tracks.
+    whole = whole and (numbers.astype("int64").astype("str") == names).all()
     coordinates = {
         "file": Coordinate(("sample",), table["file"].to_numpy().astype("U"), {"long_name": "file of the track"}),
         "track": Coordinate(

@@ -117,8 +117,6 @@ def recognise(names: Sequence[str], given: dict[str, str], where: str) -> dict[s
             f"{where}: no column is recognised as {' or '.join(missing)}; its columns are {there}; "
             f"say which with --columns {','.join(f'{role}=…' for role in missing)}{one}"
         )
-    if "z" in found and "y" not in found:
-        del found["z"]
     return found
 
 

@@ -24,6 +24,9 @@ _PIECE = 2**20
 _SAMPLE = 1000
 """Rows from which one sees how numbers are written, and whether units stand below the names."""
 
+_THOUSANDS = r"[+-]?[1-9]\d{0,2},\d{3}"
+"""A text that is a whole number of thousands, or one with three decimals."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -62,7 +65,7 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (OSError, ValueError) as error:  # what cannot be decoded, parsed or unpacked is a kind of ValueError
+    except formats.UNREADABLE as error:
         raise InputError(f"{path} cannot be read as tracks: {' '.join(str(error).split())}") from error
 
 
@@ -79,8 +82,8 @@ def _opened(path: Path, given: dict[str, str]) -> Source:
 
 
 def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        head = file.read(2**16)
+    with formats.opened(path) as file:
+        head = file.read(formats.HEAD)
     if not head.strip():
         raise InputError(f"{path} is empty; expected a table of tracks")
     return head
@@ -98,13 +101,14 @@ def _parquet(path: Path, given: dict[str, str]) -> Source:
     def pieces() -> Iterator[pd.DataFrame]:
         names = [name for name in found.values() if name]
         for batch in pyarrow.parquet.ParquetFile(path).iter_batches(_PIECE, columns=names):
-            yield _canonical(batch.to_pandas(), found)
+            # Without what pandas wrote: it would make columns the index.
+            yield _canonical(batch.to_pandas(ignore_metadata=True), found)
 
     return Source(f"Parquet: {_shown(found)}", pieces)
 
 
 def _text(path: Path, head: bytes, given: dict[str, str]) -> Source:
-    encoding = _encoding(head)
+    encoding = formats.encoding_of(head)
     lines = codecs.getincrementaldecoder(encoding)("replace").decode(head).splitlines()
     first = lines[0]
     if formats.is_challenge(first):
@@ -114,9 +118,10 @@ def _text(path: Path, head: bytes, given: dict[str, str]) -> Source:
     sample = pd.read_csv(path, **options, nrows=_SAMPLE, dtype=str)
     found = recognise(list(sample.columns), given, str(path))
     positions = sample[[name for axis in AXES if (name := found.get(axis))]]
-    commas = separator != "," and positions.apply(lambda texts: texts.str.contains(r"\d,\d")).any(axis=None)
-    options["decimal"] = decimal = "," if commas else "."
-    units = _rows_of_units(positions.replace(",", ".", regex=True) if commas else positions)
+    numbers = list(dict.fromkeys(name for role, name in found.items() if role != "track" and name is not None))
+    commas = _has_decimal_commas(sample[numbers], path)
+    options["decimal"] = decimal = "," if commas and separator != "," else "."
+    units = _rows_of_units(positions.replace(",", ".", regex=True) if decimal == "," else positions)
 
     def pieces() -> Iterator[pd.DataFrame]:
         names = list(dict.fromkeys(name for name in found.values() if name))
@@ -133,16 +138,31 @@ def _text(path: Path, head: bytes, given: dict[str, str]) -> Source:
     return Source(f"{', '.join([kind, *more])}: {_shown(found)}", pieces)
 
 
-def _encoding(head: bytes) -> str:
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    if head.startswith(codecs.BOM_UTF8):
-        return "utf-8-sig"
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)
-    except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8"
+def _has_decimal_commas(numbers: pd.DataFrame, path: Path) -> bool:
+    """Whether fractions are written with a comma.
+
+    Raises:
+        InputError: if thousands are, or may be.
+    """
+    columns = [column.dropna().str.strip() for _, column in numbers.items()]
+    texts = pd.concat(columns)
+    grouped = texts[texts.str.contains(r"\d,\d{3}[.,]|\d\.\d{3},")]
+    if len(grouped):
+        raise InputError(
+            f"{path} has separators of thousands, as in {grouped.iloc[0]!r}; expected numbers without, write them so"
+        )
+    commas = texts.str.contains(r"\d,\d")
+    if commas.any() and texts[commas].str.fullmatch(_THOUSANDS).all():
+        for column in columns:
+            alike = column.str.fullmatch(_THOUSANDS)
+            others = column[~alike & column.str.fullmatch(r"[+-]?\d+(\.\d+)?")]
+            if alike.any() and len(others) and others.str.fullmatch(r"[+-]?\d{1,3}(\.\d+)?").all():
+                raise InputError(
+                    f"{path} has {column[alike].iloc[0]!r} beside {others.iloc[0]!r}, and no fraction of other than "
+                    "three digits; whether commas separate thousands cannot be told: write numbers without separators "
+                    "of thousands, or with a point before the fraction"
+                )
+    return bool(commas.any())
 
 
 def _rows_of_units(positions: pd.DataFrame) -> int:

@@ -1,7 +1,13 @@
 """Tracks in formats that no library reads: TrackMate's two kinds of XML, arrays of tracks, the challenge's lines."""
 
+import bz2
+import codecs
+import gzip
+import lzma
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Sequence
+import zlib
+from collections.abc import Callable, Sequence
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +16,45 @@ import pandas as pd
 import scipy.io
 
 from raypipe.errors import InputError
-from raypipe.studies.andi.tracks.columns import AXES, track_names
+from raypipe.studies.andi.tracks.columns import AXES, ONE_TRACK, track_names
+
+_COMPRESSED: dict[str, Callable[[Path], BufferedIOBase]] = {
+    ".gz": gzip.GzipFile,
+    ".bz2": bz2.BZ2File,
+    ".xz": lzma.LZMAFile,
+}
+"""What opens a compressed file, by the end of its name."""
+
+UNREADABLE = (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error)
+"""Errors of what cannot be read, decompressed, decoded or parsed."""
+
+HEAD = 2**16
+"""Bytes at the beginning of a file from which one sees what it is."""
+
+
+def opened(path: Path) -> BufferedIOBase:
+    """A file open for reading, decompressed if its name says that it is compressed."""
+    return _COMPRESSED.get(path.suffix.lower(), lambda plain: plain.open("rb"))(path)
+
+
+def encoding_of(head: bytes) -> str:
+    """How a text is encoded, by its beginning."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if head.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8"
+
+
+def text_lines(path: Path) -> list[str]:
+    """The lines of a text file, compressed or not, without spaces at their ends."""
+    with opened(path) as file:
+        data = file.read()
+    return [line.strip() for line in data.decode(encoding_of(data[:HEAD])).splitlines()]
 
 
 def _table(track: Sequence[Any] | np.ndarray, frame: Sequence[Any] | np.ndarray, positions: np.ndarray) -> pd.DataFrame:
@@ -38,11 +82,12 @@ def challenge(path: Path) -> tuple[str, pd.DataFrame]:
         InputError: if a line is no such line, or its numbers are not as many for each axis.
     """
     parts = []
-    lines = [(number, line) for number, line in enumerate(path.read_text().splitlines()) if line.strip()]
-    for track, (number, line) in enumerate(lines):
+    for number, line in enumerate(text_lines(path)):
+        if not line:
+            continue
         if not is_challenge(line):
             raise InputError(f"{path}: line {number + 1} is not a dimension and numbers, separated by ;")
-        dimension, *values = (float(field) for field in line.strip().split(";"))
+        dimension, *values = (float(field) for field in line.split(";"))
         if len(values) % int(dimension):
             raise InputError(
                 f"{path}: line {number + 1} has {len(values)} numbers, which do not divide among "
@@ -50,8 +95,10 @@ def challenge(path: Path) -> tuple[str, pd.DataFrame]:
             )
         positions = np.full((len(values) // int(dimension), 3), np.nan)
         positions[:, : int(dimension)] = np.reshape(values, (int(dimension), -1)).T
-        parts.append(_table([track] * len(positions), range(len(positions)), positions))
-    table = pd.concat(parts, ignore_index=True)
+        parts.append(positions)
+    points = [len(positions) for positions in parts]
+    frame = np.concatenate([np.arange(count) for count in points])
+    table = _table(np.repeat(np.arange(len(parts)), points), frame, np.concatenate(parts))
     return f"{len(parts)} lines", table.dropna(axis=1, how="all")
 
 
@@ -62,7 +109,8 @@ def trackmate(path: Path) -> tuple[str, pd.DataFrame]:
         InputError: if it is neither, or damaged.
     """
     try:
-        root = ElementTree.parse(path).getroot()
+        with opened(path) as file:
+            root = ElementTree.parse(file).getroot()
     except ElementTree.ParseError as error:
         raise InputError(f"{path} is damaged XML: {error}") from error
     if root.tag == "Tracks":
@@ -73,7 +121,8 @@ def trackmate(path: Path) -> tuple[str, pd.DataFrame]:
         ]
         said = "exported tracks"
     elif root.tag == "TrackMate":
-        found, said = _trackmate_model(root), "spots and edges"
+        found, hidden = _trackmate_model(root)
+        said = f"spots and edges{f', left out {hidden} that its filters hide' if hidden else ''}"
     else:
         raise InputError(f"{path} is XML of {root.tag}; expected TrackMate's, with Tracks or TrackMate")
     if not found:
@@ -83,23 +132,30 @@ def trackmate(path: Path) -> tuple[str, pd.DataFrame]:
     return f"{said}{f' in {unit}' if unit else ''}", _table([row[0] for row in found], array[:, 0], array[:, 1:])
 
 
-def _trackmate_model(root: ElementTree.Element) -> list[tuple[Any, ...]]:
+def _trackmate_model(root: ElementTree.Element) -> tuple[list[tuple[Any, ...]], int]:
+    """The points of the tracks that the user's filters leave, and of none; and how many tracks the filters hide."""
     names = ("FRAME", "POSITION_X", "POSITION_Y", "POSITION_Z")
     spots = {spot.get("ID"): tuple(float(spot.get(name, "nan")) for name in names) for spot in root.iter("Spot")}
     found: list[tuple[Any, ...]] = []
     linked: set[str | None] = set()
+    filtered = root.find(".//FilteredTracks")
+    shown = None if filtered is None else {one.get("TRACK_ID") for one in filtered.iter("TrackID")}
+    hidden = 0
     for track in root.iter("Track"):
         ends = {edge.get(end) for edge in track.iter("Edge") for end in ("SPOT_SOURCE_ID", "SPOT_TARGET_ID")}
-        found += [(track.get("TRACK_ID"), *spots[end]) for end in ends if end in spots]
         linked |= ends
-    return found + [(np.nan, *values) for spot, values in spots.items() if spot not in linked]
+        if shown is None or track.get("TRACK_ID") in shown:
+            found += [(track.get("TRACK_ID"), *spots[end]) for end in ends if end in spots]
+        else:
+            hidden += 1
+    return found + [(np.nan, *values) for spot, values in spots.items() if spot not in linked], hidden
 
 
 def matlab(path: Path, given: dict[str, str]) -> tuple[str, pd.DataFrame]:
     """A MATLAB array of points: positions first, the track's number last, before it the frame if there is one.
 
     So `track.m` of Crocker and Grier writes its `tr`. The array is that of this name, or the only one of numbers.
-    `given` has numbers of columns, from 1.
+    `given` has numbers of columns, from 1; with ONE_TRACK there is no column of tracks, and the frame comes last.
 
     Raises:
         InputError: if there is no such array, or more than one.
@@ -112,22 +168,25 @@ def matlab(path: Path, given: dict[str, str]) -> tuple[str, pd.DataFrame]:
         )
     array = np.asarray(arrays[name], "float64")
     width = array.shape[1]
-    usual = {"x": 1, "y": 2, "track": width} | ({"frame": width - 1} if width > 3 else {})
-    usual |= {"z": 3} if width == 5 else {}
+    single = given.get("track") == ONE_TRACK
+    last = width if single else width - 1  # column of the frames
+    usual = {"x": 1, "y": 2} | ({} if single else {"track": width}) | ({"frame": last} if last > 2 else {})
+    usual |= {"z": 3} if last == 4 else {}
     try:
-        places = usual | {role: int(column) for role, column in given.items()}
+        places = usual | {role: int(column) for role, column in given.items() if not (role == "track" and single)}
     except ValueError:
         raise InputError(f"{path} is an array; give --columns by number, such as x=1,y=2,frame=3,track=4") from None
     if wrong := [role for role, place in places.items() if not 1 <= place <= width]:
         raise InputError(f"{path}: {name} has {width} columns; {wrong[0]} cannot be column {places[wrong[0]]}")
     column = {role: array[:, place - 1] for role, place in places.items()}
-    order = np.argsort(column["track"], kind="stable")
-    track = column["track"][order]
+    tracks = np.ones(len(array)) if single else column["track"]
+    order = np.argsort(tracks, kind="stable")
+    track = tracks[order]
     starts = np.searchsorted(track, track)
     frame = column["frame"][order] if "frame" in column else np.arange(len(track)) - starts
     positions = np.stack([column[axis][order] for axis in AXES if axis in column], axis=1)
     shown = ", ".join(f"{role} = column {place}" for role, place in sorted(places.items(), key=lambda item: item[1]))
-    more = "" if "frame" in column else ", frames in order"
+    more = f"{', all one track' if single else ''}{'' if 'frame' in column else ', frames in order'}"
     return f"{name}, {shown}{more}", _table(track, frame, positions)
 
 

@@ -203,5 +203,6 @@ def examples_figure(shown: pd.DataFrame, maps: dict[int, xr.Dataset]) -> Figure:
                 else f"{one['track']}: {name} {one[name]:.2f}, α {one['exponent']:.2f} "
                 f"({one['exponent_low']:.2f} – {one['exponent_high']:.2f})",
                 fontsize=8,
+                parse_math=False,
             )
     return figure

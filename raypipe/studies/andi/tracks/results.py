@@ -123,6 +123,8 @@ def write(found: pd.DataFrame, file: Path) -> None:
     Raises:
         InputError: if it cannot be written.
     """
+    if found["track"].dtype == "object":  # numbers in some data sets, texts in others
+        found = found.assign(track=found["track"].astype("str"))
     try:
         if file.suffix.lower() == ".parquet":
             found.to_parquet(file, index=False)
