@@ -14,7 +14,9 @@ from raypipe.command import run
 
 
 def main(
-    port: Annotated[int, typer.Option(help="Port of this machine on which the page is served.")] = 5006,
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port of this machine on which the page is served.")
+    ] = 5006,
     show: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
 ) -> None:
     """Explore the stores on a page served by this machine."""

@@ -87,6 +87,18 @@ def test_strata_add_up_to_the_whole():
     assert found.accuracy_by_noise.sel(noise=0.1).item() == pytest.approx(right.mean())
 
 
+def test_strata_may_be_small_or_large_or_near_nothing():
+    random = np.random.default_rng(0)
+    label = random.integers(0, 3, 300).tolist()
+    for values in ([1e-9, 1e-8, 1e-7], [1e6 + 0.5, 1e6 + 0.75], [2**40, 2**40 + 1], [-0.1, 0.0, 0.1]):
+        found = evaluate(predictions(label, label, of=random.choice(values, 300)), ("of",))
+        assert found.of.values.tolist() == values
+    found = evaluate(predictions([0, 1, 2], [0, 1, 2], of=[0.3 - 0.1 - 0.2, 0.0, 0.1]), ("of",))
+    assert found.of.values.tolist() == [0, 0.1]
+    found = evaluate(predictions([0, 1], [0, 1], of=np.array([0.15, np.nextafter(np.float32(0.15), 1)], "f4")), ("of",))
+    assert found.of.values.tolist() == [0.15]
+
+
 def test_patterns_have_no_strata():
     assert "noise" not in evaluate(predictions([0, 1], [0, 1]), ("noise",)).coords
 

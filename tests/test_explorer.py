@@ -1,5 +1,6 @@
 """The page on which stores are explored, in a real browser: what is clicked is what is told."""
 
+import asyncio
 import os
 import re
 import shutil
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +19,11 @@ import xarray as xr
 from playwright.sync_api import expect
 from ports import free_ports
 from tiny_networks import random_network
+from without_ray import job
 
-from raypipe import catalog, store, study
+from raypipe import catalog, command, store, study
 from raypipe.errors import InputError
-from raypipe.explorer import explored
+from raypipe.explorer import drawing, explored, sample, work
 from raypipe.explorer.sample import image
 from raypipe.explorer.sample import told as error_of
 from raypipe.explorer.tiles import bars
@@ -149,6 +152,165 @@ def test_many_classes_of_few_kinds_are_named_by_kind():
     assert of.ranking(0) == [("fbm", pytest.approx(0.6)), ("lw", pytest.approx(0.4))]
     few = explored.Explored("", study.find("andi"), said.isel({"class": [0, 3]}), said)
     assert list(few.kinds) == ["fbm_0.50", "lw_1.50"]
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        ("state_a", "state_b"),
+        ("class_0", "class_1", "class_2", "class_3"),
+        ("spots_small", "spots_large", "stripes_small", "stripes_large"),
+        ("a_1", "a_2", "a_3", "a_4", "none"),
+    ],
+)
+def test_classes_of_a_users_study_are_not_merged(classes):
+    probability = np.eye(len(classes))
+    said = xr.Dataset(
+        {"probability": (("sample", "class"), probability), "predicted": ("sample", np.arange(len(classes)))},
+        {"class": ("class", list(classes))},
+        {"parameters": {"network": "own", "source": "parabola/scan"}},
+    )
+    of = explored.Explored("", study.find("andi"), said, said)
+    assert tuple(of.kinds) == classes
+    assert of.named.tolist() == list(range(len(classes)))
+
+
+PLANE = {"a": (0.0, 1.0, 2.0), "b": (0.0, 1.0)}
+
+
+def points(**axes):
+    """Coordinates of all points of a plane."""
+    values = [one.ravel() for one in np.meshgrid(*axes.values(), indexing="ij")]
+    named = {name: ("sample", one) for name, one in zip(axes, values, strict=True)}
+    return {**named, "seed": ("sample", np.arange(len(values[0])))}
+
+
+def write_scan(coordinates, start="flat"):
+    fields = np.zeros((len(coordinates["seed"][1]), 2, 2))
+    tiny_results.write(SCAN, xr.Dataset({"u": (("sample", "y", "x"), fields)}, coordinates), start=start)
+    store.mark(SCAN, complete=True, hosts=1)
+
+
+def write_made(name, made, coordinates, **parameters):
+    """What a network, "sharp" unless it is another, made of the scan as it is now."""
+    own = {"network": "sharp", "network_sha256": "now", "source": SCAN, **parameters}
+    made = xr.Dataset(made, coordinates)
+    tiny_results.write(name, made, **{"source_parameters": store.plan_of(SCAN).parameters, **own})
+    store.mark(name, complete=True, hosts=1)
+
+
+def write_said(coordinates, name=SHARP, **parameters):
+    predicted = np.arange(len(coordinates["seed"][1])) % 2
+    said = {"predicted": ("sample", predicted), "probability": (("sample", "class"), np.eye(2)[predicted])}
+    write_made(name, said, {**coordinates, "class": ("class", ["x", "y"])}, **parameters)
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """A scan of six points as two networks classify it, and what writes it."""
+    monkeypatch.setenv("RAYPIPE_STUDY", PARABOLA)
+    explored._explored.cache_clear()
+    explored._distance.cache_clear()
+    write_scan(points(**PLANE))
+    write_said(points(**PLANE))
+    write_said(points(**PLANE), "predictions/other/scan", network="other")
+    yield
+    explored._explored.cache_clear()
+    explored._distance.cache_clear()
+
+
+def test_predictions_of_a_scan_made_anew_with_other_settings_are_refused(small, caplog):
+    assert explored.explored(SHARP) is explored.explored(SHARP)
+    store.remove(SCAN)
+    time.sleep(1)  # when a store was made is told to the second
+    write_scan(points(**PLANE), start="noise")
+    with pytest.raises(InputError, match="of another scan than parabola/scan; delete them and classify"):
+        explored.explored(SHARP)
+    assert explored.at_hand() == {}
+    assert "predictions/sharp/scan is left out. " in caplog.text
+
+
+def test_novelty_is_shown_when_it_is_there_and_not_that_of_an_earlier_network(small):
+    of, name = explored.explored(SHARP), "novelty/sharp/scan"
+    assert of.colourings == ["class", "confidence"]
+    distance = {"distance": ("sample", np.arange(6.0)), "flagged": ("sample", [0, 0, 1, 1, 1, 1])}
+    write_made(name, distance, {})
+    assert of.colourings == ["class", "confidence", "novelty"]
+    np.testing.assert_array_equal(of.distance, np.arange(6) / 2)
+    store.remove(name)
+    write_made(name, distance, {}, network_sha256="before")
+    assert of.colourings == ["class", "confidence"]
+
+
+def test_an_explanation_of_an_earlier_network_or_scan_is_not_shown(small):
+    of, origin = explored.explored(SHARP), {"origin": ("sample", [2])}
+    made = {"saliency": (("sample", "y", "x"), np.ones((1, 2, 2)))}
+    write_made("saliency/sharp/scan", made, origin, network_sha256="before")
+    write_made("saliency/sharp/scan-samples-2", made, origin, source_parameters={"start": "noise"})
+    assert sample._stored(of, 2) is None
+    write_made("saliency/sharp/scan-samples-2-3", made, origin)
+    assert list(sample._stored(of, 2)) == ["saliency"]
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # of a Panel to come
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("turn", [{"predictions": "predictions/other/scan"}, {"sample": 3}])
+def test_what_was_asked_for_of_another_network_or_sample_is_not_shown(small, monkeypatch, fails, turn):
+    chosen = sample.Chosen([SHARP, "predictions/other/scan"])
+    chosen.sample = 2
+    view, new, asked = sample.SampleView(chosen), sample.Simulation(chosen), []
+    monkeypatch.setattr(work, "ask", lambda *_: asked.append(Future()) or asked[-1])
+    monkeypatch.setattr(drawing, "explanation", lambda *_: b"late")
+    monkeypatch.setattr(sample, "_simulated", lambda *_: "late")
+
+    async def visit():
+        tasks = [asyncio.create_task(one(None)) for one in (view._explain, new._simulate)]
+        await asyncio.sleep(0.01)
+        chosen.param.update(**turn)
+        for future in asked:
+            future.set_exception(RuntimeError("late")) if fails else future.set_result((None, None))
+        await asyncio.gather(*tasks)
+
+    asyncio.run(visit())
+    assert view._explanation.object == ""
+    assert ("late" in new._result.object) == ("sample" in turn), "a simulation is of the network, wherever one looks"
+    assert not view._why.loading
+    assert not new._button.loading
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # of a Panel to come
+def test_a_click_between_whole_numbers_simulates_the_sample_that_is_there(small):
+    for name in (SCAN, SHARP):
+        store.remove(name)
+    there = points(a=np.arange(1, 6), b=np.linspace(0, 4e-9, 5))
+    write_scan(there)
+    write_said(there)
+    explored._explored.cache_clear()
+    new = sample.Simulation(sample.Chosen([SHARP]))
+    assert [widget.value for widget in new._point] == [3, 2e-9]
+    of = explored.explored(SHARP)
+    new.at(2.7, 3.2e-9)
+    assert [widget.value for widget in new._point] == [of.predictions.a.values[of.at(2.7, 3.2e-9)], 3.2e-9]
+    assert sample._like(of, 2.7, 3.2e-9) == {"a": 3, "b": 3.2e-9, "seed": 13}
+
+
+def test_an_address_of_what_is_gone_changes_nothing(small):
+    chosen = sample.Chosen([SHARP, "predictions/other/scan"])
+    with pytest.raises(ValueError, match="predictions/gone/scan"):
+        chosen.predictions = "predictions/gone/scan"
+    assert chosen.predictions == SHARP
+
+
+def test_a_scan_with_labels_is_one_but_not_a_set_of_examples(small):
+    assert explored.scans([SHARP]) == [SHARP]
+    for shown, *labels in ((True, -1), (True, 0), (False, 0, 1)):  # of two samples in each cell one would be hidden
+        store.remove(SHARP)
+        store.remove(SCAN)
+        there = points(**{**PLANE, "label": labels})
+        write_scan(there)
+        write_said(there)
+        explored._explored.cache_clear()
+        assert explored.scans([SHARP]) == [SHARP] * shown
 
 
 def test_predictions_of_other_samples_are_refused(monkeypatch):
@@ -389,6 +551,14 @@ def test_an_empty_store_says_how_to_begin(page, tmp_path, made):
         server.end()
 
 
+@pytest.mark.parametrize(("port", "message"), [("0", "or equal to 1"), ("99999", "less than or equal to 65535")])
+def test_what_is_no_port_is_told(port, message, capsys):
+    with pytest.raises(SystemExit) as end:
+        command.run(job("explore"), ["--port", port])
+    assert end.value.code == 2
+    assert message in capsys.readouterr().err
+
+
 def test_a_port_that_is_taken_is_told(server):
     port = server.url.rpartition(":")[2].strip("/")
     run = subprocess.run([*COMMAND, "--port", port], capture_output=True, text=True, check=False)
@@ -408,9 +578,10 @@ def test_a_file_of_tracks_is_classified(page, server):
 
 
 @needs_chromium
-def test_a_file_that_is_none_is_told(page, server, tmp_path):
+@pytest.mark.parametrize("megabytes", [0, 20])
+def test_a_file_that_is_none_is_told(page, server, tmp_path, megabytes):
     other = tmp_path / "notes.csv"
-    other.write_text("nothing,of,that\n1,2,3\n")
+    other.write_text("nothing,of,that\n1,2,3\n" + 10**6 * megabytes * "4")
     page.goto(f"{server.url}?tab=2")
     page.set_input_files("input[type=file]", other)
     page.locator("p[role=alert]", has_text="notes.csv").wait_for(timeout=60_000)

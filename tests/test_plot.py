@@ -8,7 +8,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib import pyplot
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 
 from raypipe import plot
 from raypipe.errors import InputError
@@ -99,6 +99,14 @@ def test_the_lattice_of_a_scan_has_a_cell_for_each_point():
     spread = PLANE.assign_coords(A=("sample", [1.0, 1.0, 2.0, 2.0, 9.0]))
     assert plane.lattice(spread).extent is None
     np.testing.assert_array_equal(plane.lattice(spread).edges[0], [0.5, 1.5, 5.5, 12.5])
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-12])
+def test_cells_are_equally_wide_or_not_in_any_unit(unit):
+    for even, values in ((True, np.linspace(1, 1000, 1000, dtype="float32")), (False, np.geomspace(1, 1000, 7))):
+        a, b = (one.ravel() for one in np.meshgrid(unit * values, [0, 1]))
+        found = plane.lattice(xr.Dataset(coords={"A": ("sample", a), "B": ("sample", b)}))
+        assert (found.extent is not None) == even
 
 
 @pytest.mark.parametrize(
@@ -336,6 +344,9 @@ def test_a_refined_scan_shows_classes_and_the_rounds_of_what_was_simulated():
     assert figure.axes[0].collections[0].get_array().mask.tolist() == [[False, False], [False, True]], (
         "outside the scan"
     )
+    own = plot.refined_scan(few.assign_attrs(parameters={"axes": ["k", "f"], "source": "gray_scott/scan"}))
+    found = [to_hex(patch.get_facecolor()) for patch in own.legends[0].legend_handles]
+    assert found == [CLASS_COLOURS["alpha"], CLASS_COLOURS["gamma"]], "those of its study"
 
 
 def test_chosen_patterns_are_all_drawn_and_those_without_label_by_what_they_were_taken_for():

@@ -10,24 +10,26 @@ import numpy as np
 import pytest
 import tiny_results
 import xarray as xr
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 from PIL import Image
 from tiny_networks import blank_weights
 from tiny_results import write
 from without_ray import job as job_of
 
 from jobs import report as job
-from raypipe import store
+from raypipe import catalog, store
 from raypipe.command import run
 from raypipe.errors import InputError
 from raypipe.networks import artifact, calibration
 from raypipe.networks.artifact import Artifact
 from raypipe.plot.classes import symbol
 from raypipe.report import build as report
+from raypipe.report import scan as of_scan
 from raypipe.store import documents, objects
 from raypipe.studies.andi import diffusion
-from raypipe.studies.gray_scott import tables
+from raypipe.studies.gray_scott import pictures, tables
 from raypipe.studies.gray_scott.colours import CLASS_COLOURS
+from raypipe.studies.gray_scott.pictures import parts
 from raypipe.study import architecture
 
 OF_PATTERNS = (
@@ -310,6 +312,44 @@ def test_predictions_of_another_scan_are_not_mixed_with_the_patterns(tmp_path):
     write("gray_scott/scan", fields.assign_coords(seeds))
     write("predictions/pattern-2d-second/scan", said)
     assert "are of another scan" in build(tmp_path).sections["montage"]
+
+
+def test_predictions_of_a_scan_made_anew_from_another_start_are_not_mixed_with_the_patterns(tmp_path):
+    said = tiny_results.scan_predictions(500)
+    fields = tiny_results.patterns(said.sizes["sample"], frames=1)
+    there = {name: said[name] for name in ("k", "f", "seed", "label")}
+    write("gray_scott/scan", fields.assign_coords(there), start="noise")
+    made = {"network": "pattern-2d-second", "source": "gray_scott/scan"}
+    write("predictions/pattern-2d-second/scan", said, **made, source_parameters={"start": "study"})
+    assert "are of another scan" in build(tmp_path).sections["montage"]
+
+
+def test_a_large_class_is_shown_in_part_and_a_tile_is_its_sample(monkeypatch):
+    said = scan(every=20)
+    monkeypatch.setattr(pictures, "MONTAGE_MOST", 7)
+    _, found = parts.montage(catalog.open("predictions/pattern-2d-second/scan"), "kappa")
+    members = np.flatnonzero(said.predicted.values == tables.PATTERN_CLASSES_SECOND.index("kappa"))
+    assert found.caption.startswith(f"7 of {len(members)} patterns, evenly over k and f, of the scan that")
+    shown = found.cells.samples[:7]
+    assert len(set(shown)) == 7
+    assert set(shown) <= set(members.tolist())
+    assert {said.k.values[members].min(), said.k.values[members].max()} <= set(said.k.values[shown])
+    for number, text in zip(shown, found.cells.texts, strict=False):
+        one = said.isel(sample=number)
+        assert text == f"k = {one.k:g}, f = {one.f:g}, seed {one.seed.item()}"
+    assert found.cells.samples[7:] == [-1] * 3
+
+
+def test_where_networks_differ_classes_have_the_colours_of_their_study():
+    said = scan(every=500)
+    write("predictions/pattern-2d/scan", said.assign(predicted=("sample", (said.predicted.values + 1) % 16)))
+    (_, found, _) = of_scan.disagreement(catalog.open("predictions/pattern-2d-second/scan"))
+    (legend,) = found.figure.legends
+    patches = zip(legend.texts, legend.legend_handles, strict=True)
+    shown = {text.get_text(): to_hex(patch.get_facecolor()) for text, patch in patches}
+    expected = {symbol(name): colour for name, colour in CLASS_COLOURS.items()}
+    assert len(shown) > 5
+    assert shown.items() <= expected.items()
 
 
 def test_provenance_has_the_attributes_of_stores_and_networks_escaped(tmp_path):

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -16,8 +17,14 @@ from raypipe.plot.plane import Lattice
 from raypipe.report import scan
 from raypipe.report.holdings import known, stores
 
+_MOST = 0.5
+"""Share of the cells of its plane, more of which have a sample of a scan with labels."""
+
 _PER_VALUE = 2
 """Samples that have a value of a parameter, on average, from which on it is an axis of a scan."""
+
+_MADE_OF = ("network", "network_sha256", "source", "source_parameters")
+"""Parameters of what is made of a network and samples that say which these were."""
 
 CLASS, CONFIDENCE, NOVELTY = "class", "confidence", "novelty"
 """What a plane can be coloured by."""
@@ -41,29 +48,39 @@ def at_hand() -> dict[str, study.Study]:
 
 
 def scans(names: Mapping[str, study.Study]) -> list[str]:
-    """Those of the predictions at hand that are of a scan: without labels, and in a plane of two parameters."""
-    opened = {name: explored(name) for name in names}
-    return [
-        name for name, one in opened.items() if one.study.declared(one.split) not in one.study.labelled and one.is_scan
-    ]
+    """Those of the predictions at hand that are of a scan, see `Explored.is_scan`."""
+    return [name for name in names if explored(name).is_scan]
 
 
 def explored(name: str) -> "Explored":
-    """Predictions by their name, kept at hand until they are made anew.
+    """Predictions by their name, kept at hand until they or their samples are made anew, or grow.
 
     Raises:
         InputError: if they are not there, or are of other samples than those at hand.
     """
-    return _explored(name, store.plan_of(name).created)
+    plan = store.plan_of(name)
+    return _explored(name, _age(plan), _age(store.plan_of(plan.parameters["source"])))
+
+
+def _age(plan: store.StoredPlan) -> tuple[str, int]:
+    return plan.created, plan.samples
 
 
 @lru_cache(maxsize=64)
-def _explored(name: str, _: str) -> "Explored":
+def _explored(name: str, *_: tuple[str, int]) -> "Explored":
     predictions = catalog.open(name)
     source = predictions.attrs["parameters"]["source"]
     samples, of = catalog.open(source), study.find(source.partition("/")[0])
     scan.require_same_samples(predictions, samples)
     return Explored(name, of, predictions, samples)
+
+
+@lru_cache(maxsize=64)
+def _distance(name: str, _: tuple[str, int]) -> np.ndarray | None:
+    """(sample,) distances of novelty in units of the least that is flagged; None if nothing is."""
+    found = catalog.open(name)
+    distance, flagged = found["distance"].values, found["flagged"].values == 1
+    return np.asarray(distance / distance[flagged].min()) if flagged.any() else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,10 +128,10 @@ class Explored:
     def kinds(self) -> dict[str, np.ndarray]:
         """What samples are named by, and of each the numbers of its classes.
 
-        Where these are many of few kinds, see `inputs.kind`, those kinds; else the classes.
+        Where all these are many of few kinds, see `inputs.kind`, but not of one alone, those kinds; else the classes.
         """
         kinds = [inputs.kind(name) for name in self.classes]
-        if 2 * len(set(kinds)) > len(kinds):
+        if set(kinds) & set(self.classes) or len(set(kinds)) == 1 or 2 * len(set(kinds)) > len(kinds):
             kinds = list(self.classes)
         return {kind: np.flatnonzero([one == kind for one in kinds]) for kind in dict.fromkeys(kinds)}
 
@@ -153,22 +170,31 @@ class Explored:
 
     @property
     def is_scan(self) -> bool:
-        """Whether nobody has labelled the samples, and several have each value of the first two parameters."""
-        if self.plane is None or ("label" in self.predictions and self.predictions["label"].values.max() >= 0):
-            return False
-        return len(self.predicted) >= _PER_VALUE * max(self.plane.samples.shape)
+        """Whether several samples have each value of the first two parameters.
 
-    @cached_property
+        Of samples with labels also whether they are no set of examples: one in each cell, and most cells have one.
+        """
+        if self.plane is None or len(self.predicted) < _PER_VALUE * max(self.plane.samples.shape):
+            return False
+        if "label" not in self.predictions or self.predictions["label"].values.max() < 0:
+            return True
+        there = self.plane.samples >= 0
+        return bool(there.sum() == len(self.predicted) and there.mean() > _MOST)
+
+    def owns(self, parameters: Mapping[str, Any]) -> bool:
+        """Whether what was made with these parameters is of the same network and samples, not of earlier ones."""
+        own = self.predictions.attrs["parameters"]
+        return all(parameters.get(name) == own.get(name) for name in _MADE_OF)
+
+    @property
     def distance(self) -> np.ndarray | None:
         """(sample,) how far from the training samples, 1 where flags begin; None if nobody has looked."""
         name = f"novelty/{self.network}/{self.split}"
-        if name not in store.list_names() or store.missing(name):
+        if name not in store.list_names(name) or store.missing(name):
             return None
-        found = catalog.open(name)
-        distance, flagged = found["distance"].values, found["flagged"].values == 1
-        if len(distance) != len(self.predicted) or not flagged.any():
-            return None
-        return np.asarray(distance / distance[flagged].min())
+        plan = store.plan_of(name)
+        found = _distance(name, _age(plan)) if self.owns(plan.parameters) else None
+        return found if found is not None and len(found) == len(self.predicted) else None
 
     @property
     def colourings(self) -> list[str]:

@@ -19,6 +19,9 @@ from raypipe.networks import artifact
 
 HOST = "127.0.0.1"
 
+_MOST_BYTES = 2**30
+"""Of what a page may send at once: a file that is dropped comes whole, a third larger than it is."""
+
 _EMPTY = """<h2>There is nothing to explore yet</h2>
 <p>No network has classified anything in this store. The quickest start: <code>make demo</code>, then
 <code>RAYPIPE_STORE=demo/store raypipe explore</code>; or classify your own data set with
@@ -61,6 +64,8 @@ def serve(port: int, *, show: bool = False) -> None:
             port=port,
             show=show,
             title="raypipe",
+            websocket_max_message_size=_MOST_BYTES,
+            http_server_kwargs={"max_buffer_size": _MOST_BYTES},
             websocket_origin=[f"{HOST}:{port}", f"localhost:{port}"],
             verbose=False,
         )

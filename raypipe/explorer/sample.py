@@ -32,6 +32,7 @@ class Chosen(param.Parameterized):
         super().__init__()
         self.param.predictions.objects = names
         self.predictions = names[0]
+        self.param.predictions.check_on_set = True  # without objects it is not: an old address may name what is gone
 
     @property
     def there(self) -> bool:
@@ -42,6 +43,10 @@ class Chosen(param.Parameterized):
     def of(self) -> Explored:
         """The predictions."""
         return explored(self.predictions)
+
+    def still(self, of: Explored, number: int | None = None) -> bool:
+        """Whether these predictions are still chosen, and this sample of theirs if it is given."""
+        return self.predictions == of.name and number in (None, self.sample)
 
 
 class SampleView(pn.viewable.Viewer):
@@ -110,7 +115,7 @@ class SampleView(pn.viewable.Viewer):
         self._text.object = f'<p role="status" class="sample" style="margin:2px">{escape(text)}</p>'
 
     def _show_neighbours(self, of: Explored, number: int) -> None:
-        if number != self._chosen.sample or of.plane is None:
+        if not self._chosen.still(of, number) or of.plane is None:
             return
         near = of.neighbours(number)
         self._heading.object = '<h2 style="margin:2px;font-size:16px">Neighbours</h2>' if near else ""
@@ -127,12 +132,13 @@ class SampleView(pn.viewable.Viewer):
         try:
             found = _stored(of, number)
             shown: Any = found or await asyncio.wrap_future(work.ask(work.explained, of.network, of.split, number))
-            if number == self._chosen.sample:
-                self._explanation.object = image(drawing.explanation(of.study.seen, shown), "what speaks for its class")
+            said = image(drawing.explanation(of.study.seen, shown), "what speaks for its class")
         except Exception as error:  # of another process: whatever it is, it is for the visitor to know
-            self._explanation.object = told(error)
+            said = told(error)
         finally:
             self._why.loading = False
+        if self._chosen.still(of, number):
+            self._explanation.object = said
 
 
 def _stored(of: Explored, number: int) -> dict[str, np.ndarray] | None:
@@ -141,7 +147,7 @@ def _stored(of: Explored, number: int) -> dict[str, np.ndarray] | None:
         made = one.parameters
         if one.product not in ("relevance", "saliency") or not one.complete or one.is_control:
             continue
-        if (made["source"], made["network"]) != (of.source, of.network):
+        if not of.owns(made):
             continue
         found = catalog.open(one.name)
         places = np.flatnonzero(found["origin"].values == number)
@@ -170,14 +176,17 @@ class Simulation(pn.viewable.Viewer):
 
     def at(self, x: float, y: float) -> None:
         """Where the next one is to be."""
-        for widget, value in zip(self._point, (x, y), strict=True):
-            widget.value = round(value, 6)
+        of = self._chosen.of
+        if of.plane is not None:
+            for widget, name, value in zip(self._point, of.plane.axes, (x, y), strict=True):
+                widget.value = _valued(of, name, float(f"{value:.9g}"))
 
     def _renamed(self, *_: Any) -> None:
         plane = self._chosen.of.plane
         if plane is not None:
-            for widget, name, values in zip(self._point, plane.axes, (plane.x, plane.y), strict=True):
-                widget.param.update(name=name, value=float(values[len(values) // 2]))
+            for widget, name in zip(self._point, plane.axes, strict=True):
+                widget.name = name
+            self.at(*(float(values[len(values) // 2]) for values in (plane.x, plane.y)))
         self._result.object = ""
 
     async def _simulate(self, _: Any) -> None:
@@ -189,11 +198,18 @@ class Simulation(pn.viewable.Viewer):
         self._button.loading = True
         try:
             made, probability = await asyncio.wrap_future(work.ask(work.simulated, of.source, of.network, point))
-            self._result.object = _simulated(of, point, made, probability)
+            said = _simulated(of, point, made, probability)
         except Exception as error:
-            self._result.object = told(error)
+            said = told(error)
         finally:
             self._button.loading = False
+        if self._chosen.still(of):
+            self._result.object = said
+
+
+def _valued(of: Explored, name: str, value: float) -> float:
+    """A value that the parameter can have: the nearest whole number where the samples have such."""
+    return round(value) if of.samples[name].dtype.kind in "iu" else value
 
 
 def _like(of: Explored, x: float, y: float) -> dict[str, float]:
@@ -210,7 +226,7 @@ def _like(of: Explored, x: float, y: float) -> dict[str, float]:
         for name, values in of.samples.coords.items()
         if values.dims == ("sample",)
     }
-    return {**point, axes[0]: x, axes[1]: y}
+    return {**point, **{name: _valued(of, name, value) for name, value in zip(axes, (x, y), strict=True)}}
 
 
 def _simulated(of: Explored, point: dict[str, float], made: dict[str, np.ndarray], probability: np.ndarray) -> str:

@@ -14,6 +14,12 @@ from sklearn import metrics
 from raypipe.errors import InputError
 from raypipe.networks import inputs
 
+_DIGITS = 9
+"""By which values are different strata, if they have as many."""
+
+_NOTHING = 1e-15
+"""Share of the largest value that is a rounding error of it."""
+
 
 def evaluate(predictions: xr.Dataset, strata: Sequence[str] = ()) -> xr.Dataset:
     """Metrics of a store of predictions.
@@ -80,9 +86,8 @@ def _wilson(hits: np.ndarray, trials: np.ndarray) -> np.ndarray:
 
 
 def _stratified(values: xr.DataArray, label: np.ndarray, predicted: np.ndarray, names: list[str]) -> xr.Dataset:
-    # Rounded because the generator's exponents are multiples of 0.05 only up to the last bits.
     stratum = str(values.name)
-    strata, member = np.unique(values.values.astype("float64").round(6), return_inverse=True)
+    strata, member = np.unique(_rounded(values.values), return_inverse=True)
     counts = np.zeros((len(strata), len(names), len(names)), "int64")
     np.add.at(counts, (member, label, predicted), 1)
     dims = (stratum, "label", "predicted")
@@ -90,6 +95,20 @@ def _stratified(values: xr.DataArray, label: np.ndarray, predicted: np.ndarray, 
     confusion = xr.DataArray(counts, along, dims)
     accuracy = np.trace(counts, axis1=1, axis2=2) / counts.sum((1, 2))
     return xr.Dataset({f"confusion_by_{stratum}": confusion, f"accuracy_by_{stratum}": (stratum, accuracy)})
+
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    """Values (sample,) to so many digits: the generator's exponents are multiples of 0.05 only up to the last bits.
+
+    Whole numbers stay as they are, and what is but a rounding error beside the largest value is 0.
+    """
+    distinct, place = np.unique(values.astype("float64"), return_inverse=True)
+    if values.dtype.kind == "f":
+        distinct[np.abs(distinct) < _NOTHING * np.abs(distinct).max(initial=0)] = 0
+        digits = min(_DIGITS, np.finfo(values.dtype).precision)
+        distinct = np.array([float(f"{value:.{digits}g}") for value in distinct.tolist()])
+    rounded: np.ndarray = distinct[place]
+    return rounded
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What a network sees of a data set, as its study prepares it: float32."""
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,9 @@ _BLOCK = 256
 
 _SHOWN_NAMES = 120
 """Letters of the names of classes that a message has room for."""
+
+_NUMBERED = re.compile(r"(?<=.)_\d+(\.\d+)?$")
+"""The end of the name of a class that is one of a kind."""
 
 _UNCHANGING = 2**64 - 1
 """Seed of the samples that are the same each time; trainings count from 0."""
@@ -286,8 +290,8 @@ def class_names(data: "xarray.Dataset") -> tuple[str, ...]:
 
 
 def kind(name: str) -> str:
-    """Of what a class is a kind, by its name: fbm_0.50 is one of fbm; others are of their own."""
-    return name.partition("_")[0]
+    """Of what a class is a kind, by its name: fbm_0.50 is one of fbm; others, such as spots_small, are of their own."""
+    return _NUMBERED.sub("", name)
 
 
 def kinds(of_network: Sequence[str], of_data: Sequence[str]) -> np.ndarray | None:

@@ -1,11 +1,14 @@
 """The classes of a data set: their names, symbols and colours, one example of each."""
 
+from collections.abc import Sequence
+
 import matplotlib
 import numpy as np
 import xarray as xr
 from matplotlib.colors import ListedColormap, to_hex
 
-from raypipe.errors import choice
+from raypipe import study
+from raypipe.errors import InputError, choice
 
 _GREEK = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "zeta": "ζ", "eta": "η", "theta": "θ",
@@ -38,6 +41,22 @@ def colours(classes: int, of: str = "") -> list[str]:
         return list(_OKABE_ITO[:classes])
     name, steps = ("tab20", range(classes)) if classes <= _MANY else ("turbo", np.linspace(0, 1, classes))
     return [to_hex(colour) for colour in matplotlib.colormaps[name](steps)]
+
+
+def study_colours(names: Sequence[str], of: str, colour_map: str = "") -> dict[str, str]:
+    """The colours of classes by name: of one of matplotlib's colour maps, or else of the study `of`, if it has some.
+
+    Raises:
+        InputError: if there is no such colour map.
+    """
+    usual = dict(zip(names, colours(len(names), colour_map), strict=True))
+    if colour_map:
+        return usual
+    try:
+        own = study.find(of).class_colours
+    except InputError:  # its file or package is not here
+        return usual
+    return {name: own.get(name, usual[name]) for name in names}
 
 
 def class_names(dataset: xr.Dataset) -> tuple[str, ...]:

@@ -17,11 +17,14 @@ from matplotlib.patches import Patch
 from scipy.ndimage import distance_transform_edt, label
 
 from raypipe.errors import InputError
-from raypipe.plot.classes import class_names, colours, symbol
+from raypipe.plot.classes import class_names, study_colours, symbol
 from raypipe.plot.style import new_figure, styled
 
 _LEAST_FILLED = 0.02
 """Share of a lattice that a scan fills; of points at random it would be less."""
+
+_UNEVEN = 0.01
+"""Share of a cell's width by which edges may be elsewhere than those of cells that are equally wide."""
 
 _SMALLEST_LABELLED = 2.0
 """Radius in cells of the largest disc inside a region, from which on the region gets its symbol."""
@@ -65,8 +68,10 @@ class Lattice:
     def extent(self) -> tuple[float, float, float, float] | None:
         """Left, right, bottom and top of the lattice; None if its columns or rows are not equally wide."""
         x, y = self.edges
-        if not all(np.allclose(np.diff(one), (one[-1] - one[0]) / (len(one) - 1)) for one in (x, y)):
-            return None
+        for one in (x, y):
+            even = np.linspace(one[0], one[-1], len(one))
+            if np.abs(one - even).max() > _UNEVEN * (even[1] - even[0]):
+                return None
         return float(x[0]), float(x[-1]), float(y[0]), float(y[-1])
 
     def draw(self, axes: Axes, values: np.ndarray, **colours: Any) -> Any:
@@ -201,8 +206,8 @@ def differing_planes(
 
 def refined_scan(refined: xr.Dataset) -> Figure:
     """Left the class of every cell of a refined scan, right the cells that were simulated, coloured by their round."""
-    names = class_names(refined)
-    return refined_planes(refined, dict(zip(names, colours(len(names)), strict=True)))
+    of = str(refined.attrs["parameters"].get("source", "")).partition("/")[0]
+    return refined_planes(refined, study_colours(class_names(refined), of))
 
 
 @styled

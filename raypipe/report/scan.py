@@ -13,7 +13,7 @@ network that others are compared with, `--set colours=tab20` matplotlib's colour
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 import xarray as xr
@@ -22,12 +22,10 @@ from raypipe import catalog, store
 from raypipe.errors import InputError
 from raypipe.networks import calibration
 from raypipe.plot import plane
-from raypipe.plot.classes import class_names, symbol
-from raypipe.plot.classes import colours as usual_colours
+from raypipe.plot.classes import class_names, study_colours, symbol
 from raypipe.plot.plane import Lattice
 from raypipe.report.holdings import known
 from raypipe.report.page import Cells, Heading, Part, Picture, Table, Text
-from raypipe.study import Study
 
 _UNSURE = 0.6
 """Probability of its class below which the caption counts a sample."""
@@ -107,13 +105,11 @@ def class_colours(predictions: xr.Dataset, colours: str = "") -> dict[str, str]:
     Raises:
         InputError: if there is no such colour map.
     """
-    names, of = class_names(predictions), _study_of(predictions)
-    usual = dict(zip(names, usual_colours(len(names), colours), strict=True))
-    return usual if of is None or colours else {name: of.class_colours.get(name, usual[name]) for name in names}
+    return study_colours(class_names(predictions), _study_name(predictions), colours)
 
 
-def _study_of(predictions: xr.Dataset) -> Study | None:
-    return known(predictions.attrs["parameters"]["source"].partition("/")[0])
+def _study_name(predictions: xr.Dataset) -> str:
+    return str(predictions.attrs["parameters"]["source"]).partition("/")[0]
 
 
 def parameters(predictions: xr.Dataset) -> list[str]:
@@ -121,7 +117,7 @@ def parameters(predictions: xr.Dataset) -> list[str]:
 
     In the order that the study has for axes, or else as the scan has them.
     """
-    source, of = predictions.attrs["parameters"]["source"], _study_of(predictions)
+    source, of = predictions.attrs["parameters"]["source"], known(_study_name(predictions))
     first = of.axes if of else ()
     varying = sorted(plane.parameters(predictions), key=lambda name: [*first, name].index(name))
     arrays = store.plan_of(source).arrays if source in store.list_names() else None
@@ -143,7 +139,7 @@ def confidence(predictions: xr.Dataset, axes: str = "") -> Iterator[Part]:
 
 def disagreement(predictions: xr.Dataset, against: str = "", axes: str = "", colours: str = "") -> Iterator[Part]:
     """Where the network names the scan otherwise than another one, by default the first of those that have."""
-    yield from disagreement_parts(scan_of(predictions, axes), against, partial(usual_colours, of=colours))
+    yield from disagreement_parts(scan_of(predictions, axes), against, colours)
 
 
 def class_parts(scan: Scan, note: str = "") -> Iterator[Part]:
@@ -174,19 +170,17 @@ def confidence_parts(scan: Scan) -> Iterator[Part]:
     )
 
 
-def disagreement_parts(
-    scan: Scan, against: str, colour_of: Callable[[int], Sequence[str]] | Mapping[str, str]
-) -> Iterator[Part]:
+def disagreement_parts(scan: Scan, against: str, colours: str = "") -> Iterator[Part]:
     """Where two networks name a scan otherwise.
 
     Args:
         scan: as one of them names it.
         against: the other; by default the first, by name, of those that have classified the scan, to which all others
             are compared.
-        colour_of: colours of the classes, by name or for so many of them.
+        colours: as in `class_colours`, of the classes of both.
 
     Raises:
-        InputError: if the network `against` has not classified this scan.
+        InputError: if the network `against` has not classified this scan, or there is no such colour map.
     """
     others = _others(scan.predictions)
     if against and against not in {scan.network, *others}:
@@ -202,12 +196,8 @@ def disagreement_parts(
         return
     other = catalog.open(others[reference])
     both = [class_names(other), scan.names]
-    union = list(dict.fromkeys([*both[0], *both[1]]))
-    if isinstance(colour_of, Mapping) and set(union) <= set(colour_of):
-        merged = {name: colour for name, colour in colour_of.items() if name in union}
-    else:  # also of classes that others have named, for which there are no colours
-        draw = usual_colours if isinstance(colour_of, Mapping) else colour_of
-        merged = dict(zip(union, draw(len(union)), strict=True))
+    union = dict.fromkeys([*max(both, key=len), *both[0], *both[1]])  # in the order of the network that has most
+    merged = study_colours(list(union), _study_name(scan.predictions), colours)
     number = {name: place for place, name in enumerate(merged)}
     first, second = (
         np.array([number[name] for name in names])[said]
@@ -256,11 +246,13 @@ def require_same_samples(predictions: xr.Dataset, samples: xr.Dataset) -> None:
     Raises:
         InputError: if it was made anew since.
     """
-    if samples.sizes["sample"] != predictions.sizes["sample"] or any(
-        name not in samples.coords or not np.array_equal(samples[name].values, predictions[name].values)
-        for name in parameters(predictions)
+    made = predictions.attrs["parameters"]
+    now = store.plan_of(made["source"]).parameters
+    if (
+        samples.sizes["sample"] != predictions.sizes["sample"]
+        or made.get("source_parameters", now) != now
+        or not _same_points(samples, predictions)
     ):
-        made = predictions.attrs["parameters"]
         raise InputError(
             f"the predictions of {made['network']} are of another scan than {made['source']}; delete them and "
             f"classify the scan again: raypipe classify_scan --network {made['network']}"
@@ -292,6 +284,7 @@ def _others(predictions: xr.Dataset) -> dict[str, str]:
             parameters.get("source") == made["source"]
             and "control" not in parameters
             and parameters["network"] != made["network"]
+            and parameters.get("source_parameters") == made.get("source_parameters")
             and not store.missing(name)
             and _same_points(catalog.open(name), predictions)
         ):

@@ -2,6 +2,7 @@
 
 from raypipe.studies.gray_scott.pictures.patterns import (
     MONTAGE_COLUMNS,
+    MONTAGE_MOST,
     class_gallery,
     draw_pattern,
     montage,
@@ -12,6 +13,7 @@ from raypipe.studies.gray_scott.pictures.phase import is_own, phase_lattice
 
 __all__ = [
     "MONTAGE_COLUMNS",
+    "MONTAGE_MOST",
     "class_gallery",
     "draw_pattern",
     "is_own",

@@ -1,20 +1,17 @@
 """The classified scan in the report: pictures that tell (k, f) where they are pointed at."""
 
 from collections.abc import Iterator
-from functools import partial
 
 import numpy as np
 import xarray as xr
 
 from raypipe import catalog
-from raypipe.errors import choice
+from raypipe.errors import InputError, choice
 from raypipe.plot.classes import class_names, symbol
-from raypipe.plot.classes import colours as usual_colours
 from raypipe.plot.plane import refined_planes
 from raypipe.report import scan
 from raypipe.report.page import Cells, Heading, Missing, Part, Picture, Text
 from raypipe.studies.gray_scott import pictures, tables
-from raypipe.studies.gray_scott.colours import CLASS_COLOURS
 
 HOMOGENEOUS = ("l", "h")
 """The classes without a pattern."""
@@ -35,8 +32,7 @@ def confidence(predictions: xr.Dataset, axes: str = "") -> Iterator[Part]:
 
 def disagreement(predictions: xr.Dataset, against: str = "", axes: str = "", colours: str = "") -> Iterator[Part]:
     """Where the network names the scan otherwise than another, by default the first of those that have done so."""
-    of = partial(usual_colours, of=colours) if colours else CLASS_COLOURS
-    yield from scan.disagreement_parts(_scan(predictions, axes), against, of)
+    yield from scan.disagreement_parts(_scan(predictions, axes), against, colours)
 
 
 def _scan(predictions: xr.Dataset, axes: str = "", colours: str = "") -> scan.Scan:
@@ -56,7 +52,7 @@ def refined(refined: xr.Dataset) -> Iterator[Part]:
 
 
 def montage(predictions: xr.Dataset, montage_class: str | None = None) -> Iterator[Part]:
-    """All patterns of the scan of one class, by default the commonest that is not homogeneous.
+    """Patterns of the scan of one class, MONTAGE_MOST at most; by default of the commonest that is not homogeneous.
 
     Raises:
         InputError: if there is no such class, or the scan is not there.
@@ -67,7 +63,9 @@ def montage(predictions: xr.Dataset, montage_class: str | None = None) -> Iterat
     made_of = predictions.attrs["parameters"]
     network, source = made_of["network"], made_of["source"]
     fields = catalog.open(source)
-    if not np.array_equal(predictions["seed"].values, fields["seed"].values):
+    try:
+        scan.require_same_samples(predictions, fields)
+    except InputError:
         yield Missing(
             f"The predictions of {network} are of another scan. Delete them and classify the scan again:",
             (f"raypipe classify_scan --network {network}",),
@@ -79,18 +77,20 @@ def montage(predictions: xr.Dataset, montage_class: str | None = None) -> Iterat
     name = montage_class or max(patterned, key=lambda one: np.sum(called == one))
     members = np.flatnonzero(called == name)
     members = members[np.lexsort([fields[rate].values[members] for rate in ("f", "k")])]
+    found, count = len(members), min(len(members), pictures.MONTAGE_MOST)
+    members = members[np.linspace(0, found - 1, count).round().astype(int)]
     patterns = fields.isel(sample=members)
-    count = patterns.sizes["sample"]
     title = scan.title(predictions)
     yield Heading(f"Class {symbol(name)} by {title}")
     if not count:
         yield Text(f"{network} finds no pattern of this class in the scan.")
         return
+    which = f"All {count} patterns" if count == found else f"{count} of {found} patterns, evenly over k and f,"
     blank = pictures.MONTAGE_COLUMNS * pictures.montage_rows(count) - count
     yield Picture(
         f"montage-{title}-{name}",
         pictures.montage(patterns),
-        f"All {count} patterns of the scan that {network} classifies as {symbol(name)}: the field u at the end.",
+        f"{which} of the scan that {network} classifies as {symbol(name)}: the field u at the end.",
         Cells(
             pictures.MONTAGE_COLUMNS,
             [

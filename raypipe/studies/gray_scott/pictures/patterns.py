@@ -12,6 +12,10 @@ from raypipe.plot.style import new_figure, styled
 from raypipe.studies.gray_scott.colours import FIELD_COLOURS, SALIENCY_COLOURS
 
 MONTAGE_COLUMNS = 10
+
+MONTAGE_MOST = 600
+"""Patterns that one montage shows: each takes 3 MB of memory to draw."""
+
 _TILE_INCHES = 0.8
 _GAP, _CAPTION = 10, 42
 
