@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
+from without_ray import fill_here
 
 from raypipe import catalog
 from raypipe.studies import andi
