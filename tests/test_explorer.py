@@ -469,7 +469,8 @@ def test_a_sample_is_simulated_and_explained_when_that_is_asked_for(page, server
         field.fill(value)
         field.press("Enter")
     page.get_by_role("button", name="Simulate here").click()
-    page.locator("p.simulated", has_text="simulated at a = 0.2, b = 0.74: island").wait_for()
+    # TensorFlow is loaded first, which takes a busy machine a while.
+    page.locator("p.simulated", has_text="simulated at a = 0.2, b = 0.74: island").wait_for(timeout=120_000)
     page.get_by_role("button", name="Explain").click()
     page.locator("p[role=alert]", has_text="raypipe explain --network sharp --split scan --samples 0").wait_for()
     page.goto(f"{server.url}?tab=3&gray_scott-sample=2")
