@@ -133,7 +133,7 @@ def test_a_missing_file_and_an_unknown_name(folder):
     ("text", "told"),
     [
         ("1 / 0", r"broken.py: ZeroDivisionError: division by zero\n\n.*broken.py"),
-        ("import no_such_package", "broken.py: ModuleNotFoundError: .*packages of your own: see docs/own_study.md"),
+        ("import no_such_package", "broken.py: ModuleNotFoundError: .*for packages of your own, see docs/own_study.md"),
         ("def f(:", "broken.py: SyntaxError: invalid syntax"),
         ("import sys\nsys.exit()", r"broken.py: RuntimeError: expected an exception instead of sys.exit\(None\)"),
     ],
@@ -223,7 +223,7 @@ def test_an_argument_without_a_usual_value_is_refused():
 
 def test_names_that_are_taken_are_refused():
     for points, outputs in (({"x": [1]}, "x"), ({"sample": [1]}, "y"), ({"label": [1]}, "y"), ({"a": [1]}, "c")):
-        with pytest.raises(InputError, match=r"(x|sample|label|c) cannot name a parameter"):
+        with pytest.raises(InputError, match=r"^(x|sample|label|c) is the name of more than one thing"):
             simulations(dict, points, {outputs: Output()}, constants={"c": 1})
 
 
