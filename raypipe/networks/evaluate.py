@@ -14,6 +14,9 @@ from sklearn import metrics
 from raypipe.errors import InputError
 from raypipe.networks import inputs
 
+_DIGITS = 7
+"""Significant digits in which values of a stratum differ: what 32-bit numbers have."""
+
 
 def evaluate(predictions: xr.Dataset, strata: Sequence[str] = ()) -> xr.Dataset:
     """Metrics of a store of predictions.
@@ -82,7 +85,9 @@ def _wilson(hits: np.ndarray, trials: np.ndarray) -> np.ndarray:
 def _stratified(values: xr.DataArray, label: np.ndarray, predicted: np.ndarray, names: list[str]) -> xr.Dataset:
     # Rounded because the generator's exponents are multiples of 0.05 only up to the last bits.
     stratum = str(values.name)
-    strata, member = np.unique(values.values.astype("float64").round(6), return_inverse=True)
+    found, place = np.unique(values.values.astype("float64"), return_inverse=True)
+    strata, of_found = np.unique([float(f"{one:.{_DIGITS}g}") for one in found], return_inverse=True)
+    member = of_found[place]
     counts = np.zeros((len(strata), len(names), len(names)), "int64")
     np.add.at(counts, (member, label, predicted), 1)
     dims = (stratum, "label", "predicted")
