@@ -21,7 +21,7 @@ from raypipe.networks import artifact, inputs
 from raypipe.networks.architecture import FRESH
 from raypipe.networks.classify import classify_each
 from raypipe.networks.evaluate import evaluate
-from raypipe.networks.ranking import overview, own_splits
+from raypipe.networks.ranking import overview
 
 
 def main(
@@ -41,7 +41,7 @@ def main(
     wanted = {}
     for name in evaluations:
         trained = artifact.load(name)
-        train, validation = own_splits(trained)
+        train, validation = artifact.own_splits(trained)
         for column, split in {"train": train, "val": validation, "test": test}.items():
             if split == FRESH:  # made while it learnt, and not kept
                 continue

@@ -191,7 +191,8 @@ class Study:
             (n, *input_shape), float32, as the network takes them, and the numbers of their classes (n,), int64. With it
             networks can be trained on samples that are made meanwhile, and never seen twice.
         measures: from an architecture to a function that measures more than accuracy on the validation samples, of
-            outputs (n, class) and labels (n,) to figures by name; or to None, for the recall of each class.
+            outputs (n, class) and labels (n,) to figures by name, of which those that are left out of an epoch are NaN
+            in it; or to None, for the recall of each class.
         strata: coordinates of the samples by whose values metrics are broken down.
         notes: by stratum, what to know of some of its values, for pictures of the metrics.
         pictures: what `draw` and the report draw, in the order of the report.

@@ -1,6 +1,7 @@
 """Whether probabilities are what they say: on made-up networks whose calibration is known."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -136,6 +137,21 @@ def test_a_temperature_of_another_network_is_not_used(caplog):
         calibration.fit("123-2", said)
     assert calibration.settled("123-2", {}) is None
     assert "probabilities are shown uncalibrated: the temperature of 123-2" in caplog.text
+
+
+def test_it_is_fitted_on_the_split_that_the_network_was_validated_on():
+    network = random_network(architecture("123-2"))
+    for validation, split in (("val-own", "val-own"), ("fresh", "val")):
+        data = {"train": {"name": "andi/train-own"}, "validation": {"name": f"andi/{validation}"}}
+        trained = replace(network, provenance={"made_from": {"data": data}})
+        artifact.save(trained)
+        assert calibration.validation_split("123-2") == split
+        with pytest.raises(InputError, match=f"fit it with: raypipe evaluate --network 123-2 --split {split}$"):
+            calibration.load("123-2")
+        other = "val" if split == "val-own" else "val-own"
+        assert calibration.settled("123-2", {other: predictions(trained, other)}) is None
+    found = calibration.settled("123-2", {split: predictions(trained, split)})
+    assert found.source == "andi/val"
 
 
 def test_a_table_has_a_line_for_each():

@@ -1,6 +1,8 @@
 """Classifying data sets."""
 
+import itertools
 from dataclasses import replace
+from datetime import datetime
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from raypipe.networks import classify, inputs, keras_model
 from raypipe.networks.architecture import Architecture, stack
 from raypipe.networks.evaluate import evaluate, table
 from raypipe.run import fill
-from raypipe.store import Coordinate, Plan, Template, Variable, label_attributes
+from raypipe.store import Coordinate, Plan, Template, Variable, creation, label_attributes
 from raypipe.studies.andi import STUDY, diffusion
 from raypipe.studies.gray_scott import tables
 from raypipe.study import DataSet, Sample, Study, architecture
@@ -282,6 +284,29 @@ def test_what_a_data_set_has_grown_by_is_classified_too(here, tmp_path, monkeypa
     fill_here(other)
     with pytest.raises(InputError, match=r"predictions.*was made with other parameters: source_parameters"):
         classify.classify("123-2", "val-own")
+
+
+def test_predictions_older_than_what_they_were_made_of_are_told(here, monkeypatch, caplog):
+    """A simulation may have been mended, and its data set made again with the same parameters."""
+    days = itertools.count(1)
+
+    class Calendar(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return cls(2026, 1, next(days), tzinfo=tz)
+
+    monkeypatch.setattr(creation, "datetime", Calendar)
+    random_network(architecture("123-2"))
+    tiny_data.write_trajectories("val", 5)
+    plan = classify.plan("123-2", "val")
+    fill_here(plan)
+    fill.fill(plan)
+    assert "older" not in caplog.text
+    store.remove("andi/val")
+    tiny_data.write_trajectories("val", 5)
+    fill.fill(classify.plan("123-2", "val"))
+    assert "predictions/123-2/val is older than andi/val, which has been made again since" in caplog.text
+    assert "remove it with raypipe remove predictions/123-2/val" in caplog.text
 
 
 def test_fields_of_another_size_are_classified_by_networks_that_pool_over_all(here, caplog):

@@ -99,6 +99,15 @@ def test_strata_may_be_small_or_large_or_near_nothing():
     assert found.of.values.tolist() == [0.15]
 
 
+def test_strata_differ_however_small_they_are():
+    values = np.array([1e-7, 3e-7, 1e-7, 0.1 * 3e-6])
+    found = evaluate(predictions([0, 1, 0, 1], [0, 1, 1, 1], noise=values), ("noise",))
+    assert found.noise.values.tolist() == [1e-7, 3e-7]
+    np.testing.assert_allclose(found.accuracy_by_noise, [0.5, 1])
+    single = evaluate(predictions([0, 1], [0, 1], noise=np.float32([0.05, 0.3])), ("noise",))
+    assert single.noise.values.tolist() == [0.05, 0.3]
+
+
 def test_patterns_have_no_strata():
     assert "noise" not in evaluate(predictions([0, 1], [0, 1]), ("noise",)).coords
 

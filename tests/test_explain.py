@@ -26,7 +26,7 @@ from raypipe.networks import (
     saliency,
 )
 from raypipe.networks.architecture import Architecture, Layer, stack, weights_of
-from raypipe.networks.relevance import explainable, normalisation, without_softmax
+from raypipe.networks.relevance import METHODS, explainable, normalisation, without_softmax
 from raypipe.run import environments
 from raypipe.study import architecture
 
@@ -98,6 +98,51 @@ def test_an_explainable_network_predicts_the_same(name):
     assert network.architecture == architecture(name), "the network itself is left as it was"
 
 
+def sequences_in_two_channels(*layers: Layer, activation: str = "softmax"):
+    last = Layer("Dense", "last", {"units": 3, "activation": activation})
+    return random_network(Architecture("own", "andi", (40, 2), ("a", "b", "c"), (*layers, last)))
+
+
+FIRST = Layer("Conv1D", "first", {"filters": 4, "kernel_size": 3, "padding": "same", "activation": "relu"})
+LARGEST = Layer("GlobalMaxPooling1D", "largest", {})
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        (FIRST, LARGEST, Layer("BatchNormalization", "norm", {})),
+        (
+            FIRST,
+            Layer("Dropout", "dropped", {"rate": 0.2}),
+            Layer("Dropout", "again", {"rate": 0.2}),
+            replace(FIRST, name="second"),
+            Layer("Add", "sum", {}, ("second", "dropped", "again")),
+            LARGEST,
+        ),
+    ],
+    ids=["normalised behind a pooling", "a dropout as a source"],
+)
+def test_normalisations_and_dropouts_may_be_anywhere(layers):
+    network = sequences_in_two_channels(*layers)
+    values = np.random.default_rng(0).normal(size=(SAMPLES, 40, 2)).astype("float32")
+    plain = explainable(network)
+    np.testing.assert_allclose(scores(plain, values), scores(network, values), atol=1e-5)
+    assert not {layer.kind for layer in plain.architecture.layers} & {"BatchNormalization", "Dropout"}
+
+
+def test_what_innvestigate_gets_wrong_is_explained_here():
+    difference = Layer("Subtract", "difference", {}, ("first", "second"))
+    product = Layer("Dot", "product", {"axes": 1}, ("first", "second"))
+    shares = Layer("Activation", "shares", {"activation": "softmax"})
+    second = replace(FIRST, name="second")
+    for between, opaque in (((LARGEST,), False), ((second, difference, LARGEST), True), ((shares, LARGEST), True)):
+        for activation in ("softmax", "linear"):
+            network = sequences_in_two_channels(FIRST, *between, activation=activation)
+            assert explain.is_opaque(network.architecture) == opaque
+            assert set(explain.methods(network.architecture)) == ({"integrated-gradients"} if opaque else {*METHODS})
+    assert explain.is_opaque(sequences_in_two_channels(FIRST, second, product, Layer("Flatten", "f", {})).architecture)
+
+
 # Relevance, in the environment that has innvestigate
 
 
@@ -155,6 +200,19 @@ def test_every_method_agrees_with_what_theory_says(ray_cluster, store_root):
 
     assert (taylor >= 0).all()
     assert (taylor.max(axis=1) > 0)[score[picked] > 0].all()
+
+
+@pytest.mark.slow
+def test_of_channels_and_logits_relevance_adds_up_too(ray_cluster, store_root):
+    norm = Layer("BatchNormalization", "norm", {})
+    bare = relevance.without_biases(sequences_in_two_channels(FIRST, norm, LARGEST, activation="linear"))
+    artifact.save(bare)
+    values = np.random.default_rng(0).normal(size=(3, 40, 2)).astype("float32")
+    case = [bare.name, "lrp-epsilon", relevance.settings_of("lrp-epsilon", "zero-biases")]
+    plain = json.dumps([case]), json.dumps(values.tolist()), json.dumps([0, 1, 2])
+    ((found, score),) = json.loads(run_in_explain(store_root, "analyse", *plain))
+    np.testing.assert_allclose(score, scores(bare, values).diagonal(), atol=1e-5)
+    np.testing.assert_allclose(np.sum(found, axis=1), score, rtol=1e-3)
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from tiny_data import write_patterns, write_trajectories
 
 from raypipe import catalog
 from raypipe.errors import InputError
-from raypipe.networks import artifact, fit, inputs, keras_model
+from raypipe.networks import artifact, classify, fit, inputs, keras_model, trial
 from raypipe.networks.fit import Fit
 from raypipe.networks.inputs import Samples
 from raypipe.networks.training import Training, training
@@ -249,6 +249,40 @@ def test_precisions():
     assert training(network, precision="bfloat16").document()["precision"] == "bfloat16"
     with pytest.raises(InputError, match="unknown precision 'float16'; choose one of float32, bfloat16"):
         training(network, precision="float16")
+
+
+def test_what_is_measured_in_some_epochs_only_is_nan_in_the_others():
+    """A network is kept whatever a study measures when, and as whatever kind of number."""
+    train, validation = trajectories(50), trajectories(10, seed=1)
+    plan = training(ANDI, epochs=4, batch=50)
+    task, run = trial.Task(ANDI, plan, {"training": plan.document()}, "odd"), Fit(ANDI, plan)
+    said = iter([{}, {"gap": np.float32(0.5)}, {"gap": 1}, {"other": 2.0}])
+    run._measures = lambda *_: next(said)
+    for _ in range(4):
+        run_epoch(run, train, validation)
+    task.put_away(run)
+    continued = task.begin()
+    assert continued.epoch == 4
+    task.keep()
+    kept = artifact.load("odd/123-2")
+    for found in (continued.history, kept.history):
+        np.testing.assert_array_equal(found["val_gap"], [np.nan, 0.5, 1, np.nan])
+        np.testing.assert_array_equal(found["val_other"], [np.nan, np.nan, np.nan, 2])
+        assert {len(values) for values in found.values()} == {4}
+    assert kept.epochs == 4
+
+
+def test_fields_are_validated_in_batches_of_as_many_as_are_classified_at_once(monkeypatch):
+    write_patterns("val", 15)
+    network, sizes = architecture("pattern-2d"), []
+    samples = inputs.read(network, catalog.open("gray_scott/val"), "gray_scott/val")
+    run = Fit(network, training(network, epochs=1, batch=8))
+    monkeypatch.setattr(classify, "FIELDS_BATCH", 6)
+    small = Fit(network, training(network, epochs=1, batch=8))
+    small._model.predict_on_batch = lambda given: sizes.append(len(given)) or np.eye(len(network.classes))[: len(given)]
+    small._validated(samples)
+    assert sizes == [6, 6, 3]
+    assert (run._validated_at_once, Fit(ANDI, training(ANDI))._validated_at_once) == (32, 256)
 
 
 def test_weights_that_are_no_numbers_are_found():

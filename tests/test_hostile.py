@@ -250,7 +250,7 @@ def test_whatever_the_documents_of_an_artifact_say(tmp_path_factory, data):
             list(section(read))
         for network in read.networks:
             ranking.training_facts(network)
-            ranking.own_splits(network)
+            artifact.own_splits(network)
             render("page", [Section("networks", "Networks", list(sections.networks(read)))], version="0")
 
 

@@ -278,6 +278,22 @@ def test_an_activation_that_is_used_otherwise_stays_a_layer():
     assert [(one.kind, one.options["activation"]) for one in alone] == [("Dense", "softmax")]
 
 
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid", "linear"])
+def test_an_activation_that_changes_nothing_does_not_hide_the_last_one(activation):
+    """Keras advises one in float32 at the end of a network of mixed precision."""
+    first = Layer("Activation", "a", {"activation": "linear"}, ("input",))
+    dense = Layer("Dense", "b", {"units": 2, "activation": activation}, ("a",))
+    idle = Layer("Activation", "c", {"activation": "linear"}, ("b",))
+    dropout = Layer("Dropout", "d", {"rate": 0.5}, ("c",))
+    found = [Read(one) for one in (first, dense, idle, dropout)]
+    if activation == "sigmoid":
+        with pytest.raises(InputError, match="theirs ends in a layer Dense with the activation sigmoid"):
+            tidied(found, "theirs")
+        return
+    layers, _ = tidied(found, "theirs")
+    assert [(one.kind, one.options["activation"], one.sources) for one in layers] == [("Dense", activation, ())]
+
+
 def test_a_batch_normalisation_without_scale_gets_one_of_ones():
     layer = Layer("BatchNormalization", "a", {"scale": False, "epsilon": 0.01}, ("input",))
     last = Layer("Dense", "b", {"units": 2, "activation": "linear"}, ("a",))

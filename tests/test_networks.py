@@ -6,7 +6,8 @@ from keras_outputs import keras_outputs
 from tiny_networks import random_network
 
 from raypipe.errors import InputError
-from raypipe.networks import keras_model
+from raypipe.networks import classify, keras_model
+from raypipe.networks.architecture import Architecture, stack
 from raypipe.run import environments
 from raypipe.study import architecture
 
@@ -29,6 +30,44 @@ def test_a_model_is_what_its_architecture_says(name, parameters):
 def test_map_lengths_of_the_deepest_network_with_the_widest_kernel():
     model = keras_model.build(architecture("123123123123-16"))
     assert [layer.output.shape[1] for layer in model.layers if "pooling" in layer.name] == [152, 68, 26, 5]
+
+
+def own(*layers, classes=("a", "b")):
+    return Architecture("own", "andi", (320, 1), classes, stack(*layers))
+
+
+FLAT = ("Flatten", {})
+
+
+@pytest.mark.parametrize(
+    ("last", "logits"),
+    [
+        ([("Dense", {"units": 2})], True),
+        ([("Dense", {"units": 2, "activation": "linear"})], True),
+        ([("Dense", {"units": 2, "activation": "softmax"})], False),
+        ([("Dense", {"units": 2}), ("Activation", {"activation": "softmax"})], False),
+    ],
+)
+def test_outputs_are_logits_or_probabilities(last, logits):
+    made = own(FLAT, *last)
+    assert made.returns_logits == logits
+    outputs = classify.classifier(random_network(made))(np.ones((3, 320, 1), "float32"))
+    np.testing.assert_allclose(outputs.sum(axis=1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ([FLAT, ("Dense", {"units": 2, "activation": "sigmoid"})], "network own ends with the activation sigmoid; exp"),
+        ([FLAT, ("Dense", {"units": 2}), ("Dropout", {"rate": 0.5})], "network own ends in a layer Dropout; expected"),
+        ([], "network own has no layers; expected class scores"),
+        ([FLAT, ("Dense", {"units": 3})], r"network own has outputs of shape \(3,\); expected \(2,\), one for each"),
+        ([("Dense", {"units": 2})], r"network own has outputs of shape \(320, 2\); expected \(2,\)"),
+    ],
+)
+def test_a_network_of_other_outputs_is_refused(layers, message):
+    with pytest.raises(InputError, match=message):
+        keras_model.build(own(*layers))
 
 
 def test_softmax_where_outputs_are_no_logits():

@@ -443,6 +443,21 @@ def test_mistakes_are_told_before_anything_starts(networks, settings, message, m
         train([architecture(name) for name in networks], Settings(**settings))
 
 
+@pytest.mark.parametrize("change", [{"classes": ANDI_MODELS[::-1]}, {"input_shape": (320, 2)}])
+def test_networks_of_other_classes_or_inputs_are_not_trained_on_what_is_read_for_the_first(change):
+    other = dataclasses.replace(TWO[1], **change)
+    with pytest.raises(
+        InputError, match=r"123-2, 132-2 do not learn from the same data: .* classes or input shapes diff"
+    ):
+        train([TWO[0], other], Settings(epochs=1))
+
+
+def test_a_network_that_ends_otherwise_is_refused_before_anything_starts():
+    last = dataclasses.replace(TWO[0].layers[-1], options={"units": 5, "activation": "sigmoid"})
+    with pytest.raises(InputError, match="network 123-2 ends with the activation sigmoid; expected class scores"):
+        train([dataclasses.replace(TWO[0], layers=(*TWO[0].layers[:-1], last))], Settings(epochs=1))
+
+
 def test_validation_data_are_checked_too(monkeypatch):
     monkeypatch.setattr("raypipe.run.cluster.connect", lambda: pytest.fail("nothing is to be started"))
     write_trajectories("train", 10)

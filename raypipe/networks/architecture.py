@@ -17,6 +17,9 @@ Kind = Literal[
 FRESH = "fresh"
 """The name, as a split, of samples that a study makes when they are needed, see `Study.fresh`."""
 
+_ENDING = "expected class scores, with the activation linear or none, or probabilities: let it end in a Dense layer or \
+an Activation that is linear or softmax"
+
 Options = dict[str, int | float | str | tuple[int, ...]]
 
 
@@ -77,8 +80,20 @@ class Architecture:
 
     @property
     def returns_logits(self) -> bool:
-        """Whether the outputs are logits; otherwise they are probabilities."""
-        return self.layers[-1].options["activation"] == "linear"
+        """Whether the outputs are logits; otherwise they are probabilities.
+
+        Raises:
+            InputError: if the last layer gives neither.
+        """
+        if not self.layers:
+            raise InputError(f"network {self.name} has no layers; {_ENDING}")
+        last = self.layers[-1]
+        if not last.kind.startswith(("Activation", "Conv", "Dense")):
+            raise InputError(f"network {self.name} ends in a layer {last.kind}; {_ENDING}")
+        activation = last.options.get("activation", "linear")
+        if activation not in ("linear", "softmax"):
+            raise InputError(f"network {self.name} ends with the activation {activation}; {_ENDING}")
+        return activation == "linear"
 
 
 def weight_names(architecture: Architecture) -> tuple[str, ...]:

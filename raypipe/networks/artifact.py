@@ -107,6 +107,15 @@ class Artifact:
         return sum(array.size for array in self.weights.values())
 
 
+def own_splits(trained: Artifact) -> tuple[str, str]:
+    """The splits of its study on which a network was trained and validated; the usual ones, where that is not known."""
+    data = trained.provenance.get("made_from", {}).get("data")
+    if not data:
+        return trained.architecture.splits
+    train, validation = (data[one]["name"].partition("/")[2] for one in ("train", "validation"))
+    return train, validation
+
+
 def artifact_name(architecture: Architecture, series: str = "") -> str:
     """Name of the artifact of an architecture in a series."""
     return f"{series}/{architecture.name}" if series else architecture.name

@@ -23,6 +23,7 @@ import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from scipy import optimize
 
+from raypipe import study
 from raypipe.errors import InputError
 from raypipe.networks import artifact, inputs
 from raypipe.networks.architecture import FRESH
@@ -205,8 +206,8 @@ def load(network: str) -> Temperature:
         InputError: if none has been fitted, it was fitted to an earlier network of that name, or its file is damaged.
     """
     data = objects.find(path(network))
-    split = validation_split(network)
-    again = f"fit it with: raypipe evaluate --network {network} --split {split}"
+    split, of = validation_split(network), study.find(artifact.load(network).architecture.study)
+    again = f"fit it with: {of.job('evaluate', network=network, split=split)}"
     if split == FRESH:
         again = "it was validated on samples made during training, which are not kept"
     if data is None:
@@ -249,8 +250,10 @@ def settled(network: str, predictions: Mapping[str, xr.Dataset]) -> Temperature 
 
 
 def validation_split(network: str) -> str:
-    """The split that the network's temperature is fitted on: that of its validation."""
-    return artifact.load(network).architecture.splits[1]
+    """The split that the network's temperature is fitted on: that of its validation; if it was FRESH, the usual one."""
+    trained = artifact.load(network)
+    _, validation = artifact.own_splits(trained)
+    return trained.architecture.splits[1] if validation == FRESH else validation
 
 
 def path(network: str) -> str:

@@ -16,7 +16,7 @@ from raypipe import catalog, store
 from raypipe.errors import InputError, choice
 from raypipe.networks import artifact, inputs, path, propagation, saliency
 from raypipe.networks.architecture import Architecture
-from raypipe.networks.relevance import CONTROLS, METHODS, OPAQUE, settings_of
+from raypipe.networks.relevance import CONTROLS, METHODS, NOT_INNVESTIGATES, settings_of
 from raypipe.run.fill import fill
 from raypipe.store import Coordinate, Plan, Variable, finite
 
@@ -180,7 +180,11 @@ def check(network: str, method: str | None, per_class: int, control: str | None 
 
 def is_opaque(architecture: Architecture) -> bool:
     """Whether innvestigate cannot walk back through a network of sequences: for a layer, or as it takes any length."""
-    return None in architecture.input_shape or any(layer.kind in OPAQUE for layer in architecture.layers)
+    return (
+        None in architecture.input_shape
+        or any(layer.kind in NOT_INNVESTIGATES for layer in architecture.layers)
+        or any(layer.options.get("activation") == "softmax" for layer in architecture.layers[:-1])
+    )
 
 
 def methods(architecture: Architecture) -> Mapping[str, dict[str, float]]:

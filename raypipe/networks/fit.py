@@ -1,5 +1,6 @@
 """Training one network epoch by epoch, in a form that can be put away and continued; no Ray, no files."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ import numpy as np
 from raypipe import study
 from raypipe.networks import keras_model
 from raypipe.networks.architecture import Architecture
+from raypipe.networks.classify import batch_of
 from raypipe.networks.inputs import Fresh, Samples
 from raypipe.networks.training import Training
 
@@ -20,6 +22,7 @@ Beside them, "val_recall/<class>" for each class of which there are validation s
 study's own, see `Study.measures`."""
 
 _VALIDATION_BATCH = 256
+"""Sequences that go through the network at once in a validation; of fields as many as classified at once."""
 
 _CALL_BYTES = 2**25
 """How many bytes of inputs TensorFlow is given at once for training, if a single batch is not more."""
@@ -42,6 +45,7 @@ class Fit:
         self._training = training
         self._augment = _augmentation(architecture, training.augmented) if training.augmented else None
         self._classes = architecture.classes
+        self._validated_at_once = _VALIDATION_BATCH if architecture.is_sequence else batch_of(architecture, 0)
         self._measures = study.find(architecture.study).measures(architecture)
         self._model = keras_model.build(architecture, bfloat16=training.precision == "bfloat16")
         losses = {
@@ -80,8 +84,9 @@ class Fit:
             seen += part.count
             yield seen / train.count
         loss, accuracy = (totals / train.count).tolist()
-        for name, value in {"loss": loss, "accuracy": accuracy, **self._validated(validation)}.items():
-            self.history.setdefault(name, []).append(value)
+        figures, done = {"loss": loss, "accuracy": accuracy, **self._validated(validation)}, self.epoch
+        for name in {**self.history, **figures}:  # one value per epoch, whatever is measured in it
+            self.history.setdefault(name, [math.nan] * done).append(float(figures.get(name, math.nan)))
         self.seconds += time.perf_counter() - began
 
     def _varied(self, parts: Iterator[Samples], random: np.random.Generator) -> Iterator[Samples]:
@@ -92,7 +97,7 @@ class Fit:
         """Loss, accuracy and the recall of each class, or what the study measures."""
         said = [
             (self._model.predict_on_batch(part.inputs), part.labels, np.full(part.count, part.inputs.shape[1]))
-            for part in samples.parts(None, _VALIDATION_BATCH, 0)
+            for part in samples.parts(None, self._validated_at_once, 0)
         ]
         outputs, labels, sizes = (np.concatenate(some) for some in zip(*said, strict=True))
         right = outputs.argmax(axis=-1) == labels

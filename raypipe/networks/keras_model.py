@@ -21,8 +21,10 @@ def build(architecture: Architecture, *, bfloat16: bool = False) -> Any:
     With `bfloat16` all layers but the last and normalisations calculate in that precision; weights are float32.
 
     Raises:
-        InputError: if it would have more than MOST_PARAMETERS.
+        InputError: if it would have more than MOST_PARAMETERS, or its outputs are neither logits nor probabilities, or
+            not one for each class.
     """
+    architecture.returns_logits  # noqa: B018 – which says so if they are neither
     # Keras 3 or Keras 2, whichever belongs to the installed TensorFlow.
     from tensorflow import keras
 
@@ -41,6 +43,11 @@ def build(architecture: Architecture, *, bfloat16: bool = False) -> Any:
             name=layer.name, dtype="float32" if exact else "mixed_bfloat16", **layer.options
         )
         last = outputs[layer.name] = apply(sources if len(sources) > 1 else sources[0])
+    if (found := tuple(last.shape)[1:]) != (expected := (len(architecture.classes),)):
+        raise InputError(
+            f"network {architecture.name} has outputs of shape {found}; expected {expected}, one for each of its "
+            "classes: let it end in a Dense layer of as many units, behind a Flatten or a global pooling"
+        )
     return keras.Model(inputs, last, name=architecture.name)
 
 

@@ -10,7 +10,7 @@ from scipy import stats
 
 from raypipe.errors import InputError
 from raypipe.networks import artifact, inputs
-from raypipe.networks.artifact import Artifact
+from raypipe.networks.artifact import Artifact, own_splits
 from raypipe.networks.evaluate import evaluate, strata_of
 
 
@@ -63,15 +63,6 @@ def overview(networks: Sequence[str], evaluations: Mapping[str, Mapping[str, xr.
             }
         )
     return pd.DataFrame(rows).astype({"seed": "Int64", "epochs": "Int64"})
-
-
-def own_splits(trained: Artifact) -> tuple[str, str]:
-    """The splits of its study on which a network was trained and validated; the usual ones, where that is not known."""
-    data = trained.provenance.get("made_from", {}).get("data")
-    if not data:
-        return trained.architecture.splits
-    train, validation = (data[one]["name"].partition("/")[2] for one in ("train", "validation"))
-    return train, validation
 
 
 def mean_with_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float, float]:

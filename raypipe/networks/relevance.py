@@ -1,7 +1,7 @@
 """Relevance of every step of a trajectory for a network's decision, through innvestigate; runs in its environment.
 
 innvestigate (Alber et al., JMLR 20, 2019) walks back through the layers of a network, but its gradients fail at a batch
-normalisation. A trained one is a 1x1 convolution with a diagonal kernel and a bias, exactly, and is replaced by it:
+normalisation. A trained one is a dense layer with a diagonal kernel and a bias, exactly, and is replaced by it:
 see `explainable`. Layer-wise relevance propagation is that of Bach et al., PLoS ONE (2015); what its maps are worth is
 checked with changed networks, see CONTROLS.
 """
@@ -41,7 +41,10 @@ ADDED = ("bias", "shift", "mean")
 """Which weights of a layer, see `weights_of`, are added to what goes through it."""
 
 OPAQUE = ("LayerNormalization",)
-"""Layers that innvestigate cannot walk back through: what they divide by is another number for each trajectory."""
+"""Layers that no relevance is propagated through: what they divide by is another number for each trajectory."""
+
+NOT_INNVESTIGATES = (*OPAQUE, "Subtract", "Dot")
+"""Layers that innvestigate cannot walk back through, or wrongly: for a difference it has no ε rule, and takes a sum."""
 
 BATCH = 64
 """Trajectories analysed at once; integrated gradients evaluate the network at 64 points for each of them."""
@@ -90,11 +93,12 @@ def settings_of(
 def explainer(
     trained: Artifact, method: str, **settings: float
 ) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """A function from network inputs (n, 320, 1) and class numbers (n) to relevance (n, 320) and class scores (n).
+    """A function from network inputs (n, time, channel) and class numbers (n) to relevance (n, time) and scores (n).
 
-    Both are float32, the scores those before the softmax. `method` and its `settings` are those of METHODS. Relevance
-    adds up to the score where theory has it so: for "lrp-epsilon" when biases are zero and epsilon is small; for
-    "integrated-gradients" to the score less that of the zero trajectory, up to the error of the sum over the path.
+    Both are float32, the scores those of the classes before the softmax. `method` and its `settings` are those of
+    METHODS. Of a time the relevance is the sum over channels. It adds up to the score where theory has it so: for
+    "lrp-epsilon" when biases are zero and epsilon is small; for "integrated-gradients" to the score less that of the
+    zero trajectory, up to the error of the sum over the path.
 
     Raises:
         RuntimeError: by the function returned, if the network that is analysed predicts other probabilities.
@@ -106,7 +110,7 @@ def explainer(
     graph = tf.Graph()
     session = tf.compat.v1.Session(graph=graph)
     with graph.as_default(), session.as_default():
-        original, analysed = keras_model.load(trained), keras_model.load(explainable(trained))
+        original, analysed = keras_model.load(without_softmax(trained)), keras_model.load(explainable(trained))
         # The class is given, not left to innvestigate: what was predicted is explained even if two scores nearly tie.
         analyzer = innvestigate.create_analyzer(
             method.replace("lrp-", "lrp.").replace("-", "_"), analysed, neuron_selection_mode="index", **settings
@@ -118,13 +122,13 @@ def explainer(
         with graph.as_default(), session.as_default():
             for part in parts:
                 scores = analysed.predict_on_batch(values[part])
-                moved = np.abs(_softmax(scores) - original.predict_on_batch(values[part])).max()
+                moved = np.abs(_softmax(scores) - _softmax(original.predict_on_batch(values[part]))).max()
                 if not moved <= TOLERANCE:
                     raise RuntimeError(
                         f"probabilities of network {trained.name} change by {moved:.1e} when its batch normalisations "
-                        f"become convolutions; expected at most {TOLERANCE:.0e}"
+                        f"become layers of weights; expected at most {TOLERANCE:.0e}"
                     )
-                found.append(analyzer.analyze(values[part], neuron_selection=classes[part])[..., 0])
+                found.append(analyzer.analyze(values[part], neuron_selection=classes[part]).sum(axis=-1))
                 explained.append(scores[np.arange(len(scores)), classes[part]])
         return np.concatenate(found), np.concatenate(explained)
 
@@ -153,23 +157,26 @@ def without_biases(trained: Artifact) -> Artifact:
 def explainable(trained: Artifact) -> Artifact:
     """The same network in the layers that innvestigate can walk back through, ending in class scores.
 
-    Each batch normalisation of n channels becomes a convolution of kernel size 1 (n, n), dropout is left out, and
-    the softmax at the end is removed.
+    Each batch normalisation of n channels becomes a dense layer (n, n) of each place, dropout is left out, and the
+    softmax at the end is removed.
     """
     architecture, weights = without_softmax(trained).architecture, dict(trained.weights)
-    layers = []
+    layers, before = [], "input"
+    instead: dict[str, str] = {}
     for layer in architecture.layers:
+        sources = tuple(instead.get(name, name) for name in layer.sources or (before,))
+        before = layer.name
+        if layer.kind == "Dropout":
+            (instead[layer.name],) = sources
+            continue
         if layer.kind == "BatchNormalization":
             factor, shift = normalisation(layer, weights)
             for name in weights_of(layer).values():
                 del weights[name]
-            layer = replace(
-                layer, kind="Conv1D", options={"filters": len(shift), "kernel_size": 1, "activation": "linear"}
-            )
+            layer = replace(layer, kind="Dense", options={"units": len(shift), "activation": "linear"})
             own = weights_of(layer)
-            weights |= {own["kernel"]: np.diag(factor)[None].astype("float32"), own["bias"]: shift.astype("float32")}
-        if layer.kind != "Dropout":
-            layers.append(layer)
+            weights |= {own["kernel"]: np.diag(factor).astype("float32"), own["bias"]: shift.astype("float32")}
+        layers.append(replace(layer, sources=sources))
     return replace(trained, architecture=replace(architecture, layers=tuple(layers)), weights=weights)
 
 
@@ -183,6 +190,8 @@ def normalisation(layer: Layer, weights: Mapping[str, np.ndarray]) -> tuple[np.n
 
 def without_softmax(trained: Artifact) -> Artifact:
     """The same network returning class scores (logits) instead of probabilities."""
+    if trained.architecture.returns_logits:
+        return trained
     *before, last = trained.architecture.layers
     linear = replace(last, options={**last.options, "activation": "linear"})
     return replace(trained, architecture=replace(trained.architecture, layers=(*before, linear)))

@@ -123,9 +123,13 @@ def train(architectures: Sequence[Architecture], settings: Settings, *others: Se
     """
     if not architectures:
         raise InputError("no network to train; name at least one")
-    if len({(data_names(one, settings), one.frame_times) for one in architectures}) > 1:
+    for one in architectures:
+        one.returns_logits  # noqa: B018 – which says so if it ends otherwise
+    # One reading serves all: its samples are in the shape, and its labels in the order of classes, of the first.
+    if len({(data_names(one, settings), one.frame_times, one.classes, one.input_shape) for one in architectures}) > 1:
         raise InputError(
-            f"{', '.join(one.name for one in architectures)} do not learn from the same data; train them one by one"
+            f"{', '.join(one.name for one in architectures)} do not learn from the same data: their data sets, frames, "
+            "classes or input shapes differ; train them one by one"
         )
     planned = [(one, _training(one, how), how.series) for how in (settings, *others) for one in architectures]
     first = architectures[0]

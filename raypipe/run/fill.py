@@ -136,6 +136,7 @@ def _is_complete(plan: Plan) -> bool:
     begun = store.begun(plan)
     if begun or store.is_extended_by(plan):
         _compare_code(plan)
+        _compare_age(plan)
     if not begun:
         return False
     if store.missing(plan.name):
@@ -253,6 +254,23 @@ def _compare_code(plan: Plan) -> None:
             ", ".join(now or before),
             store.location(plan.name),
         )
+
+
+def _compare_age(plan: Plan) -> None:
+    """Say so if a store is older than the data set that it is made from, which was then removed and made again.
+
+    That may have been with the same parameters, by a function that was mended meanwhile. What is extended stays as old.
+    """
+    source = plan.parameters.get("source")
+    with contextlib.suppress(InputError):  # a user's parameter of that name is no data set
+        if isinstance(source, str) and store.plan_of(plan.name).created < store.plan_of(source).created:
+            logging.getLogger(__name__).warning(
+                "%s is older than %s, which has been made again since: what is finished stays as it was; if this "
+                "matters, remove it with raypipe remove %s, and give the command again",
+                plan.name,
+                source,
+                plan.name,
+            )
 
 
 def _finish(name: str, before: Sequence[int], hosts: Iterable[str] = ()) -> None:

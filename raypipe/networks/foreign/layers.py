@@ -30,6 +30,7 @@ def tidied(found: list[Read], source: str) -> tuple[tuple[Layer, ...], dict[str,
     Raises:
         InputError: if the outputs are neither; `source` names the file in messages.
     """
+    found = _without_idle(found)
     users: dict[str, int] = {}
     for one in found:
         for name in one.layer.sources:
@@ -66,6 +67,19 @@ def tidied(found: list[Read], source: str) -> tuple[tuple[Layer, ...], dict[str,
         previous = one.layer.name
     weights = {f"{one.layer.name}/{i}": array for one in merged for i, array in enumerate(one.weights)}
     return tuple(layers), weights
+
+
+def _without_idle(found: list[Read]) -> list[Read]:
+    """The same layers but for activations that change nothing: those behind take what these would."""
+    instead: dict[str, str] = {}
+    kept = []
+    for one in found:
+        sources = tuple(instead.get(name, name) for name in one.layer.sources)
+        if one.layer.kind == "Activation" and one.layer.options.get("activation") == "linear":
+            (instead[one.layer.name],) = sources
+        else:
+            kept.append(replace(one, layer=replace(one.layer, sources=sources)))
+    return kept
 
 
 def _complete(one: Read) -> Read:
