@@ -7,7 +7,8 @@ The split is classified first, if it is not yet. Then correctly classified sampl
     python jobs/explain.py --network pattern-2d --samples 3,17
     python jobs/explain.py --network pattern-2d-second --split scan --where k=0.06,f=0.035
 
-The result is the data set `relevance/<network>/<split>`, for patterns `saliency/<network>/<split>`.
+The result is the data set `relevance/<network>/<split>`, for patterns `saliency/<network>/<split>`; what is not the
+default is added to the name, such as `relevance/andi-study/test-integrated-gradients-500-per-class`.
 """
 
 from typing import Annotated

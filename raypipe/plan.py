@@ -21,8 +21,11 @@ SHARD_BYTES = 2**25
 CHUNK_BYTES = 2**16
 """Arrays of a sample that are smaller share a chunk: a million of a few bytes would take half an hour to read."""
 
-RESERVED = {"sample", "label", "class", "predicted", "probability", "origin"}
-"""Names of what is kept beside the parameters of a sample."""
+RESERVED = {
+    *("sample", "label", "class", "predicted", "probability", "origin"),
+    *("score", "relevance", "saliency"),
+}
+"""Names of what is kept beside the parameters of a sample, and of what networks say of it."""
 
 _AXIS = "expected a number, a list such as 0.03,0.04, or a range: 0.03:0.05:0.001 by steps, 0.03:0.05:21p by points"
 
@@ -168,7 +171,8 @@ def simulations(
     ((samples,),) = set(lengths.values())
     if not samples:
         raise InputError(f"there are no points: {', '.join(columns)} are empty; expected at least one value of each")
-    groups = [set(columns), set(fixed), set(outputs), set(coordinates or {}), RESERVED]
+    reserved = RESERVED - ({"label"} & set(outputs))  # a simulation may find out the class itself
+    groups = [set(columns), set(fixed), set(outputs), set(coordinates or {}), reserved]
     if taken := {name for one, other in itertools.combinations(groups, 2) for name in one & other}:
         raise InputError(
             f"{', '.join(sorted(taken))} is the name of more than one thing; expected another name for each point, "

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from raypipe import store, study
@@ -17,12 +18,12 @@ def _classified(name: str, parameters: Mapping[str, Any]) -> Plan:
     return classify.plan_of(parameters["network"], parameters["source"], name)
 
 
-def _explained(_: str, parameters: Mapping[str, Any]) -> Plan:
+def _explained(name: str, parameters: Mapping[str, Any]) -> Plan:
     options: dict[str, Any] = {key: parameters.get(key) for key in ("method", "control")}
     split = parameters["source"].rpartition("/")[2]
     chosen = "samples" in parameters
     of: dict[str, Any] = {key: parameters[key] for key in (("samples",) if chosen else ("per_class",))}
-    return explain.plan(parameters["network"], split, **of, **options)
+    return replace(explain.plan(parameters["network"], split, **of, **options), name=name)
 
 
 MAKERS: dict[str, Callable[[str, Mapping[str, Any]], Plan]] = {

@@ -76,6 +76,21 @@ def test_a_network_that_means_what_it_says_has_the_error_of_chance():
     assert np.mean(errors) > 0.02
 
 
+def test_of_many_samples_fewer_are_drawn_anew(monkeypatch):
+    drawn = []
+
+    def counted(*given):
+        drawn.append(len(given[0]))
+        return 0.0
+
+    monkeypatch.setattr(calibration, "_error", counted)
+    monkeypatch.setattr(calibration, "_MOST_DRAWN", 100_000)
+    for count, repeats in ((100, 500), (1000, 100), (5000, 50)):
+        drawn.clear()
+        calibration.reliability(*outcomes(count))
+        assert len(drawn) == 2 * repeats + 2
+
+
 def test_a_confidence_of_one_is_in_the_last_bin():
     found = calibration.reliability(np.array([[1.0, 0.0]]), np.array([0]))
     assert found["count"].values[-1] == 1

@@ -14,7 +14,7 @@ from without_ray import fill_here, job, worker_of
 
 from raypipe import catalog, command, store, study
 from raypipe.errors import InputError
-from raypipe.networks import classify, inputs, keras_model
+from raypipe.networks import classify, explain, inputs, keras_model
 from raypipe.networks.architecture import Architecture, stack
 from raypipe.networks.evaluate import evaluate, table
 from raypipe.run import fill
@@ -195,6 +195,9 @@ def write_fields(name, shape, **coordinates):
         store.write_shard(name, 0, slice(0, shape[0]), arrays, seeds=None, seconds=0, attempt="test")
 
 
+LAST = ("Dense", {"units": 3, "activation": "softmax"})
+
+
 @pytest.fixture
 def guest(monkeypatch):
     """A user's study whose network sees 8 x 8 points in 2 frames, whatever their times."""
@@ -344,6 +347,30 @@ def test_samples_of_another_size_or_other_dimensions_are_told_before_anything_is
     with pytest.raises(InputError, match=r"samples of shape \(128, 128, 2\); network pattern-2d takes \(128, 128, 3\)"):
         inputs.network_input(architecture("pattern-2d"), np.zeros((1, 128, 128, 2)))
     assert not (store_root / "predictions").exists()
+
+
+def test_labels_stay_where_only_some_classes_are_subdivided(here, guest, monkeypatch):
+    classes = ("calm", "wild_1", "wild_2")
+    random_network(Architecture("small", "guest", (8, 8, 2), classes, stack(("Flatten", {}), LAST)))
+    labels = Coordinate(("sample",), np.array([0, 1, 1, 0]), label_attributes(("calm", "wild")))
+    write_fields("guest/train", (4, 8, 8, 2), label=labels)
+    said = catalog.open(classify.classify("small", "train"))
+    assert said["label"].values.tolist() == [0, 1, 1, 0]
+    assert said["label"].attrs["flag_meanings"] == "calm wild"
+    assert evaluate(said)["label"].values.tolist() == ["calm", "wild"]
+    assert explain.has_other_labels(said)
+    assert explain.chosen(said, 1, np.arange(4)).tolist() == [0], "by what was predicted, the same of all"
+
+
+def test_networks_that_see_more_or_less_than_there_is_are_refused():
+    data = xr.Dataset({"u": (("sample", "y", "x", "frame"), np.zeros((2, 8, 8, 3)))})
+    own = replace(architecture("pattern-2d"), frame_times=None)
+    assert inputs.misfit(replace(own, input_shape=(8, 8, 3)), data) is None
+    assert inputs.misfit(replace(own, input_shape=(8, 8, 3, 1)), data) is None
+    assert inputs.misfit(replace(own, input_shape=(8, 8, 3, 4)), data) == (
+        "has one value at each point of u (sample, y, x, frame), not 4"
+    )
+    assert inputs.misfit(replace(own, input_shape=(8,)), data) == "has samples of 8 × 8 points, not 8"
 
 
 def test_the_job_says_what_is_wrong_in_one_line(capsys):

@@ -135,6 +135,30 @@ def test_networks_are_ranked_on_the_same_samples_only():
         ranking({"andi-study": predictions(np.ones(10)), "123-2": predictions(np.ones(15))}, "andi-study")
 
 
+def test_networks_that_number_the_classes_otherwise_are_ranked():
+    for name, accuracy in {"123-2": 0.8, "andi-study": 0.7}.items():
+        tiny_grid.save(name, accuracy)
+    classes, label = ["attm", "ctrw", "fbm", "lw", "sbm"], np.arange(20) % 5
+    here = xr.Dataset(
+        {"predicted": ("sample", label)},
+        {"label": ("sample", label, {"flag_meanings": " ".join(classes)}), "class": classes},
+    )
+    other = xr.Dataset(
+        {"predicted": ("sample", np.where(label == 0, 3, 5 - label))},
+        {
+            "label": ("sample", 5 - label, {"flag_meanings": " ".join(["more", *classes[::-1]])}),
+            "class": ["more", *classes[::-1]],
+        },
+    )
+    table = ranking({"andi-study": here, "123-2": other}, "andi-study").set_index("name")
+    assert table.loc["andi-study", "accuracy"] == 1
+    assert (table.loc["123-2", "accuracy"], table.loc["123-2", "recall_attm"]) == (0.8, 0)
+    assert table.loc["123-2", "difference"] == pytest.approx(-0.2)
+    moved = other.assign_coords(label=other["label"].copy(data=np.roll(other["label"], 1)))
+    with pytest.raises(InputError, match="of 123-2 and andi-study are of different samples"):
+        ranking({"andi-study": here, "123-2": moved}, "andi-study")
+
+
 def test_strata_in_long_form():
     exponent = np.where(np.arange(60) % 5 == 3, 1.5, 0.5)
     evaluation = evaluate(predictions(np.arange(60) % 2, exponent), ("exponent", "noise"))

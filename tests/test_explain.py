@@ -12,7 +12,7 @@ import xarray as xr
 from tiny_networks import random_network
 from without_ray import fill_here, job
 
-from raypipe import catalog, command, repair
+from raypipe import catalog, command, repair, store
 from raypipe.errors import InputError
 from raypipe.networks import (
     artifact,
@@ -228,7 +228,7 @@ def test_the_job_explains_trajectories_through_ray(ray_cluster, classified_here,
     tiny_data.write_trajectories("test", 40)
     job("explain")("123-32", per_class=3)
 
-    found = catalog.open("relevance/123-32/test")
+    found = catalog.open("relevance/123-32/test-3-per-class")
     source = catalog.open("andi/test").isel(sample=found["origin"].values)
     for name in ("position", "label"):
         np.testing.assert_array_equal(found[name], source[name])
@@ -239,7 +239,7 @@ def test_the_job_explains_trajectories_through_ray(ray_cluster, classified_here,
         expected, _ = reference_relevance.relevance(network, values[i], number, 1.0)
         np.testing.assert_allclose(found["relevance"][i], expected, atol=1e-4 * np.abs(expected).max())
     assert found.attrs["versions"]["innvestigate"] == "2.1.2"
-    assert capsys.readouterr().out.strip().endswith("relevance/123-32/test.zarr")
+    assert capsys.readouterr().out.strip().endswith("relevance/123-32/test-3-per-class.zarr")
 
 
 # Controls: networks whose maps check those of the network itself
@@ -291,15 +291,49 @@ def test_a_control_explains_the_same_decisions_under_another_name(here, monkeypa
             np.testing.assert_array_equal(plan.coordinates[name].values, made[0].coordinates[name].values)
 
 
+def test_how_many_of_each_class_is_in_the_name_unless_it_is_one(here, monkeypatch):
+    random_network(architecture("123-2"))
+    tiny_data.write_trajectories("test", 10)
+    classify.classify("123-2", "test")
+    plain = explain.plan("123-2", "test")
+    more = explain.plan("123-2", "test", per_class=500, method="gradient", control="zero-biases")
+    assert (plain.name, more.name) == (
+        "relevance/123-2/test",
+        "relevance/123-2/test-gradient-zero-biases-500-per-class",
+    )
+    for plan in (plain, more, replace(more, name="relevance/123-2/test-gradient-zero-biases")):  # as it was once
+        store.create(plan, {})
+        mending = repair.plan_of(plan.name)
+        assert (mending.name, mending.parameters) == (plan.name, plan.parameters)
+    chosen = explain.plan("123-2", "test", per_class=500, where={"label": "attm"})
+    assert chosen.name.startswith("relevance/123-2/test-samples-"), "of chosen samples the numbers tell"
+
+
+def test_deep_taylor_of_other_activations_than_relu_is_refused(here):
+    layers = stack(
+        ("Conv1D", {"filters": 2, "kernel_size": 3, "activation": "elu"}),
+        ("GlobalMaxPooling1D", {}),
+        ("Dense", {"units": 5, "activation": "softmax"}),
+    )
+    random_network(replace(architecture("123-2"), name="elu", layers=layers))
+    with pytest.raises(
+        InputError, match=r"network elu cannot be explained by deep-taylor.*it has elu; choose one of lrp"
+    ):
+        explain.check("elu", "deep-taylor", 1)
+    assert explain.check("elu", "gradient", 1)[1] == "gradient"
+    random_network(architecture("123-2"))
+    assert explain.check("123-2", "deep-taylor", 1)[1] == "deep-taylor"
+
+
 @pytest.mark.slow
 def test_the_job_checks_relevance_through_ray(ray_cluster, classified_here, tmp_path, capsys):
     network = random_network(architecture("123-32"))
     tiny_data.write_trajectories("test", 60)
     job("check_relevance")("123-32", per_class=4, output=tmp_path / "figures")
 
-    real = catalog.open("relevance/123-32/test")
+    real = catalog.open("relevance/123-32/test-4-per-class")
     for control in relevance.CONTROLS:
-        found = catalog.open(f"relevance/123-32/test-{control}")
+        found = catalog.open(f"relevance/123-32/test-{control}-4-per-class")
         values = inputs.network_input(network.architecture, found["position"].values)
         changed = relevance.changed(network, control, **relevance.CONTROLS[control])
         picked = np.arange(len(values)), found["predicted"].values
@@ -701,6 +735,38 @@ def test_the_job_checks_the_maps_of_fields(here, monkeypatch, tmp_path, capsys, 
     drawn = {path.name for path in (tmp_path / "figures").iterdir()}
     ends = ("perturbation", "shuffled_weights", *(["conservation"] if method == "lrp" else []))
     assert drawn == {f"pattern-2d_test_{method}_{end}.png" for end in ends}
+
+
+@pytest.mark.parametrize("method", ["gradient", "lrp"])
+def test_fields_of_another_size_are_explained_and_their_maps_checked(here, monkeypatch, method):
+    monkeypatch.setattr(checks, "classify", classify.classify)
+    layers = stack(
+        ("Conv2D", {"filters": 3, "kernel_size": 3, "activation": "relu"}),
+        ("GlobalMaxPooling2D", {}),
+        ("Dense", {"units": 15, "activation": "linear"}),
+    )
+    random_network(replace(architecture("pattern-2d"), layers=layers))
+    tiny_data.write_patterns("test", 4, size=20)
+    classify.classify("pattern-2d", "test")
+    monkeypatch.setattr(explain, "chosen", lambda *_: np.array([0, 2]))
+    opened = catalog.open
+
+    def agreed(name):
+        data = opened(name)
+        return data.assign_coords(label=data["predicted"]) if name.startswith("saliency/") else data
+
+    monkeypatch.setattr(checks.catalog, "open", agreed)
+    found = checks.check("pattern-2d", "test", method=method)
+    assert found.maps["saliency"].shape == (2, 20, 20)
+    assert found.maps["saliency"].values.max() == 1
+    assert found.curve["removed"].values.tolist() == [0, 4, 8, 16, 32, 64, 128]
+    np.testing.assert_array_equal(found.curve["accuracy"].sel(removed=0), 1)
+
+
+def test_fewer_of_large_fields_are_differentiated_at_once():
+    of = architecture("pattern-2d")
+    sizes = [replace(of, input_shape=(size, size, 3)) for size in (64, 128, 256, 1024)]
+    assert [min(saliency.BATCH, classify.batch_of(one, one.input_shape[0])) for one in sizes] == [16, 16, 8, 1]
 
 
 def test_maps_are_scaled_one_by_one():

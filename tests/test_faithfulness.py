@@ -211,10 +211,31 @@ def test_patches_are_removed_in_the_order_of_their_sums_and_shifted_over_the_bor
     assert (np.sort(orders["shifted"], axis=1) == np.arange(6)).all()
 
 
+def test_patches_that_do_not_divide_a_field_cover_it_once():
+    maps = np.random.default_rng(0).random((2, 5, 7)).astype("float32")
+    edges = [0, 2, 4, 5], [0, 3, 5, 7]
+    sums = faithfulness.patch_sums(maps, 3)
+    removed = np.array([[4], [8]])
+    gone = faithfulness.flattened(maps, removed, 3) != maps
+    for one, (row, column) in enumerate(((1, 1), (2, 2))):
+        y, x = (slice(*of[at : at + 2]) for of, at in zip(edges, (row, column), strict=True))
+        assert sums[one, row, column] == pytest.approx(maps[one, y, x].sum())
+        expected = np.zeros((5, 7), bool)
+        expected[y, x] = True
+        np.testing.assert_array_equal(gone[one], expected)
+    np.testing.assert_allclose(sums.sum(axis=(1, 2)), maps.sum(axis=(1, 2)), rtol=1e-5)
+    even = np.random.default_rng(0).random((3, 128, 128)).astype("float32")
+    blocks = even.reshape(3, 16, 8, 16, 8).sum(axis=(2, 4), dtype="float64")
+    np.testing.assert_array_equal(faithfulness.patch_sums(even, 16), blocks)
+
+
 def test_mistakes_with_patches_are_told():
     data, fields = spots(4)
-    with pytest.raises(InputError, match="5 patches along sides of 32 and 32 points; expected a number that divides"):
-        faithfulness.patch_curve(data, fields, has_a_spot, patches=5)
+    for patches in (1, 33):
+        with pytest.raises(
+            InputError, match=f"{patches} patches along sides of 32 and 32 points; expected from 2 to 32"
+        ):
+            faithfulness.patch_curve(data, fields, has_a_spot, patches=patches)
     with pytest.raises(InputError, match="65 patches to remove of 64; expected from 0 to 64"):
         faithfulness.patch_curve(data, fields, has_a_spot, patches=8, removed=(65,))
     with pytest.raises(InputError, match="1 samples for a perturbation curve"):

@@ -243,6 +243,14 @@ def test_training_in_bfloat16_ends_with_weights_of_float32():
     assert 0 < abs(found - expected).max() < 0.05 * abs(expected).max()
 
 
+def test_normalisations_of_both_kinds_stay_in_float32():
+    model = keras_model.build(architecture("andi-residual"), bfloat16=True)
+    policies = {(type(layer).__name__, layer.dtype_policy.name) for layer in model.layers}
+    assert {policy for kind, policy in policies if kind.endswith("Normalization")} == {"float32"}
+    assert {"LayerNormalization", "BatchNormalization"} <= {kind for kind, _ in policies}
+    assert ("Conv1D", "mixed_bfloat16") in policies
+
+
 def test_precisions():
     network = architecture("pattern-2d")
     assert training(network, precision="float32") == training(network)

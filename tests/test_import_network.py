@@ -115,6 +115,60 @@ def test_a_network_of_keras_3_says_the_same_here(file, keras_3):
     )
 
 
+def rearranged(keras):
+    """A classifier of trajectories with every layer that rearranges."""
+    of = keras.layers
+    inputs = keras.Input((320, 1))
+    first = of.Conv1D(4, 5, strides=5, activation="relu")(inputs)
+    folded = of.Permute((2, 1))(of.Reshape((32, 8))(first))
+    alike = of.Dot(axes=(2, 1), normalize=True)([folded, of.Reshape((32, -1))(first)])
+    return keras.Model(inputs, of.Dense(5, activation="softmax")(of.Flatten()(alike)))
+
+
+def flattened(keras):
+    """One that flattens what its convolution makes."""
+    of = keras.layers
+    layers = [of.Conv1D(4, 5, strides=5, activation="relu"), of.Flatten(), of.Dense(8, activation="relu"), of.Dense(5)]
+    return keras.Sequential([keras.Input((320, 1)), *layers])
+
+
+@pytest.mark.parametrize(("build", "file"), [(rearranged, "new.keras"), (rearranged, "new.h5"), (flattened, "new")])
+def test_layers_that_rearrange_say_the_same_here(build, file, tmp_path):
+    from tensorflow import keras
+
+    model, inputs = foreign_models.randomised(build(keras)), foreign_models.samples((320, 1))
+    np.savez(tmp_path / "new.npz", inputs=inputs, outputs=model(inputs, training=False).numpy())
+    if "." in file:
+        model.save(tmp_path / file)
+    else:
+        model.export(tmp_path / file, verbose=False)
+    found = import_network(str(tmp_path / file), name="theirs/new")
+    assert_says_the_same("theirs/new", tmp_path / "new.npz")
+    kinds = [layer.kind for layer in found.architecture.layers]
+    assert {"Reshape", "Permute", "Dot", "Flatten"} & set(kinds) == (
+        {"Reshape", "Permute", "Dot", "Flatten"} if build is rearranged else {"Flatten"}
+    )
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_a_batch_normalisation_along_another_axis_is_refused(ending, tmp_path, store_root):
+    from tensorflow import keras
+
+    def saved(axis):
+        of = keras.layers
+        layers = [of.Conv1D(2, 3), of.BatchNormalization(axis=axis), of.GlobalMaxPooling1D(), of.Dense(5)]
+        file = tmp_path / f"axis.{ending}"
+        keras.Sequential([keras.Input((320, 1)), *layers]).save(file)
+        return str(file)
+
+    with pytest.raises(
+        InputError, match=r"of class BatchNormalization with axis = 1 of 3 dimensions.*expected the last"
+    ):
+        import_network(saved(1), name="theirs/axis")
+    assert not store_root.exists()
+    assert import_network(saved(2), name="theirs/axis").name == "theirs/axis"
+
+
 def test_the_jobs_take_a_network_of_others(saved, here, store_root, tmp_path, capsys):
     job("import_network")(str(saved / "trajectory-bare"), name="theirs/bare", classes=None, frames=None)
     said = capsys.readouterr().out

@@ -2,13 +2,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray as xr
 from tiny_data import write_patterns, write_trajectories
 
-from raypipe import catalog
+from raypipe import catalog, study
 from raypipe.errors import InputError
 from raypipe.networks import inputs
 from raypipe.studies.gray_scott import tables
-from raypipe.study import architecture
+from raypipe.study import Sample, Study, architecture
 
 ANDI = architecture("123-2")
 PATTERN = architecture("pattern-2d")
@@ -85,6 +86,32 @@ def test_read_takes_as_many_of_each_class(count):
         where = [np.flatnonzero((every == one).all(axis=(1, 2)))[0] for one in found.inputs]
         assert where == sorted(set(where)), "in the order of the data set, none twice"
         assert (shuffled["label"].values[where] == found.labels).all()
+
+
+def test_what_a_study_prepares_is_finite_or_told(monkeypatch):
+    sample = Sample("x", ("sample", "time"), prepare=lambda x: (x - x.mean(1, keepdims=True)) / x.std(1, keepdims=True))
+    monkeypatch.setattr(study, "find", {"andi": Study("andi", {}, sample)}.__getitem__)
+    values = np.random.default_rng(0).normal(size=(4, 320))
+    assert inputs.network_input(ANDI, values).shape == (4, 320, 1)
+    values[2] = 1
+    with (
+        np.errstate(invalid="ignore"),
+        pytest.raises(
+            InputError, match=r"Sample.prepare of the study andi makes .* of 1 of 4 samples, .* from 1 to 1;"
+        ),
+    ):
+        inputs.network_input(ANDI, values)
+
+
+@pytest.mark.parametrize(
+    ("shape", "chunk", "block"),
+    [((320,), 1000, 1000), ((320,), 100, 300), ((128, 128, 10), 1, 256), ((1024, 1024, 10), 4, 8), ((320,), None, 256)],
+)
+def test_whole_chunks_are_read_at_once(shape, chunk, block):
+    values = np.broadcast_to(0.0, (9999, *shape))
+    variable = xr.Variable(("sample", *"yxt"[: len(shape)]), values)
+    variable.encoding = {"chunks": (chunk, *shape)} if chunk else {}
+    assert inputs._block(variable) == block
 
 
 @pytest.mark.parametrize("count", [0, 21])

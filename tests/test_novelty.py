@@ -15,7 +15,7 @@ from without_ray import fill_here, job, worker_of
 from raypipe import catalog, plot, repair, store, study
 from raypipe.errors import InputError
 from raypipe.networks import artifact, keras_model
-from raypipe.networks.architecture import Architecture, stack
+from raypipe.networks.architecture import Architecture, Layer, stack
 from raypipe.novelty import features, find, groups
 from raypipe.novelty.find import Search, detection, nearest, novelty_of
 from raypipe.novelty.groups import grouped
@@ -134,6 +134,52 @@ def test_a_network_without_hidden_layers_is_asked_for_what_its_last_layer_sees(g
     assert features.length(network) == SIZE**2
     hidden = ("Dense", {"units": 7, "activation": "relu"})
     assert features.length(random_network(replace(SMALL, layers=stack(("Flatten", {}), hidden, last)))) == 7
+
+
+DENSE = {"units": 2, "activation": "softmax"}
+CONV = {"filters": 4, "kernel_size": 3, "padding": "same", "activation": "relu"}
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        stack(("Conv1D", {**CONV, "filters": 2, "groups": 2}), ("GlobalMaxPooling1D", {})),
+        (
+            Layer("Conv1D", "a", CONV),
+            Layer("GlobalMaxPooling1D", "b", {}),
+            Layer("Conv1D", "c", CONV, ("input",)),
+            Layer("GlobalAveragePooling1D", "d", {}),
+            Layer("Concatenate", "e", {}, ("b", "d")),
+            Layer("Dense", "f", DENSE),
+        ),
+        stack(
+            ("Dense", {"units": 3}),
+            ("Reshape", {"target_shape": (SIZE * 3,)}),
+            ("Dense", {"units": 4}),
+            ("Dense", DENSE),
+        ),
+        stack(
+            ("Flatten", {}),
+            ("Reshape", {"target_shape": (6, 24)}),
+            ("Dense", {"units": 3}),
+            ("Flatten", {}),
+            ("Dense", DENSE),
+        ),
+        (
+            Layer("Dense", "a", {"units": 5}),
+            Layer("Dense", "b", {"units": 5}, ("input",)),
+            Layer("Dot", "c", {"axes": 1}, ("a", "b")),
+            Layer("Dense", "d", {"units": 4}),
+            Layer("Flatten", "e", {}),
+            Layer("Dense", "f", DENSE),
+        ),
+    ],
+    ids=["one convolution", "branches", "reshaped to one", "reshaped to two", "products"],
+)
+def test_the_number_of_features_follows_the_layers_that_are_seen(layers):
+    network = random_network(replace(SMALL, layers=layers))
+    values = np.random.default_rng(0).random((2, SIZE, SIZE)).astype("float32")
+    assert features.extractor(network)(values).shape == (2, features.length(network))
 
 
 def test_variants_follow_from_the_number_of_a_sample_whatever_the_shards(data, monkeypatch):

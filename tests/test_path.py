@@ -6,15 +6,16 @@ import tiny_data
 from tiny_networks import random_network
 from without_ray import fill_here, job
 
-from raypipe import catalog
+from raypipe import catalog, study
 from raypipe.errors import InputError
 from raypipe.networks import checks, classify, explain, inputs, keras_model, path
 from raypipe.networks.architecture import Architecture, stack
 from raypipe.networks.relevance import without_softmax
+from raypipe.store import Plan
 from raypipe.studies.andi import STUDY
 from raypipe.studies.andi.diffusion import ANDI_MODELS
 from raypipe.studies.andi.tracks import networks, seen
-from raypipe.study import architecture
+from raypipe.study import DataSet, Sample, Study, architecture
 
 
 @pytest.fixture
@@ -77,6 +78,25 @@ def test_its_maps_are_checked(here):
     assert list(found.ratios) == ["network as it is"]
     assert found.likeness["absolute"].size == found.maps.sizes["sample"]
     assert set(found.curve["order"].values) == {"relevant", "shifted", "random", "irrelevant"}
+
+
+def test_maps_of_short_sequences_are_checked_by_as_many_steps_as_they_have(here, monkeypatch):
+    layers = stack(
+        ("LayerNormalization", {}),
+        ("Conv1D", {"filters": 3, "kernel_size": 3, "activation": "relu"}),
+        ("GlobalMaxPooling1D", {}),
+        ("Dense", {"units": 2, "activation": "softmax"}),
+    )
+    short = Architecture("short", "guest", (24, 2), ("a", "b"), layers)
+    sets = {"test": DataSet(Plan("", 1, 1, {}, {}, {}))}
+    own = Study("guest", sets, Sample("x", ("sample", "step", "axis")), (short,))
+    monkeypatch.setattr(study, "find", {"guest": own}.__getitem__)
+    random_network(short)
+    values = np.random.default_rng(0).normal(size=(20, 24, 2))
+    tiny_data.write_labelled("guest/test", {"x": (("sample", "step", "axis"), values)}, np.arange(20) % 2, "ab", {}, 0)
+    found = checks.check("short", "test", per_class=4)
+    assert found.curve["removed"].values.tolist() == [0, 5, 10], "up to half of a sequence"
+    np.testing.assert_array_equal(found.curve["accuracy"].sel(removed=0), 1)
 
 
 def test_what_is_not_for_it_is_told(here):

@@ -146,6 +146,24 @@ def test_what_is_chosen_first_does_not_depend_on_how_many(data):
     np.testing.assert_allclose(found.sum(axis=1), 1)
 
 
+@settings(max_examples=25)
+@given(st.integers(0, 10**6))
+def test_what_is_chosen_is_what_all_cells_looked_at_each_time_would_give(seed):
+    random = np.random.default_rng(seed)
+    cells = LATTICE.cells[np.sort(random.permutation(len(LATTICE.cells))[: random.integers(9, len(LATTICE.cells) + 1)])]
+    part = replace(LATTICE, cells=cells, samples=np.arange(len(cells)))
+    known = np.sort(random.permutation(len(cells))[: random.integers(3, 9)])
+    probability = random.dirichlet(np.full(3, 0.3), len(known))
+    squares, near, speaks = plane._neighbours(cells, cells[known])
+    predicted, unsure = probability.argmax(axis=1)[near], (probability.max(axis=1) < plane.UNSURE)[near]
+    open_question = (speaks & ((predicted != predicted[:, :1]) | unsure)).any(axis=1)
+    nearest, beyond, expected = squares[:, 0], squares[:, 0].max() + 1, []
+    for _ in range(len(cells) - len(known)):
+        expected.append(int(np.argmax(np.where(nearest == 0, -1, nearest + beyond * open_question))))
+        nearest = np.minimum(nearest, ((cells - cells[expected[-1]]) ** 2).sum(axis=1))
+    assert plane.choose(part, known, probability, len(cells)).tolist() == expected
+
+
 def test_disagreement_and_doubt_come_before_distance():
     known = np.flatnonzero((LATTICE.cells % 4 == 0).all(axis=1))
     sure = np.tile([0.9, 0.1], (len(known), 1))

@@ -97,6 +97,7 @@ def test_values_that_a_data_type_cannot_hold_are_refused(dtype, factor, fits):
         ({"constants": {"a": 2}}, "a"),
         ({"constants": {"x": 2}}, "x"),
         ({"constants": {"factor": 2}, "coordinates": {"x": ("t", [1, 2])}}, "x"),
+        ({"constants": {"score": 2}}, "score"),
     ],
 )
 def test_a_name_stands_for_one_thing(arguments, twice):
@@ -195,6 +196,13 @@ def test_small_arrays_share_chunks_that_fill_the_shard(shard, length):
     assert count == 1 or count * length * 8 <= CHUNK_BYTES
     larger = [one for one in range(count + 1, shard + 1) if shard % one == 0 and one * length * 8 <= CHUNK_BYTES]
     assert not larger
+
+
+@pytest.mark.parametrize("name", ["predicted", "probability", "score", "relevance", "saliency", "sample"])
+def test_outputs_are_not_called_as_what_networks_say_of_them(name):
+    with pytest.raises(InputError, match=f"^{name} is the name of more than one thing.*raypipe uses itself"):
+        simulations(scaled, {"a": [1], "factor": [2]}, {name: Output()})
+    assert "label" in simulations(scaled, {"a": [1], "factor": [2]}, {"label": Output()}).variables
 
 
 def test_names_of_points_constants_and_outputs_are_all_apart():

@@ -38,6 +38,9 @@ RANGE = (0.05, 20.0)
 REPEATS = 500
 """How often samples, for the interval of the calibration error, and outcomes, for its share of chance, are drawn."""
 
+_FEWEST_REPEATS, _MOST_DRAWN = 50, 5 * 10**7
+"""So often at least, and so many samples in all at most: of very many the error hardly varies."""
+
 
 class Temperature(BaseModel):
     """What all scores of a network are divided by, and where it comes from.
@@ -127,9 +130,9 @@ def reliability(probability: np.ndarray, label: np.ndarray, bins: int = BINS, se
     member = np.minimum((confidence * bins).astype(int), bins - 1)
     count = np.bincount(member, minlength=bins)
     random = np.random.default_rng(seed)
-    drawn = np.empty(REPEATS)
-    chance = np.empty(REPEATS)
-    for repeat in range(REPEATS):
+    repeats = min(REPEATS, max(_FEWEST_REPEATS, _MOST_DRAWN // len(label)))
+    drawn, chance = np.empty(repeats), np.empty(repeats)
+    for repeat in range(repeats):
         again = random.integers(0, len(label), len(label))
         drawn[repeat] = _error(member[again], confidence[again], right[again])
         chance[repeat] = _error(member, confidence, random.random(len(label)) < confidence)

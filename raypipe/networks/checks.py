@@ -1,6 +1,6 @@
 """Explanations checked, from a trained network to figures: those of changed networks are held against its own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -83,7 +83,9 @@ def check(
         found = inputs.by_label(catalog.open(made).load())
         # Of a class that the network never gets right a wrong one is explained.
         maps[control] = found.isel(sample=found["predicted"].values == found["label"].values)
-    probability, of = classifier(artifact.load(network)), study.find(architecture.study)
+    of, source = study.find(architecture.study), catalog.open(f"{architecture.study}/{split}")
+    architecture = inputs.fitted(architecture, source)
+    probability = classifier(replace(artifact.load(network), architecture=architecture))
 
     def predict(values: np.ndarray) -> np.ndarray:
         said = np.empty((len(values), len(architecture.classes)), "float32")
@@ -92,11 +94,14 @@ def check(
         return said if kinds is None else inputs.by_kind(said, kinds, len(names))
 
     if architecture.is_sequence:
-        curve = faithfulness.perturbation_curve(maps[None], predict, variable=of.seen.variable)
+        steps = maps[None]["relevance"].shape[1] // 2
+        removed = [number for number in faithfulness.REMOVED if number <= steps]
+        curve = faithfulness.perturbation_curve(maps[None], predict, removed=removed, variable=of.seen.variable)
     else:
-        source = catalog.open(f"{architecture.study}/{split}")
         fields = inputs.seen(architecture, source).isel(sample=maps[None]["origin"].values).values
-        curve = faithfulness.patch_curve(maps[None], fields, predict)
+        patches = min(faithfulness.PATCHES, *fields.shape[1:3])
+        removed = [number for number in faithfulness.REMOVED_PATCHES if number <= patches**2 // 2]
+        curve = faithfulness.patch_curve(maps[None], fields, predict, patches=patches, removed=removed)
     ratios = {}
     known = {None: "network as it is", "zero-biases": "without biases"}
     for control in (one for one in known if conserved and one in maps):

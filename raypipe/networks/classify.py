@@ -221,6 +221,8 @@ def _label(architecture: Architecture, source: "xarray.Dataset") -> dict[str, Co
     names = inputs.class_names(source) if _has_labels(source) else ()
     if names == architecture.classes or not set(names) & set(architecture.classes):
         return {}
+    if inputs.kinds(architecture.classes, names) is not None:  # where one of them is not subdivided
+        return {}
     labels = inputs.labels_for(architecture, source)
     return {"label": Coordinate(("sample",), labels, label_attributes(architecture.classes))}
 

@@ -56,10 +56,10 @@ def explain(
     are the same, and the maps those of a changed network: checks of what the maps are worth.
 
     For sequences the store is `relevance/<network>/<split>` (after it `-<method>` if the method is not the default
-    one, `-<control>`, and the chosen samples) with `relevance` and the sequence (sample, time) and `score` (sample),
-    the score explained; for fields `saliency/<network>/<split>` with `saliency` and the last frame or channel
-    (sample, y, x), and by layer-wise relevance propagation `relevance` (sample, y, x) and `score` (sample). Both have
-    the coordinates of the predictions and `origin`, the number of the sample in the split.
+    one, `-<control>`, and the chosen samples, or `-<n>-per-class` if that is not 1) with `relevance` and the sequence
+    (sample, time) and `score` (sample), the score explained; for fields `saliency/<network>/<split>` with `saliency`
+    and the last frame or channel (sample, y, x), and by layer-wise relevance propagation `relevance` (sample, y, x) and
+    `score` (sample). Both have the coordinates of the predictions and `origin`, the number of the sample in the split.
 
     Args:
         network: name of a trained network.
@@ -117,7 +117,8 @@ def plan(
     seen = inputs.seen(architecture, store.open(classified["source"]))
     variables, shard = _variables(architecture, seen, method, len(origin))
     usual = usual_method(architecture)
-    ends = [*filter(None, [None if method == usual else method, control, _name_of(origin) if own else None])]
+    of = _name_of(origin) if own else f"{per_class}-per-class" if per_class > 1 else None
+    ends = [*filter(None, [None if method == usual else method, control, of])]
     return Plan(
         name="-".join([f"{product}/{network}/{split}", *ends]),
         samples=len(origin),
@@ -175,7 +176,14 @@ def check(network: str, method: str | None, per_class: int, control: str | None 
     if control:
         choice("control", control, tuple(one for one in CONTROLS if not opaque or one != "zero-biases"))
     known = tuple(methods(architecture))
-    return architecture, choice(f"method for network {network}", method or usual_method(architecture), known)
+    method = choice(f"method for network {network}", method or usual_method(architecture), known)
+    activations = {str(layer.options.get("activation") or "linear") for layer in architecture.layers[:-1]}
+    if method == "deep-taylor" and (others := sorted(activations - {"linear", "relu"})):
+        raise InputError(
+            f"network {network} cannot be explained by deep-taylor, which is for layers whose activation is relu: it "
+            f"has {', '.join(others)}; choose one of {', '.join(one for one in known if one != method)}"
+        )
+    return architecture, method
 
 
 def is_opaque(architecture: Architecture) -> bool:
@@ -285,8 +293,8 @@ def chosen(predictions: xr.Dataset, per_class: int, among: np.ndarray | None = N
 
 def has_other_labels(predictions: xr.Dataset) -> bool:
     """Whether the labels of what a network has predicted count other classes than its own."""
-    names = inputs.class_names(predictions)
-    return bool(names) and not set(names) & set(predictions["class"].values.tolist())
+    names, own = inputs.class_names(predictions), predictions["class"].values.tolist()
+    return bool(names) and (not set(names) & set(own) or inputs.kinds(own, names) is not None)
 
 
 def _variables(

@@ -140,7 +140,7 @@ def patch_curve(
         maps: `relevance` or `saliency` (sample, y, x) and `predicted` (sample); at least two samples.
         fields: of these, what the network sees (sample, y, x, …).
         predict: from fields, which it has to prepare, to probabilities (sample, class).
-        patches: so many along each side, by which both sides can be divided.
+        patches: so many along each side, up to a point each; where they do not divide it, some are a point longer.
         removed: numbers of patches, each from 0 to all.
         seed: of the random patches and shifts.
 
@@ -149,17 +149,17 @@ def patch_curve(
         over the periodic plane: as many in the same arrangement.
 
     Raises:
-        InputError: if there are fewer than two samples, the sides cannot be divided so, there are not so many patches,
-            or a map is not finite.
+        InputError: if there are fewer than two samples, the sides cannot be cut so, there are not so many patches, or
+            a map is not finite.
     """
     values = maps[map_of(maps)].values
     predicted, samples, sides = maps["predicted"].values, len(values), values.shape[1:]
     if samples < 2:
         raise InputError(f"{samples} samples for a perturbation curve; expected 2 or more: explain more per class")
-    if any(side % patches for side in sides):
+    if not 2 <= patches <= min(sides):
         raise InputError(
             f"{patches} patches along sides of {' and '.join(map(str, sides))} points; "
-            "expected a number that divides both"
+            f"expected from 2 to {min(sides)}, the shorter one"
         )
     if unfit := [number for number in removed if not 0 <= number <= patches**2]:
         raise InputError(f"{unfit[0]} patches to remove of {patches**2}; expected from 0 to {patches**2}")
@@ -178,9 +178,20 @@ def patch_curve(
 def patch_sums(maps: np.ndarray, patches: int) -> np.ndarray:
     """Sums of maps (sample, y, x) over each of so many patches along each side (sample, patches, patches)."""
     samples, size_y, size_x = maps.shape
-    blocks = maps.reshape(samples, patches, size_y // patches, patches, size_x // patches)
-    summed: np.ndarray = blocks.sum(axis=(2, 4), dtype="float64")
+    if size_y % patches or size_x % patches:
+        summed = maps.astype("float64")
+        for axis, side in ((1, size_y), (2, size_x)):
+            first = np.searchsorted(_patch_of(side, patches), np.arange(patches))
+            summed = np.add.reduceat(summed, first, axis=axis)
+    else:
+        blocks = maps.reshape(samples, patches, size_y // patches, patches, size_x // patches)
+        summed = blocks.sum(axis=(2, 4), dtype="float64")
     return summed
+
+
+def _patch_of(side: int, patches: int) -> np.ndarray:
+    """In which of so many patches along a side each of its points is."""
+    return np.arange(side) * patches // side
 
 
 def patch_orders(sums: np.ndarray, seed: int) -> dict[str, np.ndarray]:
@@ -201,8 +212,8 @@ def flattened(fields: np.ndarray, removed: np.ndarray, patches: int) -> np.ndarr
     """Fields (sample, y, x, …) with the patches `removed` (sample, …) at their mean in each frame and channel."""
     gone = np.zeros((len(fields), patches * patches), bool)
     np.put_along_axis(gone, removed, True, axis=1)
-    size_y, size_x = (side // patches for side in fields.shape[1:3])
-    mask = gone.reshape(-1, patches, patches).repeat(size_y, axis=1).repeat(size_x, axis=2)
+    row, column = (_patch_of(side, patches) for side in fields.shape[1:3])
+    mask = gone.reshape(-1, patches, patches)[:, row[:, None], column]
     mean = fields.mean(axis=(1, 2), keepdims=True)
     return np.where(mask.reshape(*mask.shape, *([1] * (fields.ndim - 3))), mean, fields)
 

@@ -1,5 +1,6 @@
 """What a network sees of a data set, as its study prepares it: float32."""
 
+import math
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
     import xarray
 
 _BLOCK = 256
-"""Samples read and converted at once: bounds the memory taken by what the network does not see."""
+"""Samples read and converted at once, at least: whole chunks, or each would be decoded several times."""
+
+_BLOCK_BYTES = 2**29
+"""Of samples read at once, if chunks are not larger: bounds the memory taken by what the network does not see."""
 
 _SHOWN_NAMES = 120
 """Letters of the names of classes that a message has room for."""
@@ -97,7 +101,8 @@ def network_input(architecture: Architecture, values: np.ndarray) -> np.ndarray:
     `values` are those that `seen` selects, in the dimensions of the study's samples.
 
     Raises:
-        InputError: if the samples are not of the network's shape, or a value is not finite.
+        InputError: if the samples are not of the network's shape, or a value is not finite, before or after the study
+            has prepared it.
     """
     sample = study.find(architecture.study).seen
     expected = architecture.sample_shape[: len(sample.dims) - 1]
@@ -110,7 +115,16 @@ def network_input(architecture: Architecture, values: np.ndarray) -> np.ndarray:
         raise InputError(
             "the data set has values that are not finite: it was made so, or is damaged; check it with raypipe verify"
         )
-    return sample.prepare(values).astype("float32", copy=False).reshape(len(values), *architecture.sample_shape)
+    prepared = sample.prepare(values).astype("float32", copy=False)
+    prepared = prepared.reshape(len(values), *architecture.sample_shape)
+    if (wrong := np.flatnonzero(~np.isfinite(prepared).all(axis=tuple(range(1, prepared.ndim))))).size:
+        first = values[wrong[0]]
+        raise InputError(
+            f"Sample.prepare of the study {architecture.study} makes values that are not finite of {len(wrong)} of "
+            f"{len(values)} samples, the first one with values from {first.min():g} to {first.max():g}; expected "
+            "finite ones: mend it, for example where it divides by what may be 0"
+        )
+    return prepared
 
 
 def seen(architecture: Architecture, data: "xarray.Dataset") -> "xarray.DataArray":
@@ -209,12 +223,20 @@ def read(architecture: Architecture, data: "xarray.Dataset", name: str, count: i
     known = np.flatnonzero(labels >= 0)
     chosen = known[_balanced(labels[known], len(known) if count is None else count, name)]
     inputs = np.empty((len(chosen), *architecture.sample_shape), "float32")
-    for start in range(0, len(labels), _BLOCK):
-        first, last = np.searchsorted(chosen, (start, start + _BLOCK))
+    size = _block(data[study.find(architecture.study).seen.variable])
+    for start in range(0, len(labels), size):
+        first, last = np.searchsorted(chosen, (start, start + size))
         if first < last:
-            block = values(architecture, data, slice(start, start + _BLOCK))
+            block = values(architecture, data, slice(start, start + size))
             inputs[first:last] = network_input(architecture, block[chosen[first:last] - start])
     return Samples(inputs, labels[chosen])
+
+
+def _block(variable: "xarray.DataArray") -> int:
+    """How many samples of a variable are read at once."""
+    chunk = (variable.encoding.get("chunks") or (1,))[0]
+    fitting = _BLOCK_BYTES // max(1, variable.dtype.itemsize * math.prod(variable.shape[1:]))
+    return -(-max(1, min(_BLOCK, fitting)) // chunk) * chunk
 
 
 def check(architecture: Architecture, data: "xarray.Dataset", name: str) -> None:
@@ -274,8 +296,10 @@ def misfit(architecture: Architecture, data: "xarray.Dataset") -> str | None:
         return of.misfit(architecture, data[variable].shape[1:])
     framed = "frame" in dims
     size = architecture.sample_shape[: len(dims) - 1 - framed]
-    if (found := data[variable].shape[1 : 1 + len(size)]) != size:
+    if (found := data[variable].shape[1 : len(dims) - framed]) != size:
         return f"has samples of {' × '.join(map(str, found))} points, not {' × '.join(map(str, size))}"
+    if (channels := math.prod(architecture.sample_shape[len(dims) - 1 :])) != 1:
+        return f"has one value at each point of {variable} ({', '.join(dims)}), not {channels}"
     if architecture.frame_times:
         absent = sorted(set(architecture.frame_times) - set(data["frame"].values.tolist()))
         return f"has no frames at t = {', '.join(map(str, absent))}" if absent else None

@@ -31,7 +31,7 @@ def build(architecture: Architecture, *, bfloat16: bool = False) -> Any:
     inputs = last = keras.Input(architecture.input_shape, name="input")
     outputs, parameters = {"input": inputs}, 0
     for layer in architecture.layers:
-        exact = not bfloat16 or layer.kind == "BatchNormalization" or layer is architecture.layers[-1]
+        exact = not bfloat16 or layer.kind.endswith("Normalization") or layer is architecture.layers[-1]
         sources = [outputs[name] for name in layer.sources] or [last]
         parameters += _parameters(layer, sources[0].shape)
         if parameters > MOST_PARAMETERS:

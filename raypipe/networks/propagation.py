@@ -22,6 +22,7 @@ from raypipe.errors import InputError
 from raypipe.networks import keras_model
 from raypipe.networks.architecture import Architecture, Layer
 from raypipe.networks.artifact import Artifact
+from raypipe.networks.classify import batch_of
 from raypipe.networks.relevance import OPAQUE, TOLERANCE, normalisation, without_softmax
 
 BATCH = 16
@@ -212,9 +213,9 @@ def propagation(
         return relevance["input"], tf.gather(scores, classes, batch_dims=1), moved
 
     def explain(values: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        parts = []
-        for start in range(0, len(values), BATCH):
-            part = slice(start, start + BATCH)
+        parts, batch = [], min(BATCH, batch_of(architecture, values.shape[1]))  # of large fields fewer
+        for start in range(0, len(values), batch):
+            part = slice(start, start + batch)
             found, scores, moved = (one.numpy() for one in propagate(values[part], classes[part]))
             if not moved <= TOLERANCE:
                 raise RuntimeError(

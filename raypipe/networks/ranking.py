@@ -101,11 +101,11 @@ def ranking(predictions: Mapping[str, xr.Dataset], reference: str) -> pd.DataFra
         raise InputError(
             "the samples have no labels, which a ranking needs; choose a training, validation or test split"
         )
-    labels = predictions[reference]["label"].values
+    labels = _labels(predictions[reference])
     right_of_reference = _right(predictions[reference])
     rows = []
     for name, found in predictions.items():
-        if not np.array_equal(found["label"].values, labels):
+        if not np.array_equal(_labels(found), labels):
             raise InputError(
                 f"predictions of {name} and {reference} are of different samples; classify the same split with both"
             )
@@ -121,6 +121,13 @@ def ranking(predictions: Mapping[str, xr.Dataset], reference: str) -> pd.DataFra
             }
         )
     return pd.DataFrame(rows).sort_values(["accuracy", "name"], ascending=[False, True], ignore_index=True)
+
+
+def _labels(predictions: xr.Dataset) -> np.ndarray:
+    """Names of the samples' classes, whatever numbers a network has for them; "" of those without a label."""
+    found = inputs.by_label(predictions)
+    names: np.ndarray = np.array([*found["class"].values.tolist(), ""])[found["label"].values]
+    return names
 
 
 def _right(predictions: xr.Dataset) -> np.ndarray:

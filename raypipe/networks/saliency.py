@@ -5,6 +5,7 @@ et al., arXiv:1706.03825; layer-wise relevance propagation is in `propagation`.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from raypipe import store
 from raypipe.networks import artifact, inputs, keras_model, propagation
 from raypipe.networks.artifact import Artifact
+from raypipe.networks.classify import batch_of
 from raypipe.networks.relevance import changed, without_softmax
 
 GRADIENT = "saliency"
@@ -46,6 +48,7 @@ def saliency_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]],
     """
     trained = artifact.load(parameters["network"])
     source = store.open(parameters["source"])
+    trained = replace(trained, architecture=inputs.fitted(trained.architecture, source))
     seen = inputs.seen(trained.architecture, source)
     if "control" in parameters:
         trained = changed(trained, parameters["control"], **parameters["control_settings"])
@@ -133,7 +136,8 @@ def score_gradient(trained: Artifact) -> Callable[[np.ndarray, np.ndarray], np.n
     )
 
     def gradients(values: np.ndarray, classes: np.ndarray) -> np.ndarray:
-        parts = [slice(start, start + BATCH) for start in range(0, len(values), BATCH)]
+        batch = min(BATCH, batch_of(trained.architecture, values.shape[1]))  # of large fields fewer
+        parts = [slice(start, start + batch) for start in range(0, len(values), batch)]
         return np.concatenate([gradient(values[part], classes[part]).numpy() for part in parts])
 
     return gradients

@@ -17,6 +17,7 @@ from raypipe.errors import InputError
 from raypipe.networks import artifact, inputs, keras_model
 from raypipe.networks.architecture import Architecture, Layer
 from raypipe.networks.classify import batch_of
+from raypipe.networks.propagation import inputs_of
 from raypipe.store import Coordinate, Plan, Variable
 
 
@@ -118,16 +119,28 @@ def features_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]],
 def length(trained: artifact.Artifact) -> int:
     """Number of features of a sample."""
     layers, last = _layers(trained.architecture)
-    if not layers:
-        return int(trained.weights[f"{last}/0"].shape[0]) * _per_feature(trained.architecture, last)
     sizes = {one.name: int(str(one.options["filters" if _is_convolution(one) else "units"])) for one in layers}
-    return sum(size * _per_feature(trained.architecture, name) for name, size in sizes.items())
+    if not layers:
+        groups = next(one for one in trained.architecture.layers if one.name == last).options.get("groups", 1)
+        sizes = {last: int(trained.weights[f"{last}/0"].shape[-2]) * int(str(groups))}
+    seen, dimensions = inputs_of(trained.architecture), _dimensions(trained.architecture)
+    # Of values at places there are a mean and a maximum.
+    return sum(size * (2 if dimensions[seen[name][0]] > 1 else 1) for name, size in sizes.items())
 
 
-def _per_feature(architecture: Architecture, name: str) -> int:
-    """2, a mean and a maximum, for a layer of this name that has its values at places; 1 for one behind a Flatten."""
-    before = architecture.layers[: [one.name for one in architecture.layers].index(name)]
-    return 1 if len(architecture.input_shape) < 2 or any(one.kind.startswith(_PLACELESS) for one in before) else 2
+def _dimensions(architecture: Architecture) -> dict[str, int]:
+    """How many dimensions of a sample are left behind each layer, by its name; those of the network are of "input"."""
+    found, seen = {"input": len(architecture.input_shape)}, inputs_of(architecture)
+    for layer in architecture.layers:
+        of = [found[name] for name in seen[layer.name]]
+        found[layer.name] = max(of)
+        if layer.kind.startswith(_PLACELESS):
+            found[layer.name] = 1
+        elif layer.kind == "Reshape":
+            found[layer.name] = len(layer.options["target_shape"])  # type: ignore[arg-type]
+        elif layer.kind == "Dot":
+            found[layer.name] = max(1, sum(of) - 2)
+    return found
 
 
 def extractor(trained: artifact.Artifact) -> Callable[[np.ndarray], np.ndarray]:

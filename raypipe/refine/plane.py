@@ -4,6 +4,7 @@ A cell is a pair of whole numbers, its place on the lattice. Everything here fol
 network said, and distances are compared as whole numbers: the same choice on any machine.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -207,13 +208,19 @@ def choose(plane: Plane, known: np.ndarray, probability: np.ndarray, count: int)
     squares, near, speaks = _neighbours(plane.cells, plane.cells[known])
     predicted, unsure = probability.argmax(axis=1)[near], (probability.max(axis=1) < UNSURE)[near]
     open_question = (speaks & ((predicted != predicted[:, :1]) | unsure)).any(axis=1)
-    nearest = squares[:, 0]
-    beyond = nearest.max() + 1
+    nearest, (row, column) = squares[:, 0], np.ascontiguousarray(plane.cells.T)
+    extra = np.where(nearest == 0, 0, (nearest.max() + 1) * open_question)
+    rank = nearest + extra
+    # Cells come row by row: of those farther away than this, a choice is the nearest to none.
+    reach = math.isqrt(int(nearest.max()))
     chosen = []
     for _ in range(min(count, len(plane.cells) - len(known))):
-        one = int(np.argmax(np.where(nearest == 0, -1, nearest + beyond * open_question)))
+        one = int(np.argmax(rank))
         chosen.append(one)
-        nearest = np.minimum(nearest, ((plane.cells - plane.cells[one]) ** 2).sum(axis=1))
+        extra[one] = 0
+        around = slice(*np.searchsorted(row, (row[one] - reach, row[one] + reach + 1)))
+        squares = (row[around] - row[one]) ** 2 + (column[around] - column[one]) ** 2
+        rank[around] = np.minimum(rank[around], squares + extra[around])
     return np.array(chosen, "int64")
 
 

@@ -31,6 +31,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "Cropping": {"cropping": None},
     "ZeroPadding": {"padding": None},
     "Concatenate": {"axis": -1},
+    "Reshape": {"target_shape": None},
+    "Permute": {"dims": None},
+    "Dot": {"axes": None, "normalize": False},
 }
 """What the options of a layer are that matter here, by the beginning of its kind; with the usual value, if any."""
 

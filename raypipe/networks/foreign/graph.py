@@ -4,6 +4,7 @@ A SavedModel of any age has a signature, a graph of operations. With its variabl
 a short pattern of operations, such as Conv2D, BiasAdd, Relu. This holds no matter how layers and variables are called.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -117,14 +118,16 @@ class _Reader:
             options: Options = {"epsilon": round(node.attr["epsilon"].f, 9)}
             statistics = tuple(self._constant(one) for one in inputs[1:])
             return self._append("BatchNormalization", options, inputs[0], weights=statistics)
-        elif node.op == "Reshape" and (shape := self._constant(inputs[1])) is not None:
-            if len(shape) == 2 and shape[0] == -1:
+        elif node.op == "Reshape":
+            # Keras 3 puts the shape together from that of the input, so it is no constant; that of the output is known.
+            before, after = _sizes(inputs[0])[1:], _sizes(node)
+            if len(after) == 2 and min(before, default=0) > 0 and after[1] == math.prod(before):
                 return self._append("Flatten", {}, inputs[0])
         elif node.op in ("Max", "Mean"):
             if found := self._global(node, inputs[0], self._constant(inputs[1])):
                 return found
         elif node.op == "ConcatV2" and (axis := self._constant(inputs[-1])) is not None:
-            self._refuse_unless(node, int(axis) in (-1, _rank(node) - 1))
+            self._refuse_unless(node, int(axis) in (-1, len(_sizes(node)) - 1))
             return self._append("Concatenate", {}, *inputs[:-1])
         elif found := self._pooling(node):
             return found
@@ -208,8 +211,9 @@ def _last_is_channel(node: Any) -> bool:
     return not node.attr["data_format"].s or node.attr["data_format"].s.decode().endswith("C")
 
 
-def _rank(node: Any) -> int:
-    return len(node.attr["_output_shapes"].list.shape[0].dim)
+def _sizes(node: Any) -> list[int]:
+    """Of the output of a node, -1 where one may be any."""
+    return [one.size for one in node.attr["_output_shapes"].list.shape[0].dim]
 
 
 def _along(node: Any, attribute: str, option: str, size: int) -> Options:

@@ -15,6 +15,7 @@ import numpy as np
 
 from raypipe.errors import InputError, own_traceback
 from raypipe.networks import artifact
+from raypipe.networks.architecture import Layer
 from raypipe.networks.foreign import config, graph
 from raypipe.networks.foreign.layers import Read, tidied
 
@@ -124,12 +125,25 @@ def _keras(file: Path, source: str) -> Found:
         layer = model
         for name in one.path:
             layer = layer.get_layer(name)
+        _check_axis(layer, one.layer, source)
         found.append(Read(one.layer, layer.get_weights()))
 
     def forward(samples: np.ndarray) -> Any:
         return model(samples, training=False).numpy()
 
     return found, tuple(model.input_shape[1:]), forward, f"Keras {version}"
+
+
+def _check_axis(original: Any, layer: Layer, source: str) -> None:
+    """Make sure that a batch normalisation is one of channels, which are last here."""
+    if layer.kind == "BatchNormalization":
+        axes, rank = np.ravel(original.axis).tolist(), len(original.input.shape)
+        if [axis % rank for axis in axes] != [rank - 1]:
+            raise InputError(
+                f"{source} has a layer {layer.name} of class BatchNormalization with axis = "
+                f"{', '.join(map(str, axes))} of {rank} dimensions, which has no counterpart here; expected the last "
+                "one, of the channels"
+            )
 
 
 def description(data: bytes, source: str) -> tuple[str, str]:
