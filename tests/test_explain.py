@@ -309,6 +309,16 @@ def test_how_many_of_each_class_is_in_the_name_unless_it_is_one(here, monkeypatc
     assert chosen.name.startswith("relevance/123-2/test-samples-"), "of chosen samples the numbers tell"
 
 
+def test_deep_taylor_of_sums_is_refused(here):
+    second = replace(FIRST, name="second")
+    summed = Layer("Add", "sum", {}, ("first", "second"))
+    layers = (FIRST, second, summed, LARGEST, Layer("Dense", "scores", {"units": 5, "activation": "softmax"}))
+    random_network(replace(architecture("123-2"), name="sum", layers=layers))
+    with pytest.raises(InputError, match=r"deep-taylor: innvestigate counts twice .* choose one of lrp"):
+        explain.check("sum", "deep-taylor", 1)
+    assert explain.check("sum", None, 1)[1] == "lrp-epsilon"
+
+
 def test_deep_taylor_of_other_activations_than_relu_is_refused(here):
     layers = stack(
         ("Conv1D", {"filters": 2, "kernel_size": 3, "activation": "elu"}),

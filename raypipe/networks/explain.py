@@ -183,6 +183,11 @@ def check(network: str, method: str | None, per_class: int, control: str | None 
             f"network {network} cannot be explained by deep-taylor, which is for layers whose activation is relu: it "
             f"has {', '.join(others)}; choose one of {', '.join(one for one in known if one != method)}"
         )
+    if method == "deep-taylor" and any(layer.kind == "Add" for layer in architecture.layers):
+        raise InputError(
+            f"network {network} cannot be explained by deep-taylor: innvestigate counts twice what goes through a sum "
+            f"of layers; choose one of {', '.join(one for one in known if one != method)}"
+        )
     return architecture, method
 
 
