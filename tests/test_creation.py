@@ -62,7 +62,7 @@ def test_a_race_leaves_one_sound_store(store_root):
     for turn in range(ROUNDS):
         errors = [error for when, error in said if when == turn and error]
         assert len(errors) == (0 if is_equal(turn) else PROCESSES - 1), errors
-        assert all("was made with other parameters: samples asked for is" in error for error in errors), errors
+        assert all("was made with other parameters: samples asked for was" in error for error in errors), errors
         name = f"race/{turn}"
         found = store.verify(name)
         assert found.sound, str(found)
