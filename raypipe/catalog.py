@@ -297,7 +297,10 @@ def _matching(
     columns = {str(key): one.values for key, one in opened.variables.items() if one.dims == ("sample",)}
     by = "predicted" if name.startswith(f"{PREDICTIONS}/") else "label"
     named = np.array([*_classes(opened, by), ""], object)
-    of_class = np.broadcast_to(columns.get(by, -1), opened.sizes["sample"])  # numbers: names take up to 100 times more
+    numbers = columns.get(by, np.array(-1))
+    if numbers.dtype.kind not in "iu" or numbers.max(initial=-1) >= len(named) - 1:  # an output that is called so
+        numbers = np.array(-1)
+    of_class = np.broadcast_to(numbers, opened.sizes["sample"])  # numbers: names take up to 100 times more
     known |= {*columns, *named[np.unique(of_class)]} - {""}
     if not set(values) <= set(columns):
         return None
@@ -342,7 +345,9 @@ def equal(column: np.ndarray, wanted: Any) -> np.ndarray:
     """
     hit = np.zeros(column.shape, bool)
     for one in np.atleast_1d(np.asarray(wanted, object)).tolist():
-        hit |= np.abs(column - one) <= _tolerance(column, one) if column.dtype.kind == "f" else column == one
+        hit |= column == one
+        if column.dtype.kind == "f":
+            hit |= np.abs(column - one) <= _tolerance(column, one)
     return hit
 
 
@@ -351,5 +356,7 @@ def _tolerance(column: np.ndarray, value: Any) -> float:
 
     By a millionth, as it may be typed from a table; about zero by what values err by that were added up.
     """
+    if not np.isfinite(value):
+        return 0.0
     largest = float(np.abs(column[np.isfinite(column)]).max(initial=0))
     return 1e-6 * abs(value) if value else 4 * float(np.finfo(column.dtype).eps) * largest

@@ -172,8 +172,9 @@ def simulations(
     if not samples:
         raise InputError(f"there are no points: {', '.join(columns)} are empty; expected at least one value of each")
     reserved = RESERVED - ({"label"} & set(outputs))  # a simulation may find out the class itself
-    groups = [set(columns), set(fixed), set(outputs), set(coordinates or {}), reserved]
-    if taken := {name for one, other in itertools.combinations(groups, 2) for name in one & other}:
+    groups = [set(columns), set(fixed), set(outputs), set(coordinates or {})]
+    taken = {name for one, other in itertools.combinations(groups, 2) for name in one & other}
+    if taken := taken | reserved & {*columns, *outputs, *(coordinates or {})}:
         raise InputError(
             f"{', '.join(sorted(taken))} is the name of more than one thing; expected another name for each point, "
             f"constant, output and coordinate, and none that raypipe uses itself, {', '.join(sorted(RESERVED))}"

@@ -460,7 +460,13 @@ def find(name: str) -> Study:
         return built_in()[name]
     installed = _installed()
     if name in installed:
-        found = installed[name].load()
+        try:
+            found = installed[name].load()
+        except Exception as error:  # whatever the code of another's package raises
+            raise InputError(
+                f"the installed study {name} cannot be loaded: {type(error).__name__}: {error}; install its package "
+                "again, or remove it"
+            ) from error
         if not isinstance(found, Study) or found.name != name:
             raise InputError(f"the entry point {name!r} of {ENTRY_POINTS} is {found!r}, not a study of that name")
         return found
@@ -476,13 +482,8 @@ def all_studies() -> list[Study]:
     for name in names:
         try:
             found.append(find(name))
-        except Exception as error:  # whatever the code of another's package raises
-            if name in built_in():
-                raise
-            logging.getLogger(__name__).warning(
-                "the installed study %s is left out: %s: %s; install its package again, or remove it",
-                name, type(error).__name__, error,
-            )  # fmt: skip
+        except InputError as error:  # of an installed one
+            logging.getLogger(__name__).warning("left out: %s", error)
     return found
 
 

@@ -59,6 +59,7 @@ def test_a_number_is_found_however_it_was_computed_and_no_other():
     assert numbers(f=(0.04, 0.06)) == numbers(g=(0.04, 0.06)) == [0, 1, 2]
     assert numbers(f=[0.04, 0.06]) == [0, 2]
     assert numbers(z=0.0) == numbers(z=0) == [1]
+    assert catalog.equal(np.array([1.0, np.inf]), np.inf).tolist() == [False, True]
     assert numbers(seed=2**63 + 5) == [0]
     assert numbers(seed=(2**63 + 6, 2**63 + 9)) == [1]
 

@@ -176,7 +176,7 @@ def test_a_network_of_other_dimensions_is_refused(folder, here):
         (["cells.csv", "--step", "0"], r"the step between frames is 0\.0; expected a number above 0"),
         (["cells.csv", "--step", "-1"], r"the step between frames is -1\.0"),
         (["cells.csv", "--step", "nan"], "the step between frames is nan"),
-        (["cells.csv", "./cells.csv"], "cells.csv is given 2 times; expected each file once"),
+        (["cells.csv", "./cells.csv"], "cells.csv is given more than once; expected each"),
         (["short.csv"], "no track can be used: short.csv: CSV.*left out 3: fewer than 10 points"),
     ],
 )

@@ -266,7 +266,11 @@ def test_the_job_ranks_networks(monkeypatch, tmp_path, capsys):
         ("rank_networks", "--networks 123-2", "there is no trained network 'andi-study'"),
         ("rank_networks", "--networks 123-2 --reference pattern-2d", "of different studies"),
         ("rank_networks", "--networks 123-2 --reference 123-2 --output {folder}", "is a folder; name the file"),
-        ("rank_networks", "--networks 123-2 --reference 123-2 --split scan", "the study andi of network 123-2 has no split 'scan'"),
+        (
+            "rank_networks",
+            "--networks 123-2 --reference 123-2 --split scan",
+            "network 123-2 has no split 'scan'",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_code_2(name, arguments, message, tmp_path, monkeypatch, capsys):

@@ -99,6 +99,11 @@ def test_strata_may_be_small_or_large_or_near_nothing():
     assert found.of.values.tolist() == [0.15]
 
 
+def test_strata_may_be_infinite_beside_others():
+    found = evaluate(predictions([0, 1, 2], [0, 1, 2], of=[1.0, 2.0, np.inf]), ("of",))
+    assert found.of.values.tolist() == [1, 2, np.inf]
+
+
 def test_strata_differ_however_small_they_are():
     values = np.array([1e-7, 3e-7, 1e-7, 0.1 * 3e-6])
     found = evaluate(predictions([0, 1, 0, 1], [0, 1, 1, 1], noise=values), ("noise",))

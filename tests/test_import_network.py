@@ -341,7 +341,7 @@ def test_an_activation_that_changes_nothing_does_not_hide_the_last_one(activatio
     dropout = Layer("Dropout", "d", {"rate": 0.5}, ("c",))
     found = [Read(one) for one in (first, dense, idle, dropout)]
     if activation == "sigmoid":
-        with pytest.raises(InputError, match="theirs ends in a layer Dense with the activation sigmoid"):
+        with pytest.raises(InputError, match="theirs ends in a layer of kind Dense with the activation sigmoid"):
             tidied(found, "theirs")
         return
     layers, _ = tidied(found, "theirs")

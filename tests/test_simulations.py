@@ -32,6 +32,10 @@ def scaled(a, factor):
     return {"x": np.asarray(a * factor)}
 
 
+def thinned(a, probability):
+    return {"x": a * probability}
+
+
 def vector(a):
     return {"x": np.full(3, a)}
 
@@ -167,13 +171,33 @@ def test_another_data_type_does_not_continue_what_is_there():
         return planned(scaled, outputs, points={"a": np.arange(count)}, constants={"factor": 1}, per_shard=2)
 
     fill_here(of(4, "float64"))
-    with pytest.raises(InputError, match=r"x of .* is of the data type float64; expected int64"):
+    with pytest.raises(InputError, match=r"x of .* has the data type float64; expected int64"):
         store.begun(of(4, "int64"))
     for dtype in ("int64", "float32"):
-        with pytest.raises(InputError, match="is of the data type float64; expected"):
+        with pytest.raises(InputError, match="has the data type float64; expected"):
             store.create(replace(of(6, dtype), grows=("count",)), {})
     fill_here(replace(of(6, "float64"), grows=("count",)))
     np.testing.assert_array_equal(store.open("mine/scan").x, np.arange(6))
+
+
+def test_stores_with_a_chunk_for_each_sample_grow_and_are_mended(store_root):
+    """As they were planned before small arrays shared chunks."""
+
+    def of(count, chunk):
+        outputs = {"x": Output(("t",), (3,))}
+        plan = replace(planned(vector, outputs, points={"a": np.arange(count)}, per_shard=2), grows=("count",))
+        return replace(plan, variables={"x": replace(plan.variables["x"], chunks=(chunk, 3), compression="lz4")})
+
+    fill_here(of(4, 1))
+    fill_here(planned(vector, {"x": Output(("t",), (3,))}, points={"a": np.arange(4)}, per_shard=2, grows=("count",)))
+    longer = planned(vector, {"x": Output(("t",), (3,))}, points={"a": np.arange(6)}, per_shard=2, grows=("count",))
+    assert longer.variables["x"].chunks == (2, 3)
+    fill_here(longer)
+    np.testing.assert_array_equal(store.open("mine/scan").x[:, 0], np.arange(6))
+    (store_root / plan_path("mine/scan")).write_text("{")
+    store.mend(longer, {}, store.verify("mine/scan"))
+    assert store.finished("mine/scan") == [0, 1, 2]
+    assert store.verify("mine/scan").sound
 
 
 @given(st.integers(-30, 30), st.integers(2, 40))
@@ -203,6 +227,13 @@ def test_outputs_are_not_called_as_what_networks_say_of_them(name):
     with pytest.raises(InputError, match=f"^{name} is the name of more than one thing.*raypipe uses itself"):
         simulations(scaled, {"a": [1], "factor": [2]}, {name: Output()})
     assert "label" in simulations(scaled, {"a": [1], "factor": [2]}, {"label": Output()}).variables
+
+
+def test_a_constant_may_be_called_as_what_is_said_of_samples():
+    plan = simulations(thinned, {"a": [1]}, NUMBER, constants={"probability": 0.3})
+    assert plan.parameters == {"probability": 0.3}
+    with pytest.raises(InputError, match="probability is the name of more than one thing"):
+        simulations(vector, {"a": [1]}, {"probability": Output()})
 
 
 def test_names_of_points_constants_and_outputs_are_all_apart():

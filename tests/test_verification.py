@@ -246,7 +246,7 @@ def test_a_repair_by_another_plan_is_refused_before_anything_is_changed(sound_st
     found, before = store.verify(NAME), contents(sound_store)
     coordinate = replace(template().coordinates["k"], values=np.arange(5) / 7)
     other = replace(template(), coordinates={**template().coordinates, "k": coordinate})
-    with pytest.raises(InputError, match="the values or shape of k are others there than here"):
+    with pytest.raises(InputError, match="the values or shape of k have changed"):
         store.mend(other, {}, found)
     assert contents(sound_store) == before
     store.mend(template(), {}, found)

@@ -18,7 +18,8 @@ for variable in data.variables.values():
     variable.attrs = {key: value for key, value in variable.attrs.items() if isinstance(value, str | int | float)}
 np.savez(f"{name}.npz", **{str(key): one.values for key, one in data.variables.items()})
 for key in list(data.variables):  # NetCDF's integers have 32 bits; seeds may need more
-    if data[key].dtype == "int64" and data[key].size and (most := abs(data[key]).max()) >= 2**31:
-        data[key] = data[key].astype("float64" if most < 2**53 else "str")  # exact up to 2⁵³
+    if data[key].dtype.kind in "iu" and data[key].size:
+        most = int(abs(data[key]).max())
+        data[key] = data[key].astype("int32" if most < 2**31 else "float64" if most < 2**53 else "str")
 data.to_netcdf(f"{name}.nc", engine="scipy")
 print(f"{len(samples)} samples in {name}.nc and {name}.npz")

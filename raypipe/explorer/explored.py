@@ -23,8 +23,8 @@ _MOST = 0.5
 _PER_VALUE = 2
 """Samples that have a value of a parameter, on average, from which on it is an axis of a scan."""
 
-_MADE_OF = ("network", "network_sha256", "source", "source_parameters")
-"""Parameters of what is made of a network and samples that say which these were."""
+_MADE_OF = ("network", "network_sha256", "source")
+"""Parameters of what is made of a network and samples that say which these were, beside those of the samples."""
 
 CLASS, CONFIDENCE, NOVELTY = "class", "confidence", "novelty"
 """What a plane can be coloured by."""
@@ -183,8 +183,13 @@ class Explored:
 
     def owns(self, parameters: Mapping[str, Any]) -> bool:
         """Whether what was made with these parameters is of the same network and samples, not of earlier ones."""
-        own = self.predictions.attrs["parameters"]
-        return all(parameters.get(name) == own.get(name) for name in _MADE_OF)
+        grows = store.plan_of(self.source).grows  # samples keep their numbers when more come behind
+
+        def made_of(known: Mapping[str, Any]) -> list[Any]:
+            of_source = {key: one for key, one in (known.get("source_parameters") or {}).items() if key not in grows}
+            return [*(known.get(name) for name in _MADE_OF), of_source]
+
+        return made_of(parameters) == made_of(self.predictions.attrs["parameters"])
 
     @property
     def distance(self) -> np.ndarray | None:

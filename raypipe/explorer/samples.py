@@ -8,6 +8,7 @@ import panel as pn
 import param
 
 from raypipe.explorer import drawing
+from raypipe.explorer.explored import Explored
 from raypipe.explorer.sample import Chosen, SampleView
 from raypipe.explorer.tiles import Tiles
 from raypipe.plot.classes import symbol
@@ -112,10 +113,9 @@ class SamplesView(pn.viewable.Viewer):
         count = f"{len(self._numbers)} samples, page {self.page} of {self._pages}"
         self._count.object = f'<p class="count" role="status" style="margin:2px">{count}</p>'
         self._back.disabled, self._next.disabled = self.page == 1, self.page == self._pages
-        self._tiles.lay([(one, drawing.thumbnail(of, one), self._text(one)) for one in shown])
+        self._tiles.lay([(one, drawing.thumbnail(of, one), self._text(of, one)) for one in shown])
 
-    def _text(self, number: int) -> str:
-        of = self.chosen.of
+    def _text(self, of: Explored, number: int) -> str:
         at = ", ".join(f"{name} {of.predictions[name].values[number]:g}" for name in of.parameters[:2])
         name, share = of.ranking(number, 1)[0]
         return f"{at} {name} {share:.0%}".strip()

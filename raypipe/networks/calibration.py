@@ -253,10 +253,18 @@ def settled(network: str, predictions: Mapping[str, xr.Dataset]) -> Temperature 
 
 
 def validation_split(network: str) -> str:
-    """The split that the network's temperature is fitted on: that of its validation; if it was FRESH, the usual one."""
+    """The split that the network's temperature is fitted on: that of its validation, if the network can classify it.
+
+    The usual one if that was FRESH, or has classes that the network does not know, whose samples were left out.
+    """
     trained = artifact.load(network)
-    _, validation = artifact.own_splits(trained)
-    return trained.architecture.splits[1] if validation == FRESH else validation
+    usual, (_, validation) = trained.architecture.splits[1], artifact.own_splits(trained)
+    if validation in (usual, FRESH):
+        return usual
+    of = study.find(trained.architecture.study)
+    label = of.plan(validation).coordinates.get("label") if validation in of.data_sets else None
+    names = label.attributes.get("flag_meanings", "").split() if label else []
+    return validation if set(names) <= set(trained.architecture.classes) else usual
 
 
 def path(network: str) -> str:

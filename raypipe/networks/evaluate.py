@@ -104,7 +104,8 @@ def _rounded(values: np.ndarray) -> np.ndarray:
     """
     distinct, place = np.unique(values.astype("float64"), return_inverse=True)
     if values.dtype.kind == "f":
-        distinct[np.abs(distinct) < _NOTHING * np.abs(distinct).max(initial=0)] = 0
+        size = np.abs(distinct)
+        distinct[size < _NOTHING * size[np.isfinite(size)].max(initial=0)] = 0
         digits = min(_DIGITS, np.finfo(values.dtype).precision)
         distinct = np.array([float(f"{value:.{digits}g}") for value in distinct.tolist()])
     rounded: np.ndarray = distinct[place]

@@ -231,7 +231,7 @@ def matching(predictions: xr.Dataset, where: Mapping[str, str]) -> np.ndarray:
             hit &= values == names.index(choice("class", text, names))
             continue
         try:
-            value = float(text)
+            value = int(text) if text.lstrip("+-").isdecimal() else float(text)
         except ValueError as error:
             raise InputError(f"cannot choose samples by {name}={text}; expected a number") from error
         hit &= catalog.equal(values, value)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from raypipe import study
-from raypipe.errors import InputError
+from raypipe.errors import InputError, ValuesError
 from raypipe.networks.architecture import Architecture
 
 if TYPE_CHECKING:
@@ -119,10 +119,10 @@ def network_input(architecture: Architecture, values: np.ndarray) -> np.ndarray:
     prepared = prepared.reshape(len(values), *architecture.sample_shape)
     if (wrong := np.flatnonzero(~np.isfinite(prepared).all(axis=tuple(range(1, prepared.ndim))))).size:
         first = values[wrong[0]]
-        raise InputError(
+        raise ValuesError(
             f"Sample.prepare of the study {architecture.study} makes values that are not finite of {len(wrong)} of "
             f"{len(values)} samples, the first one with values from {first.min():g} to {first.max():g}; expected "
-            "finite ones: mend it, for example where it divides by what may be 0"
+            "finite ones: fix it, for example where it divides by what may be 0"
         )
     return prepared
 
@@ -200,10 +200,10 @@ def check_finite(what: str, values: np.ndarray, samples: np.ndarray) -> None:
     """Make sure that what a network says, `values` (sample, …) of the samples of these numbers, can be written.
 
     Raises:
-        InputError: if a value is not finite.
+        ValuesError: if a value is not finite.
     """
     if (wrong := samples[~np.isfinite(values.reshape(len(samples), -1)).all(axis=1)]).size:
-        raise InputError(
+        raise ValuesError(
             f"{what} are not finite for {len(wrong)} samples, the first of them number {wrong[0]}; this shard is not "
             "written: train the network again, or leave these samples out"
         )

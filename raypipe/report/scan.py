@@ -248,14 +248,16 @@ def require_same_samples(predictions: xr.Dataset, samples: xr.Dataset) -> None:
     """
     made = predictions.attrs["parameters"]
     now = store.plan_of(made["source"]).parameters
+    split = made["source"].partition("/")[2]
+    name = f"predictions/{made['network']}/{split}"
     if (
         samples.sizes["sample"] != predictions.sizes["sample"]
         or made.get("source_parameters", now) != now
         or not _same_points(samples, predictions)
     ):
         raise InputError(
-            f"the predictions of {made['network']} are of another scan than {made['source']}; delete them and "
-            f"classify the scan again: raypipe classify_scan --network {made['network']}"
+            f"the predictions of {made['network']} are of another scan than {made['source']}; make them again: raypipe "
+            f"remove {name}, then raypipe classify_scan --network {made['network']} --split {split}"
         )
 
 

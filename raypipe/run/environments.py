@@ -47,7 +47,7 @@ def lock(name: str) -> Path:
     if not name.endswith(".txt"):
         choice("environment", name, ("cluster", *ISOLATED, "a lock file, such as my-packages.txt"))
     study = modules.study_file()
-    file = (study.parent if study else Path()) / name
+    file = (study.resolve().parent if study else Path()) / name
     if not file.is_file():
         raise InputError(
             f"there is no environment lock file {file}; make it from a list of packages with "

@@ -111,7 +111,7 @@ def fill(*plans: Plan, workers: int | None = None, own: owner.Ownership | None =
             or cannot be written.
         WorkError: if the computation of shards raises exceptions: at the end, when all others are finished, or at the
             first if FAIL_FAST_VARIABLE is set, or if none succeeds. They are in the ledger, see `store.failure`.
-        ValuesError: likewise, if values cannot be stored.
+        InputError: likewise, if values cannot be stored.
         LostError: if workers are lost again and again at one shard.
         Foreseen: if a dry run is asked for, see `foresee`; nothing is made.
     """

@@ -5,11 +5,13 @@ is decided by it, so that any process with the same plan may write it too, again
 metadata of the Zarr group come last and say that the template is complete.
 """
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -226,23 +228,27 @@ def refuse_another(there: StoredPlan, template: Template) -> None:
         )
 
 
-def _refuse_other_types(template: Template, group: Mapping[str, Any], *, chunks: bool = False) -> None:
-    """Raise InputError if what is written of a variable is of another data type, or in other chunks, than here."""
-    made = json.loads(zarr_objects(template, template.plan({}, ""))["zarr.json"]) if chunks else None
+def _refuse_other_types(template: Template, group: Mapping[str, Any]) -> None:
+    """Raise InputError if what is written of a variable is of another data type than here."""
     for variable, there in array_metadata(group).items():
         if variable not in template.variables:
             continue
         here = np.dtype(template.variables[variable].dtype).name
-        pairs = [("of the data type", there["data_type"], here)]
-        if made:
-            wanted = array_metadata(made)[variable]
-            pairs += [("in the chunks and codecs", there[key], wanted[key]) for key in ("chunk_grid", "codecs")]
-        for what, found, expected in pairs:
-            if found != expected:
-                raise InputError(
-                    f"{variable} of {location(template.name)} is {what} {found}; expected {expected}: use the same, or "
-                    "remove the data set to begin anew"
-                )
+        if there["data_type"] != here:
+            raise InputError(
+                f"{variable} of {location(template.name)} has the data type {there['data_type']}; expected {here}: use "
+                "the same, or remove the data set to start again"
+            )
+
+
+def _as_there(template: Template, group: Mapping[str, Any]) -> Template:
+    """The template in the chunks and the compression that its shards have, which an earlier one may have planned."""
+    known = {}
+    for name, variable in template.variables.items():
+        own = array_metadata(group)[name]["codecs"][0]["configuration"]
+        (blosc,) = (codec["configuration"] for codec in own["codecs"] if codec["name"] == "blosc")
+        known[name] = replace(variable, chunks=tuple(own["chunk_shape"]), compression=blosc["cname"])
+    return replace(template, variables=known)
 
 
 def _differences(found: StoredPlan, wanted: StoredPlan) -> str:
@@ -275,17 +281,20 @@ def create(template: Template, provenance: Mapping[str, Any]) -> None:
     bounds.check_template(template)
     name = template.name
     plan = template.plan(provenance, datetime.now(UTC).isoformat(timespec="seconds"))
-    _check_layout(template, plan)  # before the name is claimed: what could not be made could not be corrected either
+    made = _checked_layout(template, plan)  # before the name is claimed: what cannot be made could not be corrected
     if not objects.create(plan_path(name), seal(plan)):
         if begun(template):  # another process was faster
             return
         plan = read_plan(name)
         if template.grows and objects.exists(group_path(name)):
             with understood(name):
-                _refuse_other_types(template, parse(name, group_path(name)), chunks=True)
+                group = parse(name, group_path(name))
+                _refuse_other_types(template, group)
+                template = _as_there(template, group)
         if extension.fits(plan, template):
             plan = extension.extend(template, plan)
-    *others, (last, metadata) = zarr_objects(template, plan).items()
+        made = zarr_objects(template, plan)
+    *others, (last, metadata) = made.items()
     for path, data in others:
         objects.put(f"{name}.zarr/{path}", data)
     if extension.is_behind(name, plan):
@@ -294,8 +303,8 @@ def create(template: Template, provenance: Mapping[str, Any]) -> None:
         objects.create(f"{name}.zarr/{last}", metadata)
 
 
-def _check_layout(template: Template, plan: StoredPlan) -> None:
-    """Raise InputError if what a template describes could not be written, or not be opened again."""
+def _checked_layout(template: Template, plan: StoredPlan) -> dict[str, bytes]:
+    """What `zarr_objects` gives; an InputError if it could not be written, or not be opened again."""
     lengths: dict[str, tuple[int, str]] = {"sample": (template.samples, "the plan")}
     shapes = {name: (one.dims, one.shape) for name, one in template.variables.items()}
     shapes |= {name: (one.dims, np.shape(one.values)) for name, one in template.coordinates.items()}
@@ -312,7 +321,8 @@ def _check_layout(template: Template, plan: StoredPlan) -> None:
     if both := sorted(set(template.variables) & set(template.coordinates)):
         raise InputError(f"{', '.join(both)} is the name of a coordinate and of an output; give one of them another")
     try:
-        metadata = zarr_objects(template, plan)["zarr.json"]
+        made = zarr_objects(template, plan)
+        metadata = made["zarr.json"]
         problems = _contradictions(plan, json.loads(metadata))
         misfits = {name: bounds.misfit(one) for name, one in array_metadata(json.loads(metadata)).items()}
     except InputError:
@@ -326,11 +336,14 @@ def _check_layout(template: Template, plan: StoredPlan) -> None:
         )
     if problems:
         raise InputError(f"{template.name} cannot be made: {'; '.join(problems)}")
+    return made
 
 
 def rewrite(template: Template, provenance: Mapping[str, Any], created: str) -> None:
     """Write plan, coordinates and metadata again over damaged ones; the shards and the ledger's lines stay."""
     plan = template.plan(provenance, created)
+    with contextlib.suppress(InputError, KeyError, TypeError, ValueError):  # where the metadata are what is damaged
+        template = _as_there(template, group_of(template.name, plan))
     objects.put(plan_path(template.name), seal(plan))
     for path, data in zarr_objects(template, plan).items():
         objects.put(f"{template.name}.zarr/{path}", data)

@@ -94,7 +94,7 @@ def write_shard(
             if not _holds(stored[variable], values):
                 raise ValuesError(
                     f"{variable} has values from {values.min()} to {values.max()}, which {array.dtype} cannot hold; "
-                    "plan another data type"
+                    "plan another data type, remove the data set and make it again"
                 )
             if wrong := fault(stored[variable], metadata[variable]["attributes"], samples.start):
                 raise ValuesError(f"{variable} of {wrong}: nothing is written; fix what computes it")

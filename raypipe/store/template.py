@@ -26,7 +26,7 @@ COMPLETE = "complete"
 
 def incomplete(done: int, shards: int) -> str:
     """What it says before."""
-    values = "NaN, integers as -1 or, without a sign, as the largest"
+    values = "NaN, integers as -1 or, without a sign, as the largest, and booleans as False"
     return f"incomplete: {done} of {shards} shards; the others read as {values}"
 
 

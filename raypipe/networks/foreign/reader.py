@@ -141,7 +141,7 @@ def _check_axis(original: Any, layer: Layer, source: str) -> None:
         if [axis % rank for axis in axes] != [rank - 1]:
             raise InputError(
                 f"{source} has a layer {layer.name} of class BatchNormalization with axis = "
-                f"{', '.join(map(str, axes))} of {rank} dimensions, which has no counterpart here; expected the last "
+                f"{', '.join(map(str, axes))} of {rank} dimensions, which is not supported; expected the last "
                 "one, of the channels"
             )
 

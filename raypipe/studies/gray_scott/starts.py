@@ -125,5 +125,8 @@ def _kept(digest: str, size: int) -> Fields:
 
 
 def _fields(digest: str) -> Fields:
-    u, v = np.load(io.BytesIO(objects.get(_path(digest))), allow_pickle=False)
+    data = objects.get(_path(digest))
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise InputError(f"the start {_path(digest)} is damaged; remove it, and give its file again with --start")
+    u, v = np.load(io.BytesIO(data), allow_pickle=False)
     return u, v

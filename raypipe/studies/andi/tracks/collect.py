@@ -129,7 +129,7 @@ def _names(files: Sequence[Path]) -> list[str]:
         return [file.name for file in files]
     paths = [os.path.abspath(file) for file in files]
     if twice := [str(file) for file, path in zip(files, paths, strict=True) if paths.count(path) > 1]:
-        raise InputError(f"{twice[0]} is given {len(twice)} times; expected each file once")
+        raise InputError(f"{twice[0]} is given more than once; expected each file once")
     folder = os.path.commonpath(paths)
     return [Path(path).relative_to(folder).as_posix() for path in paths]
 

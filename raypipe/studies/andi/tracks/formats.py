@@ -5,6 +5,7 @@ import codecs
 import gzip
 import lzma
 import xml.etree.ElementTree as ElementTree
+import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 from io import BufferedIOBase
@@ -25,7 +26,7 @@ _COMPRESSED: dict[str, Callable[[Path], BufferedIOBase]] = {
 }
 """What opens a compressed file, by the end of its name."""
 
-UNREADABLE = (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error)
+UNREADABLE = (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
 """Errors of what cannot be read, decompressed, decoded or parsed."""
 
 HEAD = 2**16
@@ -119,14 +120,14 @@ def trackmate(path: Path) -> tuple[str, pd.DataFrame]:
             for number, particle in enumerate(root.iter("particle"))
             for point in particle.iter("detection")
         ]
-        said = "exported tracks"
+        said, hidden = "exported tracks", 0
     elif root.tag == "TrackMate":
         found, hidden = _trackmate_model(root)
         said = f"spots and edges{f', left out {hidden} that its filters hide' if hidden else ''}"
     else:
         raise InputError(f"{path} is XML of {root.tag}; expected TrackMate's, with Tracks or TrackMate")
     if not found:
-        raise InputError(f"{path} has no tracks")
+        raise InputError(f"{path} has no tracks{f' but {hidden} that its filters hide' if hidden else ''}")
     array = np.array([values[1:] for values in found])
     unit = root.get("spaceUnits") or next((model.get("spatialunits") for model in root.iter("Model")), None)
     return f"{said}{f' in {unit}' if unit else ''}", _table([row[0] for row in found], array[:, 0], array[:, 1:])

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from raypipe import catalog
-from raypipe.errors import InputError, choice
+from raypipe.errors import DamageError, InputError, choice
 from raypipe.plot.classes import class_names, symbol
 from raypipe.plot.plane import refined_planes
 from raypipe.report import scan
@@ -65,10 +65,16 @@ def montage(predictions: xr.Dataset, montage_class: str | None = None) -> Iterat
     fields = catalog.open(source)
     try:
         scan.require_same_samples(predictions, fields)
+    except DamageError:
+        raise
     except InputError:
+        split = source.partition("/")[2]
         yield Missing(
-            f"The predictions of {network} are of another scan. Delete them and classify the scan again:",
-            (f"raypipe classify_scan --network {network}",),
+            f"The predictions of {network} are of another scan. Remove them and classify the scan again:",
+            (
+                f"raypipe remove predictions/{network}/{split}",
+                f"raypipe classify_scan --network {network} --split {split}",
+            ),
         )
         return
     names = class_names(predictions)
