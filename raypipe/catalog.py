@@ -345,9 +345,8 @@ def equal(column: np.ndarray, wanted: Any) -> np.ndarray:
     """
     hit = np.zeros(column.shape, bool)
     for one in np.atleast_1d(np.asarray(wanted, object)).tolist():
-        hit |= column == one
-        if column.dtype.kind == "f":
-            hit |= np.abs(column - one) <= _tolerance(column, one)
+        near = column.dtype.kind == "f"
+        hit |= np.isclose(column, one, rtol=0, atol=_tolerance(column, one)) if near else column == one
     return hit
 
 

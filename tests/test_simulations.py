@@ -101,7 +101,6 @@ def test_values_that_a_data_type_cannot_hold_are_refused(dtype, factor, fits):
         ({"constants": {"a": 2}}, "a"),
         ({"constants": {"x": 2}}, "x"),
         ({"constants": {"factor": 2}, "coordinates": {"x": ("t", [1, 2])}}, "x"),
-        ({"constants": {"score": 2}}, "score"),
     ],
 )
 def test_a_name_stands_for_one_thing(arguments, twice):
