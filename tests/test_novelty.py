@@ -143,7 +143,11 @@ CONV = {"filters": 4, "kernel_size": 3, "padding": "same", "activation": "relu"}
 @pytest.mark.parametrize(
     "layers",
     [
-        stack(("Conv1D", {**CONV, "filters": 2, "groups": 2}), ("GlobalMaxPooling1D", {})),
+        stack(
+            ("Conv1D", {**CONV, "filters": 2, "groups": 2}),
+            ("GlobalMaxPooling1D", {}),
+            ("Activation", {"activation": "softmax"}),
+        ),
         (
             Layer("Conv1D", "a", CONV),
             Layer("GlobalMaxPooling1D", "b", {}),
