@@ -92,7 +92,7 @@ def test_mistakes_are_one_line(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("RAYPIPE_STUDY", "")
     for flags, message in {
         "": "no networks; name some with --networks, or all of a study with --study: ",
-        "--study gray_scott": "no network of gray_scott is trained yet; raypipe train_network",
+        "--study gray_scott": "no network of gray_scott is trained yet; see raypipe train_network --help",
         f"--networks pattern-2d --output {tmp_path}": "is a folder; name the file to write",
         "--networks pattern-2d": "there is no trained network 'pattern-2d'",
     }.items():
