@@ -155,9 +155,7 @@ def test_any_study_with_a_plane_can_be_browsed(monkeypatch):
 def test_predictions_of_another_scan_are_refused(said):
     predictions = catalog.open(NAME)
     other = catalog.open("gray_scott/scan").assign_coords(f=said.f + 1)
-    with pytest.raises(
-        InputError, match="of another scan than gray_scott/scan; delete them and classify the scan again"
-    ):
+    with pytest.raises(InputError, match="of another scan than gray_scott/scan; make them again: raypipe remove"):
         Browser(Figure(), [None], predictions, other, lambda *_: None)
 
 

@@ -224,7 +224,7 @@ def test_predictions_of_a_scan_made_anew_with_other_settings_are_refused(small, 
     store.remove(SCAN)
     time.sleep(1)  # when a store was made is told to the second
     write_scan(points(**PLANE), start="noise")
-    with pytest.raises(InputError, match="of another scan than parabola/scan; delete them and classify"):
+    with pytest.raises(InputError, match="of another scan than parabola/scan; make them again: raypipe remove"):
         explored.explored(SHARP)
     assert explored.at_hand() == {}
     assert "predictions/sharp/scan is left out. " in caplog.text
@@ -320,7 +320,7 @@ def test_predictions_of_other_samples_are_refused(monkeypatch):
     others = {"a": ("sample", [0.0, 2.0]), "class": ("class", ["x", "y"])}
     said = xr.Dataset({"predicted": ("sample", [0, 1])}, others)
     tiny_results.write(SHARP, said, network="sharp", source=SCAN)
-    with pytest.raises(InputError, match="of another scan than parabola/scan; delete them and classify"):
+    with pytest.raises(InputError, match="of another scan than parabola/scan; make them again: raypipe remove"):
         explored.explored(SHARP)
 
 
