@@ -183,13 +183,18 @@ class Explored:
 
     def owns(self, parameters: Mapping[str, Any]) -> bool:
         """Whether what was made with these parameters is of the same network and samples, not of earlier ones."""
-        grows = store.plan_of(self.source).grows  # samples keep their numbers when more come behind
 
         def made_of(known: Mapping[str, Any]) -> list[Any]:
-            of_source = {key: one for key, one in (known.get("source_parameters") or {}).items() if key not in grows}
+            given = known.get("source_parameters") or {}
+            of_source = {key: one for key, one in given.items() if key not in self._grows}
             return [*(known.get(name) for name in _MADE_OF), of_source]
 
         return made_of(parameters) == made_of(self.predictions.attrs["parameters"])
+
+    @cached_property
+    def _grows(self) -> list[str]:
+        """What says only how many samples there are, which keep their numbers when more come behind."""
+        return store.plan_of(self.source).grows
 
     @property
     def distance(self) -> np.ndarray | None:

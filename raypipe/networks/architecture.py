@@ -96,6 +96,15 @@ class Architecture:
         return activation == "linear"
 
 
+def inputs_of(architecture: Architecture) -> dict[str, tuple[str, ...]]:
+    """By the name of each layer, those whose outputs it takes; "input" is the network's."""
+    before, found = "input", {}
+    for layer in architecture.layers:
+        found[layer.name] = layer.sources or (before,)
+        before = layer.name
+    return found
+
+
 def weight_names(architecture: Architecture) -> tuple[str, ...]:
     """Names of a network's weights, "layer/0", "layer/1", …: per layer in the order of Keras's `get_weights()`."""
     return tuple(name for layer in architecture.layers for name in weights_of(layer).values())

@@ -177,18 +177,22 @@ def check(network: str, method: str | None, per_class: int, control: str | None 
         choice("control", control, tuple(one for one in CONTROLS if not opaque or one != "zero-biases"))
     known = tuple(methods(architecture))
     method = choice(f"method for network {network}", method or usual_method(architecture), known)
-    activations = {str(layer.options.get("activation") or "linear") for layer in architecture.layers[:-1]}
-    if method == "deep-taylor" and (others := sorted(activations - {"linear", "relu"})):
+    if method == "deep-taylor" and (problem := _deep_taylor_misfit(architecture)):
         raise InputError(
-            f"network {network} cannot be explained by deep-taylor, which is for layers whose activation is relu: it "
-            f"has {', '.join(others)}; choose one of {', '.join(one for one in known if one != method)}"
-        )
-    if method == "deep-taylor" and any(layer.kind == "Add" for layer in architecture.layers):
-        raise InputError(
-            f"network {network} cannot be explained by deep-taylor: innvestigate counts twice what goes through a sum "
-            f"of layers; choose one of {', '.join(one for one in known if one != method)}"
+            f"network {network} cannot be explained by {method}{problem}; "
+            f"choose one of {', '.join(one for one in known if one != method)}"
         )
     return architecture, method
+
+
+def _deep_taylor_misfit(architecture: Architecture) -> str | None:
+    """Why deep Taylor decomposition, as innvestigate does it, is not for a network; None if it is."""
+    activations = {str(layer.options.get("activation") or "linear") for layer in architecture.layers[:-1]}
+    if others := sorted(activations - {"linear", "relu"}):
+        return f", which is for layers whose activation is relu: it has {', '.join(others)}"
+    if any(layer.kind == "Add" for layer in architecture.layers):
+        return ": innvestigate counts twice what goes through a sum of layers"
+    return None
 
 
 def is_opaque(architecture: Architecture) -> bool:

@@ -20,7 +20,7 @@ import numpy as np
 
 from raypipe.errors import InputError
 from raypipe.networks import keras_model
-from raypipe.networks.architecture import Architecture, Layer
+from raypipe.networks.architecture import Architecture, Layer, inputs_of
 from raypipe.networks.artifact import Artifact
 from raypipe.networks.classify import batch_of
 from raypipe.networks.relevance import OPAQUE, TOLERANCE, normalisation, without_softmax
@@ -84,15 +84,6 @@ def merged(trained: Artifact) -> Artifact:
                 of.append(name)
             kept.append(replace(layers[layer.name], sources=tuple(of)))
     return replace(trained, architecture=replace(architecture, layers=tuple(kept)), weights=weights)
-
-
-def inputs_of(architecture: Architecture) -> dict[str, tuple[str, ...]]:
-    """By the name of each layer, those whose outputs it takes; "input" is the network's."""
-    before, found = "input", {}
-    for layer in architecture.layers:
-        found[layer.name] = layer.sources or (before,)
-        before = layer.name
-    return found
 
 
 def _may_be_negative(architecture: Architecture, name: str) -> bool:

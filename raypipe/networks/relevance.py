@@ -14,7 +14,7 @@ import numpy as np
 
 from raypipe import store, study
 from raypipe.networks import artifact, inputs, keras_model
-from raypipe.networks.architecture import Layer, weights_of
+from raypipe.networks.architecture import Layer, inputs_of, weights_of
 from raypipe.networks.artifact import Artifact
 
 METHODS: dict[str, dict[str, float]] = {
@@ -161,11 +161,10 @@ def explainable(trained: Artifact) -> Artifact:
     softmax at the end is removed.
     """
     architecture, weights = without_softmax(trained).architecture, dict(trained.weights)
-    layers, before = [], "input"
+    layers, taken = [], inputs_of(architecture)
     instead: dict[str, str] = {}
     for layer in architecture.layers:
-        sources = tuple(instead.get(name, name) for name in layer.sources or (before,))
-        before = layer.name
+        sources = tuple(instead.get(name, name) for name in taken[layer.name])
         if layer.kind == "Dropout":
             (instead[layer.name],) = sources
             continue

@@ -15,9 +15,8 @@ import numpy as np
 from raypipe import store, study
 from raypipe.errors import InputError
 from raypipe.networks import artifact, inputs, keras_model
-from raypipe.networks.architecture import Architecture, Layer
+from raypipe.networks.architecture import Architecture, Layer, inputs_of
 from raypipe.networks.classify import batch_of
-from raypipe.networks.propagation import inputs_of
 from raypipe.store import Coordinate, Plan, Variable
 
 

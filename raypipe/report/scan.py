@@ -248,17 +248,25 @@ def require_same_samples(predictions: xr.Dataset, samples: xr.Dataset) -> None:
     """
     made = predictions.attrs["parameters"]
     now = store.plan_of(made["source"]).parameters
-    split = made["source"].partition("/")[2]
-    name = f"predictions/{made['network']}/{split}"
     if (
         samples.sizes["sample"] != predictions.sizes["sample"]
         or made.get("source_parameters", now) != now
         or not _same_points(samples, predictions)
     ):
         raise InputError(
-            f"the predictions of {made['network']} are of another scan than {made['source']}; make them again: raypipe "
-            f"remove {name}, then raypipe classify_scan --network {made['network']} --split {split}"
+            f"the predictions of {made['network']} are of another scan than {made['source']}; make them again: "
+            f"{', then '.join(commands_again(predictions))}"
         )
+
+
+def commands_again(predictions: xr.Dataset) -> tuple[str, str]:
+    """What removes predictions, and makes them again."""
+    made = predictions.attrs["parameters"]
+    network, split = made["network"], made["source"].partition("/")[2]
+    return (
+        f"raypipe remove predictions/{network}/{split}",
+        f"raypipe classify_scan --network {network} --split {split}",
+    )
 
 
 def said(predictions: xr.Dataset, varying: Sequence[str], probability: np.ndarray, number: int) -> str:

@@ -62,8 +62,8 @@ class Worker:
     def __call__(self, shard: dict[str, Any]) -> dict[str, Any]:
         """Compute and write the shard of one row: its store, number, bounds and columns."""
         name, samples = str(shard["store"]), slice(int(shard["start"]), int(shard["stop"]))
-        made = {"samples": samples.stop - samples.start, "host": platform.node()}
-        done = {"store": name, "shard": int(shard["shard"]), "error": "", "traceback": "", "stops": False, **made}
+        done = {"store": name, "shard": int(shard["shard"]), "error": "", "traceback": "", "stops": False}
+        done |= {"samples": samples.stop - samples.start, "host": platform.node()}
         rows = rows_of(shard)
         began = time.perf_counter()
         try:
@@ -108,10 +108,9 @@ def fill(*plans: Plan, workers: int | None = None, own: owner.Ownership | None =
 
     Raises:
         InputError: if `workers` is not positive, the store was made with other parameters, is being made by another job
-            or cannot be written.
+            or cannot be written; or, as of exceptions, at the end, if values cannot be stored.
         WorkError: if the computation of shards raises exceptions: at the end, when all others are finished, or at the
             first if FAIL_FAST_VARIABLE is set, or if none succeeds. They are in the ledger, see `store.failure`.
-        InputError: likewise, if values cannot be stored.
         LostError: if workers are lost again and again at one shard.
         Foreseen: if a dry run is asked for, see `foresee`; nothing is made.
     """

@@ -30,7 +30,7 @@ _NUMBERS = {"scale_factor", "add_offset", "_FillValue", "missing_value"}
 def check_template(template: Template) -> None:
     """Raise InputError if a template has more than could be read again."""
     try:
-        json.dumps(dict(template.parameters), allow_nan=False)
+        size = len(json.dumps(dict(template.parameters), indent=4, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise InputError(
             f"{template.name}: parameters {dict(template.parameters)}; expected finite numbers and texts: {error}"
@@ -38,7 +38,7 @@ def check_template(template: Template) -> None:
     problems: dict[str, str | None] = {}
     if template.shards > MOST_SHARDS:
         problems["it"] = f"{template.shards} shards; at most {MOST_SHARDS} are allowed"
-    if (size := len(json.dumps(dict(template.parameters), indent=4))) > MOST_BYTES // 2:
+    if size > MOST_BYTES // 2:
         problems["the document of its parameters"] = f"{size} bytes as JSON; at most {MOST_BYTES // 2} are allowed"
     for name, variable in template.variables.items():
         shard = (template.shard_samples, *covering(variable))

@@ -5,12 +5,11 @@ is decided by it, so that any process with the same plan may write it too, again
 metadata of the Zarr group come last and say that the template is complete.
 """
 
-import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -323,8 +322,9 @@ def _checked_layout(template: Template, plan: StoredPlan) -> dict[str, bytes]:
     try:
         made = zarr_objects(template, plan)
         metadata = made["zarr.json"]
-        problems = _contradictions(plan, json.loads(metadata))
-        misfits = {name: bounds.misfit(one) for name, one in array_metadata(json.loads(metadata)).items()}
+        group = json.loads(metadata)
+        problems = _contradictions(plan, group)
+        misfits = {name: bounds.misfit(one) for name, one in array_metadata(group).items()}
     except InputError:
         raise
     except Exception as error:  # Zarr and its codecs do not agree on what they raise
@@ -342,7 +342,7 @@ def _checked_layout(template: Template, plan: StoredPlan) -> dict[str, bytes]:
 def rewrite(template: Template, provenance: Mapping[str, Any], created: str) -> None:
     """Write plan, coordinates and metadata again over damaged ones; the shards and the ledger's lines stay."""
     plan = template.plan(provenance, created)
-    with contextlib.suppress(InputError, KeyError, TypeError, ValueError):  # where the metadata are what is damaged
+    with suppress(InputError, KeyError, TypeError, ValueError):  # where the metadata are what is damaged
         template = _as_there(template, group_of(template.name, plan))
     objects.put(plan_path(template.name), seal(plan))
     for path, data in zarr_objects(template, plan).items():

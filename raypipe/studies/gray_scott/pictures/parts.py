@@ -68,13 +68,9 @@ def montage(predictions: xr.Dataset, montage_class: str | None = None) -> Iterat
     except DamageError:
         raise
     except InputError:
-        split = source.partition("/")[2]
         yield Missing(
             f"The predictions of {network} are of another scan. Remove them and classify the scan again:",
-            (
-                f"raypipe remove predictions/{network}/{split}",
-                f"raypipe classify_scan --network {network} --split {split}",
-            ),
+            scan.commands_again(predictions),
         )
         return
     names = class_names(predictions)
