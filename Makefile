@@ -29,11 +29,14 @@ demo: setup
 	RAYPIPE_STORE=demo/store $(RUN) jobs/demo.py --output demo
 	@echo "Open demo/report/index.html in a browser."
 
+# A process for each core, but no more than four: each loads TensorFlow, and one has a Ray cluster.
+PARALLEL = --numprocesses auto --maxprocesses 4 --dist loadgroup
+
 test: $(VENV)/ready-to-test
-	$(RUN) -m pytest -m "not slow"
+	$(RUN) -m pytest $(PARALLEL) -m "not slow"
 
 test-all: $(VENV)/ready-to-test
-	$(RUN) -m pytest
+	$(RUN) -m pytest $(PARALLEL)
 
 check: $(VENV)/ready-to-test
 	$(RUN) -m ruff check . && $(RUN) -m ruff format --check . && $(RUN) -m mypy

@@ -17,12 +17,21 @@ from raypipe.run import cluster
 settings.register_profile("raypipe", deadline=None)
 settings.load_profile("raypipe")
 
-# Before any test module imports Ray, which reads them then.
+# Before any test module imports Ray, which reads them then. Workers die alone here, not with their host, so the next
+# attempt need not wait until Ray has noticed the loss of a host; tests/test_hosts.py keeps that wait.
+os.environ["RAY_task_actor_unavailable_retry_delay_base_ms"] = "1000"
+os.environ["RAY_task_actor_unavailable_retry_max_delay_ms"] = "1000"
 for name, value in cluster.SETTINGS.items():
     os.environ.setdefault(name, value)
 
 TESTS = Path(__file__).parent
 BIN = Path(sys.executable).parent
+
+
+def pytest_collection_modifyitems(items):
+    """Tests that share a cluster run in one process, one after another; of the others those of a file."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("ray" if "ray_cluster" in item.fixturenames else item.path.stem))
 
 
 @pytest.fixture(autouse=True)
