@@ -1,4 +1,4 @@
-"""Simulate and analyze anomalous diffusion and Gray-Scott patterns with Ray.
+"""Simulate and analyse anomalous diffusion and Gray-Scott patterns with Ray.
 
 Importing the package starts nothing: Ray and TensorFlow are imported only when a stage needs them.
 """
