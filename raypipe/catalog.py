@@ -126,7 +126,7 @@ def cards(kind: str | None = None) -> tuple[Card, ...]:
 def _card(file: Path) -> Card:
     try:
         return Card(**tomllib.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:  # of TOML, text and pydantic
+    except (OSError, ValueError) as error:  # from TOML, decoding or pydantic
         raise InputError(f"{file} is not a data set card: {one_line(error)}; fix it, or reinstall raypipe") from error
 
 

@@ -266,7 +266,7 @@ def _compare_age(plan: Plan) -> None:
     that was only extended keeps its age.
     """
     source = plan.parameters.get("source")
-    with contextlib.suppress(InputError):  # a user's parameter of that name is no data set
+    with contextlib.suppress(InputError):  # a user's parameter of that name may not be a data set
         if isinstance(source, str) and store.plan_of(plan.name).created < store.plan_of(source).created:
             logging.getLogger(__name__).warning(
                 "%s is older than %s, which has been made again since: what is finished stays as it was; if this "
