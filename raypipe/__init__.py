@@ -1,6 +1,6 @@
-"""Scaling anomalous-diffusion and Gray-Scott pattern studies with Ray.
+"""Simulate and analyse anomalous diffusion and Gray-Scott patterns with Ray.
 
-Importing the package starts nothing: neither Ray nor TensorFlow is imported before a stage needs it.
+Importing the package starts nothing: Ray and TensorFlow are imported only when a stage needs them.
 """
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Data sets by name, what they are, and their samples by what they were made with; without Ray and TensorFlow.
+"""Find data sets by name and samples by their parameters, without Ray or TensorFlow.
 
 from raypipe import catalog
 
@@ -25,23 +25,23 @@ if TYPE_CHECKING:
 
 
 DATA_CATALOG = Path(__file__).parent / "data_catalog"
-"""Folder of the tables and cards, a folder in it for each study."""
+"""Folder of the cards and tables, with one subfolder per study."""
 
 PREDICTIONS = "predictions"
-"""Kind of the stores that say what networks take samples for."""
+"""Kind of the stores that hold predictions of networks."""
 
 
 class Card(BaseModel):
-    """What a data set or a network is, how it is made and whom to cite.
+    """Describes a data set or a network: what it is, how it is made and what to cite.
 
     Attributes:
-        name: of it.
-        kind: what its samples are, in a word, such as "walks", by which `search` finds them.
-        title: in a line.
-        summary: what there is of it.
-        command: that makes it.
-        references: to cite.
-        licence: by its SPDX identifier.
+        name: name of the data set or network.
+        kind: what the samples are, in one word, such as "walks"; `search` can filter by it.
+        title: one-line title.
+        summary: short description.
+        command: command that makes it.
+        references: works to cite.
+        licence: SPDX identifier of the licence.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,16 +55,16 @@ class Card(BaseModel):
     licence: str = "CC0-1.0"
 
     def attributes(self) -> dict[str, str]:
-        """What a store of this data set says of itself."""
+        """Attributes that a store of this data set carries."""
         return self.model_dump(exclude={"name"})
 
     def text(self) -> str:
-        """In lines."""
+        """The card as lines of text."""
         return "\n".join([self.name, *(f"  {key}: {value}" for key, value in self.attributes().items())])
 
 
 class Field(BaseModel):
-    """An array of a data set: its dimensions with their sizes, how it is stored, and what it is."""
+    """An array of a data set: its dimensions with their sizes, how it is stored, and its meaning."""
 
     dims: dict[str, int]
     dtype: str
@@ -74,19 +74,19 @@ class Field(BaseModel):
 
 
 class Description(BaseModel):
-    """A data set at hand: its card as far as it has one, its schema, and how it was made.
+    """Describes a stored data set: its card (if it has one), its schema, and how it was made.
 
     Attributes:
-        name: of it.
+        name: name of the data set.
         about: kind, title, summary, command, references, licence.
-        samples: how many.
-        bytes: as they lie there.
+        samples: number of samples.
+        bytes: stored size, including the ledger.
         location: path or URL.
-        created: ISO 8601.
-        fields: by name.
-        seeds: the lowest and the highest, if samples have some.
-        parameters: that it was made with.
-        provenance: versions of what made it, its commit among them where that is known.
+        created: date and time in ISO 8601.
+        fields: the arrays, by name.
+        seeds: lowest and highest seed, or None if the samples have no seeds.
+        parameters: parameters that the data set was made with.
+        provenance: versions of the software that made it, including the commit where it is known.
     """
 
     name: str
@@ -101,7 +101,7 @@ class Description(BaseModel):
     provenance: dict[str, Any]
 
     def text(self) -> str:
-        """In lines."""
+        """The description as lines of text."""
         lines = [self.name, *(f"  {key}: {value}" for key, value in self.about.items())]
         lines += [f"  samples: {self.samples}, {self.bytes / 1e6:.1f} MB in {self.location}, from {self.created[:10]}"]
         lines += [f"  seeds: {self.seeds[0]} to {self.seeds[1]}"] if self.seeds else []
@@ -114,10 +114,10 @@ class Description(BaseModel):
 
 
 def cards(kind: str | None = None) -> tuple[Card, ...]:
-    """All cards of data_catalog/, by name, or those of a kind, such as "network".
+    """All cards in data_catalog/, sorted by name, or only those of one kind, such as "network".
 
     Raises:
-        InputError: if a file there is none.
+        InputError: if a file there is not a valid card.
     """
     found = (_card(file) for file in sorted(DATA_CATALOG.glob("*/*.toml")))
     return tuple(one for one in found if kind in (None, one.kind))
@@ -126,22 +126,22 @@ def cards(kind: str | None = None) -> tuple[Card, ...]:
 def _card(file: Path) -> Card:
     try:
         return Card(**tomllib.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:  # of TOML, text and pydantic
+    except (OSError, ValueError) as error:  # from TOML, decoding or pydantic
         raise InputError(f"{file} is not a data set card: {one_line(error)}; fix it, or reinstall raypipe") from error
 
 
 def card(name: str) -> Card:
-    """Card of a data set, or of a network that comes along.
+    """Card of a data set, or of a network that is shipped with raypipe.
 
     Raises:
-        InputError: if there is none of that name.
+        InputError: if there is no card with that name.
     """
     by_name = {one.name: one for one in cards()}
     return by_name[choice("card", name, tuple(by_name))]
 
 
 def names(kind: str | None = None) -> list[str]:
-    """Names of the data sets under the root that are complete: all, or those of a kind; of damaged ones a warning."""
+    """Names of the complete data sets under the root, all or of one kind; damaged ones are skipped with a warning."""
     found = []
     for name in store.list_names():
         try:
@@ -152,10 +152,10 @@ def names(kind: str | None = None) -> list[str]:
 
 
 def of_kind(kind: str | None) -> list[str]:
-    """The same, if there are any of that kind.
+    """Like `names`, but an error if there are no data sets of that kind.
 
     Raises:
-        InputError: if there are none.
+        InputError: if `kind` is given and there are none.
     """
     found = names(kind)
     if kind is not None and not found:
@@ -167,7 +167,7 @@ def of_kind(kind: str | None) -> list[str]:
 
 
 def _is_complete(name: str, kind: str | None) -> bool:
-    """Whether a data set is complete, and of a kind."""
+    """Whether a data set is complete and of the given kind, if one is given."""
     return store.is_marked_complete(name) and (kind is None or _kind(name, store.attributes(name)) == kind)
 
 
@@ -184,12 +184,12 @@ def open(name: str, *, partial: bool = False, chunked: bool = False) -> "xarray.
     """Open a data set lazily, by name: `logistic/scan`, `predictions/small/test`, …
 
     Args:
-        name: of the data set below the root, RAYPIPE_STORE or ./store.
-        partial: also if it is not complete; what is missing reads as NaN, or -1 where values are integers.
-        chunked: as dask arrays, in whole shards; dask must be installed.
+        name: name of the data set below the root, which is RAYPIPE_STORE or ./store.
+        partial: whether to open an incomplete data set too; missing values then read as NaN, or -1 for integers.
+        chunked: whether to return dask arrays, one chunk per shard; needs dask.
 
     Raises:
-        InputError: if it is not there or not complete, or dask is missing; the message says what to do.
+        InputError: if the data set does not exist or is incomplete, or dask is missing; the message says what to do.
     """
     opened = store.open(name, partial=partial)
     if not chunked:
@@ -205,7 +205,7 @@ def _shards(one: "xarray.DataArray") -> dict[Any, int]:
 
 
 def describe(name: str) -> Description:
-    """What a data set at hand is, and how it was made.
+    """Describe a stored data set and how it was made.
 
     Raises:
         InputError: if there is no such data set.
@@ -244,22 +244,24 @@ def search(
     data_sets: Collection[str] | None = None,
     **values: Any,
 ) -> "pandas.DataFrame":
-    """Samples of all data sets at hand by what they were made with; what is large of them is not read.
+    """Find samples in all stored data sets by their parameters, without reading their large arrays.
 
     Args:
-        kind: of data sets, such as "walks", or "predictions" for what networks take samples for.
-        classes: names of classes, one of which a sample is labelled with; in predictions, predicted as.
-        data_sets: names of those to look into, instead of all.
-        **values: by the name of a coordinate, one value, a pair of the least and the largest, or a list of values. A
-            data set that does not have it is left out.
+        kind: kind of data sets to search, such as "walks", or "predictions" for predictions of networks.
+        classes: class names; a sample matches if it is labelled with one of them or, in predictions, predicted as one.
+        data_sets: names of the data sets to search, instead of all.
+        **values: conditions on coordinates, by name: one value, a tuple of minimum and maximum, or a list of values.
+            Data sets without such a coordinate are skipped.
 
     Returns:
-        A row per sample: `data_set`, `sample`, its number there, `class`, its name or an empty text, and the
-        coordinates that the data sets found have for their samples.
+        One row per sample: the columns `data_set`, `sample` (its index there) and `class` (its name, or an empty text),
+        and the coordinates that the matching data sets have for their samples.
 
     Raises:
-        InputError: if there is no such kind, data set, class or coordinate in any of them, or a pair is none.
-        DamageError: if one of `data_sets` is damaged; without them it is left out.
+        InputError: if there is no such kind or data set, no data set searched has such a class or coordinate, or a
+            condition is not valid.
+        DamageError: if one of `data_sets`, or a coordinate of any data set searched, is damaged. Without `data_sets`,
+            data sets whose plan or metadata are damaged are skipped with a warning.
     """
     import pandas
 
@@ -276,13 +278,13 @@ def search(
 
 
 def _chosen(name: str, kind: str | None) -> str:
-    """A data set that is asked for, once it is sure that it is there; no other one is looked into."""
+    """The name of a requested data set, after checking that it exists; no other data set is opened for this."""
     there = name in store.list_names(name) and _is_complete(name, kind)
     return name if there else choice("data set", name, of_kind(kind))
 
 
 def records(found: "pandas.DataFrame") -> list[dict[Any, Any]]:
-    """The rows of a table as JSON can have them, with all digits; what is not finite or not known is None."""
+    """The rows of a table as JSON-compatible dicts with all digits; None replaces NaN, infinity and missing values."""
     known = found.notna() & ~found.isin([np.inf, -np.inf])
     return found.astype(object).where(known, None).to_dict("records")
 
@@ -290,7 +292,7 @@ def records(found: "pandas.DataFrame") -> list[dict[Any, Any]]:
 def _matching(
     name: str, classes: Collection[str] | None, values: dict[str, Any], known: set[str]
 ) -> "pandas.DataFrame | None":
-    """The samples of a data set that are looked for; `known` gets the names of its coordinates and classes."""
+    """The matching samples of one data set; adds the names of its coordinates and classes to `known`."""
     import pandas
 
     opened = store.open(name)
@@ -298,9 +300,9 @@ def _matching(
     by = "predicted" if name.startswith(f"{PREDICTIONS}/") else "label"
     named = np.array([*_classes(opened, by), ""], object)
     numbers = columns.get(by, np.array(-1))
-    if numbers.dtype.kind not in "iu" or numbers.max(initial=-1) >= len(named) - 1:  # an output that is called so
+    if numbers.dtype.kind not in "iu" or numbers.max(initial=-1) >= len(named) - 1:  # an output of that name
         numbers = np.array(-1)
-    of_class = np.broadcast_to(numbers, opened.sizes["sample"])  # numbers: names take up to 100 times more
+    of_class = np.broadcast_to(numbers, opened.sizes["sample"])  # numbers: names need up to 100 times the memory
     known |= {*columns, *named[np.unique(of_class)]} - {""}
     if not set(values) <= set(columns):
         return None
@@ -339,9 +341,9 @@ def _within(name: str, column: np.ndarray, wanted: Any) -> np.ndarray:
 
 
 def equal(column: np.ndarray, wanted: Any) -> np.ndarray:
-    """Which values of a column are the one wanted, or one of those.
+    """Mask of the values in a column that equal `wanted`, or one of several wanted values.
 
-    Whole numbers and texts exactly, others within `_tolerance`.
+    Integers and texts must match exactly, floating-point numbers within `_tolerance`.
     """
     hit = np.zeros(column.shape, bool)
     for one in np.atleast_1d(np.asarray(wanted, object)).tolist():
@@ -351,9 +353,10 @@ def equal(column: np.ndarray, wanted: Any) -> np.ndarray:
 
 
 def _tolerance(column: np.ndarray, value: Any) -> float:
-    """By how much a number of a column may differ from a value and yet be meant to be it.
+    """How far a floating-point number in a column may be from a value and still match it.
 
-    By a millionth, as it may be typed from a table; about zero by what values err by that were added up.
+    The relative tolerance is 1e-6, since values may be copied from a table. For zero it is the rounding error of values
+    obtained by summation.
     """
     if not np.isfinite(value):
         return 0.0

@@ -1,4 +1,4 @@
-"""How a job runs: flags to one call, a user's mistake to one line and exit code 2."""
+"""Run jobs: turn flags into one call, and a user's mistake into a one-line message and exit code 2."""
 
 import contextlib
 import functools
@@ -62,14 +62,14 @@ _PRICE = Annotated[
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="name=value; may be repeated. Numbers, texts, true or false.")
 ]
-"""A job's flag --set; `values` reads it."""
+"""A job's flag --set; parsed by `values`."""
 
 
 def values(settings: list[str] | None, flag: str = "--set") -> dict[str, Any]:
-    """What the flags --set, or others like it, say, by name; what is no TOML value, or is a date or time, is a text.
+    """Parse flags such as --set into a dict; a value that is not TOML, or is a TOML date or time, stays a text.
 
     Raises:
-        InputError: if one is not name=value.
+        InputError: if one is not of the form name=value.
     """
     return dict(_setting(one, flag) for one in settings or [])
 
@@ -84,8 +84,9 @@ def _setting(given: str, flag: str) -> tuple[str, Any]:
 def call(main: Callable[..., Any], arguments: list[str] | None = None) -> None:
     """Call a job's `main` with flags, by default those of the command line.
 
-    Every job has one flag more than its `main`: `--study`, which makes a study known to all that follows; those that
-    compute shards, which have workers, have `--fail-fast` and `--dry-run` too.
+    Every job gets the additional flag `--study`, which selects a study for the whole run. Jobs that compute shards
+    (those with `workers`) also get `--fail-fast` and `--dry-run`, jobs that train (those with `cpus`) only `--dry-run`.
+    `--cores` and `--price` go with `--dry-run`.
 
     Raises:
         InputError: for a user's mistake, in the flags or found by the job.
@@ -104,7 +105,7 @@ def _invoke(command: Any, arguments: list[str] | None) -> None:
         # Typer turns an interruption into a return value.
         if command.main(args=arguments, standalone_mode=False) == _INTERRUPTED:
             raise KeyboardInterrupt
-    except typer.Abort:  # at a question
+    except typer.Abort:  # at a prompt
         raise KeyboardInterrupt from None
     except typer.BadParameter as error:
         raise InputError(error.format_message()) from error
@@ -114,7 +115,7 @@ def _invoke(command: Any, arguments: list[str] | None) -> None:
 
 @contextlib.contextmanager
 def _environment_put_back() -> Iterator[None]:
-    """What a job's flags put into the environment, for the job's workers too, ends with the job."""
+    """Restore the environment variables that a job's flags set for the job and its workers."""
     before = {name: os.environ.get(name) for name in (STUDY_VARIABLE, FAIL_FAST_VARIABLE, DRY_RUN_VARIABLE)}
     try:
         yield
@@ -150,9 +151,9 @@ def _with_study(main: Callable[..., Any]) -> Callable[..., Any]:
 
     signature = inspect.signature(main)
     own: dict[str, tuple[Any, Any]] = {"study_of_flag": (None, _STUDY)}
-    if "workers" in signature.parameters:  # it computes shards
+    if "workers" in signature.parameters:  # the job computes shards
         own["fail_fast_flag"] = (False, _FAIL_FAST)
-    if {"workers", "cpus"} & set(signature.parameters):  # or trains
+    if {"workers", "cpus"} & set(signature.parameters):  # or the job trains
         own |= {"dry_run_flag": (False, _DRY_RUN), "cores_flag": (None, _CORES), "price_flag": (None, _PRICE)}
     further = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
@@ -166,14 +167,15 @@ def _with_study(main: Callable[..., Any]) -> Callable[..., Any]:
 def run(main: Callable[..., Any], arguments: list[str] | None = None) -> NoReturn:
     """Call a job's `main` with flags, by default those of the command line, and exit.
 
-    Exit code 0 when done, 1 for an exception in a worker, whose traceback is shown, or workers that are lost again and
-    again, 2 for a user's mistake, 130 when interrupted, 143 when terminated; any other error keeps its traceback.
+    The exit code is 0 on success; 1 if a user's code raises an exception, whose traceback is shown, or if workers are
+    lost repeatedly; 2 for a user's mistake; 130 when interrupted; 143 when terminated. Any other error keeps its
+    traceback.
     """
     _end(lambda: call(main, arguments))
 
 
 def command_of_job(name: str) -> tuple[Any, str]:
-    """The command of a job, as click has it, and what its file says of it."""
+    """The click command of a job, and the docstring of its file."""
     job = importlib.import_module(f"raypipe.jobs.{name}")
     command = _command(job.main)
     command.name = name
@@ -181,14 +183,14 @@ def command_of_job(name: str) -> tuple[Any, str]:
 
 
 class _Jobs(typer.core.TyperGroup):
-    """Every job as a command, imported when it is called or told about."""
+    """A command group with every job as a command, imported only when it is called or listed in the help."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """Names of the jobs."""
         return sorted(file.stem for file in JOBS.glob("*.py"))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The job of that name, with underscores or hyphens, or None."""
+        """The job with that name, written with underscores or hyphens, or None."""
         name = cmd_name.replace("-", "_")
         if name not in self.list_commands(ctx):
             return None
@@ -196,7 +198,7 @@ class _Jobs(typer.core.TyperGroup):
 
 
 def raypipe() -> NoReturn:
-    """The command `raypipe <job> …`, which is `python jobs/<job>.py …`; it ends as `run` does."""
+    """The command `raypipe <job> …`, equivalent to `python jobs/<job>.py …`; it exits as `run` does."""
     application = typer.Typer(cls=_Jobs, no_args_is_help=True, help=_HELP, **_PLAIN)
     application.callback()(lambda: None)
     _end(lambda: _invoke(typer.main.get_command(application), None))
@@ -208,7 +210,7 @@ def _end(work: Callable[[], None]) -> NoReturn:
 
     def interrupt(number: int, frame: Any) -> NoReturn:  # noqa: ARG001
         received.append(number)
-        if len(received) > 1:  # whoever asks again does not wait for Ray's farewell
+        if len(received) > 1:  # at a second signal, do not wait for Ray to shut down
             os._exit(128 + received[0])
         os.write(2, _CONTINUES)
         raise KeyboardInterrupt
@@ -221,13 +223,13 @@ def _end(work: Callable[[], None]) -> NoReturn:
         if not received:
             os.write(2, _CONTINUES)
         code = 128 + (received or [signal.SIGINT])[0]
-    for number in _ENDING:  # Ray's farewell follows, at the interpreter's end
+    for number in _ENDING:  # Ray shuts down next, when the interpreter exits
         signal.signal(number, lambda *_: os._exit(code))
     sys.exit(code)
 
 
 def _code(work: Callable[[], None]) -> int:
-    """Exit code of work; what a user can mend is told in a line."""
+    """Exit code of a piece of work; errors that a user can fix are printed without a traceback."""
     try:
         work()
     except Foreseen as answer:

@@ -1,4 +1,4 @@
-"""Errors that a user can fix, and those of a user's own code."""
+"""Errors that a user can fix, and errors raised by a user's own code."""
 
 import re
 import tempfile
@@ -16,18 +16,18 @@ Choice = TypeVar("Choice")
 class InputError(ValueError):
     """A user's mistake: the message is one line and says what was found, what was expected and what to do.
 
-    Jobs print it as it is and end with exit code 2; nothing has been written when it is raised.
+    Jobs print the message without a traceback and exit with code 2. Finished shards are kept.
     """
 
 
 class ValuesError(InputError):
-    """What was computed of some samples cannot be stored; others may be as they should."""
+    """The computed values of some samples cannot be stored; other samples may be fine."""
 
 
 class WorkError(RuntimeError):
-    """An exception in a user's code, in a worker or in the file of a study: the message is one line that says where.
+    """An exception in a user's code, in a worker or in a study file; the message is one line that says where.
 
-    `details` is the traceback, from what raypipe called down to the exception.
+    `details` is the traceback, from the function that raypipe called down to the exception.
     """
 
     def __init__(self, message: str, details: str) -> None:
@@ -42,19 +42,19 @@ class WorkError(RuntimeError):
 
 
 class Foreseen(Exception):
-    """What a job would do, of which nothing is done: the answer to --dry-run."""
+    """The answer to --dry-run: what a job would do. Nothing has been done."""
 
 
 class LostError(RuntimeError):
-    """Workers were lost again and again, killed by what runs in them or by the system; the message is one line.
+    """Workers were lost repeatedly, killed by the code in them or by the system; the message is one line.
 
-    What is finished stays, and the same job continues it.
+    Finished shards are kept, and running the same job again continues it.
     """
 
 
 @contextmanager
 def exits_told() -> Iterator[None]:
-    """Turn sys.exit in a user's code into an error like any other; what Ray ends a worker with stays what it is."""
+    """Turn sys.exit in a user's code into an ordinary error, except for the exit with which Ray ends a worker."""
     try:
         yield
     except SystemExit as error:
@@ -65,7 +65,7 @@ def exits_told() -> Iterator[None]:
 
 
 def own_traceback(error: Exception) -> str:
-    """The traceback of an error, from what raypipe called down to it; all of it if raypipe called nothing."""
+    """The traceback of an error below raypipe's own frames; the whole traceback if nothing is below them."""
     frames, frame = [], error.__traceback__
     while frame:
         frames.append(frame)
@@ -81,24 +81,24 @@ def own_traceback(error: Exception) -> str:
 
 
 def in_texts(error: Exception) -> tuple[str, str]:
-    """Message and traceback of an error, for who does not share its class; a user's mistake has no traceback."""
+    """Message and traceback of an error, for processes that lack its class; a user's mistake has no traceback."""
     if isinstance(error, InputError):
         return str(error), ""
     return f"{type(error).__name__}: {error}", own_traceback(error)
 
 
 def of_texts(message: str, details: str) -> WorkError | InputError:
-    """The error that `in_texts` has told of, where it is to be raised."""
+    """Rebuild an error from the message and traceback that `in_texts` returned."""
     return WorkError(message, details) if details else InputError(message)
 
 
 def plain(text: str) -> str:
-    """A text without colour codes for terminals."""
+    """Remove terminal colour codes from a text."""
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
 class DamageError(InputError):
-    """What is stored is not what was written; the message ends with the command that mends it.
+    """Stored data differ from what was written; the message ends with the command that repairs it.
 
     `found` is the message without that command.
     """
@@ -116,7 +116,10 @@ class DamageError(InputError):
 
 
 def one_line(error: Exception, whole: str = "") -> str:
-    """What an error says, in one line; of what does not validate the first place and fault, `whole` if that is all."""
+    """The message of an error in one line; for a validation error, its first invalid field and the problem.
+
+    `whole` is used instead of the field if the whole document is invalid.
+    """
     if not isinstance(error, ValidationError):
         return " ".join(str(error).split())
     first = error.errors()[0]
@@ -128,7 +131,7 @@ def choice(what: str, found: Choice, allowed: tuple[Choice, ...] | list[Choice])
     """Return `found` if it is one of `allowed`.
 
     Raises:
-        InputError: if it is not; the message lists what is.
+        InputError: if it is not; the message lists the allowed values.
     """
     if found not in allowed:
         raise InputError(f"unknown {what} {found!r}; choose one of {', '.join(str(one) for one in allowed)}")
@@ -136,10 +139,10 @@ def choice(what: str, found: Choice, allowed: tuple[Choice, ...] | list[Choice])
 
 
 def make_folder(folder: Path, flag: str = "--output") -> None:
-    """Make the folder that a job's flag names, and see that it can be written into, before the work begins.
+    """Make the folder that a job's flag names, and check that it is writable before the work begins.
 
     Raises:
-        InputError: if it cannot.
+        InputError: if it cannot be made or written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -149,10 +152,10 @@ def make_folder(folder: Path, flag: str = "--output") -> None:
 
 
 def make_folder_of(file: Path) -> None:
-    """The same for the file that a job's `--output` names.
+    """Make the folder of the file that a job's `--output` names, and check that it is writable.
 
     Raises:
-        InputError: if it cannot be written, or is a folder.
+        InputError: if it cannot be made or written to, or if `file` is itself a folder.
     """
     if file.is_dir():
         raise InputError(f"{file} is a folder; name the file to write, such as {file / 'table.csv'}")

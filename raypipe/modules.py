@@ -1,4 +1,4 @@
-"""A user's own module, from the file that it is in; and functions by name, which is how they reach workers."""
+"""Import a user's module from its file, and find functions by name, which is how workers get them."""
 
 import hashlib
 import importlib.util
@@ -12,31 +12,31 @@ from typing import Any
 from raypipe.errors import InputError
 
 FAIL_FAST_VARIABLE = "RAYPIPE_FAIL_FAST"
-"""Whether a job stops at the first shard that fails; any text but none says so."""
+"""If set to any non-empty text, a job stops at the first shard that fails."""
 
 DRY_RUN_VARIABLE = "RAYPIPE_DRY_RUN"
-"""Set if a job is only to tell what it would make: number of cores and price to tell of too, as a JSON list."""
+"""If set, a job only estimates its output and time; its value is a JSON list of the number of cores and the price."""
 
 STUDY_VARIABLE = "RAYPIPE_STUDY"
-"""Environment variable that names a study or its file, as the flag --study does; it is set for workers too."""
+"""Environment variable that names a study or its file, like the flag --study; it is also set for workers."""
 
 ENTRY_POINTS = "raypipe.studies"
-"""Group of the entry points by which installed packages offer studies; their names are those of the studies."""
+"""Entry point group in which installed packages offer studies; an entry point is named like its study."""
 
 
 def study_file() -> Path | None:
-    """The file that STUDY_VARIABLE names, relative to the working directory, or None if it names no file."""
+    """The file that STUDY_VARIABLE names, relative to the working directory, or None if it does not name a file."""
     name = os.environ.get(STUDY_VARIABLE, "")
     return Path(name) if name.endswith(".py") else None
 
 
 def load(file: Path) -> ModuleType:
-    """The module in a file, which may import others that lie beside it.
+    """Import the module in a file; it may import other modules from the same folder.
 
-    A link stands for the file that it leads to, beside which are those that it imports.
+    A symbolic link stands for its target, so modules are imported from the target's folder.
 
     Raises:
-        InputError: if there is no such file, or another module is called as it would be.
+        InputError: if there is no such file, its name is not a module name, or another module of that name hides it.
     """
     if not file.is_file():
         raise InputError(f"there is no file {file}; expected a Python file that defines STUDY")
@@ -51,7 +51,7 @@ def load(file: Path) -> ModuleType:
 
 
 def function(reference: str) -> Callable[..., Any]:
-    """What a plan names as "module:function", imported where and when it is used."""
+    """Import the function that a plan names as "module:function"."""
     if file := study_file():
         _make_importable(file)
     module, _, name = reference.partition(":")
@@ -63,7 +63,7 @@ def reference(of: Callable[..., Any]) -> str:
     """The name, "module:function", by which workers find a function.
 
     Raises:
-        InputError: if they cannot, because it is not one of a module's own functions.
+        InputError: if workers cannot import it, because it is not defined at the top level of a module.
     """
     module, name = getattr(of, "__module__", ""), getattr(of, "__qualname__", "")
     if module == "__main__" or getattr(sys.modules.get(module), name, None) is not of:
@@ -75,7 +75,7 @@ def reference(of: Callable[..., Any]) -> str:
 
 
 def source(reference: str) -> Path | None:
-    """The file of the module in which a function is that a plan names; None if there is none."""
+    """The file of the module that contains a function named by a plan, or None if there is none."""
     if file := study_file():
         _make_importable(file)
     found = importlib.util.find_spec(reference.partition(":")[0])
@@ -83,7 +83,7 @@ def source(reference: str) -> Path | None:
 
 
 def digest(file: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
+    """SHA-256 of a file, as hexadecimal digits."""
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 

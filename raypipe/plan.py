@@ -1,4 +1,4 @@
-"""Plans of simulations: one call of a function for each point of parameter space, seeds and all."""
+"""Plan simulations: one call of a function for each point in parameter space, including seeds."""
 
 import inspect
 import itertools
@@ -16,34 +16,34 @@ from raypipe.store import Coordinate, Plan, Variable, label_attributes, number_t
 Simulate = Callable[..., Mapping[str, Any]]
 
 SHARD_BYTES = 2**25
-"""Size of a shard before compression that is not exceeded, unless by a single sample."""
+"""Maximum size of a shard before compression; a single sample may exceed it."""
 
 CHUNK_BYTES = 2**16
-"""Arrays of a sample that are smaller share a chunk: a million of a few bytes would take half an hour to read."""
+"""Smaller sample arrays share a chunk: reading a million chunks of a few bytes would take half an hour."""
 
 RESERVED = {
     *("sample", "label", "class", "predicted", "probability", "origin"),
     *("score", "relevance", "saliency"),
 }
-"""Names of what is kept beside the parameters of a sample, and of what networks say of it."""
+"""Names of arrays that raypipe stores beside a sample's parameters, and of what networks compute for a sample."""
 
 _AXIS = "expected a number, a list such as 0.03,0.04, or a range: 0.03:0.05:0.001 by steps, 0.03:0.05:21p by points"
 
 _MOST_VALUES = 10**6
-"""Along one axis; more are a mistake, and would fill the memory before anybody notices."""
+"""Maximum number of values along one axis; more are a mistake and would silently fill the memory."""
 
 
 @dataclass(frozen=True)
 class Output:
-    """What a simulation gives under one name: an array of these dimensions, shape and data type, or a number.
+    """Describes one value that a simulation returns under a name: an array or a number.
 
     Attributes:
-        dims: names of the dimensions, none for a number. A dimension "frame" holds what networks see as channels.
-        shape: of the array, known beforehand.
-        dtype: name of NumPy's data type.
-        units, long_name: for those who open the data set.
-        valid_range: lowest and highest possible value; a shard with another one, or with NaN, is not written.
-        compression: "zstd", or "lz4", which is faster and leaves as much where values are noise.
+        dims: names of the dimensions; empty for a number. Networks see a dimension "frame" as channels.
+        shape: shape of the array; it must be known in advance.
+        dtype: name of a NumPy data type.
+        units, long_name: metadata for those who open the data set.
+        valid_range: lowest and highest possible value; a shard with a value outside this range, or NaN, is not written.
+        compression: "zstd", or "lz4", which is faster and compresses noisy values equally well.
     """
 
     dims: tuple[str, ...] = ()
@@ -56,21 +56,22 @@ class Output:
 
 
 def product(**axes: Any) -> dict[str, np.ndarray]:
-    """All combinations of the values of each axis, the last one varying fastest: one-dimensional arrays by name."""
+    """All combinations of the values of each axis as one-dimensional arrays by name; the last axis varies fastest."""
     grid = np.meshgrid(*(np.atleast_1d(np.asarray(values)) for values in axes.values()), indexing="ij")
     return {name: values.ravel() for name, values in zip(axes, grid, strict=True)}
 
 
 def axis(name: str, given: Any) -> np.ndarray:
-    """The values of an axis: float64, one-dimensional, different from each other.
+    """Parse the values of an axis: a one-dimensional float64 array without repeated values.
 
     Args:
-        name: of the parameter, for messages.
+        name: name of the parameter, for messages.
         given: a number, a sequence of numbers, or a text: "0.05", "0.03,0.04", "first:last:step", or "first:last:Np"
-            with N points. Both ends belong to a range; its step has to lead from one to the other.
+            with N points. A range includes both ends; its step must lead from one to the other.
 
     Raises:
-        InputError: if it is none of these, a range is reversed or empty, or values are not finite or twice the same.
+        InputError: if `given` has another form, a range is reversed, empty or too long, or values are repeated or not
+            finite.
     """
     found = _range(name, given) if isinstance(given, str) and ":" in given else _list(name, given)
     if not found.size or not np.isfinite(found).all():
@@ -102,7 +103,7 @@ def _range(name: str, given: str) -> np.ndarray:
     points = _points(name, given, first, last, parts[2])
     if points > _MOST_VALUES:
         raise InputError(f"{name} is {given!r}, which is {points} points; expected at most {_MOST_VALUES}")
-    # Without the digits that come of adding up: 0.03 + 3 · 0.001 is to be 0.033.
+    # Remove floating-point error: 0.03 + 3 · 0.001 must be 0.033.
     decimals = max(12, 9 - math.floor(math.log10(max(abs(first), abs(last)))))
     found = np.round(np.linspace(first, last, points), decimals)
     found[[0, -1]] = first, last
@@ -140,28 +141,30 @@ def simulations(
     title: str = "",
     grows: Sequence[str] = (),
 ) -> Plan:
-    """Plan of a data set that a function simulates, one sample for each point.
+    """Plan a data set in which a function simulates one sample for each point.
 
     Args:
-        simulate: from one value of each of `points` and `constants`, by name, to one value of each of `outputs`. It is
-            called in workers, which import its module. What is random in it comes from a seed among the points: the
-            data are then the same for any number of workers.
-        points: one-dimensional arrays of equal length, by name: parameters, seeds. They become coordinates.
+        simulate: function that takes one value of each of `points` and `constants` as keyword arguments and returns one
+            value for each of `outputs`, by name. Workers import its module and call it. Its random numbers must come
+            from a seed among the points, so that the data are the same for any number of workers.
+        points: parameters and seeds: one-dimensional arrays of equal length, by name. They become coordinates.
         outputs: what `simulate` returns, by name.
-        constants: numbers and texts that are the same for all points; kept with the data.
-        coordinates: values along dimensions of the outputs, by name: (dimension, values), such as the times of frames.
-        label: number of the class of each point, from 0 up, where it is known beforehand; -1 where it is not.
+        constants: numbers and texts that are the same for all points; stored with the data.
+        coordinates: values along dimensions of the outputs, such as the times of frames: (dimension, values), by name.
+        label: class number of each point, starting at 0, if it is known in advance; -1 where it is unknown.
         classes: names of the classes, in the order of their numbers.
-        per_shard: samples that are computed and stored as one piece, some seconds of work; by default as many as fit in
-            32 MiB, but at most a 64th of all, so that there is work for many workers.
-        environment: lock file, beside the study's, of the packages that `simulate` needs instead of the cluster's.
-        title: what the data are, in one line.
-        grows: settings of the data set, see `study.DataSet`, that say only how many points there are: with more, which
-            come behind, a store is extended. Give `per_shard` too, so that it does not depend on how many.
+        per_shard: number of samples that are computed and stored together, a few seconds of work. By default as many as
+            fit in 32 MiB, but at most 1/64 of all samples, so that many workers can share the work.
+        environment: lock file, in the folder of the study, of the packages that `simulate` needs, if these are not the
+            cluster's own.
+        title: one-line description of the data.
+        grows: settings of the data set (see `study.DataSet`) that only determine the number of points. If a larger
+            value appends points at the end, an existing store is extended. Set `per_shard` as well, so that it does not
+            depend on the number of points.
 
     Raises:
-        InputError: if `simulate` cannot be imported or takes other arguments, the points are none or not of equal
-            length, or a name is taken.
+        InputError: if `simulate` cannot be imported or takes other arguments, `points` are empty or differ in length, a
+            name is used twice or reserved, or `label`, `classes` or `per_shard` are not valid.
     """
     columns = {name: _native(values) for name, values in points.items()}
     fixed = {name: one.item() if isinstance(one, np.generic) else one for name, one in (constants or {}).items()}
@@ -171,7 +174,7 @@ def simulations(
     ((samples,),) = set(lengths.values())
     if not samples:
         raise InputError(f"there are no points: {', '.join(columns)} are empty; expected at least one value of each")
-    reserved = RESERVED - ({"label"} & set(outputs))  # a simulation may find out the class itself
+    reserved = RESERVED - ({"label"} & set(outputs))  # a simulation may determine the class itself
     groups = [set(columns), set(fixed), set(outputs), set(coordinates or {})]
     taken = {name for one, other in itertools.combinations(groups, 2) for name in one & other}
     if taken := taken | reserved & {*columns, *outputs, *(coordinates or {})}:
@@ -222,13 +225,13 @@ def simulations(
 
 
 def _native(values: Any) -> np.ndarray:
-    """As an array in this machine's byte order, which those of other files may not be in."""
+    """Convert to an array in this machine's byte order; arrays from files may have the other one."""
     found = np.asarray(values)
     return found.astype(found.dtype.newbyteorder("="), copy=False)
 
 
 def _samples_in_chunk(of: Output, shard: int) -> int:
-    """So many that a chunk is not much smaller than CHUNK_BYTES, if there are several; all where each is a number."""
+    """Samples per chunk: the largest divisor of `shard` within CHUNK_BYTES, or 1; for numbers the whole shard."""
     if not of.shape:
         return shard
     most = CHUNK_BYTES // max(1, number_type(of.dtype).itemsize * math.prod(of.shape))

@@ -1,4 +1,4 @@
-"""Making again what is damaged in a store, and just that, by the plan that the job which made it has."""
+"""Repair a damaged store: compute only its damaged parts again, with the plan of the job that made it."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -34,7 +34,7 @@ MAKERS: dict[str, Callable[[str, Mapping[str, Any]], Plan]] = {
     "features": find.planned,
     "novelty": find.planned,
 }
-"""Who plans the stores of each product, the first part of a name, from the parameters that a store keeps."""
+"""For each product (first part of a store's name), the function that rebuilds the plan from the stored parameters."""
 
 
 def _plan(name: str, parameters: Mapping[str, Any]) -> Plan:
@@ -50,17 +50,17 @@ def _plan(name: str, parameters: Mapping[str, Any]) -> Plan:
 
 
 def _job_of_files(name: str) -> str:
-    """The job that made a store from files of the user's, if one did."""
+    """Name of the job that made a store from the user's files, or an empty text."""
     first, _, split = name.partition("/")
     of = next((one for one in study.all_studies() if one.name == first), None)
     return of.takes_files if of and of.declared(split) is None else ""
 
 
 def plan_of(name: str) -> Plan:
-    """The plan of a store that one of the jobs made, from what it says that it was made with.
+    """Rebuild the plan of a store that a job made, from the parameters in the store.
 
     Raises:
-        InputError: if no job makes such a store, or what it was made with cannot be read or is not possible here.
+        InputError: if no job makes such a store, or its parameters cannot be read or used here.
     """
     parameters = store.stored_parameters(name)
     try:
@@ -79,15 +79,16 @@ def plan_of(name: str) -> Plan:
 
 
 def repair(found: Verification, plan: Plan | None = None) -> None:
-    """Make again what was found to be damaged in a store, and what is missing from it.
+    """Compute again the damaged and the missing parts of a store.
 
     Args:
         found: what `store.verify` returned.
-        plan: of the store; by default that of the job that makes stores of this name.
+        plan: plan of the store; by default that of the job that makes stores of this name.
 
     Raises:
-        InputError: if there is no plan, or the store was made from another one, or is being made by another job.
-        RuntimeError: if a shard fails.
+        InputError: if there is no plan, the store was made from another plan, or another job is making it.
+        WorkError: if the computation of a shard raises an exception.
+        LostError: if workers are lost repeatedly at one shard.
     """
     plan = plan or plan_of(found.name)
     with owner.held(plan.name) as own:

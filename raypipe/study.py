@@ -1,7 +1,7 @@
-"""What a study is, and finding one: built in, installed beside raypipe, or a file of the user's.
+"""Define studies and find them: built in, installed as a package, or in a user's file.
 
-A study is everything that belongs to one science and not to the engine: its data sets and how each is planned, its
-networks, what they see of a sample, how they are usually trained, its pictures. The engine asks a study; it names none.
+A study contains everything that is specific to one science: its data sets and how to plan them, its networks, their
+input and usual training, and its pictures. The rest of raypipe gets all of this from the study and names none itself.
 """
 
 import importlib
@@ -33,12 +33,12 @@ from raypipe.networks.grid import Grid
 from raypipe.store import Plan
 
 RESERVED = ("predictions", "relevance", "saliency", "refined", "features", "novelty", "networks", "training", "tracks")
-"""What no study may be called: first parts of the names of what is made of data sets."""
+"""Names that no study may have: they are the first part of the names of derived data."""
 
 
 Measures = Callable[[np.ndarray, np.ndarray, np.ndarray], dict[str, float]]
-"""From what a network says of samples, (n, class), their classes (n,), and the first size of what it sees of each (n,),
-such as a length, to figures by name."""
+"""Function that returns figures by name from the network outputs (n, class), the class numbers (n,), and the size of
+each sample's input along its first axis (n,), such as its length."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ class DataSet:
     """One data set of a study.
 
     Attributes:
-        plan: the plan that it is made by, or a function that makes the plan. The function's arguments, all of which
-            have defaults, are what can be set when the data set is made: `--set name=value`. The name of the plan is
-            that of the study and the split, and what is set, unless it is None, is among its parameters; both need not
-            be given. A set made under a name of the user's, such as "scan-zoom" for "scan", is planned by the same.
+        plan: the plan, or a function that returns the plan. All arguments of this function must have defaults; they are
+            the settings that can be changed with `--set name=value` when the data set is made. The plan need not
+            contain its name (study and split) or the settings in its parameters: both are added, except settings that
+            are None. A data set under a user's name, such as "scan-zoom" for "scan", has the same plan.
         labelled: whether networks can learn from it.
-        card: what the data set is and whom to cite, for those who open it.
+        card: what the data set is and what to cite, for those who open it.
     """
 
     plan: Plan | Callable[..., Plan]
@@ -61,20 +61,21 @@ class DataSet:
 
 @dataclass(frozen=True)
 class AnyLength:
-    """How samples of any length go through networks that take such, of like length together.
+    """Describes how samples of any length are fed to networks that accept them, in groups of similar length.
 
-    The data sets' variable `length` has the number of points of each sample, after which come NaN.
+    The data sets' variable `length` holds the number of points of each sample; the values after these are NaN.
 
     Attributes:
-        size: from lengths (n,) to numbers by which samples are put together, such as lengths to which they are filled.
-        prepare: from values (n, time, …) of one such size, and their lengths (n,), to what the network takes of them,
+        size: function from lengths (n,) to group sizes (n,), such as padded lengths. Samples of equal size form a
+            group.
+        prepare: function from the values (n, time, …) of a group and their lengths (n,) to the network's input,
             float32.
-        misfit: from an architecture and the shape of a data set's samples, (time, …), to why the network cannot see
-            them, such as "has tracks in 2 dimensions", or None.
-        baselines: from what the network takes of a sample, (time, channel), to the same where nothing happens,
-            (1, time, channel), with which explanations compare it.
-        before: how many of a sample's points come before the first that the network takes a value of.
-        points_per_shard: points, of samples as long as the longest, that are classified in one shard.
+        misfit: function from an architecture and the shape (time, …) of a data set's samples to the reason why the
+            network cannot take them, such as "has tracks in 2 dimensions", or None.
+        baselines: function from a network's input for one sample, (time, channel), to the baselines of explanations:
+            the input for a sample in which nothing happens, (1, time, channel).
+        before: number of points at the start of a sample for which the network's input has no value.
+        points_per_shard: points classified in one shard, if every sample counts as many as the longest one.
     """
 
     size: Callable[[np.ndarray], np.ndarray]
@@ -87,17 +88,18 @@ class AnyLength:
 
 @dataclass(frozen=True)
 class Sample:
-    """What a network sees of a sample.
+    """Describes how a sample becomes the input of a network.
 
     Attributes:
-        variable: name of the data sets' variable that holds the samples.
-        dims: its dimensions; the first is "sample". Of a dimension "frame" a network sees the frames that it names.
-        prepare: from values (sample, …) to what the network takes of them, of the same shape.
-        per_shard: samples that are classified in one shard: one to two seconds of work.
-        draw: from axes of matplotlib and one sample of an open data set (xarray) to a picture in these axes, with what
-            the sample was made with as a label. "module:function" is imported when it is needed. By default sequences
-            become lines and fields images, of several frames the last one.
-        any_length: for networks whose first size is None.
+        variable: name of the variable that holds the samples in the data sets.
+        dims: its dimensions, the first of which is "sample". Along a dimension "frame", a network sees only the frames
+            that it names.
+        prepare: function from values (sample, …) to the network's input, of the same shape.
+        per_shard: number of samples classified in one shard: one to two seconds of work.
+        draw: function that draws one sample, labelled with its parameters; it takes matplotlib axes and a sample of an
+            open data set (xarray). A text "module:function" is imported when needed. By default, sequences are drawn as
+            lines and fields as images, with the last of several frames.
+        any_length: how samples of any length are handled, for networks whose first input size is None.
     """
 
     variable: str
@@ -109,7 +111,7 @@ class Sample:
 
     @property
     def drawing(self) -> Callable[..., None] | None:
-        """The function that draws, if the study has one."""
+        """The function that draws a sample, or None if the study has none."""
         return modules.function(self.draw) if isinstance(self.draw, str) else self.draw
 
 
@@ -118,14 +120,14 @@ class Picture:
     """A picture of a study's data sets, for `draw` and for the report.
 
     Attributes:
-        of: names of the data sets that it is drawn of, without the study's, such as "scan"; or of what networks made
-            of them, such as "predictions/*/scan" ("*" stands for any name).
-        draw: from an open data set (xarray) to a figure of matplotlib, or to parts of the report's page, such as
-            figures with captions of their own, texts and tables: see `report.page`. Its other arguments, all of which
-            have defaults, are what can be set: `--set name=value`. "module:function" is imported when it is needed.
-        caption: what is to be seen.
-        section: title of the report's section that it is in; by default the study's name.
-        commands: what makes the data sets, for those who do not have them yet; of a split it is known.
+        of: name of the data sets to draw, without the study's name, such as "scan"; or of derived data, such as
+            "predictions/*/scan" ("*" stands for any name).
+        draw: function from an open data set (xarray) to a matplotlib figure, or to parts of the report's page, such as
+            figures with their own captions, texts and tables (see `report.page`). Its other arguments must have
+            defaults; they can be set with `--set name=value`. A text "module:function" is imported when needed.
+        caption: what the picture shows.
+        section: title of the report section for the picture; by default the study's name.
+        commands: commands that make the data sets, shown while these are missing; not needed for a split of the study.
     """
 
     of: str
@@ -136,12 +138,12 @@ class Picture:
 
     @property
     def function(self) -> Callable[..., Any]:
-        """The function that draws."""
+        """The function that draws the picture."""
         return modules.function(self.draw) if isinstance(self.draw, str) else self.draw
 
     @property
     def settings(self) -> tuple[str, ...]:
-        """What can be set."""
+        """Names of the settings."""
         return tuple(inspect.signature(self.function).parameters)[1:]
 
 
@@ -151,10 +153,11 @@ def _usual_training(_: Architecture) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Study:
-    """A study: its name and its data sets; everything else is there if it has networks or pictures.
+    """A study: its name and data sets; the other attributes are needed only for networks and pictures.
 
-    A complete one, in a file `logistic.py`. `raypipe generate --study logistic.py --split scan` makes its data set, in
-    parallel, `raypipe draw --study logistic.py` its picture, and `catalog.open("logistic/scan")` opens it as xarray:
+    A complete study, in a file `logistic.py`. `raypipe generate --study logistic.py --split scan` makes its data set in
+    parallel, `raypipe draw --study logistic.py` draws its picture, and `catalog.open("logistic/scan")` opens the data
+    set as xarray:
 
         import numpy as np
         from matplotlib.figure import Figure
@@ -178,30 +181,31 @@ class Study:
         STUDY = Study("logistic", {"scan": DataSet(scan, labelled=False)}, pictures=(Picture("scan", draw),))
 
     Attributes:
-        name: first part of the names of its data sets.
-        data_sets: by split, the second part of their names.
-        sample: what its networks see.
-        networks: the architectures that can be trained by name, beside those of the grid.
-        grid: architectures that differ in a few factors, which `train_grid` trains and `compare_grid` compares.
-        training: from an architecture to how it is usually trained, as arguments of `networks.training.Training`; other
-            ways by name, as `recipes`, have only the arguments that differ.
-        augmentations: by name, functions from samples (sample, …) and a generator of random numbers to variants of the
-            samples, for trainings that are `augmented`; the first is that which is meant if none is named.
-        fresh: from an architecture and seeds (n,), int64 of 0 … 2⁶³ − 1, to new samples, one of each seed: inputs
-            (n, *input_shape), float32, as the network takes them, and the numbers of their classes (n,), int64. With it
-            networks can be trained on samples that are made meanwhile, and never seen twice.
-        measures: from an architecture to a function that measures more than accuracy on the validation samples, of
-            outputs (n, class) and labels (n,) to figures by name, of which those that are left out of an epoch are NaN
-            in it; or to None, for the recall of each class.
-        strata: coordinates of the samples by whose values metrics are broken down.
-        notes: by stratum, what to know of some of its values, for pictures of the metrics.
-        pictures: what `draw` and the report draw, in the order of the report.
-        kind: what its samples are, in a word, such as "orbits", by which `catalog.search` finds them.
-        axes: parameters of its scans in the order in which they become axes, the horizontal one first; by default that
-            of their names.
-        class_colours: by the name of a class its colour; by default as many that differ as there are classes.
-        takes_files: the job that takes files of one's own, such as "classify_orbits", with flags `--name` for what is
-            made of them and `--output` for a table beside which it writes a page; none if there is no such job.
+        name: name of the study, the first part of the names of its data sets.
+        data_sets: its data sets by split, the second part of their names.
+        sample: how its samples become the input of networks.
+        networks: architectures that can be trained by name, in addition to those of the grid.
+        grid: architectures that differ in a few factors; `train_grid` trains them and `compare_grid` compares them.
+        training: function from an architecture to its usual training, as arguments of `networks.training.Training`. An
+            entry `recipes` holds alternatives by name, each with only the arguments that differ.
+        augmentations: functions by name, each from samples (sample, …) and a random generator to variants of the
+            samples, for training with augmentation. The first is the default.
+        fresh: function from an architecture and seeds (n,), int64 in 0 … 2⁶³ − 1, to one new sample per seed: inputs
+            (n, *input_shape), float32, ready for the network, and class numbers (n,), int64. It allows training on
+            samples that are generated on the fly and never seen twice.
+        measures: function from an architecture to a `Measures` function, which computes further figures besides
+            accuracy on the validation samples, or to None for the recall of each class. A figure that is missing in an
+            epoch is recorded as NaN.
+        strata: coordinates of the samples by which metrics are broken down.
+        notes: for each stratum, remarks on some of its values, shown in pictures of the metrics.
+        pictures: pictures for `draw` and the report, in the order of the report.
+        kind: what its samples are, in one word, such as "orbits"; `catalog.search` can filter by it.
+        axes: parameters of its scans in the order in which they become axes, the horizontal one first; by default
+            alphabetical.
+        class_colours: colour of each class by name; classes without one get distinct default colours.
+        takes_files: name of the job that processes a user's files, such as "classify_orbits", or empty. This job must
+            have the flags `--name`, for the resulting data, and `--output`, for a table; it writes a page next to that
+            table.
     """
 
     name: str
@@ -235,10 +239,10 @@ class Study:
 
     @property
     def seen(self) -> Sample:
-        """What its networks see.
+        """How its samples become the input of networks.
 
         Raises:
-            InputError: if it has none.
+            InputError: if the study does not define this.
         """
         if self.sample is None:
             raise InputError(f"the study {self.name} does not say what a network sees; give it a Sample")
@@ -246,50 +250,50 @@ class Study:
 
     @property
     def maker(self) -> Callable[[Architecture, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-        """What makes fresh samples for its networks, see `fresh`.
+        """The function that makes fresh samples for its networks, see `fresh`.
 
         Raises:
-            InputError: if nothing does.
+            InputError: if the study has none.
         """
         if self.fresh is None:
             raise InputError(f"the study {self.name} cannot make fresh samples; train on a data set")
         return self.fresh
 
     def declared(self, split: str) -> str | None:
-        """Which of its data sets a split is, or is one of under a name of the user's: "scan" for "scan-zoom"."""
+        """The data set that a split belongs to: itself, or "scan" for a user's "scan-zoom"; None if there is none."""
         if split in self.data_sets:
             return split
         return max((one for one in self.data_sets if re.fullmatch(f"{one}-.+", split)), key=len, default=None)
 
     def check(self, split: str, what: str = "split", *, labelled: bool = False) -> str:
-        """A split of the study, if it is one; `labelled` asks for one that networks can learn from.
+        """Return `split` if it is a split of the study; `labelled` requires one that networks can learn from.
 
         Raises:
-            InputError: if it is none.
+            InputError: if it is not.
         """
         among, declared = self.labelled if labelled else tuple(self.data_sets), self.declared(split)
         choice(what, declared if declared in among else split, among)
         return split
 
     def augmentation(self, name: str | None = None) -> str:
-        """The name of one of its augmentations, without a name that of the first.
+        """Name of one of its augmentations; without `name`, the first.
 
         Raises:
-            InputError: if it has none of that name, or none at all.
+            InputError: if there is no such augmentation, or none at all.
         """
         if not self.augmentations:
             raise InputError(f"the study {self.name} has no augmentations; leave this out")
         return choice("augmentation", name or next(iter(self.augmentations)), tuple(self.augmentations))
 
     def plan(self, split: str, settings: Mapping[str, Any] | None = None) -> Plan:
-        """The plan of one of its data sets.
+        """Plan one of its data sets.
 
         Args:
-            split: of the study.
+            split: split of the study.
             settings: arguments of the function that plans it, see `DataSet`.
 
         Raises:
-            InputError: if there is no such split or setting.
+            InputError: if there is no such split or setting, or a setting has the wrong type.
         """
         usual = self.settings(split)
         for name, value in (settings or {}).items():
@@ -303,7 +307,7 @@ class Study:
         plan = made if isinstance(made, Plan) else made(**bound)
         card = self.data_sets[split].card if split in self.data_sets else None
         told = {**(card.attributes() if card else {}), "command": self.command(split, bound)}
-        if card and told["command"] != card.command:  # nor does its summary tell what is set
+        if card and told["command"] != card.command:  # its summary describes the usual settings
             del told["summary"]
         return replace(
             plan,
@@ -321,7 +325,7 @@ class Study:
         return self.data_sets[str(self.declared(self.check(split)))]
 
     def settings(self, split: str) -> dict[str, Any]:
-        """What can be set of a data set when it is made, with the usual values.
+        """Settings that can be changed when a data set is made, with their usual values.
 
         Raises:
             InputError: if there is no such split, or the function that plans it has an argument without a default.
@@ -337,7 +341,7 @@ class Study:
         return {name: argument.default for name, argument in found.items()}
 
     def command(self, split: str, settings: Mapping[str, Any] | None = None) -> str:
-        """The command that makes one of its data sets, with what is set other than usual."""
+        """The command that makes one of its data sets, including the settings that differ from the usual ones."""
         usual = self.settings(split) if settings else {}
         given = [f"{name}={_as_setting(value)}" for name, value in (settings or {}).items() if value != usual[name]]
         if not given and split in self.data_sets and (card := self.data_sets[split].card):
@@ -346,20 +350,20 @@ class Study:
         return f"raypipe generate --study {_flag(self)} --split {split}{''.join(own)}"
 
     def job(self, name: str, **flags: str) -> str:
-        """The command that runs a job for it, such as `raypipe train_network --study mine.py --network small`."""
+        """The command that runs a job for the study, such as `raypipe evaluate --study mine.py --network small`."""
         own = [] if self.name in built_in() else ["--study", _flag(self)]
         return " ".join(["raypipe", name, *own, *(f"--{flag} {value}" for flag, value in flags.items())])
 
 
 def _check_type(name: str, value: Any, usual: Any) -> None:
-    # What other values may be, such as sequences, the function knows.
+    # Other values, such as sequences, are checked by the function itself.
     plain = type(usual) in (bool, int, float, str)
     if plain and type(value) is not type(usual) and (type(value), type(usual)) != (int, float):
         raise InputError(f"{name} is {value!r}; expected a value like the usual one, {usual!r}")
 
 
 def setting(text: str) -> Any:
-    """The value that a text stands for, as after `--set name=`: what is no TOML value, or is a date, is a text."""
+    """Parse a value as given in `--set name=value`: as TOML; if it is not TOML, or a date or time, it stays a text."""
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -368,7 +372,7 @@ def setting(text: str) -> Any:
 
 
 def _as_setting(value: Any) -> str:
-    """The text that stands for a value, see `setting`; texts that would stand for something else are quoted."""
+    """Format a value for `--set`, the inverse of `setting`; texts that would be parsed as something else are quoted."""
     return value if isinstance(value, str) and setting(value) == value else _toml(value)
 
 
@@ -379,7 +383,7 @@ def _toml(value: Any) -> str:
 
 
 def _lock_beside(plan: Plan) -> str | None:
-    """A plan's environment; if it is the lock file of an installed study, which lies beside its module, with folder."""
+    """A plan's environment; a lock file next to the module of an installed study is returned with its folder."""
     name, module = plan.environment, None
     if name and name.endswith(".txt") and not modules.study_file():
         module = modules.source(plan.compute)
@@ -387,18 +391,18 @@ def _lock_beside(plan: Plan) -> str | None:
 
 
 def _flag(of: Study) -> str:
-    """What --study names a study by: its file, if that is the chosen one."""
+    """Value of --study for a study: the chosen file if it defines this study, else its name."""
     file = modules.study_file()
     try:
         own = file is not None and of_file(file).name == of.name
-    except (InputError, WorkError):  # as while the file is being loaded
+    except (InputError, WorkError):  # for example while the file is being loaded
         own = of.name not in built_in()
     return shlex.quote(str(file)) if file and own else of.name
 
 
 @cache
 def built_in() -> Mapping[str, Study]:
-    """The studies that come with raypipe, by name."""
+    """The studies that are shipped with raypipe, by name."""
     names = (f"{studies.__name__}.{one.name}" for one in pkgutil.iter_modules(studies.__path__))
     found: list[Study] = [importlib.import_module(name).STUDY for name in names]
     return {study.name: study for study in found}
@@ -412,7 +416,7 @@ def of_file(file: Path) -> Study:
     """The study that a file defines as STUDY.
 
     Raises:
-        InputError: if there is no such file, or it defines none.
+        InputError: if there is no such file, or it does not define a study.
         WorkError: if its code raises an exception.
     """
     try:
@@ -430,7 +434,7 @@ def of_file(file: Path) -> Study:
 
 
 def chosen() -> Study | None:
-    """The study that --study or STUDY_VARIABLE names, by its name or by its file; None if there is neither."""
+    """The study that --study or STUDY_VARIABLE names, by name or by file, or None if neither is given."""
     if file := modules.study_file():
         return of_file(file)
     name = os.environ.get(STUDY_VARIABLE)
@@ -438,20 +442,22 @@ def chosen() -> Study | None:
 
 
 def choose(name_or_file: str) -> None:
-    """Make a study the chosen one, here and in workers.
+    """Select a study, in this process and in workers.
 
     Raises:
-        InputError: if there is none.
+        InputError: if there is no such study.
+        WorkError: if the code of its file raises an exception.
     """
     os.environ[STUDY_VARIABLE] = name_or_file
     chosen()
 
 
 def find(name: str) -> Study:
-    """The study called `name`: that of the chosen file, one that comes with raypipe, or an installed one.
+    """Find a study by name: in the chosen file, among those shipped with raypipe, or among installed packages.
 
     Raises:
         InputError: if there is none.
+        WorkError: if the code of the chosen file raises an exception.
     """
     file = modules.study_file()
     if file and (own := of_file(file)).name == name:
@@ -462,7 +468,7 @@ def find(name: str) -> Study:
     if name in installed:
         try:
             found = installed[name].load()
-        except Exception as error:  # whatever the code of another's package raises
+        except Exception as error:  # the code of another package may raise anything
             raise InputError(
                 f"the installed study {name} cannot be loaded: {type(error).__name__}: {error}; install its package "
                 "again, or remove it"
@@ -475,23 +481,23 @@ def find(name: str) -> Study:
 
 
 def all_studies() -> list[Study]:
-    """Every study that can be found, the chosen one first; an installed one that cannot be loaded is left out."""
+    """All available studies, the chosen one first; an installed one that cannot be loaded is skipped with a warning."""
     first = chosen()
     names = dict.fromkeys(chain([first.name] if first else [], built_in(), _installed()))
     found = []
     for name in names:
         try:
             found.append(find(name))
-        except InputError as error:  # of an installed one
+        except InputError as error:  # from an installed study
             logging.getLogger(__name__).warning("left out: %s", error)
     return found
 
 
 def architecture(name: str) -> Architecture:
-    """The architecture called `name`, of whatever study.
+    """Find an architecture by name, in any study.
 
     Raises:
-        InputError: if there is none of that name; the message lists what there is.
+        InputError: if there is none with that name; the message lists those available.
     """
     known = []
     for study in all_studies():

@@ -1,1 +1,1 @@
-"""Running on Ray: cluster, environments, filling stores, progress, and how a job is called."""
+"""Run on Ray: join or start a cluster, prepare environments, fill stores, estimate runs and show progress."""

@@ -1,4 +1,4 @@
-"""Joining or starting Ray."""
+"""Join or start Ray."""
 
 import contextlib
 import json
@@ -22,51 +22,52 @@ from raypipe.errors import InputError
 PACKAGE = Path(__file__).parents[1]
 
 LEFT_OUT = ("__pycache__", "/.?*", "*.zarr", "*.ledger", "*.safetensors")
-"""What no worker needs of the folders that are sent: hidden files and stores; one .rayignore there says more.
+"""Files in the uploaded folders that workers do not need: hidden files, stores and networks. A .rayignore file in a
+folder adds more.
 
-The patterns are those of .gitignore, and hold for each folder that is sent, this package too."""
+The patterns have the syntax of .gitignore and apply to each uploaded folder, including this package."""
 
 SETTINGS = {
-    # By name, because defaults differ between the ways of starting Ray.
+    # Set explicitly, because the default depends on how Ray is started.
     "RAY_AUTH_MODE": "token",
-    # Under `uv run` Ray would move every worker into the driver's environment.
+    # Under `uv run`, Ray would otherwise move every worker into the driver's environment.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    # What is left out of uploads is said here and in .rayignore; otherwise Ray warns of what it leaves out itself.
+    # LEFT_OUT and .rayignore say what to exclude from uploads; Ray would warn about its own default excludes.
     "RAY_OVERRIDE_RUNTIME_ENV_DEFAULT_EXCLUDES": "",
-    # Ray's C++ core reports as an error that Ray Data's pool keeps its arguments in the object store, as it must.
+    # Ray's C++ core logs an error because Ray Data's actor pool keeps its arguments in the object store, as it must.
     "RAY_BACKEND_LOG_LEVEL": "fatal",
-    # A host that is lost is unreachable before Ray takes it for dead, after a minute at most. What ran there is tried
-    # again three times meanwhile: not within that minute.
+    # A lost host is unreachable for up to a minute before Ray declares it dead. Its tasks are retried three times
+    # meanwhile; these delays keep the retries from being used up within that minute.
     "RAY_task_actor_unavailable_retry_delay_base_ms": "30000",
     "RAY_task_actor_unavailable_retry_max_delay_ms": "30000",
 }
 
 _TOLD = b"Set ray log level from environment variable"
-"""What Ray's core has to say about the last of the settings."""
+"""Line that Ray's core prints because RAY_BACKEND_LOG_LEVEL is set."""
 
 _JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
-"""Where Ray puts what a job was submitted with."""
+"""Environment variable in which Ray stores the configuration of a submitted job."""
 
 ADDRESS_VARIABLE = "RAY_ADDRESS"
 
 _PATIENCE = 10.0
-"""Seconds that a cluster's head has to answer: it may be starting."""
+"""Seconds to wait for the head of a cluster, which may still be starting."""
 
 _sent: str | None = None
-"""The study that the workers of this process's connection know."""
+"""The study that was sent to the workers of this process's connection."""
 
 
 def connect() -> None:
-    """Join the Ray cluster that RAY_ADDRESS names or that runs on this machine, else start Ray here.
+    """Join the Ray cluster that RAY_ADDRESS names or that runs on this machine; otherwise start Ray here.
 
-    Workers import this package as it is here, whatever is installed in their environment. In a job submitted to a
-    cluster, Ray has already placed the working directory on every node; elsewhere the folder of the chosen study's file
-    is sent along, so that both ways of running are one.
+    Workers import this copy of the package, whatever is installed in their environment. In a job submitted to a
+    cluster, Ray has already put the working directory on every node. Otherwise the folder of the chosen study's file is
+    uploaded, so that workers find the same files either way.
 
     Raises:
-        InputError: if RAY_ADDRESS names no cluster, or none that answers or takes this job.
+        InputError: if RAY_ADDRESS does not name a cluster, or the cluster does not answer or rejects this job.
     """
-    if "ray" not in sys.modules:  # Ray reads these when it is imported; setting them later would contradict it
+    if "ray" not in sys.modules:  # Ray reads these when it is imported, so it is too late afterwards
         for name, value in SETTINGS.items():
             os.environ.setdefault(name, value)
         if not sys.stderr.isatty():
@@ -79,9 +80,9 @@ def connect() -> None:
         if _sent in (None, study):
             return
         ray.shutdown()
-    logging.getLogger("ray").setLevel(logging.WARNING)  # as ray.init sets it, for what is called before
+    logging.getLogger("ray").setLevel(logging.WARNING)  # as ray.init sets it, but earlier
     head = _head()
-    # What is started here listens on loopback only; a cluster that is joined has addresses of its own.
+    # A Ray started here listens on the loopback interface only; an existing cluster has its own addresses.
     address: dict[str, Any] = {} if head else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     options = {"runtime_env": _upload(), "logging_level": logging.WARNING, "log_to_driver": False, **address}
     with _without_line(_TOLD), _handler_kept(signal.SIGTERM):
@@ -93,7 +94,7 @@ def connect() -> None:
                     f"cannot join the Ray cluster at {head}: {' '.join(str(error).split())[:300]}; it may have another "
                     "token, another version of Ray, or not be Ray"
                 ) from error
-            # Ray gives its own processes 30 s, which the first start after an installation may take on a slow disk.
+            # Ray's processes have 30 s to start; on a slow disk the first start after installation may take longer.
             if "timed out during startup" not in str(error):
                 raise
             logging.getLogger(__name__).info("Ray took more than 30 s to start; trying again")
@@ -103,9 +104,9 @@ def connect() -> None:
 
 
 def _head() -> str | None:
-    """Host and port of the head of the cluster to join, once it takes connections; None if Ray is to start here.
+    """Host and port of the cluster's head, once it accepts connections; None if Ray is to be started here.
 
-    Ray itself would try for minutes.
+    Ray itself would retry for minutes.
     """
     from ray._private.services import canonicalize_bootstrap_address
 
@@ -133,30 +134,30 @@ def _head() -> str | None:
 
 
 def room(needed: Mapping[str, float] | None = None) -> int:
-    """Workers that the nodes of the cluster have room for at once, at least one.
+    """Number of workers for which the nodes of the cluster have room at the same time, at least one.
 
-    `needed` is what each needs, by Ray's names of resources; one core if nothing is said.
+    `needed` holds the resources of each worker under Ray's names; by default one core.
     """
     amounts = {name: amount for name, amount in (needed or {"CPU": 1}).items() if amount}
     return max(1, sum(min(int(node.get(name, 0) / amount) for name, amount in amounts.items()) for node in _nodes()))
 
 
 def _nodes() -> list[dict[str, float]]:
-    """The resources of each node."""
+    """The resources of each node that is alive."""
     import ray
 
     return [one["Resources"] for one in ray.nodes() if one["Alive"]]
 
 
 def require(needed: Mapping[str, float], of: str) -> None:
-    """Make sure that a node of the cluster can ever give a worker what it needs, or say that one is waited for.
+    """Check that some node of the cluster can provide a worker's resources; with an autoscaler, only log a warning.
 
     Args:
-        needed: of one worker, by Ray's names of resources: "CPU", "GPU".
-        of: whose the worker is and how it is told otherwise, for the message.
+        needed: resources of one worker under Ray's names: "CPU", "GPU".
+        of: whose worker it is and how to ask for other resources, for the message.
 
     Raises:
-        InputError: if no node has as much, and no autoscaler is there to bring one.
+        InputError: if no node has as much and there is no autoscaler that could add one.
     """
     nodes = _nodes()
     if any(all(node.get(name, 0) >= amount for name, amount in needed.items()) for node in nodes):
@@ -174,13 +175,13 @@ def require(needed: Mapping[str, float], of: str) -> None:
 
 
 def _grows() -> bool:
-    """Whether the cluster has an autoscaler: it knows nodes by types of its own, where Ray alone calls them node_…"""
+    """Whether the cluster has an autoscaler, which has its own names of node types; Ray alone uses node_…"""
     import ray
     from ray.experimental.internal_kv import _internal_kv_get
 
     report = json.loads(_internal_kv_get("__autoscaling_status") or b"{}").get("autoscaler_report") or {}
     types = [*(report.get("node_type_mapping") or {}).values()]
-    if not types:  # the autoscaler of Kubernetes keeps its state elsewhere
+    if not types:  # the autoscaler on Kubernetes keeps its state elsewhere
         from ray.autoscaler.v2.sdk import get_cluster_status
 
         status = get_cluster_status(ray.get_runtime_context().gcs_address)
@@ -195,7 +196,7 @@ def _said(amounts: Mapping[str, float], names: Iterable[str]) -> str:
 
 
 def is_submitted() -> bool:
-    """Whether this is a job that was submitted to a cluster, in the working directory that was sent with it."""
+    """Whether this process is a job submitted to a cluster, in the working directory that was sent with it."""
     return _JOB in os.environ
 
 
@@ -205,7 +206,7 @@ def _job() -> dict[str, Any]:
 
 
 def _upload() -> dict[str, Any]:
-    """Runtime environment with this package, the installed studies, and the folder of the chosen one's file."""
+    """Runtime environment with this package, the installed studies, and the folder of the chosen study's file."""
     found: dict[str, Any] = {"py_modules": [str(PACKAGE), *_installed_studies()], "excludes": list(LEFT_OUT)}
     file = modules.study_file()
     if file is None:
@@ -218,12 +219,12 @@ def _upload() -> dict[str, Any]:
         found["excludes"] += [f"/{name}/{part}" for name in environments for part in ("bin", "lib", "lib64", "share")]
         _check_size(folder, found["excludes"])
     elif modules.STUDY_VARIABLE in _job()["runtime_env"].get("env_vars", {}):
-        return found  # Ray sets it for workers too, and takes none twice
+        return found  # Ray sets it for workers too, and does not accept it twice
     return {**found, "env_vars": {modules.STUDY_VARIABLE: os.path.relpath(file.resolve(), folder)}}
 
 
 def _check_size(folder: Path, excludes: list[str]) -> None:
-    """Raise InputError if more would be sent than Ray takes, before it packs all of it."""
+    """Raise InputError if the upload would exceed Ray's limit, before Ray packs all of it."""
     from ray._private.runtime_env import packaging
 
     sizes: Counter[str] = Counter()
@@ -242,7 +243,7 @@ def _check_size(folder: Path, excludes: list[str]) -> None:
 
 
 def working_folder() -> Path | None:
-    """The folder here of which workers have a copy as their working directory; None if there is none."""
+    """The local folder of which workers have a copy as their working directory, or None if there is none."""
     if is_submitted():
         return Path.cwd()
     file = modules.study_file()
@@ -250,7 +251,7 @@ def working_folder() -> Path | None:
 
 
 def _installed_studies() -> Iterator[str]:
-    """Packages or modules that installed studies are in: isolated environments do not have them."""
+    """Packages or modules that contain installed studies, which isolated environments lack."""
     names = {one.module.split(".")[0] for one in metadata.entry_points(group=modules.ENTRY_POINTS)}
     for name in sorted(names):
         if (found := util.find_spec(name)) and found.origin:
@@ -259,7 +260,7 @@ def _installed_studies() -> Iterator[str]:
 
 @contextlib.contextmanager
 def _handler_kept(number: signal.Signals) -> Iterator[None]:
-    """Whatever a signal does before, it does afterwards: Ray's own handler would end without a word."""
+    """Restore a signal's handler afterwards: Ray's own handler would exit without a message."""
     before = signal.getsignal(number)
     try:
         yield
@@ -270,7 +271,7 @@ def _handler_kept(number: signal.Signals) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_line(text: bytes) -> Iterator[None]:
-    """Hold back what is written to the standard error meanwhile, and write it afterwards without lines with a text."""
+    """Hold back standard error within the context, then write it without the lines that contain `text`."""
     sys.stderr.flush()
     with tempfile.TemporaryFile() as held:
         saved = os.dup(2)

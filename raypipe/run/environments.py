@@ -1,8 +1,9 @@
 """Registry of the isolated environments that workers run in.
 
-The cluster's own environment has current packages. What wants older ones, as `innvestigate` wants TensorFlow 2.14, has
-an environment of its own, locked with hashes, which uv makes for a worker process and caches. A study may bring one.
-Ray's `pip` field would layer packages over the cluster's: that is no isolation, and the mixture fails at import.
+The cluster's own environment has current packages. Code that needs older ones, as `innvestigate` needs TensorFlow 2.14,
+runs in its own environment, which is locked with hashes; uv creates it for a worker process and caches it. A study may
+bring its own. Ray's `pip` option would install packages on top of the cluster's, which does not isolate them, and the
+mixture fails on import.
 """
 
 import contextlib
@@ -22,22 +23,22 @@ from raypipe.errors import InputError, choice
 from raypipe.run import cluster
 
 LOCKS = Path(__file__).parent / "envs"
-"""Lock files of raypipe's own environments: the cluster's, `cluster.txt`, and the isolated ones."""
+"""Lock files of raypipe's own environments: `cluster.txt` for the cluster, the others for isolated environments."""
 
 ISOLATED = tuple(sorted(file.stem for file in LOCKS.glob("*.txt") if file.stem != "cluster"))
-"""raypipe's environments beside the cluster's own, which is `cluster`; others are named by their lock file."""
+"""Names of raypipe's isolated environments, in addition to `cluster`; any other is named by its lock file."""
 
 RECORDED_PACKAGES = ("numpy", "scipy", "numba", "tensorflow", "keras", "zarr", "ray")
-"""Packages whose versions are kept with what they made, beside those that an isolated environment was made for."""
+"""Packages whose versions are recorded in the provenance, in addition to those an isolated environment was made for."""
 
 _CHECK = ("python", "-c", "pass")
 
 QUIET = ("--offline", "--quiet")
-"""How uv is to run workers: `warm` has fetched everything, and none should wait for, or fail without, a network."""
+"""Options of uv for workers: `warm` has fetched everything, so none should wait for a network or fail without one."""
 
 
 def lock(name: str) -> Path:
-    """Lock file of an isolated environment: one of raypipe's by name, or a file, relative to that of the chosen study.
+    """Lock file of an isolated environment: one of raypipe's by name, or a path relative to the chosen study's file.
 
     Raises:
         InputError: if there is none.
@@ -57,13 +58,13 @@ def lock(name: str) -> Path:
 
 
 def command(file: str | Path, *options: str) -> list[str]:
-    """What runs Python in the environment of a lock file on this node, by this Python and the uv that belongs to it."""
+    """Command that runs Python in the environment of a lock file, with this Python and its uv."""
     isolation = ["run", "--isolated", "--no-project", "--python", sys.executable]
     return [sys.executable, "-m", "uv", *isolation, "--with-requirements", str(file), *options]
 
 
 def runtime_env(name: str | None) -> dict[str, Any]:
-    """Ray runtime environment of workers in environment `name`; None or `cluster` is the cluster's own.
+    """Ray runtime environment for workers in environment `name`; None or `cluster` means the cluster's own.
 
     Raises:
         InputError: if the name is unknown.
@@ -71,17 +72,17 @@ def runtime_env(name: str | None) -> dict[str, Any]:
     if name in (None, "cluster"):
         return {}
     which = shlex.quote(_on_nodes(str(name)))
-    # Ray's agent on the node has bash run this, and adds the file of Ray that makes a process a worker: from there
-    # follows the node's own Python, which may lie elsewhere than the driver's.
+    # Ray's agent on the node runs this with bash and appends the path of Ray's worker script, from which the path of
+    # the node's own Python follows; it may differ from the driver's.
     script = f'exec "${{0%/lib*/python*}}/bin/python" -m raypipe.run.enter {which} "$0" "$@"'
     return {"py_executable": shlex.join(["bash", "-c", script])}
 
 
 def _on_nodes(name: str) -> str:
-    """What an environment is called on other nodes.
+    """How other nodes refer to an environment.
 
-    raypipe's own are found by name, since each node has its copy of this package; of others, relative, where a copy of
-    the file is in the working directory of workers; else where it is on this node.
+    raypipe's own environments are referred to by name, since each node has a copy of this package. Other lock files are
+    given by their path relative to the workers' working directory, if this has a copy, else by the path on this node.
     """
     if name in ISOLATED:
         return name
@@ -90,12 +91,12 @@ def _on_nodes(name: str) -> str:
 
 
 def file_of(which: str) -> str:
-    """On a node, the lock file of the environment that `_on_nodes` calls so."""
+    """On a node, the lock file for a result of `_on_nodes`."""
     return str(lock(which)) if which in ISOLATED else which
 
 
 def versions(name: str | None, packages: tuple[str, ...]) -> dict[str, str]:
-    """Versions of packages in an environment: of the lock where it is isolated, else those installed here.
+    """Versions of packages in an environment: from the lock file if it is isolated, else those installed here.
 
     Packages that the environment does not have are left out.
     """
@@ -110,12 +111,12 @@ def versions(name: str | None, packages: tuple[str, ...]) -> dict[str, str]:
 
 
 def provenance(name: str | None) -> dict[str, str]:
-    """Versions of raypipe and of the packages that matter in an environment, to keep with what is made there."""
+    """Versions of raypipe and of the relevant packages in an environment, to be stored with the results."""
     return {"raypipe": raypipe.__version__, **versions(name, (*RECORDED_PACKAGES, *_wanted(name)))}
 
 
 def _wanted(name: str | None) -> list[str]:
-    """Packages that an isolated environment was made for, if the list that it was locked from lies beside the lock."""
+    """Packages that an isolated environment was made for, from the `.in` file next to its lock file, if that exists."""
     source = None if name in (None, "cluster") else lock(str(name)).with_suffix(".in")
     return (
         re.findall(r"^([\w.-]+)", source.read_text("utf-8"), flags=re.MULTILINE) if source and source.is_file() else []
@@ -123,18 +124,18 @@ def _wanted(name: str | None) -> list[str]:
 
 
 class Inspector:
-    """An actor that says what is in the environment that it lives in."""
+    """An actor that reports the package versions of the environment in which it runs."""
 
     def versions(self, packages: tuple[str, ...]) -> dict[str, str]:
-        """Versions of Python and of those packages that are there."""
+        """Versions of Python and of those of the packages that are installed."""
         return {"python": platform.python_version(), **versions(None, packages)}
 
 
 def require(name: str) -> None:
-    """Make sure that the other nodes of the cluster have an isolated environment: workers there must not wait for it.
+    """Check that the other nodes of the cluster have an isolated environment, so that workers need not wait for it.
 
     Raises:
-        InputError: if one does not have it; the message says what makes it there.
+        InputError: if a node does not have it; the message gives the command that makes it there.
     """
     import ray
     import ray.exceptions
@@ -153,7 +154,7 @@ def require(name: str) -> None:
     for node, answer in asked.items():
         try:
             fault = ray.get(answer)
-        except ray.exceptions.RayError:  # it has gone meanwhile
+        except ray.exceptions.RayError:  # the node has left in the meantime
             continue
         if fault:
             make = shlex.join(["python", "-m", "raypipe.run.environments", which])
@@ -164,13 +165,13 @@ def require(name: str) -> None:
 
 
 def _fault(which: str) -> str:
-    """Why this node does not have an environment, in a line; empty if it has."""
+    """Why this node does not have an environment, in one line; empty if it has."""
     run = subprocess.run([*command(file_of(which), *QUIET), *_CHECK], capture_output=True, text=True)
     return " ".join(run.stderr.split())[:200] if run.returncode else ""
 
 
 def warm(name: str) -> None:
-    """Make an isolated environment on this node, unless it is there, so that workers start without a network.
+    """Make an isolated environment on this node if it is missing, so that workers start without a network.
 
     Raises:
         InputError: if the environment cannot be made.

@@ -1,8 +1,9 @@
-"""Fill missing shards of stores on Ray: the one way in which data are made here.
+"""Fill missing shards of stores on Ray; raypipe makes all its data in this way.
 
-A plan names a function; Ray Data's actor pool calls it once per shard, in the environment that it needs, and
-gives elasticity, retries of lost workers and back-pressure. Each worker writes whole shards and their lines in
-the ledger, so running a plan again continues it, and the values do not depend on who computed what when.
+A plan names a function; Ray Data's actor pool calls it once per shard, in the environment that the function needs, and
+provides elasticity, retries after lost workers, and back-pressure. Each worker writes whole shards and their ledger
+entries. Running a plan again therefore continues it, and the values do not depend on which worker computed them or
+when.
 """
 
 import contextlib
@@ -25,31 +26,32 @@ from raypipe.run.work import Compute, Work, computing, failure_of, join, row_of,
 from raypipe.store import Plan, objects, owner
 
 RETRIES = 3
-"""How often a lost worker is replaced at one shard."""
+"""How many times a shard is retried after its worker was lost."""
 
 HOPELESS = 8
-"""If so many shards fail and none has succeeded, the others are not tried."""
+"""Stop after this many failed shards if none has succeeded."""
 
 TOLD_SECONDS = 60.0
-"""How often a store says how far it is."""
+"""Interval in seconds at which a store's progress is written to its attributes."""
 
 _NAMED = 20
-"""Shards that failed of which the message has the numbers; the ledger has all."""
+"""Maximum number of failed shards listed in the error message; the ledger has all of them."""
 
 MOST_BLOCKS = 1000
-"""Ray Data's driver keeps some 8 kB for each block, so that very many shards share these."""
+"""Maximum number of blocks: Ray Data's driver needs about 8 kB for each, so very many shards have to share blocks."""
 
 
 class Worker:
-    """What runs in the actor pool: computes and writes the shards that it is given.
+    """Runs in the actor pool: computes and writes the shards that it is given.
 
     Args:
-        works: what computes the shards of each store, by its name, as `work_of` gives it.
-        shares_blocks: whether a shard may come again that is finished: if its worker is lost, a block does as a whole.
+        works: for each store by name, how its shards are computed, from `work_of`.
+        shares_blocks: whether several shards share a block. Ray then repeats the whole block after a worker was lost,
+            so finished shards are skipped.
     """
 
     def __init__(self, works: Mapping[str, Work], *, shares_blocks: bool = False) -> None:
-        # Nothing that may fail: Ray would take an exception here for a lost worker, and begin anew.
+        # Nothing here may fail: Ray would treat an exception as a lost worker and restart it.
         self._works, self._shares_blocks = works, shares_blocks
         self._computes: dict[str, Compute] = {}
         self._attempt = f"{os.uname().nodename}-{os.getpid()}-{int(time.time())}"
@@ -60,7 +62,7 @@ class Worker:
         return self._computes[name]
 
     def __call__(self, shard: dict[str, Any]) -> dict[str, Any]:
-        """Compute and write the shard of one row: its store, number, bounds and columns."""
+        """Compute and write one shard, described by a row with its store, number, bounds and columns."""
         name, samples = str(shard["store"]), slice(int(shard["start"]), int(shard["stop"]))
         done = {"store": name, "shard": int(shard["shard"]), "error": "", "traceback": "", "stops": False}
         done |= {"samples": samples.stop - samples.start, "host": platform.node()}
@@ -88,31 +90,33 @@ class Worker:
         number = int(shard["shard"])
         stops = isinstance(error, InputError) and not isinstance(error, ValuesError)
         if not stops:
-            with contextlib.suppress(InputError):  # of a store that cannot be written others tell
+            with contextlib.suppress(InputError):  # an unwritable store is reported elsewhere
                 store.record_failure(name, number, message, traceback)
         known = {"store": name, "shard": number, "error": message, "traceback": traceback, "stops": stops}
         return {**known, "samples": 0, "host": ""}
 
 
 def fill(*plans: Plan, workers: int | None = None, own: owner.Ownership | None = None, last: bool = True) -> None:
-    """Make stores, or complete them: afterwards every shard is in their ledgers.
+    """Make or complete stores; afterwards all their shards are in their ledgers.
 
-    Several are made by the same workers, which start once; one that is given twice is made once. They must be of one
-    environment, and none may be made from another.
+    Several stores share the same workers, which start only once; a plan that is given twice is run once. The stores
+    must use the same environment, and none may be made from another.
 
     Args:
         plans: what to compute.
-        workers: at most so many worker processes, one core each; by default as many as the cluster has room for.
-        own: of the store, if there is one and the caller holds it.
-        last: whether nothing else is made from these: a dry run that finds them complete goes on if there is.
+        workers: maximum number of worker processes, one core each; by default as many as the cluster has room for.
+        own: ownership of the store, if the caller holds it already; only with a single plan.
+        last: whether nothing else is made from these stores. If something is, a dry run continues when they are
+            complete.
 
     Raises:
-        InputError: if `workers` is not positive, the store was made with other parameters, is being made by another job
-            or cannot be written; or, as of exceptions, at the end, if values cannot be stored.
-        WorkError: if the computation of shards raises exceptions: at the end, when all others are finished, or at the
-            first if FAIL_FAST_VARIABLE is set, or if none succeeds. They are in the ledger, see `store.failure`.
-        LostError: if workers are lost again and again at one shard.
-        Foreseen: if a dry run is asked for, see `foresee`; nothing is made.
+        InputError: if `workers` is not positive, or a store was made with other parameters, is being made by another
+            job or cannot be written. If values cannot be stored, it is raised when WorkError would be.
+        WorkError: if computing a shard raises an exception. It is raised at the end, when all other shards are
+            finished; at the first failure if FAIL_FAST_VARIABLE is set; or early if no shard succeeds. The ledger keeps
+            the failures, see `store.failure`.
+        LostError: if workers are lost repeatedly at one shard.
+        Foreseen: if a dry run is requested, see `foresee`; nothing is made.
     """
     if workers is not None and workers < 1:
         raise InputError(f"{workers} workers; expected 1 or more")
@@ -131,7 +135,7 @@ def fill(*plans: Plan, workers: int | None = None, own: owner.Ownership | None =
 
 
 def _is_complete(plan: Plan) -> bool:
-    """Whether nothing is missing of a store, and say so; a store of other parameters is refused, before Ray starts."""
+    """Whether a store is complete, which is then logged; a store with other parameters is refused before Ray starts."""
     begun = store.begun(plan)
     if begun or store.is_extended_by(plan):
         _compare_code(plan)
@@ -147,7 +151,7 @@ def _is_complete(plan: Plan) -> bool:
 
 
 def _complete(owned: Sequence[tuple[Plan, owner.Ownership]], workers: int | None) -> None:
-    """Compute what is missing of stores that this process owns."""
+    """Compute what is missing in stores that this process owns."""
     join(owned[0][0])
     with contextlib.ExitStack() as shown:
         shown.enter_context(objects.watched())
@@ -157,15 +161,15 @@ def _complete(owned: Sequence[tuple[Plan, owner.Ownership]], workers: int | None
             of.take(result)
             if of.is_hopeless or (of.failures and os.environ.get(FAIL_FAST_VARIABLE)):
                 break
-    # First those that are complete, last those that were not come to because of another.
+    # Complete stores first, then failed ones; stores that were not reached because another one failed come last.
     for of in sorted(filled.values(), key=lambda one: (not one.is_whole, not one.failures)):
         of.finish()
 
 
 class Filling(contextlib.AbstractContextManager["Filling"]):
-    """A store that is being filled, and what has become of its shards so far.
+    """A store that is being filled, with the results of its shards so far.
 
-    While it is entered its progress is shown, and told now and then in the attributes of the store.
+    Within the context, a progress bar is shown, and the store's attributes are updated from time to time.
     """
 
     def __init__(self, plan: Plan, own: owner.Ownership) -> None:
@@ -177,7 +181,7 @@ class Filling(contextlib.AbstractContextManager["Filling"]):
         self._before = sorted(set(range(plan.shards)) - set(self.missing))
         failed = set(store.failed(plan.name))
         self._failed_before = failed & set(self.missing)
-        for shard in failed - self._failed_before:  # made since, by a run that ended before it heard of it
+        for shard in failed - self._failed_before:  # computed since, by a run that ended before it recorded this
             store.forget_failure(plan.name, shard)
         self._done, self._told = len(self._before), time.monotonic()
         samples = plan.samples - sum(_length(plan, shard) for shard in self.missing)
@@ -185,12 +189,12 @@ class Filling(contextlib.AbstractContextManager["Filling"]):
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()
-        with contextlib.suppress(InputError):  # told by what has ended the run
-            self._own.check()  # another job may have taken over, and completed it
+        with contextlib.suppress(InputError):  # reported by the error that ended the run
+            self._own.check()  # another job may have taken over and completed the store
             store.mark(self.plan.name, complete=False, done=self._done)
 
     def take(self, result: Mapping[str, Any]) -> None:
-        """What became of a shard, as `Worker` returns it."""
+        """Process the result of a shard, as returned by `Worker`."""
         self._own.check()
         if result["error"]:
             self.failures.append(result)
@@ -206,16 +210,16 @@ class Filling(contextlib.AbstractContextManager["Filling"]):
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing is missing any more."""
+        """Whether all shards are finished."""
         return self._done == self.plan.shards
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether so many shards have failed, and none has succeeded, that others need not be tried."""
+        """Whether at least HOPELESS shards have failed and none has succeeded, so that the others are not tried."""
         return len(self.failures) >= HOPELESS and not self._hosts
 
     def finish(self) -> None:
-        """Say that it is complete, or raise what it is not for."""
+        """Mark the store as complete, or raise an error that says why it is not."""
         name = self.plan.name
         if self.failures:
             hopeless = not self._hosts and len(self.failures) < len(self.missing)
@@ -229,7 +233,7 @@ class Filling(contextlib.AbstractContextManager["Filling"]):
 
 
 def _failure(plan: Plan, failures: Sequence[Mapping[str, Any]], *, hopeless: bool) -> WorkError | InputError:
-    """The exceptions of shards as one error, with the traceback of the first, if that has one."""
+    """Combine the exceptions of shards into one error, with the traceback of the first, if it has one."""
     first, count = failures[0], len(failures)
     left = "; run the same command to retry what is missing"
     if count == 1:
@@ -243,7 +247,7 @@ def _failure(plan: Plan, failures: Sequence[Mapping[str, Any]], *, hopeless: boo
 
 
 def _compare_code(plan: Plan) -> None:
-    """Say so if the file that computes has changed since the store was begun: perhaps in a comment only."""
+    """Warn if the file that computes the shards has changed since the store was begun, even if only in a comment."""
     before, now = (store.plan_of(plan.name).provenance or {}).get("code"), _code(plan)
     if before and before != now:
         logging.getLogger(__name__).warning(
@@ -256,12 +260,13 @@ def _compare_code(plan: Plan) -> None:
 
 
 def _compare_age(plan: Plan) -> None:
-    """Say so if a store is older than the data set that it is made from, which was then removed and made again.
+    """Warn if a store is older than the data set that it is made from, which was then removed and made again.
 
-    That may have been with the same parameters, by a function that was mended meanwhile. What is extended stays as old.
+    The new data set may have the same parameters but come from a function that was corrected in between. A data set
+    that was only extended keeps its age.
     """
     source = plan.parameters.get("source")
-    with contextlib.suppress(InputError):  # a user's parameter of that name is no data set
+    with contextlib.suppress(InputError):  # a user's parameter of that name may not be a data set
         if isinstance(source, str) and store.plan_of(plan.name).created < store.plan_of(source).created:
             logging.getLogger(__name__).warning(
                 "%s is older than %s, which has been made again since: what is finished stays as it was; if this "
@@ -273,10 +278,10 @@ def _compare_age(plan: Plan) -> None:
 
 
 def _finish(name: str, before: Sequence[int], hosts: Iterable[str] = ()) -> None:
-    """Say in the attributes of a store that it is complete, unless they do: a run may have ended just before.
+    """Mark a store as complete, unless it already is; an earlier run may have ended just before doing so.
 
-    Of the shards that were there before this run, the ledger says which hosts made them: an object for each, so that
-    those of this run, made on `hosts`, are not read.
+    The ledger says which hosts made the shards that existed before this run. Each entry is a separate object, so those
+    of this run, made on `hosts`, are not read.
     """
     if not store.is_marked_complete(name):
         made_on = {line.host for line in store.ledger(name, before)} | set(hosts)
@@ -289,7 +294,7 @@ def _length(plan: Plan, shard: int) -> int:
 
 
 def provenance(plan: Plan) -> dict[str, Any]:
-    """What data are made by, to keep with them: environment, versions, and the checksum of a user's file."""
+    """Provenance to store with the data: commit, environment, versions, and the checksum of a user's file."""
     code = _code(plan)
     return {
         **_commit(),
@@ -300,16 +305,16 @@ def provenance(plan: Plan) -> dict[str, Any]:
 
 
 def _code(plan: Plan) -> dict[str, str] | None:
-    """The checksum of the user's file that computes, by its name; None if raypipe's own does."""
+    """Name and checksum of the user's file that computes the shards; None if the code is raypipe's own."""
     file = modules.source(plan.compute)
     return None if file is None or file.is_relative_to(cluster.PACKAGE) else {file.name: modules.digest(file)}
 
 
 def _commit() -> dict[str, str]:
-    """The commit of raypipe's checkout, with a + if files differ from it; nothing where it is no checkout."""
+    """Commit of raypipe's checkout, with a "+" if files have been changed; empty if it is not a checkout."""
     git = ["git", "-C", str(cluster.PACKAGE)]
     try:
-        _, head, changed = (  # the first fails where the package only lies below somebody's checkout
+        _, head, changed = (  # the first fails if the package only lies inside another checkout
             subprocess.run([*git, *command.split()], capture_output=True, text=True, check=True).stdout.strip()
             for command in (
                 "ls-files --error-unmatch __init__.py",
@@ -323,7 +328,7 @@ def _commit() -> dict[str, str]:
 
 
 def _run(stores: Sequence[Filling], workers: int | None) -> Iterator[Mapping[str, Any]]:
-    """Yield what became of each missing shard, as `Worker` returns it; a user's mistake is raised."""
+    """Yield the result of each missing shard, as returned by `Worker`; raise a user's mistake."""
     shards = [row_of(of.plan, shard) for of in stores for shard in of.missing]
     if not shards:
         return
@@ -335,11 +340,11 @@ def _run(stores: Sequence[Filling], workers: int | None) -> Iterator[Mapping[str
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     logging.getLogger("ray.data").setLevel(logging.WARNING)
-    logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)  # it warns that its bars are off
+    logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)  # it warns that progress bars are off
     most = min(len(shards), workers or len(shards))
     pool = ray.data.ActorPoolStrategy(min_size=1, max_size=most, initial_size=min(most, cluster.room()))
     with warnings.catch_warnings():
-        # Limits of restarts have no named parameters yet where those without are deprecated.
+        # max_restarts and max_task_retries can only be passed as `ray_remote_args`, which Ray warns about.
         warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")
         rows = ray.data.from_items(shards, override_num_blocks=min(len(shards), MOST_BLOCKS))
         results = rows.map(
@@ -349,8 +354,8 @@ def _run(stores: Sequence[Filling], workers: int | None) -> Iterator[Mapping[str
             compute=pool,
             num_cpus=1,
             runtime_env=runtime_env(stores[0].plan),
-            # A worker may be lost as often as it likes, on spot nodes say, but not for ever at the same shards: what
-            # kills it each time, for want of memory perhaps, would never end.
+            # Workers may be lost any number of times, for example on spot nodes, but only RETRIES times per shard:
+            # a shard that kills its worker each time, perhaps for lack of memory, would never end.
             max_restarts=-1,
             max_task_retries=RETRIES,
         )

@@ -1,4 +1,4 @@
-"""What a plan would make and take, before it does: the flag --dry-run. Nothing is written."""
+"""Estimate what a plan would produce and cost before it runs, for the flag --dry-run. Nothing is written."""
 
 import json
 import os
@@ -17,14 +17,14 @@ from raypipe.run.work import Compute, Work, computing, failure_of, join, row_of,
 from raypipe.store import Plan
 
 _SECONDS = 20.0
-"""How long each worker computes shards, to its last one's end, after a first by which it warms up."""
+"""How long each worker computes shards, after one to warm up; a shard that it has begun is finished."""
 
 _GOLDEN = (5**0.5 - 1) / 2
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a dry run is to tell beside: the time on so many `cores`, and the cost at a `price` per core hour."""
+    """What a dry run is to estimate in addition: the time on `cores` cores, and the cost at `price` per core hour."""
 
     cores: int | None = None
     price: float | None = None
@@ -37,17 +37,17 @@ class Asked:
 
 
 def asked() -> Asked | None:
-    """What is asked, None if there is to be a run.
+    """What a dry run is to estimate, or None if this is not a dry run.
 
     Raises:
-        InputError: if cores or price are not possible.
+        InputError: if the number of cores or the price is not possible.
     """
     return Asked(*json.loads(os.environ[DRY_RUN_VARIABLE])) if os.environ.get(DRY_RUN_VARIABLE) else None
 
 
 @dataclass(frozen=True)
 class Timed:
-    """What some shards took: seconds, samples, bytes, and bytes when stored; or what was wrong with one."""
+    """Cost of some shards: seconds, samples, bytes before and after compression; or the error of one of them."""
 
     seconds: float = 0.0
     samples: int = 0
@@ -69,11 +69,11 @@ class Timed:
 
 
 class Probe:
-    """Computes shards as a worker does, and writes none.
+    """Computes shards as a worker does, but writes nothing.
 
     Args:
-        works: what computes the shards of each store, by its name, as `work_of` gives it.
-        compressions: of the variables of each store, by name.
+        works: for each store by name, how its shards are computed, from `work_of`.
+        compressions: for each store, the compression of its variables by name.
     """
 
     def __init__(self, works: dict[str, Work], compressions: dict[str, dict[str, str]]) -> None:
@@ -82,9 +82,9 @@ class Probe:
         self._computes: dict[str, Compute] = {}
 
     def time(self, shards: list[dict[str, Any]], most: float) -> tuple[Any, ...]:
-        """Compute those of some shards that time allows, the first whatever it takes; values of a `Timed`.
+        """Compute shards until `most` seconds are exceeded, at least one; returns the values of a `Timed`.
 
-        What it takes to load what computes them is not counted.
+        The time to load the function that computes them is not counted.
         """
         sum_ = Timed()
         for shard in shards:
@@ -108,7 +108,7 @@ class Probe:
 
 
 def _compressed(values: np.ndarray, by: str) -> int:
-    """Bytes of values as a store's chunks have them."""
+    """Size of values in bytes, compressed as in a store's chunks."""
     import numcodecs
 
     blosc = numcodecs.Blosc(by, clevel=store.COMPRESSIONS[by], shuffle=numcodecs.Blosc.SHUFFLE)
@@ -116,16 +116,17 @@ def _compressed(values: np.ndarray, by: str) -> int:
 
 
 def foresee(plans: Sequence[Plan], workers: int | None, how: Asked, *, last: bool) -> None:
-    """Tell what making or completing stores takes, by shards of them that are computed and thrown away.
+    """Estimate what making or completing stores takes, from some shards that are computed and discarded.
 
     Args:
-        plans: of the stores.
-        workers: at most so many worker processes.
-        how: what is asked.
-        last: whether nothing else is made from them.
+        plans: plans of the stores.
+        workers: maximum number of worker processes.
+        how: what to estimate in addition.
+        last: whether nothing else is made from these stores.
 
     Raises:
-        Foreseen: the text, as what ends a job; not if all is there, and something else is made from it.
+        Foreseen: with the estimate, which ends the job; not if the stores are complete and something else is made from
+            them.
         WorkError: if a shard raises an exception.
         LostError: if a worker is lost.
     """
@@ -142,14 +143,14 @@ def foresee(plans: Sequence[Plan], workers: int | None, how: Asked, *, last: boo
 
 
 def _timed(shards: Sequence[tuple[Plan, int]], workers: int | None, how: Asked) -> list[str]:
-    """What some of these shards took, and all of them will."""
+    """Time some of the shards, and report the estimate for all of them."""
     import ray
     import ray.exceptions
 
     first = shards[0][0]
     join(first)
     cores = min(cluster.room(), workers or cluster.room(), len(shards))
-    # Places that fill the range evenly, however many of them come to be used.
+    # Positions that cover the range evenly, however many of them are used.
     places = [shards[int(i * _GOLDEN % 1 * len(shards))] for i in range(1, 8 * cores + 1)]
     plans = {plan.name: plan for plan, _ in places}
     compressions = {
@@ -173,7 +174,7 @@ def _timed(shards: Sequence[tuple[Plan, int]], workers: int | None, how: Asked) 
         return whole
 
     began = time.monotonic()
-    timed(0.0)  # by the first of each what computes is loaded and warm
+    timed(0.0)  # the first shard of each worker loads and warms up the function
     start = time.monotonic() - began
     return _takes(
         sum(_samples(plan, [shard]) for plan, shard in shards), len(shards), cores, how, start, timed(_SECONDS)
@@ -193,7 +194,7 @@ def _what(plan: Plan, missing: list[int]) -> str:
 
 
 def _takes(to_make: int, shards: int, cores: int, how: Asked, start: float, timed: Timed) -> list[str]:
-    """Lines of so many samples in so many shards, by some that were timed."""
+    """Lines with the estimate for `to_make` samples in `shards` shards, from some that were timed."""
     share = to_make / timed.samples
     return [
         f"bytes: {_bytes(timed.raw * share)}, about {_bytes(timed.stored * share)} when stored",
@@ -202,14 +203,14 @@ def _takes(to_make: int, shards: int, cores: int, how: Asked, start: float, time
 
 
 def times(whole: float, start: float, cores: int, most: int, how: Asked, by: str) -> list[str]:
-    """Lines that tell time and cost.
+    """Lines with the estimated time and cost.
 
     Args:
-        whole: seconds of one core.
-        start: seconds until it begins.
-        cores: at hand, that can be used.
-        most: cores that could be used if they were at hand.
-        how: what is asked.
+        whole: total computing time in core seconds.
+        start: seconds until computing begins.
+        cores: number of available cores that can be used.
+        most: number of cores that could be used if they were available.
+        how: what to estimate in addition.
         by: what was timed.
     """
     lines = [

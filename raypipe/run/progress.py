@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, plain lines in a log file."""
+"""Progress of long tasks: a bar in a terminal, plain lines in a log file."""
 
 import sys
 import time
@@ -7,13 +7,14 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 _LEAST_SECONDS, _MOST_SECONDS = 5.0, 60.0
-"""How long results have to come in, half as long as the first took, until the time that is left is told."""
+"""The remaining time is shown once results have arrived for half as long as the first one took, within these limits."""
 
 
 class _Bar(tqdm):  # type: ignore[type-arg]
-    """A bar whose estimate begins with the first result, and is told when it rests on enough.
+    """A bar that estimates the remaining time from the first result on, once there is enough to go by.
 
-    Before the first result there are starts of workers, compilation and the longest wait: all of them at once.
+    The time before the first result is not typical: workers start, code is compiled, and all workers compute their
+    first results at the same time.
     """
 
     _first: tuple[float, float] | None = None
@@ -26,7 +27,7 @@ class _Bar(tqdm):  # type: ignore[type-arg]
 
     @property
     def format_dict(self) -> Any:
-        """What is shown; no rate, and no time that is left, before they mean something."""
+        """Values to display; without rate and remaining time until these are meaningful."""
         shown = super().format_dict
         if self._first is None:
             return {**shown, "rate": 0}
@@ -39,7 +40,7 @@ class _Bar(tqdm):  # type: ignore[type-arg]
 
 
 class _Lines:
-    """A stream that turns tqdm's redrawing of one line into lines of their own."""
+    """A stream that turns tqdm's updates of one line into separate lines."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -59,8 +60,8 @@ class _Lines:
 def progress(total: int, description: str, *, done: int = 0, unit: str = "shard") -> "tqdm[Any]":
     """A tqdm bar on standard error that starts at `done` of `total`; use it as a context manager.
 
-    Where standard error is no terminal, a line at most every ten seconds and one at the end. It may be updated by
-    fractions of a unit.
+    If standard error is not a terminal, it prints a line at most every ten seconds and one at the end. It can be
+    updated by fractions of a unit.
     """
     if sys.stderr.isatty():
         return _Bar(
@@ -77,7 +78,7 @@ def progress(total: int, description: str, *, done: int = 0, unit: str = "shard"
         initial=done,
         unit=unit,
         file=_Lines(sys.stderr),
-        position=0,  # also of a second one at the same time: lines do not stand in each other's way
+        position=0,  # also for a second bar at the same time: separate lines do not overwrite each other
         mininterval=10,
         bar_format="{desc}: {n:.10g} of {total_fmt} {unit}s ({percentage:.0f} %), {elapsed} elapsed, {remaining} left"
         "{postfix}",

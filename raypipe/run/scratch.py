@@ -1,4 +1,4 @@
-"""Temporary folders that are removed in any case: if not by who made them, who may be killed, then by the next."""
+"""Temporary folders that are always removed: by their process or, if that was killed, by the next one."""
 
 import contextlib
 import fcntl
@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _OWNER = ".owner"
-"""File that is locked as long as who made the folder lives: the system takes the lock from the dead."""
+"""File that is locked while the folder's process is alive; the system releases the lock when the process dies."""
 
 
 @contextlib.contextmanager
 def scratch_folder(prefix: str) -> Iterator[Path]:
-    """A folder in the system's temporary one for as long as the context; those left by killed processes are removed."""
+    """A temporary folder that exists within the context; also removes folders left by killed processes."""
     for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
         with contextlib.suppress(OSError), (left / _OWNER).open("r+") as owner:
             fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -24,6 +24,6 @@ def scratch_folder(prefix: str) -> Iterator[Path]:
             (Path(made) / _OWNER).open("w") as owner,
         ):
             fcntl.flock(owner, fcntl.LOCK_EX)
-            if (Path(made) / _OWNER).exists():  # else another has locked it before this, and removed it
+            if (Path(made) / _OWNER).exists():  # else another process locked and removed it first
                 yield Path(made)
                 return

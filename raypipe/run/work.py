@@ -1,4 +1,4 @@
-"""From a plan to the work of its workers: the cluster that they run in, their environment, and what they compute."""
+"""Turn a plan into work for its workers: the cluster, their environment, and the function that they call."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -17,10 +17,10 @@ Work = tuple[str, str, Sequence[str] | None]
 
 
 def join(plan: Plan) -> None:
-    """Join the cluster, in which a plan's workers can run.
+    """Join a cluster in which a plan's workers can run.
 
     Raises:
-        InputError: if there is none, no node of it has room for a worker, or one lacks the workers' environment.
+        InputError: if there is none, no node has room for a worker, or a node lacks the workers' environment.
     """
     if plan.environment:
         environments.warm(plan.environment)
@@ -31,15 +31,15 @@ def join(plan: Plan) -> None:
 
 
 def runtime_env(plan: Plan) -> dict[str, Any]:
-    """Ray's runtime environment of a plan's workers."""
-    # A worker has one core: TensorFlow's threads would fight for those of the others.
+    """Ray runtime environment of a plan's workers."""
+    # A worker has one core: more TensorFlow threads would compete for the cores of other workers.
     one_thread = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
     variables = {**objects.place(), "TF_CPP_MIN_LOG_LEVEL": "2", **one_thread}
     return {**environments.runtime_env(plan.environment), "env_vars": variables}
 
 
 def work_of(plan: Plan) -> Work:
-    """What `computing` takes of a plan, as strings for any environment."""
+    """The arguments of `computing` for a plan, as plain values that can be read in any environment."""
     return json.dumps(dict(plan.parameters)), plan.compute, plan.per_sample
 
 
@@ -59,7 +59,7 @@ def computing(parameters: str, compute: str, per_sample: Sequence[str] | None) -
 
 
 def _one_by_one(simulate: Callable[..., Mapping[str, Any]], constants: Mapping[str, Any]) -> Compute:
-    """From the rows of a shard to its arrays, by one call of `simulate` for each sample."""
+    """Build the function from a shard's rows to its arrays, with one call of `simulate` per sample."""
 
     def compute(rows: Rows) -> dict[str, np.ndarray]:
         columns = {name: values.tolist() for name, values in rows.items() if name != "sample"}
@@ -69,7 +69,7 @@ def _one_by_one(simulate: Callable[..., Mapping[str, Any]], constants: Mapping[s
             try:
                 with exits_told():
                     found = simulate(**point, **constants)
-                # A copy: what a function returns may be a buffer that it uses again.
+                # A copy, because the function may return a buffer that it reuses.
                 made.append({name: np.array(value) for name, value in found.items()})
             except Exception as error:
                 error.add_note("at " + ", ".join(f"{name} = {value!r}" for name, value in point.items()))
@@ -80,12 +80,12 @@ def _one_by_one(simulate: Callable[..., Mapping[str, Any]], constants: Mapping[s
 
 
 def failure_of(shard: Mapping[str, Any], error: Exception) -> tuple[str, str]:
-    """What went wrong with a shard, as strings: environments do not share the classes that an error may hold.
+    """Describe the failure of a shard as strings, because environments do not share the classes an error may contain.
 
-    `shard` is what `row_of` returned.
+    `shard` is a row from `row_of`.
 
     Returns:
-        The message, and the traceback; empty for a user's mistake, which needs none.
+        The message and the traceback, which is empty for a user's mistake.
     """
     said, traceback = in_texts(error)
     which = f"samples {shard['start']} to {shard['stop'] - 1}"
@@ -96,7 +96,7 @@ def failure_of(shard: Mapping[str, Any], error: Exception) -> tuple[str, str]:
 
 
 def row_of(plan: Plan, shard: int) -> dict[str, Any]:
-    """A shard as strings and numbers only: environments do not share a NumPy that could read another's arrays."""
+    """A shard as plain strings and numbers: the NumPy of one environment may not read arrays from another."""
     bounds = plan.bounds(shard)
     columns = {name: np.asarray(plan.coordinates[name].values)[bounds].tolist() for name in plan.columns}
     place = {"store": plan.name, "shard": shard, "start": bounds.start, "stop": bounds.stop}
@@ -104,13 +104,13 @@ def row_of(plan: Plan, shard: int) -> dict[str, Any]:
 
 
 def rows_of(shard: Mapping[str, Any]) -> Rows:
-    """What a plan's function computes a shard from, of what `row_of` returned."""
+    """The rows from which a plan's function computes a shard, rebuilt from the result of `row_of`."""
     rows = {column: _array(values) for column, values in json.loads(shard["columns"]).items()}
     return {**rows, "sample": np.arange(shard["start"], shard["stop"])}
 
 
 def _array(values: list[Any]) -> np.ndarray:
     found = np.asarray(values)
-    # Integers on both sides of 2⁶³, as 64-bit seeds are, would become floats, and other integers.
+    # Integers below and above 2⁶³, such as 64-bit seeds, would become floats and lose digits.
     whole = found.dtype.kind == "f" and all(isinstance(one, int) for one in values)
     return np.asarray(values, "uint64") if whole else found

@@ -1,8 +1,9 @@
-"""Zarr stores that are filled shard by shard: template, whole-shard write, ledger, what is missing, verify, open.
+"""Zarr stores that are filled shard by shard: create, write whole shards, list what is missing, verify, open.
 
-A store `name` is two things under the root: `<name>.zarr`, which any Zarr v3 reader opens, and `<name>.ledger/`,
-`plan.json`, which says what the store will hold, and one small JSON document per finished shard. Only the ledger tells
-what is done: Zarr's own count of initialised chunks over-reports for shards.
+A store `name` consists of two folders under the root. `<name>.zarr` can be opened by any Zarr v3 reader.
+`<name>.ledger/` contains `plan.json`, which describes the complete store, and one small JSON document per finished
+shard. Only the ledger is used to decide which shards are finished: Zarr's own count of initialised chunks is too high
+for sharded arrays.
 """
 
 from raypipe.store.creation import (

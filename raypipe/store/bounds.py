@@ -1,4 +1,4 @@
-"""What an array may be: such as Zarr understands, raypipe makes, and memory holds. Nothing is allocated to find out."""
+"""Limits on arrays: what Zarr understands, raypipe writes and memory can hold, checked without allocating anything."""
 
 import copy
 import json
@@ -15,20 +15,20 @@ from raypipe.store.documents import MOST_BYTES, MOST_SHARDS
 from raypipe.store.template import Template, covering
 
 CHUNK_BYTES = 2**31 - 1
-"""The most that a chunk may hold, which is Blosc's own limit; a coordinate is one chunk."""
+"""Maximum size of a chunk, which is Blosc's own limit; a coordinate is a single chunk."""
 
 SHARD_BYTES = 2**33
-"""The most that a shard may hold: whoever writes or verifies one has all of it in memory."""
+"""Maximum size of a shard: writing or verifying one needs all of it in memory."""
 
 SHARD_CHUNKS = 2**24
-"""The most chunks in a shard: whoever reads one of them reads where all of them lie."""
+"""Maximum number of chunks in a shard: reading a single chunk reads the index of the whole shard."""
 
 _NUMBERS = {"scale_factor", "add_offset", "_FillValue", "missing_value"}
-"""Attributes that xarray calculates with, but only when values are read."""
+"""Attributes that xarray uses in calculations, but only when values are read."""
 
 
 def check_template(template: Template) -> None:
-    """Raise InputError if a template has more than could be read again."""
+    """Raise InputError if a template exceeds what could be read back."""
     try:
         size = len(json.dumps(dict(template.parameters), indent=4, allow_nan=False))
     except (TypeError, ValueError) as error:
@@ -54,15 +54,15 @@ def check_template(template: Template) -> None:
 
 
 def is_sharded(metadata: Mapping[str, Any]) -> bool:
-    """Whether an array is one that workers write, shard by shard."""
+    """Whether workers write this array, shard by shard."""
     return metadata["codecs"][0]["name"] == "sharding_indexed"
 
 
 def misfit(metadata: Mapping[str, Any]) -> str | None:
-    """What is wrong with an array that has such metadata; None if it can be opened.
+    """The problem with an array that has such metadata; None if it can be opened.
 
     Raises:
-        Exception: of any kind, if they are no metadata of an array; Zarr and its codecs do not agree on one.
+        Exception: of any type, if this is not valid array metadata; Zarr and its codecs do not agree on one type.
     """
     parsed = ArrayV3Metadata.from_dict(copy.deepcopy(dict(metadata)))
     names = parsed.dimension_names
@@ -79,7 +79,7 @@ def misfit(metadata: Mapping[str, Any]) -> str | None:
             return f"the attribute {key} = {parsed.attributes[key]!r}"
     if problem := values.misfit(parsed.attributes):
         return problem
-    # Texts of any length are objects: at least a pointer for each.
+    # Variable-length texts are objects: at least one pointer each.
     itemsize = np.dtype("O").itemsize if numpy_type.kind == "O" else max(numpy_type.itemsize, 1)
     chunk = metadata["chunk_grid"]["configuration"]["chunk_shape"]
     if not is_sharded(metadata):
@@ -96,7 +96,7 @@ def misfit(metadata: Mapping[str, Any]) -> str | None:
 
 
 def _excess(itemsize: int, chunk: Sequence[int], shard: Sequence[int] | None = None) -> str | None:
-    """What is too large about an array of such chunks, in shards if it has them."""
+    """What is too large about an array with such chunks, and such shards if it has any; None if nothing is."""
     if (size := itemsize * math.prod(chunk)) > CHUNK_BYTES:
         return f"{size} bytes in a chunk; at most {CHUNK_BYTES} are allowed"
     if shard is None:

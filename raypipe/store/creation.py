@@ -1,8 +1,8 @@
-"""From a template to a store that can be filled: by one process alone, however many try, and never over another.
+"""Turn a template into a store that can be filled: only one of many processes creates it, and none overwrites another.
 
-The plan comes first: who writes it, which a conditional write grants to one, has claimed the name. All that follows
-is decided by it, so that any process with the same plan may write it too, again, or to its end after a kill. The
-metadata of the Zarr group come last and say that the template is complete.
+The plan is written first, with a conditional write that succeeds for only one process; this claims the name. Everything
+else follows from the plan, so any process with the same plan may write it again or finish it after the first was
+killed. The metadata of the Zarr group are written last and show that the template is complete.
 """
 
 import json
@@ -36,13 +36,13 @@ from raypipe.store.documents import (
 from raypipe.store.template import COMPLETE, Template, incomplete, seal_group, zarr_objects
 
 _REQUESTS = 16
-"""Stores that are looked for at once."""
+"""Number of stores that are looked up in parallel."""
 
 
 def list_names(prefix: str = "", *, damaged: bool = False) -> list[str]:
-    """Names of the stores whose template is complete, sorted, such as `logistic/scan`.
+    """Names of the stores with a complete template, sorted, such as `logistic/scan`.
 
-    With `damaged`, also of those of which plan or metadata are missing.
+    With `damaged`, this includes stores whose plan or metadata are missing.
     """
     folder, _, _ = prefix.rpartition("/")
     names = {name for name in _names(folder) if name.startswith(prefix)}
@@ -52,8 +52,8 @@ def list_names(prefix: str = "", *, damaged: bool = False) -> list[str]:
 
 
 def _names(folder: str) -> Iterator[str]:
-    """Names of the stores below a folder; what is in them, a great many objects, is not listed."""
-    for path in filter(objects.is_name, objects.folders(folder)):  # others, such as lost+found, are not raypipe's
+    """Names of the stores below a folder, without listing the many objects inside the stores."""
+    for path in filter(objects.is_name, objects.folders(folder)):  # skips others, such as lost+found
         stem, dot, ending = path.rpartition(".")
         if dot and ending in ("zarr", "ledger"):
             yield stem
@@ -62,7 +62,7 @@ def _names(folder: str) -> Iterator[str]:
 
 
 def _is_there(name: str, *, damaged: bool) -> bool:
-    """Whether plan and metadata are there or, where it may be damaged, anything of it."""
+    """Whether a store's plan and metadata exist or, with `damaged`, any part of the store."""
     known = [objects.exists(path) for path in (plan_path(name), group_path(name))]
     if damaged:
         return any(known) or bool(objects.paths(f"{name}.ledger") or objects.paths(f"{name}.zarr"))
@@ -75,11 +75,11 @@ def location(name: str) -> str:
 
 
 def plan_of(name: str) -> StoredPlan:
-    """What a store was made to hold.
+    """The plan of an existing store.
 
     Raises:
         InputError: if there is no such store.
-        DamageError: if its plan is damaged, or it or the metadata are missing where the other is there.
+        DamageError: if its plan is damaged or missing, or its metadata are missing although shards are finished.
     """
     objects.checked(name)
     planned, made = objects.exists(plan_path(name)), objects.exists(group_path(name))
@@ -97,12 +97,12 @@ def plan_of(name: str) -> StoredPlan:
 
 
 def group_of(name: str, plan: StoredPlan) -> dict[str, Any]:
-    """The metadata of a store's Zarr group, consolidated, once they agree with their checksum and with the plan.
+    """The consolidated metadata of a store's Zarr group, after checking them against their checksum and the plan.
 
-    Whoever opens its arrays then opens none that Zarr does not understand or no memory holds.
+    The check also covers the arrays: opening one can then neither fail in Zarr nor exceed the memory.
 
     Raises:
-        DamageError: if they do not.
+        DamageError: if a check fails.
     """
     path = group_path(name)
     document = parse(name, path)
@@ -128,23 +128,23 @@ def group_of(name: str, plan: StoredPlan) -> dict[str, Any]:
 
 @contextmanager
 def understood(name: str) -> Iterator[None]:
-    """Turn what Zarr or xarray says of the metadata of a store that it cannot open into one line."""
+    """Turn any error of Zarr or xarray about a store's metadata into a one-line DamageError."""
     try:
         yield
     except InputError:
         raise
-    except Exception as error:  # they and their codecs do not agree on what they raise
+    except Exception as error:  # they and their codecs raise errors of any type
         reason = f"it cannot be opened: {type(error).__name__}: {error}"
         raise damage(name, group_path(name), reason) from error
 
 
 def array_metadata(group: Mapping[str, Any]) -> dict[str, Any]:
-    """Zarr's metadata of each array of a group."""
+    """Zarr's metadata of each array in a group, by name."""
     return group["consolidated_metadata"]["metadata"]
 
 
 def _contradictions(plan: StoredPlan, group: Mapping[str, Any]) -> list[str]:
-    """Where the metadata of the group and the plan differ; the plan's value second."""
+    """Differences between the group's metadata and the plan; the plan's value is second."""
     attributes, arrays = group["attributes"], array_metadata(group)
     pairs = {
         "samples": (attributes["samples"], plan.samples),
@@ -165,7 +165,7 @@ def _contradictions(plan: StoredPlan, group: Mapping[str, Any]) -> list[str]:
 
 
 def finished(name: str) -> list[int]:
-    """Shards in the ledger, ascending."""
+    """Numbers of the shards in the ledger, ascending."""
     found = (re.fullmatch(r".*/([0-9]{6,})\.json", path) for path in objects.paths(f"{objects.checked(name)}.ledger"))
     return sorted(int(line[1]) for line in found if line and line[0] == line_path(name, int(line[1])))
 
@@ -176,17 +176,16 @@ def is_finished(name: str, shard: int) -> bool:
 
 
 def missing(name: str) -> list[int]:
-    """Shards still to be written, ascending."""
+    """Numbers of the shards that are still to be written, ascending."""
     return sorted(set(range(plan_of(name).shards)) - set(finished(name)))
 
 
 def begun(template: Template) -> bool:
-    """Whether the template is there and complete, made from the same plan, not from one that is to be extended.
+    """Whether the store already has a complete template with the same plan; False if it is to be extended.
 
     Raises:
-        InputError: if the store was made from another plan; if its plan is missing, so that what was computed cannot be
-            told from what was not.
-        DamageError: if its plan or its metadata are damaged.
+        InputError: if the store was made from another plan or with other data types.
+        DamageError: if its plan or metadata are damaged, or are missing although there are data.
     """
     name = template.name
     remedy = f"{mending(name)}, or delete {name}.zarr and {name}.ledger to start again"
@@ -194,7 +193,7 @@ def begun(template: Template) -> bool:
         done = len(finished(name))
         if not (done or objects.paths(f"{name}.zarr")):
             return False
-        if not objects.exists(plan_path(name)):  # it comes first: another process has not just made all of this
+        if not objects.exists(plan_path(name)):  # it comes first: no other process has just made this
             lost = damage(name, plan_path(name), f"it is missing, but {done} finished shards are there")
             raise lost.with_remedy(remedy)
     there = read_plan(name)
@@ -213,7 +212,7 @@ def begun(template: Template) -> bool:
 
 
 def is_extended_by(template: Template) -> bool:
-    """Whether a store is there that the template makes longer."""
+    """Whether there is a store that the template extends."""
     there = [objects.exists(path) for path in (plan_path(template.name), group_path(template.name))]
     return all(there) and extension.fits(read_plan(template.name), template)
 
@@ -228,7 +227,7 @@ def refuse_another(there: StoredPlan, template: Template) -> None:
 
 
 def _refuse_other_types(template: Template, group: Mapping[str, Any]) -> None:
-    """Raise InputError if what is written of a variable is of another data type than here."""
+    """Raise InputError if a stored variable has another data type than in the template."""
     for variable, there in array_metadata(group).items():
         if variable not in template.variables:
             continue
@@ -241,7 +240,7 @@ def _refuse_other_types(template: Template, group: Mapping[str, Any]) -> None:
 
 
 def _as_there(template: Template, group: Mapping[str, Any]) -> Template:
-    """The template in the chunks and the compression that its shards have, which an earlier one may have planned."""
+    """The template with the chunks and compression of the existing shards, made perhaps from an earlier template."""
     known = {}
     for name, variable in template.variables.items():
         own = array_metadata(group)[name]["codecs"][0]["configuration"]
@@ -251,7 +250,7 @@ def _as_there(template: Template, group: Mapping[str, Any]) -> Template:
 
 
 def _differences(found: StoredPlan, wanted: StoredPlan) -> str:
-    """What differs between a plan that is there and one that is wanted, with both values."""
+    """Differences between the existing plan and the wanted one, with both values."""
     pairs: dict[str, tuple[Any, Any]] = {
         key: (found.parameters.get(key), wanted.parameters.get(key)) for key in {*found.parameters, *wanted.parameters}
     }
@@ -266,21 +265,20 @@ def _differences(found: StoredPlan, wanted: StoredPlan) -> str:
 
 
 def create(template: Template, provenance: Mapping[str, Any]) -> None:
-    """Write the template of a store, or find it already there; a store that can grow into it is extended.
+    """Write the template of a store, unless it is already there; a store that the template extends is extended.
 
-    `provenance` joins the attributes of the Zarr group when it is made: versions, hosts.
+    `provenance` (versions, hosts) is added to the attributes of a new Zarr group.
 
     Raises:
-        InputError: if the store is there and was made with other parameters, its plan is missing, or it cannot be
-            written.
-        DamageError: if what it knows of itself is damaged.
+        InputError: if the store exists and was made with other parameters, or it cannot be written.
+        DamageError: if its plan or metadata are damaged, or are missing although there are data.
     """
     if begun(template):
         return
     bounds.check_template(template)
     name = template.name
     plan = template.plan(provenance, datetime.now(UTC).isoformat(timespec="seconds"))
-    made = _checked_layout(template, plan)  # before the name is claimed: what cannot be made could not be corrected
+    made = _checked_layout(template, plan)  # before the name is claimed, which would make a mistake permanent
     if not objects.create(plan_path(name), seal(plan)):
         if begun(template):  # another process was faster
             return
@@ -303,7 +301,7 @@ def create(template: Template, provenance: Mapping[str, Any]) -> None:
 
 
 def _checked_layout(template: Template, plan: StoredPlan) -> dict[str, bytes]:
-    """What `zarr_objects` gives; an InputError if it could not be written, or not be opened again."""
+    """The result of `zarr_objects`; raises InputError if it could not be written or opened again."""
     lengths: dict[str, tuple[int, str]] = {"sample": (template.samples, "the plan")}
     shapes = {name: (one.dims, one.shape) for name, one in template.variables.items()}
     shapes |= {name: (one.dims, np.shape(one.values)) for name, one in template.coordinates.items()}
@@ -327,7 +325,7 @@ def _checked_layout(template: Template, plan: StoredPlan) -> dict[str, bytes]:
         misfits = {name: bounds.misfit(one) for name, one in array_metadata(group).items()}
     except InputError:
         raise
-    except Exception as error:  # Zarr and its codecs do not agree on what they raise
+    except Exception as error:  # Zarr and its codecs raise errors of any type
         raise InputError(f"{template.name} cannot be made: {error}; plan values that Zarr can hold") from error
     problems += [f"{name} has {misfit}" for name, misfit in misfits.items() if misfit]
     if len(metadata) > MOST_BYTES:
@@ -340,9 +338,9 @@ def _checked_layout(template: Template, plan: StoredPlan) -> dict[str, bytes]:
 
 
 def rewrite(template: Template, provenance: Mapping[str, Any], created: str) -> None:
-    """Write plan, coordinates and metadata again over damaged ones; the shards and the ledger's lines stay."""
+    """Replace damaged plan, coordinates and metadata by new ones; shards and their ledger entries are kept."""
     plan = template.plan(provenance, created)
-    with suppress(InputError, KeyError, TypeError, ValueError):  # where the metadata are what is damaged
+    with suppress(InputError, KeyError, TypeError, ValueError):  # if the metadata are damaged
         template = _as_there(template, group_of(template.name, plan))
     objects.put(plan_path(template.name), seal(plan))
     for path, data in zarr_objects(template, plan).items():
@@ -350,7 +348,7 @@ def rewrite(template: Template, provenance: Mapping[str, Any], created: str) -> 
 
 
 def mark(name: str, *, complete: bool, done: int | None = None, **attributes: Any) -> None:
-    """Say in the attributes of a store whether it is complete, or how many shards are done, and what is known since."""
+    """Record in a store's attributes whether it is complete or how many shards are done, and further `attributes`."""
     plan = read_plan(name)
     group = group_of(name, plan)
     if not complete and done is None:
@@ -365,11 +363,11 @@ def is_marked_complete(name: str) -> bool:
 
 
 def size(name: str) -> int:
-    """Bytes of a store, with its ledger."""
+    """Size of a store in bytes, including its ledger."""
     return objects.size(f"{name}.zarr") + objects.size(f"{name}.ledger")
 
 
 def attributes(name: str) -> dict[str, Any]:
-    """What a store says of itself."""
+    """The attributes of a store's Zarr group."""
     found: dict[str, Any] = group_of(name, read_plan(name))["attributes"]
     return found

@@ -1,4 +1,4 @@
-"""JSON documents that carry a checksum of themselves: a store's plan, the lines of its ledger, its metadata."""
+"""JSON documents that contain their own checksum: a store's plan, the entries of its ledger, its metadata."""
 
 import hashlib
 import json
@@ -14,19 +14,19 @@ from raypipe.store import objects
 Model = TypeVar("Model", bound=BaseModel)
 
 SEAL = "sha256"
-"""Name of the checksum in a document: SHA-256 of everything else in it, as canonical JSON."""
+"""Key of the checksum in a document: SHA-256 of everything else in it, as canonical JSON."""
 
 
 MOST_SHARDS = 10**7
-"""Of a store: what is done is held against what is planned shard by shard, in memory."""
+"""Maximum number of shards in a store: finished and planned shards are compared in memory."""
 
 
 MOST_BYTES = 2**26
-"""Of a document: a plan may list the samples that it was made of, but is no place for data."""
+"""Maximum size of a document: a plan may list the samples that it uses, but is no place for data."""
 
 
 class Array(BaseModel):
-    """What the plan says of an array: its shape, and for coordinates, which are known beforehand, their checksum."""
+    """The plan's entry for an array: its shape and, for coordinates, which are known in advance, their checksum."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -35,10 +35,9 @@ class Array(BaseModel):
 
 
 class StoredPlan(BaseModel):
-    """What a store was made to hold: `plan.json` in its ledger.
+    """What the complete store will contain: `plan.json` in its ledger.
 
-    Stores that were made before documents had checksums have neither `provenance` nor `arrays`. `grows` are those of
-    the template.
+    Stores from before documents had checksums have neither `provenance` nor `arrays`. `grows` is that of the template.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -62,7 +61,7 @@ class StoredPlan(BaseModel):
 
 
 class Shard(BaseModel):
-    """A line of the ledger: one shard, finished. `checksum` is that of its values, `seeds` the lowest and highest."""
+    """A finished shard's entry in the ledger, with the checksum of its values and its lowest and highest seed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -83,7 +82,7 @@ def plan_path(name: str) -> str:
 
 
 def line_path(name: str, shard: int) -> str:
-    """Path of a shard's line in the ledger."""
+    """Path of a shard's entry in the ledger."""
     return f"{name}.ledger/{shard:06d}.json"
 
 
@@ -93,12 +92,12 @@ def group_path(name: str) -> str:
 
 
 def mending(name: str) -> str:
-    """What mends a damaged store."""
+    """The command that repairs a damaged store, as advice."""
     return f"repair it with: raypipe verify {name} --repair"
 
 
 def damage(name: str, path: str, reason: str) -> DamageError:
-    """The error that tells of damage to an object of a store."""
+    """The error for a damaged object of a store."""
     return DamageError(f"{objects.root()}/{path} is damaged: {' '.join(reason.split()).rstrip('.')}", mending(name))
 
 
@@ -114,7 +113,7 @@ def seal(document: BaseModel) -> bytes:
 
 
 def read_plan(name: str) -> StoredPlan:
-    """The plan of a store that is there.
+    """Read the plan of an existing store.
 
     Raises:
         DamageError: if it is not what was written.
@@ -126,7 +125,7 @@ def read_plan(name: str) -> StoredPlan:
 
 
 def read_line(name: str, shard: int) -> Shard:
-    """The line of a shard in the ledger, held against the plan only by `verify`.
+    """Read a shard's entry in the ledger; only `verify` compares it with the plan.
 
     Raises:
         DamageError: if it is not what was written.
@@ -135,7 +134,7 @@ def read_line(name: str, shard: int) -> Shard:
 
 
 def read_document(name: str, path: str, model: type[Model]) -> Model:
-    """A document of a store that is there.
+    """Read a document of an existing store.
 
     Raises:
         DamageError: if it is not what was written.
@@ -144,7 +143,7 @@ def read_document(name: str, path: str, model: type[Model]) -> Model:
 
 
 def _read(name: str, path: str, model: type[Model]) -> tuple[Model, bool]:
-    """A document, and whether it has a checksum."""
+    """A document, and whether it contains a checksum."""
     content = parse(name, path)
     given = content.pop(SEAL, None)
     if given not in (None, digest(content)):
@@ -156,10 +155,10 @@ def _read(name: str, path: str, model: type[Model]) -> tuple[Model, bool]:
 
 
 def parse(name: str, path: str) -> dict[str, Any]:
-    """A JSON object of a store, unchecked.
+    """Parse a JSON object of a store, without further checks.
 
     Raises:
-        DamageError: if it is missing, none, or larger than MOST_BYTES, and then it is not read.
+        DamageError: if it is missing, is not a JSON object, or exceeds MOST_BYTES, in which case it is not read.
     """
     try:
         data = objects.find(path, MOST_BYTES)

@@ -1,4 +1,4 @@
-"""Making a store longer: more samples of the same kind behind those that are there, which stay."""
+"""Extend a store: append more samples of the same kind and keep the existing ones."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from raypipe.store.template import Template, values_checksum
 
 
 def fits(there: StoredPlan, template: Template) -> bool:
-    """Whether a store's plan is the beginning of a template: the same, but for fewer samples and what says how many."""
+    """Whether a template extends a store's plan: it only adds samples and changes parameters named in `grows`."""
     wanted = template.plan({}, there.created)
     before, after = (_named(one.parameters) for one in (there, wanted))
     different = {name for name in {*before, *after} if before.get(name) != after.get(name)}
@@ -25,7 +25,7 @@ def fits(there: StoredPlan, template: Template) -> bool:
 
 
 def _named(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters by name, those in a mapping by that of the mapping and theirs."""
+    """Parameters by name; those inside a mapping get the name "mapping.key"."""
     found: dict[str, Any] = {}
     for name, value in parameters.items():
         if isinstance(value, Mapping) and value:
@@ -36,7 +36,7 @@ def _named(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _begins_with(template: Template, there: StoredPlan) -> bool:
-    """Whether the arrays are the same as far as the samples go that are there."""
+    """Whether the template's arrays are the same up to the number of existing samples."""
     if there.arrays is None or set(there.arrays) != {*template.variables, *template.coordinates}:
         return False
     shapes = all(
@@ -51,9 +51,9 @@ def _begins_with(template: Template, there: StoredPlan) -> bool:
 
 
 def extend(template: Template, there: StoredPlan) -> StoredPlan:
-    """Give a store the plan of a template that it fits; its arrays and coordinates are still to be written.
+    """Replace the plan of a store by that of a template that fits; arrays and coordinates are still to be written.
 
-    A last shard that was shorter than the others is to be made again.
+    If the last shard is shorter than the others, its ledger entry is deleted, so that it is computed again.
     """
     name, whole = template.name, there.samples // there.shard_samples
     if whole < there.shards and objects.exists(line_path(name, whole)):
@@ -64,7 +64,7 @@ def extend(template: Template, there: StoredPlan) -> StoredPlan:
 
 
 def is_behind(name: str, plan: StoredPlan) -> bool:
-    """Whether the metadata of a store's Zarr group are of fewer samples than its plan: it is being extended."""
+    """Whether the Zarr group's metadata have fewer samples than the plan, because the store is being extended."""
     if not objects.exists(group_path(name)):
         return False
     attributes = parse(name, group_path(name)).get("attributes")

@@ -1,4 +1,4 @@
-"""Shards whose computation raised an exception: kept beside the lines of the ledger until they are made."""
+"""Shards whose computation raised an exception: kept in the ledger until they are computed successfully."""
 
 import platform
 import re
@@ -12,7 +12,7 @@ from raypipe.store.documents import read_document, seal
 
 
 class Failure(BaseModel):
-    """What became of a shard: the error in one line, its traceback, and how often it was tried in all."""
+    """A failed shard: the error in one line, its traceback, and the total number of attempts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -25,30 +25,30 @@ class Failure(BaseModel):
 
 
 def failure_path(name: str, shard: int) -> str:
-    """Path of a shard's failure in the ledger."""
+    """Path of a shard's failure record in the ledger."""
     return f"{name}.ledger/failed-{shard:06d}.json"
 
 
 def failed(name: str) -> list[int]:
-    """Shards that raised an exception and have not been made since, ascending."""
+    """Numbers of the shards that raised an exception and have not been computed since, ascending."""
     found = (re.fullmatch(r".*/failed-([0-9]{6,})\.json", path) for path in objects.paths(f"{name}.ledger"))
     return sorted(int(one[1]) for one in found if one)
 
 
 def failure(name: str, shard: int) -> Failure:
-    """What became of a shard that failed.
+    """Read the failure record of a shard.
 
     Raises:
-        DamageError: if it is not what was written.
+        DamageError: if it is not what was written, or is missing.
     """
     return read_document(name, failure_path(name, shard), Failure)
 
 
 def record_failure(name: str, shard: int, error: str, traceback: str) -> None:
-    """Keep what became of a shard, and how often that was."""
+    """Record the failure of a shard and count its attempts."""
     try:
         attempts = failure(name, shard).attempts
-    except InputError:  # there is none, or it is damaged: it is written anew
+    except InputError:  # there is no record, or it is damaged: write a new one
         attempts = 0
     one = Failure(
         shard=shard,
@@ -62,5 +62,5 @@ def record_failure(name: str, shard: int, error: str, traceback: str) -> None:
 
 
 def forget_failure(name: str, shard: int) -> None:
-    """A shard was made after all."""
+    """Delete the failure record of a shard that has been computed after all."""
     objects.delete(failure_path(name, shard))

@@ -1,7 +1,7 @@
-"""Small documents under the root of all stores, a folder or an object store, written whole or not at all.
+"""Small documents under the common root of all stores, a folder or an object store; writes are atomic.
 
-The root is taken from RAYPIPE_STORE: a path, by default ./store, or a URL such as s3://bucket/prefix. An object store
-that cannot be reached is waited for, RAYPIPE_STORE_WAIT seconds.
+The root is set by RAYPIPE_STORE: a path (default ./store) or a URL such as s3://bucket/prefix. If an object store
+cannot be reached, requests are retried for RAYPIPE_STORE_WAIT seconds.
 """
 
 import contextlib
@@ -35,21 +35,21 @@ DEFAULT_ROOT = "store"
 WAIT_VARIABLE = "RAYPIPE_STORE_WAIT"
 DEFAULT_WAIT = 240
 LONGEST_WAIT = 840
-"""Seconds for which an object store is waited for; S3 takes no request whose signature is older than 15 minutes."""
+"""Maximum waiting time for an object store, in seconds: S3 rejects requests signed more than 15 minutes ago."""
 
 _SILENT = 5.0
-"""Seconds of waiting until a line says so, which is then said once a minute at most."""
+"""Seconds of waiting before a message is logged; it is repeated at most once a minute."""
 
 SCHEMES = ("s3", "s3a", "gs", "az", "abfs", "abfss", "adl", "azure", "file")
-"""Of the URLs below which stores can be kept."""
+"""Schemes of URLs under which stores can be kept."""
 
 
 def root() -> str:
     """Root of all stores: an absolute path, or a URL such as s3://bucket/prefix.
 
     Raises:
-        InputError: if it is a URL of no store, in the home of a user who is not known, or relative in a submitted job,
-            whose working directory is a temporary copy.
+        InputError: if it is not a valid URL for stores, is in the home of an unknown user, or is a relative path in a
+            submitted job, whose working directory is a temporary copy.
     """
     given = os.environ.get(ROOT_VARIABLE, "") or DEFAULT_ROOT
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", given):
@@ -69,11 +69,11 @@ def root() -> str:
 
 
 def _checked_url(given: str) -> str:
-    """A URL without what may stand at its end.
+    """Check a URL and strip slashes from its end.
 
     Raises:
-        InputError: if it is no URL of a bucket or folder: "s3://" alone would be a folder called "s3:"; if credentials
-            are in it.
+        InputError: if it is not the URL of a bucket or folder ("s3://" alone would be a folder named "s3:"), or
+            contains credentials.
     """
     check_secrets(given)
     parts = urlsplit(given)
@@ -88,10 +88,10 @@ def _checked_url(given: str) -> str:
 
 
 def check_secrets(url: str) -> None:
-    """Raise InputError if a URL has a user and password, which would stand in logs; the message does not have them."""
+    """Raise InputError, without the secrets, if a URL contains a user and password, which would appear in logs."""
     scheme, _, rest = url.partition("://")
     user, at, place = rest.partition("/")[0].rpartition("@")
-    # abfss://container@account is no user.
+    # abfss://container@account contains no user.
     if at and (":" in user or scheme not in ("abfs", "abfss")):
         raise InputError(
             f"there are credentials in the URL {scheme}://…@{place}…, which would end up in logs and stores; set them "
@@ -100,15 +100,15 @@ def check_secrets(url: str) -> None:
 
 
 def place() -> dict[str, str]:
-    """What the environment of a worker needs to find the same stores as this process, and to wait for them as long."""
+    """Environment variables that give a worker the same root and waiting time as this process."""
     return {ROOT_VARIABLE: root(), WAIT_VARIABLE: str(wait())}
 
 
 def wait() -> float:
-    """Seconds for which an object store that cannot be reached is waited for.
+    """Seconds to keep trying to reach an object store.
 
     Raises:
-        InputError: if the setting is no such number.
+        InputError: if the setting is not a number in the allowed range.
     """
     given = os.environ.get(WAIT_VARIABLE, "") or str(DEFAULT_WAIT)
     try:
@@ -124,7 +124,7 @@ _told = -math.inf
 
 
 def _tell() -> None:
-    """Say that an object store is waited for: once, however many requests do."""
+    """Log that an object store does not answer, once for all requests that wait."""
     global _told
     if time.monotonic() - _told > 60:
         _told = time.monotonic()
@@ -135,7 +135,7 @@ def _tell() -> None:
 
 @contextmanager
 def _told_if_long() -> Iterator[None]:
-    """A line if it takes long."""
+    """Log a message if the requests within the context take long."""
     timer = threading.Timer(_SILENT, _tell)
     timer.daemon = True
     timer.start()
@@ -147,7 +147,7 @@ def _told_if_long() -> Iterator[None]:
 
 @contextmanager
 def watched() -> Iterator[None]:
-    """Say meanwhile if an object store cannot be reached, while others write into it."""
+    """Watch the object store while others write into it, and log a message if it cannot be reached."""
     if "://" not in root():
         yield
         return
@@ -167,7 +167,7 @@ def watched() -> Iterator[None]:
 
 @contextmanager
 def reaching(what: str) -> Iterator[None]:
-    """Turn what the operating system or an object store refuses into one line for the user."""
+    """Turn errors of the operating system or the object store into a one-line InputError."""
     try:
         with _told_if_long() if "://" in root() else contextlib.nullcontext():
             yield
@@ -184,13 +184,13 @@ def reaching(what: str) -> Iterator[None]:
 
 @cache
 def object_store(location: str) -> obstore.store.ObjectStore:
-    """The objects below a path, or a URL of a folder, which is made, or below a URL."""
+    """The object store at a path or URL; a folder on disk is created if needed."""
     if location.startswith("file:"):
         return obstore.store.from_url(location, mkdir=True)
     if "://" in location:
         check_secrets(location)
         seconds = timedelta(seconds=wait())
-        # So many that time decides; a waiting run should notice within seconds that it can go on.
+        # Enough retries that the time limit applies; short delays, so that a run resumes within seconds.
         backoff: BackoffConfig = {
             "init_backoff": timedelta(milliseconds=100),
             "max_backoff": timedelta(seconds=5),
@@ -202,14 +202,14 @@ def object_store(location: str) -> obstore.store.ObjectStore:
 
 
 def _folder(location: str) -> Path | None:
-    """What is on a disk of a path or URL; None if it is in an object store."""
+    """The folder on disk that a path or URL names, or None for an object store."""
     if location.startswith("file:"):
         return Path(unquote(urlsplit(location).path))
     return None if "://" in location else Path(location)
 
 
 def _objects(*, make: bool = False) -> obstore.store.ObjectStore:
-    """The root; to read is no reason to make its folder, which raises FileNotFoundError then."""
+    """The object store at the root; without `make`, raises FileNotFoundError if its folder does not exist."""
     if not make and (folder := _folder(root())) and not folder.is_dir():
         raise FileNotFoundError(root())
     with reaching("use the store"):
@@ -217,15 +217,15 @@ def _objects(*, make: bool = False) -> obstore.store.ObjectStore:
 
 
 def is_name(path: str) -> bool:
-    """Whether this may be the path or name of something of raypipe's, see `checked`."""
+    """Whether a path consists of valid names, see `checked`."""
     return all(re.fullmatch(r"(?!\.+$)[\w.-]+", part) for part in path.split("/"))
 
 
 def checked(path: str) -> str:
-    """The path or name, if it cannot lead out of the root.
+    """Return a path or name if it is valid, so that it cannot lead out of the root.
 
     Raises:
-        InputError: if it has a part that is empty, . or .. or has other characters than letters, digits, . _ and -.
+        InputError: if a part of it is empty or only dots, or contains characters other than letters, digits, . _ and -.
     """
     if not is_name(path):
         raise InputError(
@@ -240,13 +240,13 @@ def _object(path: str, *, make: bool = False) -> tuple[obstore.store.ObjectStore
 
 
 def put(path: str, data: bytes) -> None:
-    """Write a small document under the root, all of it or nothing."""
+    """Write a small document under the root, atomically."""
     with reaching(f"write {path}"):
         obstore.put(*_object(path, make=True), data)
 
 
 def create(path: str, data: bytes) -> bool:
-    """Write a small document under the root unless it is there; whether it was written, by this and nobody else."""
+    """Write a small document under the root unless it exists; returns whether this call created it."""
     try:
         with reaching(f"write {path}"):
             obstore.put(*_object(path, make=True), data, mode="create")
@@ -256,9 +256,9 @@ def create(path: str, data: bytes) -> bool:
 
 
 def age(path: str) -> float | None:
-    """Seconds since a document was written, held against one written now: the clock of this host may be another.
+    """Seconds since a document was written, measured against a document written now, as host clocks may differ.
 
-    None if there is none.
+    None if the document does not exist.
     """
     probe = f".now-{uuid.uuid4()}"
     put(probe, b"")
@@ -273,10 +273,10 @@ def age(path: str) -> float | None:
 
 
 def find(path: str, most: float = math.inf) -> bytes | None:
-    """Read a small document under the root; None if there is none.
+    """Read a small document under the root, or None if it does not exist.
 
     Raises:
-        OverflowError: if it has more than `most` bytes, before it is read.
+        OverflowError: if it has more than `most` bytes; it is then not read.
     """
     try:
         with reaching(f"read {path}"):
@@ -292,7 +292,7 @@ def get(path: str) -> bytes:
     """Read a small document under the root.
 
     Raises:
-        InputError: if there is none.
+        InputError: if it does not exist.
     """
     if (data := find(path)) is None:
         raise InputError(f"there is no {path} under {root()}; make it first, or set {ROOT_VARIABLE}")
@@ -300,10 +300,10 @@ def get(path: str) -> bytes:
 
 
 def read_from(place: str) -> bytes:
-    """Read a file anywhere: a path, or a URL such as s3://bucket/key or https://host/file.
+    """Read a file from anywhere: a path, or a URL such as s3://bucket/key or https://host/file.
 
     Raises:
-        InputError: if there is none, or it cannot be read.
+        InputError: if it does not exist or cannot be read.
     """
     try:
         if file := _folder(place):
@@ -318,7 +318,7 @@ def read_from(place: str) -> bytes:
 
 
 def delete(*paths: str) -> None:
-    """Remove documents, if they are there."""
+    """Delete documents, if they exist."""
     _delete([checked(path) for path in paths])
 
 
@@ -329,7 +329,7 @@ def _delete(found: list[str]) -> None:
 
 
 def delete_folder(prefix: str) -> None:
-    """Remove a folder and whatever is in it, also what is only half written; nothing if it is not there."""
+    """Delete a folder and everything in it, including partial writes, if it exists."""
     if "://" in root():
         _delete(paths(prefix))
         return
@@ -338,7 +338,7 @@ def delete_folder(prefix: str) -> None:
 
 
 def everything(prefix: str) -> list[str]:
-    """Paths of all below a folder, sorted: on a disk also of what is half written, which `paths` does not list."""
+    """Paths of all files below a folder, sorted; on disk this includes partial writes, which `paths` does not list."""
     if "://" in root():
         return paths(prefix)
     top = Path(root())
@@ -348,7 +348,7 @@ def everything(prefix: str) -> list[str]:
 
 
 def delete_files(found: Iterable[str]) -> None:
-    """Remove what `everything` has found."""
+    """Delete files that `everything` has found."""
     if "://" in root():
         _delete(list(found))
         return
@@ -358,7 +358,7 @@ def delete_files(found: Iterable[str]) -> None:
 
 
 def size(path: str) -> int:
-    """Bytes of a document, or of all below a folder."""
+    """Size of a document, or of everything below a folder, in bytes."""
     try:
         with reaching(f"list {path}"):
             found = obstore.list(_objects(), prefix=checked(path))
@@ -369,7 +369,7 @@ def size(path: str) -> int:
 
 
 def exists(path: str) -> bool:
-    """Whether a document is there."""
+    """Whether a document exists."""
     try:
         with reaching(f"look for {path}"):
             obstore.head(*_object(path))
@@ -379,19 +379,19 @@ def exists(path: str) -> bool:
 
 
 def folders(prefix: str = "") -> list[str]:
-    """Paths of the folders in a folder, sorted, without what is in them.
+    """Paths of the folders directly inside a folder, sorted.
 
     Raises:
-        InputError: if it leads out of the root.
+        InputError: if the path leads out of the root.
     """
     return _listed(prefix, lambda below: obstore.list_with_delimiter(_objects(), prefix=below)["common_prefixes"])
 
 
 def files(prefix: str = "") -> list[str]:
-    """Documents in a folder, sorted, without those in folders of it.
+    """Paths of the documents directly inside a folder, sorted.
 
     Raises:
-        InputError: if it leads out of the root.
+        InputError: if the path leads out of the root.
     """
     return _listed(
         prefix, lambda below: (one["path"] for one in obstore.list_with_delimiter(_objects(), prefix=below)["objects"])
@@ -399,10 +399,10 @@ def files(prefix: str = "") -> list[str]:
 
 
 def paths(prefix: str = "") -> list[str]:
-    """Documents below a folder, sorted.
+    """Paths of all documents below a folder, sorted.
 
     Raises:
-        InputError: if it leads out of the root.
+        InputError: if the path leads out of the root.
     """
     return _listed(
         prefix, lambda below: (entry["path"] for batch in obstore.list(_objects(), prefix=below) for entry in batch)
@@ -410,7 +410,7 @@ def paths(prefix: str = "") -> list[str]:
 
 
 def _listed(prefix: str, found: Callable[[str | None], Iterable[str]]) -> list[str]:
-    """What is found below a folder, sorted; nothing if that is not there."""
+    """The listing of a folder, sorted; empty if the folder does not exist."""
     try:
         with reaching(f"list {prefix}"):
             return sorted(found(checked(prefix) if prefix else None))

@@ -1,8 +1,9 @@
-"""One job at a time makes a store, or trains a network: it says so beside it, and a second one stops.
+"""Ensure that only one job at a time makes a store or trains a network; a second job stops.
 
-A job's mark is `<name>.owner-<number>.json`, its number one more than those of jobs that are gone. It is made by a
-write that one process alone succeeds with, and counts if no other's mark has come meanwhile: of two that have both
-written one the later to look sees both. Whoever was taken for dead, and was not, finds a higher number than its own.
+A job owns a name through its mark, a document `<name>.owner-<number>.json`. The number is one higher than those of jobs
+that are gone. The mark is created with a conditional write, which succeeds for only one process, and it counts if no
+other mark has appeared in the meantime: if two processes have both written one, the later to check sees both. A job
+that was wrongly taken for dead finds a mark with a higher number than its own.
 """
 
 import contextlib
@@ -25,23 +26,24 @@ from raypipe.errors import InputError
 from raypipe.store import objects
 
 RENEWED = 60.0
-"""Seconds after which an owner writes its mark again."""
+"""Interval in seconds at which an owner writes its mark again."""
 
 STALE = 300.0
-"""Seconds since a mark was written after which its owner is gone, where its process cannot be looked for."""
+"""Age of a mark in seconds after which its owner counts as dead, if its process cannot be checked."""
 
 _REQUESTS = 16
-"""Marks that are written at once."""
+"""Number of marks that are written in parallel."""
 
 _held: set[str] = set()
-"""Tokens of what this process owns, or is about to: a mark that it could not remove is none of a job that lives."""
+"""Tokens of the names that this process owns or is taking; its marks with other tokens are leftovers."""
 
 
 class Owner(BaseModel):
-    """What a mark says: which process of which machine it is, and since when.
+    """Content of a mark: the owning process, its machine, and since when it owns the name.
 
-    A process is told from a later one of the same number by the tick since boot at which it was `started`; a `machine`
-    from others that are called like it by the identifiers of its last boot and of the namespace of its processes.
+    `started`, the clock tick since boot at which the process started, distinguishes it from a later process with the
+    same number. `machine`, the identifiers of the last boot and of the process namespace, distinguishes machines with
+    the same host name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -61,7 +63,7 @@ _UNREADABLE = Owner(host="an unknown host", pid=0, started=None, machine="", sin
 
 
 class Ownership:
-    """A name that this process owns, and keeps saying so."""
+    """A name that this process owns, with its mark."""
 
     def __init__(self, name: str, number: int, owner: Owner) -> None:
         self._name, self._number, self._owner = name, number, owner
@@ -70,11 +72,11 @@ class Ownership:
 
     @property
     def folder(self) -> str:
-        """Where the mark is."""
+        """Folder of the mark."""
         return self._name.rpartition("/")[0]
 
     def check(self) -> None:
-        """Raise InputError if another job has taken this one for dead, as it may after an outage."""
+        """Raise InputError if another job has taken this one for dead, as can happen after an outage."""
         if self._lost:
             raise InputError(
                 f"{self._name} is no longer this job's: another job took this one for dead, or its mark was removed; "
@@ -82,8 +84,8 @@ class Ownership:
             )
 
     def renew(self, files: Sequence[str]) -> None:
-        """Write the mark again, unless the job has ended or the mark counts no more; `files` are all of the folder."""
-        with contextlib.suppress(InputError), self._writing:  # said by whoever writes the data
+        """Write the mark again, unless the job has ended or lost the name; `files` lists the folder of the mark."""
+        with contextlib.suppress(InputError), self._writing:  # reported when data are written
             if not (self._ended or self._lost):
                 self._renew(files)
 
@@ -105,14 +107,14 @@ class Ownership:
 
 
 class _Keeper:
-    """Writes all marks of this process again and again, in one thread."""
+    """Renews all marks of this process regularly, in one thread."""
 
     def __init__(self) -> None:
         self._kept: list[Ownership] = []
         self._changing, self._none = threading.Lock(), threading.Event()
 
     def add(self, own: Ownership) -> None:
-        """From now on."""
+        """Start to renew a mark."""
         with self._changing:
             self._kept.append(own)
             if len(self._kept) == 1:
@@ -120,7 +122,7 @@ class _Keeper:
                 threading.Thread(target=self._keep, args=(self._none,), daemon=True).start()
 
     def remove(self, own: Ownership) -> None:
-        """No more."""
+        """Stop renewing a mark."""
         with self._changing:
             self._kept.remove(own)
             if not self._kept:
@@ -143,10 +145,10 @@ _keeper = _Keeper()
 
 @contextmanager
 def held(name: str) -> Iterator[Ownership]:
-    """Own the name of a store, or of a network, for as long as the context.
+    """Own the name of a store or network within the context.
 
     Raises:
-        InputError: if another job owns it; if the mark cannot be written.
+        InputError: if another job owns it, or the mark cannot be written.
     """
     pid, token = os.getpid(), str(uuid.uuid4())
     owner = Owner(
@@ -162,24 +164,24 @@ def held(name: str) -> Iterator[Ownership]:
             _keeper.remove(own)
             try:
                 own.end()
-            except InputError as error:  # no reason to lose sight of what ended the job
+            except InputError as error:  # must not hide the error that ended the job
                 logging.getLogger(__name__).warning("%s", error)
     finally:
         _held.discard(token)
 
 
 def alive(name: str) -> Owner | None:
-    """Who owns a name now; None if nobody does."""
+    """The current owner of a name, or None."""
     return next((one for number, one in _marks(name).items() if _lives(one, _path(name, number))), None)
 
 
 def is_own(one: Owner) -> bool:
-    """Whether a mark is this process's."""
+    """Whether a mark belongs to this process."""
     return one.token in _held
 
 
 def _take(name: str, owner: Owner) -> int:
-    """The number with which this process has come to own a name."""
+    """Take ownership of a name, and return the number of the mark."""
     while True:
         before = _marks(name)
         for number, other in before.items():
@@ -206,7 +208,7 @@ def _refuse(name: str, other: Owner, path: str) -> NoReturn:
 
 
 def _lives(owner: Owner, path: str) -> bool:
-    """Whether the owner that wrote a mark is still there."""
+    """Whether the owner that wrote a mark is still alive."""
     if owner.machine == _machine() and (started := _started(owner.pid)) is not None:
         return started == owner.started and (owner.pid != os.getpid() or owner.token in _held)
     age = objects.age(path)
@@ -214,7 +216,7 @@ def _lives(owner: Owner, path: str) -> bool:
 
 
 def _marks(name: str, files: Sequence[str] | None = None) -> dict[int, Owner]:
-    """The marks beside a store, by number; `files` are those of its folder, where they are known."""
+    """The marks of a name, by number; `files` is the listing of its folder, if known."""
     found = ((number, objects.find(_path(name, number))) for number in _numbers(name, files))
     return {number: _parsed(data) for number, data in found if data is not None}
 
@@ -222,7 +224,7 @@ def _marks(name: str, files: Sequence[str] | None = None) -> dict[int, Owner]:
 def _parsed(data: bytes) -> Owner:
     try:
         return Owner.model_validate_json(data)
-    except ValidationError:  # whoever is alive writes it anew
+    except ValidationError:  # an owner that is alive will write it again
         return _UNREADABLE
 
 
@@ -254,7 +256,7 @@ def _machine() -> str:
 
 
 def _started(pid: int) -> int | None:
-    """Tick since boot at which a process of this machine was started, -1 if it is dead; None if it is hidden."""
+    """Clock tick since boot at which a local process started; -1 if it is dead, None if it cannot be seen."""
     try:
         state, *fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -262,7 +264,7 @@ def _started(pid: int) -> int | None:
             os.kill(pid, 0)
         except ProcessLookupError:
             return -1
-        except PermissionError:  # of another user, whose processes the system may hide
+        except PermissionError:  # a process of another user, which the system may hide
             pass
         return None
     return -1 if state in b"ZX" else int(fields[18])

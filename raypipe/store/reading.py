@@ -1,7 +1,7 @@
-"""Opening stores so that what is damaged is told, by name, and never read as something else.
+"""Open stores so that damage is reported with the object's name, and never read as valid data.
 
-Zarr takes a chunk that is not there for one that holds the fill value. Here a chunk of a finished shard, or of a
-coordinate, must be there; one of a shard that is not in the ledger counts for nothing, whatever lies in its place.
+For Zarr, a missing chunk is filled with the fill value. Here, every chunk of a finished shard or of a coordinate must
+exist, and chunks of a shard that is not in the ledger are ignored, whatever they contain.
 """
 
 from collections.abc import Iterable, Iterator
@@ -31,19 +31,19 @@ _Objects = zarr.storage.ObjectStore[Any]
 
 
 class StrictStore(zarr.storage.WrapperStore[_Objects]):
-    """The objects of one Zarr group, in which chunks are there or the store is damaged."""
+    """The objects of one Zarr group; a missing chunk counts as damage."""
 
     def __init__(
         self, store: "_Objects", name: str, sharded: frozenset[str], shards: frozenset[int], lax: bool
     ) -> None:
-        """Watch over the group of store `name`.
+        """Wrap the objects of the store `name`.
 
         Args:
             store: the objects.
-            name: of the store, for messages.
-            sharded: arrays that workers write.
-            shards: those that are finished.
-            lax: whether coordinates may lack a chunk of fill values, as in stores made before they had checksums.
+            name: name of the store, for messages.
+            sharded: names of the arrays that workers write.
+            shards: numbers of the finished shards.
+            lax: whether coordinates may lack chunks of fill values, as in stores from before there were checksums.
         """
         super().__init__(store)
         self.name, self._sharded, self._shards, self._lax = name, sharded, shards, lax
@@ -52,10 +52,10 @@ class StrictStore(zarr.storage.WrapperStore[_Objects]):
         return StrictStore(store, self.name, self._sharded, self._shards, self._lax)
 
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
-        """An object, or part of it; None for a chunk of a shard that is not finished.
+        """Read an object, or part of it; None for a chunk of an unfinished shard.
 
         Raises:
-            DamageError: if a chunk that must be there is missing or empty.
+            DamageError: if a required chunk is missing or empty.
             InputError: if the objects cannot be reached.
         """
         variable, _, chunk = key.partition("/")
@@ -72,7 +72,7 @@ class StrictStore(zarr.storage.WrapperStore[_Objects]):
             with objects.reaching(f"read {path}"):
                 found = await super().get(key, prototype, byte_range)
         except InputError as error:
-            # The index of a shard, which has its own checksum, may be another's.
+            # The shard's index, though its own checksum is right, may belong to another shard.
             if not isinstance(byte_range, RangeByteRequest) or byte_range.start < objects.size(path):
                 raise
             reason = f"its index points to byte {byte_range.start}, but it has only {objects.size(path)}"
@@ -83,10 +83,10 @@ class StrictStore(zarr.storage.WrapperStore[_Objects]):
 
 
 class NamingPipeline(BatchedCodecPipeline):
-    """Zarr's way from chunks to values, with errors that name the object that cannot be read."""
+    """Zarr's pipeline from chunks to values, with errors that name the unreadable object."""
 
     async def read_batch(self, batch_info: Iterable[Any], out: Any, drop_axes: tuple[int, ...] = ()) -> None:
-        """Read chunks, of which there is one in a batch.
+        """Read a batch, which has one chunk.
 
         Raises:
             DamageError: if a chunk is not what was written.
@@ -96,7 +96,7 @@ class NamingPipeline(BatchedCodecPipeline):
             await super().read_batch(batch, out, drop_axes)
         except InputError:
             raise
-        except Exception as error:  # codecs do not agree on what they raise: ValueError, RuntimeError, …
+        except Exception as error:  # codecs raise errors of any type: ValueError, RuntimeError, …
             getter = batch[0][0]
             if not (isinstance(getter, StorePath) and isinstance(getter.store, StrictStore)):
                 raise
@@ -110,7 +110,7 @@ _PIPELINE = {"codec_pipeline.path": f"{NamingPipeline.__module__}.{NamingPipelin
 
 @contextmanager
 def _strict(name: str, plan: StoredPlan, shards: Iterable[int]) -> Iterator[StrictStore]:
-    """The objects of a store, `shards` finished; arrays that are opened meanwhile tell what of it is damaged."""
+    """The objects of a store with the finished `shards`; arrays opened within the context report damage when read."""
     sharded = (array for array, metadata in array_metadata(group_of(name, plan)).items() if is_sharded(metadata))
     chunks = zarr.storage.ObjectStore(objects.object_store(location(name)), read_only=True)
     store = StrictStore(chunks, name, frozenset(sharded), frozenset(shards), lax=plan.arrays is None)
@@ -123,7 +123,7 @@ def arrays(name: str) -> dict[str, zarr.Array[Any]]:
 
     Raises:
         InputError: if there is no such store.
-        DamageError: if what it knows of itself is damaged; when values are read, if they are.
+        DamageError: if its plan or metadata are damaged; later, when damaged values are read.
     """
     with _strict(name, plan_of(name), finished(name)) as store:
         return dict(zarr.open_group(store, mode="r").arrays())
@@ -133,12 +133,12 @@ def open(name: str, *, partial: bool = False) -> "xarray.Dataset":
     """Open a store lazily.
 
     Args:
-        name: such as `logistic/scan`.
-        partial: also if shards are missing; their values read as NaN, or -1 where they are integers.
+        name: name of the store, such as `logistic/scan`.
+        partial: whether to open it even if shards are missing; their values read as NaN, or -1 for integers.
 
     Raises:
         InputError: if there is no such store, or it is not complete.
-        DamageError: if what it knows of itself is damaged; when values are read, if they are.
+        DamageError: if its plan or metadata are damaged; later, when damaged values are read.
     """
     import xarray
 

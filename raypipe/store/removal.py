@@ -1,4 +1,4 @@
-"""Removing a store, in an order in which nothing half removed looks whole."""
+"""Remove stores in such an order that a partly removed store never looks complete."""
 
 from raypipe.errors import InputError
 from raypipe.store import objects, owner
@@ -7,12 +7,13 @@ from raypipe.store.documents import group_path, plan_path
 
 
 def remove(name: str) -> None:
-    """Remove a store and its ledger, also what an earlier removal has left.
+    """Remove a store and its ledger, including the remains of an earlier removal.
 
-    First goes what lets Zarr open it, last the plan: if it is interrupted, what is left is damage to whoever meets it.
+    The metadata that Zarr needs to open it are deleted first and the plan last, so that the remains of an interrupted
+    removal count as damage.
 
     Raises:
-        InputError: if there is no such store, or it is being made.
+        InputError: if there is no such store, or a job is making it.
     """
     if name not in list_names(objects.checked(name), damaged=True):
         raise InputError(f"there is no store {name} under {objects.root()}; raypipe status lists what there is")

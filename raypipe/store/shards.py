@@ -1,4 +1,4 @@
-"""Whole shards and their lines in the ledger, each written in one piece; only the ledger tells what is done."""
+"""Write whole shards and their ledger entries, each atomically; only the ledger shows which shards are finished."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ from raypipe.store.documents import Shard, line_path, read_line, read_plan, seal
 from raypipe.store.values import fault
 
 _REQUESTS = 32
-"""Lines of the ledger that are read at once: an object store takes some 30 ms for each."""
+"""Number of ledger entries read in parallel: an object store takes some 30 ms for each."""
 
 
 def checksum(arrays: Mapping[str, np.ndarray]) -> str:
@@ -34,7 +34,7 @@ def checksum(arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def _holds(stored: np.ndarray, values: np.ndarray) -> bool:
-    """Whether values are still what they were, but for their precision, in the data type of their array."""
+    """Whether the conversion to the array's data type has kept the values, apart from rounding."""
     if stored.dtype == values.dtype:
         return True
     if stored.dtype.kind in "fc":
@@ -52,23 +52,24 @@ def write_shard(
     seconds: float,
     attempt: str,
 ) -> Shard:
-    """Write one whole shard, then its line in the ledger.
+    """Write one whole shard, then its ledger entry.
 
-    A shard is encoded in memory and put in place in one piece: what was there is replaced, never read.
+    The shard is encoded in memory and written in one piece per variable; an existing one is replaced without being
+    read.
 
     Args:
-        name: of the store, whose template is there.
+        name: name of the store, whose template must exist.
         shard: number of the shard.
-        samples: its samples.
-        arrays: one array per variable of the store, the samples of the shard first.
+        samples: samples in the shard.
+        arrays: one array per variable of the store, with the samples of the shard along the first dimension.
         seeds: lowest and highest seed used, for the ledger.
-        seconds: of computing, for the ledger.
-        attempt: who wrote it, for the ledger.
+        seconds: computing time, for the ledger.
+        attempt: identifier of the worker process, for the ledger.
 
     Raises:
-        InputError: if the arrays are not the store's variables, or one has another shape than the shard or values that
-            its data type or attributes do not allow; or the store cannot be written, or its plan or metadata are
-            damaged.
+        InputError: if the arrays are not the store's variables, or one has another shape or data type; or if the store
+            cannot be written, or its plan or metadata are damaged.
+        ValuesError: if the data type or attributes of an array do not allow its values.
     """
     metadata = {
         variable: one for variable, one in array_metadata(group_of(name, read_plan(name))).items() if is_sharded(one)
@@ -118,7 +119,7 @@ def write_shard(
 
 
 def ledger(name: str, shards: Iterable[int] | None = None) -> list[Shard]:
-    """Lines of the ledger, by shard: all, or those of some shards.
+    """Read the entries of the ledger, of all finished shards or of the given ones.
 
     Raises:
         DamageError: if one is not what was written.

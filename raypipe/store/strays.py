@@ -1,7 +1,7 @@
-"""What lies in the folders of a store and belongs to nothing there.
+"""Find files in a store's folders that do not belong to the store.
 
-A write that is killed leaves a file `path#1` beside its place, though not in object stores; and there may be chunks
-that the plan does not have. Whatever else there is someone has put there: it is told, and left alone.
+On disk, a killed write leaves a file `path#1` next to its target, and there may be chunks that are not in the plan. Any
+other file was put there by someone else: it is reported and left alone.
 """
 
 import re
@@ -17,9 +17,9 @@ _CHUNK = re.compile(r"c(/(0|[1-9][0-9]*))*")
 
 
 def find(name: str, group: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """Paths of what is left over in a store that has such metadata, and of what is none of raypipe's.
+    """Paths of leftovers in a store with such metadata, and paths of files that are not raypipe's.
 
-    Lines of the ledger for shards that the plan does not have are neither: they claim something.
+    Ledger entries for shards outside the plan are neither; `verify` reports them as damage.
     """
     arrays = array_metadata(group)
     left, foreign = [], []
@@ -36,7 +36,7 @@ def find(name: str, group: Mapping[str, Any]) -> tuple[list[str], list[str]]:
 
 
 def _belongs(name: str, place: str, arrays: Mapping[str, Any]) -> bool:
-    """Whether an object of a store has this path."""
+    """Whether this is the path of an object of the store."""
     if line := re.fullmatch(rf"{re.escape(name)}\.ledger/(failed-)?([0-9]+)\.json", place):
         return place in (line_path(name, int(line[2])), failure_path(name, int(line[2])))
     array, _, key = place.removeprefix(f"{name}.zarr/").partition("/")
@@ -46,7 +46,7 @@ def _belongs(name: str, place: str, arrays: Mapping[str, Any]) -> bool:
 
 
 def _is_planned(chunk: str, metadata: Mapping[str, Any]) -> bool:
-    """Whether an array has a chunk, or a shard, of this key."""
+    """Whether an array has a chunk, or a shard, with this key."""
     extents = metadata["chunk_grid"]["configuration"]["chunk_shape"]
     counts = [-(-length // extent) for length, extent in zip(metadata["shape"], extents, strict=True)]
     index = [int(one) for one in chunk.split("/")[1:]]

@@ -1,4 +1,4 @@
-"""What a store will hold, and the Zarr metadata and coordinates that say so before a shard is computed."""
+"""Templates: what a store will hold, with the Zarr metadata and coordinates that are written before any shard."""
 
 import hashlib
 import json
@@ -17,25 +17,25 @@ from raypipe.store import texts
 from raypipe.store.documents import SEAL, Array, StoredPlan, digest
 
 COMPRESSIONS = {"zstd": 3, "lz4": 5}
-"""Of Blosc, with their levels. Where values are noise, but for their order of magnitude, lz4 leaves as much as zstd,
-and takes an eighth of the time; where they are smooth or alike, zstd leaves less."""
+"""Blosc codecs and their levels. For values that are noise apart from their order of magnitude, lz4 compresses as well
+as zstd in an eighth of the time; for smooth or repeated values, zstd compresses better."""
 
 COMPLETE = "complete"
-"""What the attribute `status` of a store says to those who open it with other tools, once all of it is there."""
+"""Value of a store's attribute `status` once the store is complete, for those who open it with other tools."""
 
 
 def incomplete(done: int, shards: int) -> str:
-    """What it says before."""
+    """Value of a store's attribute `status` while shards are missing."""
     values = "NaN, integers as -1 or, without a sign, as the largest, and booleans as False"
     return f"incomplete: {done} of {shards} shards; the others read as {values}"
 
 
 @dataclass(frozen=True)
 class Variable:
-    """An array that workers write: its first dimension is `sample`, one chunk never spans two shards.
+    """An array that workers write: its first dimension is `sample`, and no chunk spans two shards.
 
-    `shape` and `chunks` have one entry per dimension of `dims`; `dtype` is a NumPy dtype's name. `compression` is one
-    of COMPRESSIONS.
+    `shape` and `chunks` have one entry per dimension in `dims`; `dtype` is the name of a NumPy data type; `compression`
+    is one of COMPRESSIONS.
     """
 
     dims: tuple[str, ...]
@@ -51,7 +51,7 @@ class Variable:
 
 
 def number_type(name: str) -> np.dtype[Any]:
-    """NumPy's data type of that name; an InputError if there is none, or it is not one of numbers."""
+    """The NumPy data type with this name; raises InputError if there is none or it is not numeric."""
     try:
         found = np.dtype(name)
     except TypeError as error:
@@ -63,7 +63,7 @@ def number_type(name: str) -> np.dtype[Any]:
 
 @dataclass(frozen=True)
 class Coordinate:
-    """An array that is known beforehand and written with the template."""
+    """An array that is known in advance and written with the template."""
 
     dims: tuple[str, ...]
     values: Any
@@ -74,9 +74,10 @@ class Coordinate:
 class Template:
     """What a store will hold: `samples` samples in shards of `shard_samples`.
 
-    `parameters` are JSON values, everything that the data depend on: a store is continued only with equal ones. Those
-    that `grows` names say only how many samples there are: with others a store is extended, if samples, coordinates and
-    size of shards of what it has are those of the template. "a.b" names the value b of a parameter a that is a mapping.
+    `parameters` are JSON values and include everything that the data depend on: a store is continued only with equal
+    parameters. The parameters named in `grows` only determine the number of samples: if they differ, the store is
+    extended, provided that its samples, coordinates and shard size agree with the template. In `grows`, "a.b" means key
+    b of a parameter a that is a mapping.
     """
 
     name: str
@@ -94,17 +95,17 @@ class Template:
         return -(-self.samples // self.shard_samples)
 
     def bounds(self, shard: int) -> slice:
-        """Samples of a shard."""
+        """Range of samples in a shard."""
         start = shard * self.shard_samples
         return slice(start, min(start + self.shard_samples, self.samples))
 
     def plan(self, provenance: Mapping[str, Any], created: str) -> StoredPlan:
-        """The document that stands for this template in the ledger."""
+        """The plan document of this template, for the ledger."""
         arrays = {name: Array(shape=list(variable.shape)) for name, variable in self.variables.items()}
         for name, coordinate in self.coordinates.items():
             values = np.asarray(coordinate.values)
             arrays[name] = Array(shape=list(values.shape), checksum=values_checksum(values))
-        # Through JSON and back, so that tuples and NumPy numbers compare as they are stored.
+        # Round trip through JSON, so that tuples and the like compare equal to what is stored.
         parameters, made_by = json.loads(json.dumps([dict(self.parameters), dict(provenance)]))
         return StoredPlan(
             samples=self.samples,
@@ -120,15 +121,15 @@ class Template:
 
 @dataclass(frozen=True)
 class Plan(Template):
-    """A template and how its shards are computed.
+    """A template, and how its shards are computed.
 
     Attributes:
-        compute: "module:factory"; the factory gets the parameters, once per worker, and returns a function from
-            the rows of a shard (`sample` indices and the named columns) to one array per variable.
+        compute: "module:factory". The factory gets the parameters, once per worker, and returns a function from the
+            rows of a shard (`sample` indices and the named columns) to one array per variable.
         columns: names of the coordinates along `sample` that the function needs.
-        per_sample: if given, `compute` is called for each sample instead, with its columns and the parameters of these
-            names as named arguments, and returns one value per variable.
-        environment: in which workers run: the name of one of raypipe's, or a lock file; None is the cluster's own.
+        per_sample: if given, `compute` is instead called for each sample, with its columns and the parameters of these
+            names as keyword arguments, and returns one value per variable.
+        environment: environment of the workers: name of one of raypipe's, or a lock file; None is the cluster's own.
     """
 
     compute: str = ""
@@ -138,7 +139,7 @@ class Plan(Template):
 
 
 def label_attributes(classes: tuple[str, ...]) -> dict[str, Any]:
-    """CF attributes of a label: which number is which class."""
+    """CF attributes of a label: the number of each class."""
     return {
         "long_name": "class",
         "flag_values": list(range(len(classes))),
@@ -156,10 +157,10 @@ def values_checksum(values: np.ndarray) -> str:
 
 
 def zarr_objects(template: Template, plan: StoredPlan) -> dict[str, bytes]:
-    """The Zarr group with everything but the shards: objects by their path in it, its own metadata last.
+    """The Zarr group without its shards: objects by their path in the group, its own metadata last.
 
-    Every chunk has a checksum (CRC32C), and every chunk is there, also where all values are the fill value: one that is
-    missing is damage.
+    Every chunk has a checksum (CRC32C) and is written even if it contains only fill values, so that a missing chunk is
+    always damage.
     """
     made: dict[str, Any] = {}
     group = zarr.create_group(
@@ -202,7 +203,7 @@ def zarr_objects(template: Template, plan: StoredPlan) -> dict[str, bytes]:
             )
             array[...] = values
     with warnings.catch_warnings():
-        # One request instead of one per array, and what xarray looks for first; other Zarr readers ignore it.
+        # One request instead of one per array; xarray looks for this first, other Zarr readers ignore it.
         warnings.filterwarnings("ignore", message="Consolidated metadata")
         zarr.consolidate_metadata(group.store)
     objects = {path: buffer.to_bytes() for path, buffer in made.items()}
@@ -211,7 +212,7 @@ def zarr_objects(template: Template, plan: StoredPlan) -> dict[str, bytes]:
 
 
 def _fill_value(dtype: np.dtype[Any]) -> Any:
-    """What is read where nothing is written: see `incomplete`."""
+    """Value that is read where nothing has been written, see `incomplete`."""
     if dtype.kind == "u":
         return int(np.iinfo(dtype).max)
     return {"f": np.nan, "c": complex(np.nan, np.nan), "b": False}.get(dtype.kind, -1)
@@ -223,20 +224,20 @@ def _compressors(name: str) -> tuple[zarr.codecs.BloscCodec, zarr.codecs.Crc32cC
 
 
 def seal_group(document: Mapping[str, Any]) -> bytes:
-    """The metadata of a group with their checksum among its attributes, as JSON."""
+    """The metadata of a group as JSON, with their checksum among the attributes."""
     attributes = {name: value for name, value in document["attributes"].items() if name != SEAL}
     content = {**document, "attributes": attributes}
     return json.dumps({**content, "attributes": {**attributes, SEAL: digest(content)}}, indent=2).encode()
 
 
 def covering(variable: Variable) -> tuple[int, ...]:
-    """Extent of a shard along all dimensions but the first: the whole of each, in whole chunks."""
+    """Extent of a shard along all dimensions but the first: the full length, rounded up to whole chunks."""
     return tuple(
         -(-length // chunk) * chunk for length, chunk in zip(variable.shape[1:], variable.chunks[1:], strict=True)
     )
 
 
 def _auxiliary(template: Template) -> list[str]:
-    """Coordinates that are not a dimension's own; CF's `coordinates` attribute makes xarray see them as such."""
+    """Non-index coordinates and per-sample numbers; CF's attribute `coordinates` makes them coordinates in xarray."""
     known = [name for name in template.coordinates if name not in template.coordinates[name].dims]
     return known + [name for name, variable in template.variables.items() if variable.dims == ("sample",)]

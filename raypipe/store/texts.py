@@ -1,7 +1,7 @@
-"""Texts in stores, as numbers and their meanings: Zarr's readers agree on numbers, not on texts of any length.
+"""Store texts as integer codes: Zarr readers agree on numbers, but not on texts of variable length.
 
-A coordinate of texts is stored as int64, as each text's place in the attribute `names`; for texts without spaces the
-same stands in CF's `flag_values` and `flag_meanings`.
+A coordinate of texts is stored as int64 indices into the attribute `names`. If no text contains spaces, CF's
+`flag_values` and `flag_meanings` describe the same mapping.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ def is_text(values: np.ndarray) -> bool:
 
 
 def encoded(values: np.ndarray, attributes: Mapping[str, Any]) -> tuple[np.ndarray, dict[str, Any]]:
-    """Numbers instead of texts, and the attributes that say which text each is."""
+    """Integer codes for texts, and attributes that include the mapping."""
     names = list(dict.fromkeys(values.ravel().tolist()))
     place = {name: number for number, name in enumerate(names)}
     codes = np.array([place[name] for name in values.ravel().tolist()], "int64").reshape(values.shape)
@@ -28,15 +28,15 @@ def encoded(values: np.ndarray, attributes: Mapping[str, Any]) -> tuple[np.ndarr
 
 
 def without_codes(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """The attributes of texts, less those that `encoded` has added."""
+    """The attributes of texts, without those that `encoded` has added."""
     return {key: value for key, value in attributes.items() if key not in (NAMES, "flag_values", "flag_meanings")}
 
 
 def decoded(values: np.ndarray, attributes: Mapping[str, Any]) -> np.ndarray:
-    """The texts of such numbers; other values as they are.
+    """The texts for integer codes; other values are returned unchanged.
 
     Raises:
-        IndexError: if a number has no text.
+        IndexError: if a code has no text.
     """
     if NAMES not in attributes or is_text(values):
         return values

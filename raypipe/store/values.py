@@ -1,4 +1,4 @@
-"""What values the attributes of an array allow, in the words of the CF conventions: `valid_range` and `flag_values`."""
+"""Check values against the CF attributes `valid_range` and `flag_values` of their array."""
 
 import math
 from collections.abc import Mapping
@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 
 _ROUNDING = 64
-"""By how many units in the last place of the range's larger end floating-point values may miss it."""
+"""Tolerance for floating-point values outside the range, in units in the last place of the range's larger end."""
 
 
 def finite(dtype: str) -> dict[str, Any]:
-    """Attributes of floating-point values of which none is NaN or infinite."""
+    """Attributes for floating-point values that must be neither NaN nor infinite."""
     largest = float(np.finfo(dtype).max)
     return {"valid_range": [-largest, largest]}
 
 
 def misfit(attributes: Mapping[str, Any]) -> str | None:
-    """What is wrong with the attributes themselves; None if values can be held against them."""
+    """The problem with the attributes themselves; None if values can be checked against them."""
     for key in ("valid_range", "flag_values"):
         found = attributes.get(key, [0, 0])
         known = isinstance(found, list | tuple) and all(
@@ -29,9 +29,9 @@ def misfit(attributes: Mapping[str, Any]) -> str | None:
 
 
 def fault(values: np.ndarray, attributes: Mapping[str, Any], start: int) -> str | None:
-    """The first value of some samples, numbered from `start`, that the attributes of their array do not allow.
+    """The first value that an array's attributes do not allow, in samples numbered from `start`; None if there is none.
 
-    None if there is none. NaN and infinity lie in no range; without a range anything is allowed.
+    NaN and infinity are outside every range; without a range, any value is allowed.
     """
     if not values.size:
         return None

@@ -1,4 +1,4 @@
-"""Is a store what was written? Everything that it knows of itself is held against the rest and against its values."""
+"""Verify that a store is what was written: check its documents against each other and against its values."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -40,16 +40,16 @@ from raypipe.store.values import fault
 
 @dataclass
 class Verification:
-    """What was found when a store was verified.
+    """Result of verifying a store.
 
     Attributes:
-        name: of the store.
-        documents: damage to what the store knows of itself, one line each: plan, metadata, coordinates.
-        shards: damaged shards, each with what is wrong.
-        surplus: lines of the ledger for shards that the plan does not have.
-        missing: shards that are not made yet, which is no damage.
-        strays: paths of what a killed write has left, or of chunks that the plan does not have: no damage.
-        foreign: paths of what else is there, which nobody touches.
+        name: name of the store.
+        documents: damage to plan, metadata or coordinates, one line each.
+        shards: damaged shards, each with its problem.
+        surplus: shards that are in the ledger but not in the plan.
+        missing: shards that have not been made yet; this is not damage.
+        strays: paths of leftovers from killed writes, and of chunks that are not in the plan; this is not damage.
+        foreign: paths of other files, which raypipe never touches.
         unchecked: what could not be checked, one line each.
     """
 
@@ -69,7 +69,7 @@ class Verification:
 
     @property
     def mendable(self) -> bool:
-        """Whether a repair would find something to do."""
+        """Whether a repair would have something to do."""
         return bool(self.missing or self.strays or not self.sound)
 
     def __str__(self) -> str:
@@ -84,7 +84,7 @@ class Verification:
 
 
 def _ranges(numbers: list[int]) -> str:
-    """Ascending numbers, those in a row as their first and last: "3-7, 12"."""
+    """Format ascending numbers, with consecutive ones as a range: "3-7, 12"."""
     known = set(numbers)
     starts = [one for one in numbers if one - 1 not in known]
     ends = [one for one in numbers if one + 1 not in known]
@@ -92,14 +92,14 @@ def _ranges(numbers: list[int]) -> str:
 
 
 def verify(name: str, *, each: Callable[[], object] = lambda: None) -> Verification:
-    """Hold plan, metadata, coordinates, ledger and values of a store against each other; read all of it.
+    """Check plan, metadata, coordinates, ledger and values of a store against each other; reads all of it.
 
     Args:
-        name: of the store.
-        each: called after each shard that was read.
+        name: name of the store.
+        each: called after each shard.
 
     Returns:
-        What was found; `raypipe.repair.repair` makes it again.
+        What was found; pass it to `raypipe.repair.repair` to repair the store.
 
     Raises:
         InputError: if there is no such store.
@@ -107,7 +107,7 @@ def verify(name: str, *, each: Callable[[], object] = lambda: None) -> Verificat
     found = Verification(objects.checked(name))
     there = [objects.exists(path) for path in (plan_path(name), group_path(name))]
     if not any(there) and not finished(name) and not objects.paths(f"{name}.zarr"):
-        plan_of(name)  # says what there is
+        plan_of(name)  # raises an error that lists the existing stores
     plan = _plan(found)
     if plan is None:
         found.unchecked.append("everything else, until the plan is repaired")
@@ -124,7 +124,7 @@ def verify(name: str, *, each: Callable[[], object] = lambda: None) -> Verificat
     _check_shards(found, plan, group, each)
     try:
         at_work = owner.alive(name)
-    except InputError as error:  # as where nothing can be written, by which the age of a mark is told
+    except InputError as error:  # for example without write permission, which `objects.age` needs
         found.unchecked.append(f"what writes have left: {error}")
         return found
     if at_work is None or owner.is_own(at_work):
@@ -143,7 +143,7 @@ def _plan(found: Verification) -> StoredPlan | None:
 
 
 def _check_arrays(found: Verification, plan: StoredPlan, group: Mapping[str, Any]) -> None:
-    """Each array's own metadata against the group's, and the values of coordinates against the plan."""
+    """Check each array's own metadata against the group's, and the values of coordinates against the plan."""
     opened = arrays(found.name)
     for name, metadata in array_metadata(group).items():
         path = f"{found.name}.zarr/{name}/zarr.json"
@@ -162,8 +162,8 @@ def _check_arrays(found: Verification, plan: StoredPlan, group: Mapping[str, Any
 
 
 def _check_shards(found: Verification, plan: StoredPlan, group: Mapping[str, Any], each: Callable[[], object]) -> None:
-    """Each line of the ledger against the plan, and the values of its shard against the line."""
-    done = finished(found.name)  # before the arrays are opened, which know of these and perhaps of later ones
+    """Check each entry of the ledger against the plan, and the values of its shard against the entry."""
+    done = finished(found.name)  # before opening the arrays, which then know at least these shards
     found.missing = sorted(set(range(plan.shards)) - set(done))
     sharded = [name for name, metadata in array_metadata(group).items() if is_sharded(metadata)]
     opened = {name: array for name, array in arrays(found.name).items() if name in sharded}
@@ -176,7 +176,7 @@ def _check_shards(found: Verification, plan: StoredPlan, group: Mapping[str, Any
 
 
 def _problem(name: str, shard: int, plan: StoredPlan, opened: Mapping[str, zarr.Array[Any]]) -> str | None:
-    """What is wrong with a shard."""
+    """The problem with a shard, or None."""
     start = shard * plan.shard_samples
     samples = slice(start, min(start + plan.shard_samples, plan.samples))
     try:
@@ -200,7 +200,7 @@ def _problem(name: str, shard: int, plan: StoredPlan, opened: Mapping[str, zarr.
 
 
 def stored_parameters(name: str) -> dict[str, Any]:
-    """The parameters that a store was made with, from its plan or, where that is damaged, from its metadata.
+    """The parameters that a store was made with, from its plan or, if that is damaged, from its metadata.
 
     Raises:
         InputError: if neither can be read.
@@ -220,7 +220,7 @@ def stored_parameters(name: str) -> dict[str, Any]:
 
 
 def mend(template: Template, provenance: Mapping[str, Any], found: Verification) -> None:
-    """Write again what a store knows of itself, if that is damaged, and take damaged shards out of its ledger.
+    """Rewrite damaged plan, metadata and coordinates, remove damaged shards from the ledger, and delete leftovers.
 
     Raises:
         InputError: if the store was made from another plan than the template's.
@@ -231,7 +231,7 @@ def mend(template: Template, provenance: Mapping[str, Any], found: Verification)
         refuse_another(plan, template)
     if found.documents:
         rewrite(template, *_origin(name, plan, provenance))
-        # What could not be checked before is now.
+        # Check what could not be checked before.
         found = verify(name)
     wrong = {*found.shards, *found.surplus}
     mark(name, complete=False, done=len(set(finished(name)) - wrong))
@@ -248,7 +248,7 @@ def _readable_plan(name: str) -> StoredPlan | None:
 
 
 def _origin(name: str, plan: StoredPlan | None, provenance: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    """What made a store, and when: as it says itself where that can be read, else what makes it now."""
+    """Provenance and creation time of a store, from the store itself if readable, else the current ones."""
     if plan is not None and plan.provenance is not None:
         return plan.provenance, plan.created
     try:
