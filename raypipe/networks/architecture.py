@@ -1,4 +1,4 @@
-"""What a network is before it has weights, as plain data; Keras is not needed to ask."""
+"""Architecture of a network (input, layers and classes, without weights) as plain data, independent of Keras."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -15,7 +15,7 @@ Kind = Literal[
 ]  # fmt: skip
 
 FRESH = "fresh"
-"""The name, as a split, of samples that a study makes when they are needed, see `Study.fresh`."""
+"""Name of the split whose samples a study generates on demand, see `Study.fresh`."""
 
 _ENDING = "expected class scores, with the activation linear or none, or probabilities: let it end in a Dense layer or \
 an Activation that is linear or softmax"
@@ -27,10 +27,10 @@ Options = dict[str, int | float | str | tuple[int, ...]]
 class Layer:
     """One layer: its Keras class, its name in the network and the arguments of its constructor.
 
-    `sources` are the names of the layers whose outputs it takes; if there are none, it takes those of the layer before.
+    `sources` are the names of the layers whose outputs it takes; if empty, it takes the output of the preceding layer.
 
     Raises:
-        InputError: if there is no such kind of layer.
+        InputError: if the kind of layer is not supported.
     """
 
     kind: Kind
@@ -44,13 +44,13 @@ class Layer:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network before it has weights: layers over one input, each after those whose outputs it takes.
+    """Architecture of a network without its weights: layers over one input, each listed after its sources.
 
-    `input_shape` without the batch: (time, 1) for sequences, (y, x, frame) for 2-D and (y, x, frame, 1) for 3-D fields;
-    the first is None for sequences of any length.
-    `classes` are the names of the outputs, in their order. `frame_times` are the times of the frames that the network
-    sees, where its study's samples have frames. `splits` are those of its study on which it is usually trained and
-    validated.
+    `input_shape` excludes the batch dimension: (time, 1) for sequences, (y, x, frame) for 2-D and (y, x, frame, 1) for
+    3-D fields; the first size is None for sequences of any length.
+    `classes` are the names of the outputs, in order. `frame_times` are the times of the frames that the network sees,
+    if the study's samples have frames. `splits` are the study's splits on which the network is trained and validated by
+    default.
     """
 
     name: str
@@ -63,10 +63,10 @@ class Architecture:
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
-        """The shape of its samples, if they all have one.
+        """Shape of a sample, if it is fixed.
 
         Raises:
-            InputError: if they may be of any length.
+            InputError: if the network takes samples of any length.
         """
         known = tuple(size for size in self.input_shape if size is not None)
         if len(known) < len(self.input_shape):
@@ -83,7 +83,7 @@ class Architecture:
         """Whether the outputs are logits; otherwise they are probabilities.
 
         Raises:
-            InputError: if the last layer gives neither.
+            InputError: if there are no layers, or the last one returns neither.
         """
         if not self.layers:
             raise InputError(f"network {self.name} has no layers; {_ENDING}")
@@ -97,7 +97,7 @@ class Architecture:
 
 
 def inputs_of(architecture: Architecture) -> dict[str, tuple[str, ...]]:
-    """By the name of each layer, those whose outputs it takes; "input" is the network's."""
+    """For each layer, by name, the names of the layers whose outputs it takes; "input" is the network's input."""
     before, found = "input", {}
     for layer in architecture.layers:
         found[layer.name] = layer.sources or (before,)
@@ -111,7 +111,7 @@ def weight_names(architecture: Architecture) -> tuple[str, ...]:
 
 
 def weights_of(layer: Layer) -> dict[str, str]:
-    """Names of a layer's weights by what they are: kernel and bias; of a normalisation scale, shift, mean, variance."""
+    """Names of a layer's weights by role: kernel and bias, or for a normalisation scale, shift, mean and variance."""
     if layer.kind.startswith(("Conv", "Dense")):
         there = {"kernel": True, "bias": bool(layer.options.get("use_bias", True))}
     elif layer.kind.endswith("Normalization"):

@@ -1,8 +1,8 @@
-"""A trained network as one file of plain arrays and JSON, which every environment can read.
+"""A trained network as one file of plain arrays and JSON, which can be read in every environment.
 
-The file is in the safetensors format: the weights are its tensors; architecture, history, metrics and provenance
-are a JSON text in its metadata, with a checksum of all that and of the weights. Nothing is pickled, so a file from
-elsewhere can do no harm.
+The file is in the safetensors format: the weights are its tensors; its metadata contain architecture, history, metrics
+and provenance as JSON text, with a checksum of these and of the weights. Nothing is pickled, so loading a file from an
+unknown source cannot execute code.
 """
 
 import hashlib
@@ -23,10 +23,10 @@ from raypipe.store import objects
 
 _ARCHITECTURE = TypeAdapter(Architecture)
 ENDING = ".safetensors"
-"""Of the file of a trained network."""
+"""File name extension of a trained network."""
 
 SHIPPED = "shipped"
-"""Series of the networks that come with raypipe, as "shipped/pattern-2d"."""
+"""Series of the networks that come with raypipe, such as "shipped/pattern-2d"."""
 
 _FOLDER = Path(__file__).parent.parent / SHIPPED
 
@@ -58,7 +58,7 @@ class _Provenance(BaseModel):
 
 
 class _Documents(BaseModel):
-    """What those of an artifact must be, as far as something here asks for it."""
+    """Validation of an artifact's JSON documents, as far as the code here relies on them."""
 
     history: dict[str, list[float]]
     metrics: dict[str, float]
@@ -67,7 +67,7 @@ class _Documents(BaseModel):
 
     @model_validator(mode="after")
     def _history_has_one_value_per_epoch(self) -> "_Documents":
-        # Recalls may be of the last epochs only: they are younger than some checkpoints.
+        # Recalls may cover the last epochs only: older checkpoints do not have them.
         if len(lengths := {len(values) for name, values in self.history.items() if "/" not in name}) > 1:
             raise ValueError(f"its history has {' and '.join(map(str, sorted(lengths)))} epochs")
         return self
@@ -78,10 +78,10 @@ class Artifact:
     """A trained network.
 
     `weights` maps "layer/0", "layer/1", … to arrays, per layer in the order of Keras's `layer.get_weights()`.
-    `history` has one value per epoch of loss, accuracy, val_loss and val_accuracy; `metrics` the figures of the
-    network as it was kept. `provenance` says what made it: settings, data sets, seed, seconds, versions. A network that
-    was not trained here may have nothing in any of them.
-    `series` tells apart networks of one architecture; it may be empty.
+    `history` has one value per epoch of loss, accuracy, val_loss and val_accuracy; `metrics` has the values of the
+    saved network. `provenance` records how the network was made: settings, data sets, seed, seconds, versions. For a
+    network that was not trained here, any of these may be empty.
+    `series` distinguishes networks of the same architecture; it may be empty.
     """
 
     architecture: Architecture
@@ -93,22 +93,22 @@ class Artifact:
 
     @property
     def name(self) -> str:
-        """Name to load it by: "123-2", or "series/123-2"."""
+        """Name to load it by, such as "123-2" or "series/123-2"."""
         return artifact_name(self.architecture, self.series)
 
     @property
     def epochs(self) -> int:
-        """Number of epochs that it was trained, as far as is known: 0 of a network that was not trained here."""
+        """Number of epochs of training; 0 if it is not known, as for a network that was not trained here."""
         return max(map(len, self.history.values()), default=0)
 
     @property
     def parameters(self) -> int:
-        """Number of parameters, with the statistics of batch normalisations."""
+        """Number of parameters, including the statistics of batch normalisations."""
         return sum(array.size for array in self.weights.values())
 
 
 def own_splits(trained: Artifact) -> tuple[str, str]:
-    """The splits of its study on which a network was trained and validated; the usual ones, where that is not known."""
+    """Splits on which a network was trained and validated; its architecture's default splits if they are not known."""
     data = trained.provenance.get("made_from", {}).get("data")
     if not data:
         return trained.architecture.splits
@@ -127,20 +127,21 @@ def path(name: str) -> str:
 
 
 def exists(name: str) -> bool:
-    """Whether there is a trained network of that name."""
+    """Whether a trained network of that name exists."""
     return objects.exists(path(name))
 
 
 def at_hand(network: str) -> str:
-    """Name of a trained network under the root of the store: of one there, or of a file that is copied there.
+    """Make a trained network available under the root of the store, and return its name there.
 
     Args:
-        network: its name, or path or URL of its file, which ends with .safetensors. A file's network keeps its name;
-            if another one has that already, it gets the series "file-" and the beginning of its checksum. Those of the
-            series SHIPPED come with raypipe.
+        network: name of a network under the root of the store, or path or URL of a file that ends with .safetensors,
+            which is copied there. A network from a file keeps its name; if another network already has this name, it
+            gets the series "file-" followed by the first digits of its checksum. Networks of the series SHIPPED come
+            with raypipe and are copied too.
 
     Raises:
-        InputError: if the file cannot be read, or has no trained network.
+        InputError: if the file cannot be read or contains no trained network, or no such network comes with raypipe.
     """
     if network.startswith(f"{SHIPPED}/"):
         _ship(network)
@@ -163,7 +164,7 @@ def shipped() -> dict[str, Path]:
 
 
 def _ship(network: str) -> None:
-    """Copy a network that comes with raypipe under the root of the store, unless it is there; an older one goes."""
+    """Copy a network that comes with raypipe to the store; a different version that is there is replaced."""
     known = shipped()
     file = known[choice("shipped network", network, list(known))]
     packed = _packed(replace(_checked(file.read_bytes(), str(file)), series=SHIPPED))
@@ -178,7 +179,7 @@ def names() -> list[str]:
 
 
 def sound(damaged: dict[str, str] | None = None) -> list[Artifact]:
-    """All trained networks that can be read, by name; what is wrong with others is put into `damaged`, or logged."""
+    """All trained networks that can be read, by name; errors of the others are put into `damaged`, or logged."""
     found = []
     for name in names():
         try:
@@ -192,7 +193,7 @@ def sound(damaged: dict[str, str] | None = None) -> list[Artifact]:
 
 
 def save(artifact: Artifact) -> None:
-    """Write the artifact under its name, in one piece."""
+    """Write the artifact under its name, all of it or nothing."""
     objects.put(path(artifact.name), _packed(artifact))
 
 
@@ -208,26 +209,26 @@ def _packed(artifact: Artifact) -> bytes:
 
 
 def load(name: str) -> Artifact:
-    """The artifact of that name; one that comes with raypipe, as "shipped/pattern-2d", is copied to the store at first.
+    """Load the artifact of that name; one that comes with raypipe, such as "shipped/pattern-2d", is copied first.
 
     Raises:
-        InputError: if there is none, its file is damaged, or its weights are not those of its architecture, or not
+        InputError: if there is none, its file is damaged, or its weights do not match its architecture or are not
             finite.
     """
     return _checked(_file(name), path(name))
 
 
 def read(place: str) -> Artifact:
-    """The artifact in a file anywhere, a path or URL.
+    """Load an artifact from a file at any path or URL.
 
     Raises:
-        InputError: as `load` does.
+        InputError: see `load`.
     """
     return _checked(objects.read_from(place), place)
 
 
 def _checked(data: bytes, source: str) -> Artifact:
-    """The artifact in a file's content; `source` names it in messages."""
+    """Parse and validate the content of an artifact file; `source` names it in messages."""
     weights, documents = unpack(data, source)
     try:
         architecture = _ARCHITECTURE.validate_python(documents.pop("architecture"))
@@ -242,10 +243,10 @@ def _checked(data: bytes, source: str) -> Artifact:
 
 
 def made(architecture: Mapping[str, Any], weights: dict[str, np.ndarray], source: str) -> Artifact:
-    """A network of an architecture as JSON values, with no history; `source` names it in messages.
+    """Make a network, without history, from an architecture as JSON values; `source` names it in messages.
 
     Raises:
-        InputError: if it is not the architecture of a network, or the weights cannot be those of one.
+        InputError: if the architecture is invalid, or the weights do not match it or are not finite.
     """
     try:
         found = Artifact(_ARCHITECTURE.validate_python(architecture), weights, {}, {}, {})
@@ -257,7 +258,7 @@ def made(architecture: Mapping[str, Any], weights: dict[str, np.ndarray], source
 
 
 def _misfit(found: Artifact) -> str | None:
-    """Why the weights cannot be those of a trained network of its architecture; their shapes only Keras knows."""
+    """Why the weights are invalid for the architecture, None if they are valid; only Keras can check their shapes."""
     expected = weight_names(found.architecture)
     if surplus := sorted(set(found.weights) - set(expected)):
         return f"its architecture has no weights {', '.join(surplus)}"
@@ -275,7 +276,7 @@ def checksum(name: str) -> str:
 def pack(arrays: dict[str, np.ndarray], documents: dict[str, Any]) -> bytes:
     """A safetensors file of the arrays, with the documents as JSON in its metadata, and a checksum of both."""
     stored = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    # As one text: safetensors writes several in random order, and equal networks would have unequal checksums.
+    # A single text: safetensors writes several in random order, so equal networks would have different checksums.
     text = json.dumps({**documents, _SEAL: _digest(stored, documents)}, sort_keys=True)
     return safetensors.numpy.save(stored, {_METADATA: text})
 
@@ -293,10 +294,11 @@ def unpack(data: bytes, source: str) -> tuple[dict[str, np.ndarray], dict[str, A
     """Arrays and documents of a file made by `pack`; `source` names it in messages.
 
     Raises:
-        InputError: if the file is damaged. What was written before files had checksums is taken as it is, and named.
+        InputError: if the file is damaged. A file that was written before checksums were added is accepted with a
+            warning.
     """
     try:
-        arrays = dict(sorted(safetensors.numpy.load(data).items()))  # it gives them in random order
+        arrays = dict(sorted(safetensors.numpy.load(data).items()))  # safetensors returns them in random order
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         documents = json.loads(header["__metadata__"][_METADATA])
         given = documents.pop(_SEAL, None)
@@ -323,6 +325,6 @@ def _file(name: str) -> bytes:
 
 
 def _short(found: list[str]) -> str:
-    """A few names and how many more there are."""
+    """A few of the names and, if there are more, their total number."""
     more = f", … ({len(found)} in all)" if len(found) > _FEW else ""
     return ", ".join(found[:_FEW]) + more or "none"

@@ -1,10 +1,10 @@
-"""Whether probabilities are what they say, and one number that makes them so: the temperature.
+"""Calibration of a network's probabilities by temperature scaling.
 
-Of samples that a network gives 80 %, four in five should be right. How far a network is from that is its expected
-calibration error; dividing all scores by one temperature, fitted on validation samples, brings it near without changing
-a single prediction (Guo et al., ICML 2017, arXiv:1706.04599).
+Of the samples that a network classifies with a probability of 80 %, four in five should be correct. The expected
+calibration error measures the deviation from this. Dividing all class scores by one temperature, fitted on validation
+samples, reduces the error without changing any prediction (Guo et al., ICML 2017, arXiv:1706.04599).
 
-Stores of predictions keep the network's own probabilities. Where a confidence is shown to people, it is `calibrated`:
+Stores of predictions keep the network's own probabilities. Where a confidence is shown to users, it is `calibrated`:
 
     from raypipe import catalog
     from raypipe.networks import calibration
@@ -30,22 +30,25 @@ from raypipe.networks.architecture import FRESH
 from raypipe.store import documents, objects
 
 BINS = 15
-"""Of confidence, as in the paper."""
+"""Number of confidence bins, as in the paper."""
 
 RANGE = (0.05, 20.0)
-"""Within which a temperature is looked for."""
+"""Bounds of the temperature in the fit."""
 
 REPEATS = 500
-"""How often samples, for the interval of the calibration error, and outcomes, for its share of chance, are drawn."""
+"""Number of random draws: bootstrap samples for the interval of the calibration error, and simulated outcomes for
+the error expected by chance."""
 
 _FEWEST_REPEATS, _MOST_DRAWN = 50, 5 * 10**7
-"""So often at least, and so many samples in all at most: of very many the error hardly varies."""
+"""Minimum number of repeats, and maximum number of samples drawn in all repeats: with very many samples, the error
+hardly varies, so fewer repeats suffice."""
 
 
 class Temperature(BaseModel):
-    """What all scores of a network are divided by, and where it comes from.
+    """Temperature by which all class scores of a network are divided, and its origin.
 
-    `network` is the SHA-256 of the artifact that it was fitted to, `source` the data set, of so many `samples`.
+    `network` is the SHA-256 of the artifact that it was fitted to, `source` the data set, and `samples` the number of
+    samples in the fit.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -57,15 +60,15 @@ class Temperature(BaseModel):
 
 
 def temperature(probability: np.ndarray, label: np.ndarray) -> float:
-    """The temperature with which the samples are most likely: it minimises the mean negative log-likelihood.
+    """Temperature that maximises the likelihood of the labels: it minimises the mean negative log-likelihood.
 
     Args:
-        probability: (sample, class), as the network says.
+        probability: (sample, class), as predicted by the network.
         label: (sample,), numbers of the true classes.
 
     Raises:
-        InputError: if all samples are classified correctly, or so many wrongly that there is no such temperature within
-            RANGE.
+        InputError: if all samples are classified correctly, or the best temperature is at an end of RANGE, as when very
+            many are classified wrongly.
     """
     found = optimize.minimize_scalar(
         lambda power: negative_log_likelihood(calibrated(probability, float(np.exp(power))), label),
@@ -84,10 +87,10 @@ def temperature(probability: np.ndarray, label: np.ndarray) -> float:
 
 
 def calibrated(probability: np.ndarray, temperature: float) -> np.ndarray:
-    """Probabilities (sample, class), float64, of the scores divided by a temperature: softmax(ln p / T).
+    """Probabilities (sample, class), float64, after division of the scores by a temperature: softmax(ln p / T).
 
-    The order of the classes stays; a temperature of 1 changes nothing, a higher one makes all less sure. A probability
-    that float32 has rounded to 0 counts as the smallest that it can hold, 10⁻³⁸.
+    The order of the classes does not change. A temperature of 1 changes nothing, a higher one lowers the confidence. A
+    probability that float32 rounded to 0 is replaced by the smallest normal float32 number, about 10⁻³⁸.
     """
     score = np.log(np.maximum(probability, np.finfo("float32").tiny).astype("float64")) / temperature
     exponentials = np.exp(score - score.max(axis=1, keepdims=True))
@@ -96,13 +99,13 @@ def calibrated(probability: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def negative_log_likelihood(probability: np.ndarray, label: np.ndarray) -> float:
-    """Mean over samples of −ln of the probability (sample, class) of the true class `label` (sample,)."""
+    """Mean over samples of −ln of the `probability` (sample, class) of the true class `label` (sample,)."""
     true = probability[np.arange(len(label)), label].astype("float64")
     return float(-np.log(np.maximum(true, np.finfo("float32").tiny)).mean())
 
 
 def reliability(probability: np.ndarray, label: np.ndarray, bins: int = BINS, seed: int = 0) -> xr.Dataset:
-    """Confidence beside accuracy, in bins of equal width.
+    """Confidence and accuracy in confidence bins of equal width (reliability diagram).
 
     The confidence is the largest probability of a sample. The expected calibration error is the mean over samples of
     |accuracy − confidence| of their bin.
@@ -110,18 +113,18 @@ def reliability(probability: np.ndarray, label: np.ndarray, bins: int = BINS, se
     Args:
         probability: (sample, class).
         label: (sample,), numbers of the true classes.
-        bins: how many, from 0 to 1.
-        seed: of the bootstrap and of the outcomes by chance.
+        bins: number of bins from 0 to 1.
+        seed: seed of the bootstrap and of the simulated outcomes.
 
     Returns:
-        `count`, `confidence` and `accuracy` (bin; NaN where there is no sample), with the coordinate `lower`, the lower
-        edge of the bin; `error`, the expected calibration error; `error_low`, `error_high`, its central 95 % when
-        samples are drawn with replacement; `adaptive_error`, the same error in bins of equally many samples;
-        `chance_error`, the mean that a network of just these confidences has which means what it says: with few samples
-        the error is above 0 by chance alone; and `log_loss`, the mean negative log-likelihood.
+        `count`, `confidence` and `accuracy` (bin; the latter two are NaN in an empty bin), with the coordinate `lower`,
+        the lower edge of the bin; `error`, the expected calibration error; `error_low` and `error_high`, its central
+        95 % bootstrap interval; `adaptive_error`, the same error in bins of equally many samples; `chance_error`, the
+        mean error of a perfectly calibrated network with the same confidences, which is above 0 by chance if there are
+        few samples; and `log_loss`, the mean negative log-likelihood.
 
     Raises:
-        InputError: if there is no sample.
+        InputError: if there are no samples.
     """
     if not len(label):
         raise InputError("no samples to compare confidence with accuracy; classify a split that has some")
@@ -158,26 +161,27 @@ def reliability(probability: np.ndarray, label: np.ndarray, bins: int = BINS, se
 
 
 def adaptive_error(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> float:
-    """Expected calibration error in bins of equally many samples; `right` (sample,) are 1 or 0."""
+    """Expected calibration error in bins of equally many samples; `right` (sample,) is 1 where correct, otherwise 0."""
     ranks = np.empty(len(right), int)
     ranks[np.argsort(confidence, kind="stable")] = np.arange(len(right))
     return _error(ranks * bins // len(right), confidence, right)
 
 
 def _error(member: np.ndarray, confidence: np.ndarray, right: np.ndarray) -> float:
-    """Expected calibration error of samples in the bins of these numbers."""
+    """Expected calibration error, given the bin number `member` (sample,) of each sample."""
     return float(np.abs(np.bincount(member, confidence - right)).sum() / len(member))
 
 
 def fit(network: str, predictions: xr.Dataset) -> Temperature:
-    """Fit the temperature of a trained network to its predictions of a validation split, and put it beside the network.
+    """Fit the temperature of a trained network to its predictions for a validation split, and save it.
 
     Args:
         network: its name.
         predictions: as `classify` makes them, with labels.
 
     Raises:
-        InputError: see `temperature`; or if the predictions are of another network, or without labels.
+        InputError: see `temperature`; or if the predictions are from an earlier network, have no labels, or their
+            labels have other classes than the network.
     """
     made = predictions.attrs["parameters"]
     if made["network_sha256"] != artifact.checksum(network):
@@ -203,7 +207,7 @@ def fit(network: str, predictions: xr.Dataset) -> Temperature:
 
 
 def load(network: str) -> Temperature:
-    """The temperature of a trained network.
+    """Load the temperature of a trained network.
 
     Raises:
         InputError: if none has been fitted, it was fitted to an earlier network of that name, or its file is damaged.
@@ -229,19 +233,19 @@ def load(network: str) -> Temperature:
 
 
 def exists(network: str) -> bool:
-    """Whether a temperature has been fitted to a network of that name."""
+    """Whether a temperature has been fitted for a network of that name."""
     return objects.exists(path(network))
 
 
 def settled(network: str, predictions: Mapping[str, xr.Dataset]) -> Temperature | None:
-    """The temperature of a network: fitted now if its predictions of the validation split are here, or else as stored.
+    """Temperature of a network: fitted if predictions for its validation split are given, otherwise loaded.
 
     Args:
         network: its name.
-        predictions: by split.
+        predictions: stores of predictions by split.
 
     Returns:
-        None, and the log says why, if it cannot be fitted, or there is none yet.
+        The temperature; None, with the reason in the log, if it cannot be fitted or none has been saved.
     """
     try:
         if (split := validation_split(network)) in predictions:
@@ -253,9 +257,10 @@ def settled(network: str, predictions: Mapping[str, xr.Dataset]) -> Temperature 
 
 
 def validation_split(network: str) -> str:
-    """The split that the network's temperature is fitted on: that of its validation, if the network can classify it.
+    """Split on which the network's temperature is fitted: its validation split, if the network can classify it.
 
-    The usual one if that was FRESH, or has classes that the network does not know, whose samples were left out.
+    If that was FRESH, or has classes that the network does not know (whose samples were left out in training), it is
+    the architecture's default validation split.
     """
     trained = artifact.load(network)
     usual, (_, validation) = trained.architecture.splits[1], artifact.own_splits(trained)
@@ -273,7 +278,7 @@ def path(network: str) -> str:
 
 
 def table(found: dict[str, xr.Dataset]) -> str:
-    """Calibration errors as lines of text, one for each of the named results of `reliability`."""
+    """Calibration errors as lines of text, one line for each result of `reliability`, by name."""
     width = max(map(len, found))
     lines = [
         f"{'calibration':<{width}}  {'error':>6} {'95 % interval':>15} {'adaptive':>8} {'by chance':>9} {'log loss':>8}"

@@ -1,4 +1,4 @@
-"""Explanations checked, from a trained network to figures: those of changed networks are held against its own."""
+"""Checks of a network's explanations: perturbation curves, and comparison with modified networks."""
 
 from dataclasses import dataclass, replace
 
@@ -15,16 +15,18 @@ from raypipe.networks.relevance import CONTROLS, settings_of
 
 @dataclass(frozen=True)
 class Checks:
-    """What was found of the maps of a network.
+    """Results of the checks of a network's relevance maps.
 
     Attributes:
-        maps: the explanations, of samples that are classified correctly.
-        method: of explaining, as a user names it.
+        maps: explanations of correctly classified samples.
+        method: explanation method, by the name that users give.
         samples: what the samples are called: "trajectories" or "fields".
-        of: what is removed: "steps" or "patches".
-        curve: how well samples are recognised without what matters, see `faithfulness.perturbation_curve`.
-        likeness: of the maps to those of the network with shuffled weights, see `faithfulness.similarity`.
-        ratios: by network, the sum of relevance over the score; empty for methods that share out no score.
+        of: what is removed from them: "steps" or "patches".
+        curve: how well the network recognises samples without their relevant parts, see
+            `faithfulness.perturbation_curve`.
+        likeness: similarity of the maps to those of the network with shuffled weights, see `faithfulness.similarity`.
+        ratios: by variant of the network, relevance summed over each sample divided by its score; empty for methods
+            that do not distribute a score.
     """
 
     maps: xr.Dataset
@@ -37,7 +39,7 @@ class Checks:
 
 
 def allowed(network: str, method: str | None, per_class: int) -> tuple[Architecture, str]:
-    """The network's architecture and the method, once it is sure that such maps can be checked.
+    """Architecture of a network and explanation method, after verifying that such explanations can be checked.
 
     Raises:
         InputError: if they cannot.
@@ -51,17 +53,19 @@ def allowed(network: str, method: str | None, per_class: int) -> tuple[Architect
 def check(
     network: str, split: str, *, method: str | None = None, per_class: int = 500, workers: int | None = None
 ) -> Checks:
-    """Explain samples by a network, with shuffled weights, and without biases where scores are shared out; and compare.
+    """Explain samples with the network and with modified versions of it, and compare the maps.
+
+    The modified versions have shuffled weights and, for layer-wise relevance propagation, no biases.
 
     Args:
         network: name of a trained network.
-        split: of its study.
-        method: one of `explain.FIELD_METHODS` for fields; for sequences the usual one. None for that.
-        per_class: at most so many samples of each class.
-        workers: at most so many worker processes; by default as many as the cluster has room for.
+        split: split of the network's study.
+        method: one of `explain.FIELD_METHODS` for fields; for sequences only the default method. None for the default.
+        per_class: maximum number of samples of each class.
+        workers: maximum number of worker processes; by default as many as fit in the cluster.
 
     Raises:
-        InputError: see `explain.explain`.
+        InputError: see `explain.explain`, `faithfulness.perturbation_curve` and `faithfulness.patch_curve`.
     """
     architecture, method = allowed(network, method, per_class)
     conserved = architecture.is_sequence or method in saliency.WITH_SCORE
@@ -81,7 +85,7 @@ def check(
             last=control == controls[-1],
         )
         found = inputs.by_label(catalog.open(made).load())
-        # Of a class that the network never gets right a wrong one is explained.
+        # `explain` includes a wrong prediction for a class that the network never gets right.
         maps[control] = found.isel(sample=found["predicted"].values == found["label"].values)
     of, source = study.find(architecture.study), catalog.open(f"{architecture.study}/{split}")
     architecture = inputs.fitted(architecture, source)

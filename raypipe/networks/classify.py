@@ -19,37 +19,38 @@ if TYPE_CHECKING:
     import xarray
 
 BATCH = 64
-"""Sequences that go through the network at once; of short ones more, as many as have BATCH_STEPS steps together."""
+"""Minimum number of sequences per batch; of short sequences, a batch has as many as have BATCH_STEPS steps in total."""
 
 BATCH_STEPS = 2**13
 
 FIELDS_BATCH = 32
-"""Fields of _FIELD points that do: of twice as many the activations are so large that memory for each is taken from the
-system anew."""
+"""Fields per batch, if they have up to _FIELD points, fewer if they are larger. With twice as many, activations are
+so large that memory for each is allocated from the system anew."""
 
 _FIELD = 128 * 128
 
 
 def classify(network: str, split: str, *, workers: int | None = None, last: bool = True) -> str:
-    """Classify all samples of a split, or complete what is there.
+    """Classify all samples of a split, or complete an unfinished store of predictions.
 
-    The store has `probability` (sample, class) and `predicted` (sample), the coordinates that the data set has for
-    its samples, of which `label` counts the network's classes, and `class`, their names. The network may have classes
-    that the data set does not have. Where its classes are kinds of the data set's, as fbm_0.50 is of fbm, labels stay.
+    The store has `probability` (sample, class), `predicted` (sample), the data set's coordinates along `sample`, and
+    `class`, the names of the network's classes. `label` is renumbered to the network's order of classes. The network
+    may have classes that the data set does not have. If the network's classes are subclasses of the data set's, such as
+    fbm_0.50 of fbm, labels are kept as they are.
 
     Args:
         network: name of a trained network, such as "small" or "longer/small".
-        split: of the network's study.
-        workers: at most so many worker processes; by default as many as the cluster has room for.
+        split: split of the network's study.
+        workers: maximum number of worker processes; by default as many as fit in the cluster.
         last: see `fill`.
 
     Returns:
         Name of the store.
 
     Raises:
-        InputError: if the network is not trained, the split unknown to its study, missing, empty, of other classes,
-            samples of another size or number of frames, or without the frames that the network sees; or the store made
-            from another network or data set.
+        InputError: if the network is not trained; the split is unknown to its study, missing or empty, has other
+            classes, samples of another size or number of frames, or lacks frames that the network sees; or the store
+            was made from another network or data set.
     """
     return classify_each([(network, split)], workers=workers, last=last)[network, split]
 
@@ -57,20 +58,20 @@ def classify(network: str, split: str, *, workers: int | None = None, last: bool
 def classify_each(
     pairs: Iterable[tuple[str, str]], *, workers: int | None = None, last: bool = True
 ) -> dict[tuple[str, str], str]:
-    """`classify` for each pair of a network and a split, all by the same workers; the names of the stores by pair."""
+    """Run `classify` for each pair of a network and a split, all with the same workers; return store names by pair."""
     plans = {pair: plan(*pair) for pair in dict.fromkeys(pairs)}
     fill(*plans.values(), workers=workers, last=last)
     return {pair: one.name for pair, one in plans.items()}
 
 
 def classify_unlabelled(networks: Iterable[str], source_name: str, *, workers: int | None = None) -> list[str]:
-    """Classify a data set whatever its labels count by each of some networks, by the same workers.
+    """Classify a data set with each of several networks and the same workers, whatever its labels are.
 
     Returns:
         Names of the stores, `predictions/<network>/<split>`.
 
     Raises:
-        InputError: if a network is not trained, or cannot see such samples.
+        InputError: if a network is not trained, or does not take such samples.
     """
     plans = []
     for network in networks:
@@ -82,11 +83,12 @@ def classify_unlabelled(networks: Iterable[str], source_name: str, *, workers: i
 
 
 def plan(network: str, split: str) -> Plan:
-    """Plan of what `classify` makes; the errors are the same."""
+    """Plan of the store that `classify` makes; raises the same errors."""
     architecture = artifact.load(network).architecture
     of = study.find(architecture.study)
     source_name = f"{architecture.study}/{split}"
-    if of.declared(split) is None and source_name not in store.list_names(source_name):  # as a user's tracks are
+    # A user's tracks have a store, although their study does not declare them.
+    if of.declared(split) is None and source_name not in store.list_names(source_name):
         raise InputError(
             f"the study {architecture.study} of network {network} has no split {split!r}; "
             f"choose one of {', '.join(of.data_sets)}"
@@ -102,9 +104,9 @@ def plan(network: str, split: str) -> Plan:
 
 
 def plan_of(network: str, source_name: str, name: str, parameters: Mapping[str, Any] | None = None) -> Plan:
-    """Plan of the predictions `name` for any data set that a network can see, see `check`.
+    """Plan of the predictions `name` for any data set whose samples a network takes, see `check`.
 
-    `parameters` are kept with the data beside its own.
+    `parameters` are stored in addition to the plan's own.
     """
     own, source, made = artifact.load(network).architecture, store.open(source_name), store.plan_of(source_name)
     architecture = inputs.fitted(own, source)
@@ -112,7 +114,7 @@ def plan_of(network: str, source_name: str, name: str, parameters: Mapping[str, 
     shard = study.find(architecture.study).seen.per_shard
     if any_length := inputs.any_length(own):
         shard = max(1, any_length.points_per_shard // inputs.seen(own, source).shape[1])
-    elif architecture != own:  # the work of a shard stays the same
+    elif architecture != own:  # keep the amount of work per shard
         shard = max(1, shard * math.prod(own.sample_shape) // math.prod(architecture.sample_shape))
     return Plan(
         name=name,
@@ -150,7 +152,7 @@ def plan_of(network: str, source_name: str, name: str, parameters: Mapping[str, 
             "source": source_name,
             "source_parameters": made.parameters,
         },
-        # Of a data set that has grown what is new is classified too.
+        # If the data set grows, its new samples are classified too.
         grows=tuple(f"source_parameters.{name}" for name in made.grows),
         compute="raypipe.networks.classify:predictions_of",
         attributes={"title": f"Predictions of network {network} for {source_name}"},
@@ -160,7 +162,7 @@ def plan_of(network: str, source_name: str, name: str, parameters: Mapping[str, 
 def predictions_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
     """Function for `fill`: `probability` and `predicted` of the samples of a shard, read from the source.
 
-    `parameters` has `network` and `source`.
+    `parameters` contains `network` and `source`.
     """
     trained, source = artifact.load(parameters["network"]), store.open(parameters["source"])
     architecture = inputs.fitted(trained.architecture, source)
@@ -201,7 +203,7 @@ def classifier(trained: artifact.Artifact) -> Callable[[np.ndarray], np.ndarray]
 
 
 def batch_of(architecture: Architecture, length: int) -> int:
-    """How many samples go through a network at once, whose first dimension is so long."""
+    """Batch size for prediction; `length` is the number of time steps of sequences, and not used for fields."""
     if architecture.is_sequence:
         return max(BATCH, BATCH_STEPS // length)
     return max(1, FIELDS_BATCH * _FIELD // max(math.prod(architecture.input_shape[:2]), _FIELD))  # type: ignore[arg-type]
@@ -212,16 +214,16 @@ def _size(architecture: Architecture) -> str:
 
 
 def _has_labels(source: "xarray.Dataset") -> bool:
-    # Of a scan nobody knows beforehand what there is: it has no labels, or -1 throughout.
+    # The classes in a scan are not known: it has no labels, or only -1.
     return "label" in source and source["label"].values.max() >= 0
 
 
 def _label(architecture: Architecture, source: "xarray.Dataset") -> dict[str, Coordinate]:
-    """The label in the network's order of classes, where the data set's is another; of none of its classes as it is."""
+    """`label` in the network's order of classes; empty if the data set's labels can or must be kept as they are."""
     names = inputs.class_names(source) if _has_labels(source) else ()
     if names == architecture.classes or not set(names) & set(architecture.classes):
         return {}
-    if inputs.kinds(architecture.classes, names) is not None:  # where one of them is not subdivided
+    if inputs.kinds(architecture.classes, names) is not None:  # only some classes have subclasses
         return {}
     labels = inputs.labels_for(architecture, source)
     return {"label": Coordinate(("sample",), labels, label_attributes(architecture.classes))}
@@ -231,7 +233,7 @@ def check(architecture: Architecture, source: "xarray.Dataset", name: str) -> No
     """Make sure that a network can classify the data set `name` of a study.
 
     Raises:
-        InputError: if it cannot see its samples, or some are of other classes.
+        InputError: if the network does not take its samples, or some are of classes that the network does not have.
     """
     problem = inputs.misfit(architecture, source)
     if (

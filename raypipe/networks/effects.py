@@ -1,7 +1,8 @@
-"""What a grid of networks answers: do the order of layers, the depth, the kernel size and other factors matter?
+"""Effects of the factors of a grid of networks on accuracy: order of layers, depth, kernel size and others.
 
-Networks are compared in pairs that differ in one thing only. Two pairs may share a network, so pairs are not
-independent; they are averaged within units that share none, and the confidence interval is taken over the units.
+Networks are compared in pairs that differ in one factor only. Two pairs may share a network, so pairs are not
+independent. Differences are therefore averaged within units that share no network, and the confidence interval is
+computed over the units.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,7 +26,7 @@ _Unit = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class _Comparison:
-    """Pairs of networks (word, other factors) that differ in one thing, each with its unit but for the seed."""
+    """Pairs of networks (word, other factors) that differ in one factor, each with its unit (without the seed)."""
 
     factor: str
     name: str
@@ -33,36 +34,36 @@ class _Comparison:
 
 
 def effects(table: pd.DataFrame, grid: Grid) -> pd.DataFrame:
-    """How much validation accuracy changes with each factor of which the grid has several values, all else being equal.
+    """Change of validation accuracy with each factor that has several values in the grid, all else being equal.
 
-    A pair is of one seed always, and of
+    Both networks of a pair have the same seed. By factor, the pairs are
 
-    - order: two words of which one has a block such as 132 where the other has the grid's first, such as 123 (or it for
-      all its blocks and the first for all), everything else the same. Neighbouring pairs share a word: the unit is the
-      cell of one depth, kernel size (and number of filters and learning rate, here and below) and seed. It is called
-      blocks where they differ in more than the order of their layers.
-    - depth: a word and its first blocks, same kernel size. Several words begin with the same blocks: the unit is the
-      kernel size and seed.
-    - kernel size, filters, learning rate: two of them, everything else the same. A network is in one pair of each
-      comparison only: the pair is the unit.
+    - order: two words, one of which has a block such as 132 in place of the grid's first block, such as 123 (in one
+      position, or in all positions), everything else being the same. Neighbouring pairs share a word: the unit is the
+      cell of one depth, kernel size (and number of filters and learning rate, here and below) and seed. The factor is
+      called blocks if the blocks differ in more than the order of their layers.
+    - depth: a word and the word of its first blocks, with the same kernel size. Several words begin with the same
+      blocks: the unit is the kernel size and seed.
+    - kernel size, filters, learning rate: two values, everything else being the same. A network is in only one pair of
+      each comparison: the pair is the unit.
 
-    A seed counts as a unit of its own, so an interval says how well the mean over this grid is known, not what
-    kernel sizes or words beyond it would give. Each interval covers with 95 % by itself, not all at once. All networks
-    of a seed see the samples in one order, so what chance does to them is not all their own: where single seeds
-    differ by far more than the interval, it is too narrow.
+    Each seed counts as a separate unit, so an interval describes how well the mean over this grid is known; it does not
+    generalise to other kernel sizes or words. Each interval has a coverage of 95 % on its own, not jointly.
+    All networks of a seed see the samples in the same order, so their random deviations are not independent: if the
+    means of single seeds differ by far more than the interval, the interval is too narrow.
 
     Args:
-        table: as `grid_table` gives it, of one number of epochs and samples; networks may be missing.
-        grid: of which the networks are.
+        table: as returned by `grid_table`, with one number of epochs and samples; networks may be missing.
+        grid: the grid of the networks.
 
     Returns:
-        One row per comparison of which there is a pair: `factor`, `comparison`, `difference` (mean over units), `low`
-        and `high` (95 % confidence interval by Student's t over units; NaN if there is one), `seed_low` and
-        `seed_high` (least and greatest mean of a single seed's units), `units`, `pairs`.
+        One row per comparison that has a pair: `factor`, `comparison`, `difference` (mean over units), `low` and `high`
+        (95 % confidence interval over units, by Student's t; NaN for a single unit), `seed_low` and `seed_high`
+        (smallest and largest mean over the units of a single seed), `units`, `pairs`.
 
     Raises:
-        InputError: if a network is there twice with one seed, networks differ in epochs or samples, or there is
-            no pair at all.
+        InputError: if a network occurs twice with the same seed, networks differ in epochs or samples, or there is no
+            pair.
     """
     _check_comparable(table, grid)
     accuracy = table.set_index(["word", *grid.factors, "seed"])["val_accuracy"].to_dict()
@@ -117,7 +118,7 @@ def _check_comparable(table: pd.DataFrame, grid: Grid) -> None:
 
 
 def _comparisons(grid: Grid) -> Iterable[_Comparison]:
-    """Every pair that the full grid would have."""
+    """All comparisons, each with every pair of the full grid."""
     yield from _of_order(grid)
     yield from _of_depth(grid)
     for factor in grid.factors:
@@ -179,7 +180,7 @@ def _of_number(grid: Grid, factor: str) -> Iterable[_Comparison]:
 
 
 def _settings(grid: Grid, factor: str, *levels: float) -> Iterable[tuple[tuple[float, ...], ...]]:
-    """Everything but the word, with each of these levels of a factor; last the others' alone."""
+    """Values of all factors except the word: one tuple for each level of `factor`, then the other factors alone."""
     others = {name: values for name, values in grid.factors.items() if name != factor}
     for rest in product(*others.values()):
         known = dict(zip(others, rest, strict=True))
@@ -187,7 +188,7 @@ def _settings(grid: Grid, factor: str, *levels: float) -> Iterable[tuple[tuple[f
 
 
 def _steps(levels: Sequence[_Level]) -> list[tuple[_Level, _Level]]:
-    """Each level with the next; and the first with the last, if that is another pair."""
+    """Pairs of neighbouring levels, and of the first and the last level if that is another pair."""
     return [*pairwise(levels), *([(levels[0], levels[-1])] if len(levels) > 2 else [])]
 
 
@@ -196,23 +197,23 @@ def _spoken(factor: str) -> str:
 
 
 def order_factor(grid: Grid) -> str:
-    """What blocks differ in: order, if each has the layers of the others."""
+    """Name of the factor in which blocks differ: order, if all blocks have the same layers, otherwise blocks."""
     return "order" if len({"".join(sorted(block)) for block in grid.blocks}) == 1 else "blocks"
 
 
 def variance_shares(table: pd.DataFrame, grid: Grid) -> pd.DataFrame:
-    """How much of the variance of validation accuracy between networks is due to each factor that varies over the grid.
+    """Share of the variance of validation accuracy between networks that each varied factor of the grid explains.
 
-    Additive models by least squares, each with one factor more than the one before: depth, kernel size, filters,
-    learning rate, depth and kernel size together (an effect of kernel size that differs between depths), order (the
-    word, within its depth). The rest is what factors do differently at different values of others, such as order at
-    different kernel sizes, and chance: first weights and the order of samples.
+    Additive models are fitted by least squares, each with one factor more than the previous one: depth, kernel size,
+    filters, learning rate, depth and kernel size together (an effect of kernel size that differs between depths), order
+    (the word, within its depth). The rest contains other interactions, such as order with kernel size, and chance:
+    initial weights and the order of samples.
 
     Returns:
-        One row per factor: `factor`, `degrees` (of freedom), `share` (η², its sum of squares over the total; the
-        shares add up to 1) and `corrected` (ω², less what as many meaningless degrees of freedom would explain by
-        chance; about 0 for a factor without effect, NaN where nothing is left to judge chance by). All are NaN where
-        all accuracies are equal.
+        One row per factor, and one for the rest: `factor`, `degrees` (of freedom), `share` (η², its sum of squares
+        divided by the total; the shares add up to 1) and `corrected` (ω², reduced by what as many degrees of freedom
+        without effect would explain by chance; about 0 for a factor without effect, NaN if no degrees of freedom are
+        left to estimate chance). Both shares are NaN if all accuracies are equal.
     """
     accuracy = table["val_accuracy"].to_numpy(dtype=float)
     factors = _factors(table, grid)
@@ -238,7 +239,7 @@ def variance_shares(table: pd.DataFrame, grid: Grid) -> pd.DataFrame:
 
 
 def _factors(table: pd.DataFrame, grid: Grid) -> dict[str, "pd.Series[Any]"]:
-    """The level of each network, by what is told of the factor."""
+    """Level of each network, by the displayed name of the factor."""
     numbers = [name for name, levels in grid.factors.items() if len(levels) > 1]
     found = {"depth": table["depth"]} if len(grid.depths) > 1 else {}
     found |= {_spoken(name): table[name] for name in numbers}
@@ -248,7 +249,7 @@ def _factors(table: pd.DataFrame, grid: Grid) -> dict[str, "pd.Series[Any]"]:
 
 
 def seed_deviation(table: pd.DataFrame, grid: Grid) -> float:
-    """Standard deviation of the validation accuracy of one network over seeds, pooled; NaN without a second seed."""
+    """Standard deviation of a network's validation accuracy over seeds, pooled over networks; NaN with one seed."""
     networks = table.groupby(["word", *grid.factors])["val_accuracy"]
     freedom = int((networks.count() - 1).sum())
     squares = float(((table["val_accuracy"] - networks.transform("mean")) ** 2).sum())
@@ -256,7 +257,7 @@ def seed_deviation(table: pd.DataFrame, grid: Grid) -> float:
 
 
 def markdown(found: pd.DataFrame, shares: pd.DataFrame) -> str:
-    """Effects, in percentage points of accuracy, and shares of the variance, as two tables in Markdown."""
+    """Effects, in percentage points of accuracy, and shares of the variance, as two Markdown tables."""
     lines = [
         "| factor | comparison | difference (points) | 95 % confidence interval | single seeds | units | pairs |",
         "|---|---|---|---|---|---|---|",

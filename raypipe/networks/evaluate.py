@@ -1,6 +1,6 @@
-"""How good a network is: metrics of its predictions, over all samples and stratified by what they were made with.
+"""Metrics of a network's predictions, over all samples and stratified by the parameters of the samples.
 
-Every sample has one label and one prediction, so micro-F1, which challenges rank by, equals the accuracy.
+Every sample has one label and one prediction, so micro-F1, by which challenges rank, equals accuracy.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,30 +15,31 @@ from raypipe.errors import InputError
 from raypipe.networks import inputs
 
 _DIGITS = 9
-"""By which values are different strata, if they have as many."""
+"""Number of significant digits that distinguish strata, if the values have as many."""
 
 _NOTHING = 1e-15
-"""Share of the largest value that is a rounding error of it."""
+"""Values below this share of the largest one are rounding errors."""
 
 
 def evaluate(predictions: xr.Dataset, strata: Sequence[str] = ()) -> xr.Dataset:
     """Metrics of a store of predictions.
 
     Args:
-        predictions: `predicted` (sample) and the coordinates `label` (sample), `class` (names). Where the network's
-            classes are kinds of those that the labels count, the metrics are of the latter, see `inputs.by_label`.
-        strata: coordinates (sample) by whose values the metrics are broken down, as far as the predictions have them:
-            which confusions are physics, not the network's. Those of a study are `study.Study.strata`.
+        predictions: `predicted` (sample) and the coordinates `label` (sample), `class` (names). If the network's
+            classes are subclasses of those of the labels, the metrics refer to the labels' classes, see
+            `inputs.by_label`.
+        strata: coordinates (sample) by whose values the metrics are broken down, if the predictions have them; this
+            shows which confusions are due to the physics, not the network. Those of a study are `study.Study.strata`.
 
     Returns:
-        `accuracy`, `micro_f1`, `macro_f1` (scalars, from 0 to 1); `recall`, `precision` (label; NaN where nothing was
-        of the class or taken for it); `recall_low`, `recall_high` (label), Wilson's 95 % interval of the recall;
-        `confusion` (label, predicted), counts; and for each stratum S
-        `confusion_by_S` (S, label, predicted), counts, and `accuracy_by_S` (S). `label` and `predicted` are coordinates
-        of class names, S has the attributes that it has in the predictions.
+        `accuracy`, `micro_f1`, `macro_f1` (scalars, from 0 to 1); `recall`, `precision` (label; NaN if no sample is of
+        the class, or predicted as it); `recall_low`, `recall_high` (label), Wilson's 95 % interval of the recall;
+        `confusion` (label, predicted), counts; and for each stratum S `confusion_by_S` (S, label, predicted), counts,
+        and `accuracy_by_S` (S). `label` and `predicted` are coordinates with class names; S keeps its attributes from
+        the predictions.
 
     Raises:
-        InputError: if the samples have no labels, as those of the scan, or these count other classes.
+        InputError: if the samples have no labels, as in a scan, or the labels have other classes.
     """
     predictions = inputs.by_label(predictions)
     names = [str(name) for name in predictions["class"].values]
@@ -77,7 +78,7 @@ def evaluate(predictions: xr.Dataset, strata: Sequence[str] = ()) -> xr.Dataset:
 
 
 def _wilson(hits: np.ndarray, trials: np.ndarray) -> np.ndarray:
-    """Lower and upper end of the 95 % interval of each share; NaN where there was no trial."""
+    """Lower and upper bounds of Wilson's 95 % interval of each proportion; NaN where there is no trial."""
     ends = [
         stats.binomtest(int(hit), int(of)).proportion_ci(method="wilson") if of else (np.nan, np.nan)
         for hit, of in zip(hits, trials, strict=True)
@@ -98,9 +99,9 @@ def _stratified(values: xr.DataArray, label: np.ndarray, predicted: np.ndarray, 
 
 
 def _rounded(values: np.ndarray) -> np.ndarray:
-    """Values (sample,) to so many digits: the generator's exponents are multiples of 0.05 only up to the last bits.
+    """Values (sample,) rounded to _DIGITS: the generator's exponents are multiples of 0.05 only up to the last bits.
 
-    Whole numbers stay as they are, and what is but a rounding error beside the largest value is 0.
+    Integers are unchanged. Values that are rounding errors relative to the largest value become 0.
     """
     distinct, place = np.unique(values.astype("float64"), return_inverse=True)
     if values.dtype.kind == "f":
@@ -114,7 +115,7 @@ def _rounded(values: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Confusion:
-    """So many of the `samples` of the class `true` were taken for the class `predicted`; both by name."""
+    """Number of the `samples` of class `true` that were predicted as class `predicted`; both are class names."""
 
     true: str
     predicted: str
@@ -126,7 +127,7 @@ class Confusion:
 
 
 def confused(evaluation: xr.Dataset, most: int = 5) -> list[Confusion]:
-    """The pairs of classes that were confused most often, that with the most samples first; empty if none was."""
+    """The pairs of classes that were confused most often, the most frequent first; empty if there are none."""
     counts = evaluation["confusion"].values.copy()
     samples, names = counts.sum(axis=1), [str(name) for name in evaluation["label"].values]
     np.fill_diagonal(counts, 0)
@@ -139,12 +140,12 @@ def confused(evaluation: xr.Dataset, most: int = 5) -> list[Confusion]:
 
 
 def shares(predictions: Mapping[str, xr.Dataset]) -> str:
-    """How many samples each class has, and their share of all, as lines of text.
+    """Number and share of the samples predicted as each class, as lines of text.
 
     Args:
-        predictions: by name of the network, with `predicted` (sample) and `class`, of one data set.
+        predictions: by name of the network, with `predicted` (sample) and `class`, all of one data set.
     """
-    # In the order of the network that has most.
+    # In the order of the network with the most classes.
     largest_first = sorted(predictions.values(), key=lambda one: -one.sizes["class"])
     classes = dict.fromkeys(str(name) for found in largest_first for name in found["class"].values)
     columns = [["class", *classes]]
@@ -163,12 +164,12 @@ def shares(predictions: Mapping[str, xr.Dataset]) -> str:
 
 
 def strata_of(evaluation: xr.Dataset) -> list[str]:
-    """Names of the strata by which `evaluate` broke its metrics down."""
+    """Names of the strata in a result of `evaluate`."""
     return [str(name).removeprefix("confusion_by_") for name in evaluation if str(name).startswith("confusion_by_")]
 
 
 def table(evaluation: xr.Dataset) -> str:
-    """The metrics as lines of text: totals, one line per class with its commonest mistake, one per stratum."""
+    """The metrics as lines of text: totals, one line per class with its most frequent mistake, a table per stratum."""
     lines = [
         f"{evaluation.samples} samples: accuracy {evaluation.accuracy.item():.3f}, "
         f"micro-F1 {evaluation.micro_f1.item():.3f}, macro-F1 {evaluation.macro_f1.item():.3f}",

@@ -1,7 +1,7 @@
-"""Explain a network's decisions: relevance of the steps of sequences, saliency of the points of fields.
+"""Explain a network's predictions: relevance of the steps of sequences, saliency of the points of fields.
 
-Sequences are explained by innvestigate in its own environment (`relevance`), or where that cannot walk back through a
-network in the cluster's (`path`), as fields are (`saliency`). All start from a store of predictions.
+Sequences are explained with innvestigate in a separate environment (`relevance`), or, if innvestigate does not support
+the network, in the cluster's environment (`path`), as are fields (`saliency`). All start from a store of predictions.
 """
 
 import hashlib
@@ -21,16 +21,17 @@ from raypipe.run.fill import fill
 from raypipe.store import Coordinate, Plan, Variable, finite
 
 SALIENCY = "saliency"
-"""What maps of fields are called, and the gradient among them; those of sequences are called "relevance"."""
+"""First part of the names of stores for fields, and name of the gradient method in these; for sequences stores are
+called "relevance"."""
 
 FIELD_METHODS = tuple("gradient" if name == saliency.GRADIENT else name for name in saliency.METHODS)
-"""The methods for fields, as a user names them; those for sequences are `relevance.METHODS`."""
+"""Methods for fields by the names that users give; for sequences see `methods`."""
 
 LRP = "lrp-epsilon"
-"""The usual method for sequences."""
+"""Default method for sequences."""
 
 _NAMED = 6
-"""So many chosen samples are named in the store's name."""
+"""Maximum number of selected samples whose numbers are part of the store's name."""
 
 SHARD_SAMPLES = {"relevance": 250, "saliency": 32}
 
@@ -49,36 +50,38 @@ def explain(
 ) -> str:
     """Explain the predictions of a network for samples of each class of a split.
 
-    Explained is the score of the predicted class, for the first `per_class` samples of each class that are classified
-    correctly; of a class without any, the first sample: `label` and `predicted` differ then. Samples chosen by their
-    numbers are explained whatever they were taken for, and need no label; nor do samples chosen by their coordinates,
-    of which the first `per_class` of each class are taken by the same rule. With a control the samples and the classes
-    are the same, and the maps those of a changed network: checks of what the maps are worth.
+    The score of the predicted class is explained for the first `per_class` samples of each class that are classified
+    correctly. If a class has none, its first sample is explained; its `label` and `predicted` differ. Samples that are
+    selected by number are explained whatever their prediction, and need no label. Samples that are selected by
+    coordinates need no label either; the first `per_class` of each class are taken by the same rule. With a control,
+    the samples and classes are the same, but the maps are those of a modified network, which shows how meaningful the
+    maps are.
 
-    For sequences the store is `relevance/<network>/<split>` (after it `-<method>` if the method is not the default
-    one, `-<control>`, and the chosen samples, or `-<n>-per-class` if that is not 1) with `relevance` and the sequence
-    (sample, time) and `score` (sample), the score explained; for fields `saliency/<network>/<split>` with `saliency`
-    and the last frame or channel (sample, y, x), and by layer-wise relevance propagation `relevance` (sample, y, x) and
-    `score` (sample). Both have the coordinates of the predictions and `origin`, the number of the sample in the split.
+    For sequences the store is `relevance/<network>/<split>`, followed by `-<method>` if the method is not the default,
+    by `-<control>`, and by the selected samples, or `-<n>-per-class` if that is not 1. It has `relevance` and the
+    sequence (sample, time) and `score` (sample), the score that is explained. For fields it is
+    `saliency/<network>/<split>`, followed by the same, with `saliency` and the last frame or channel (sample, y, x),
+    and for layer-wise relevance propagation also `relevance` (sample, y, x) and `score` (sample). Both have the
+    coordinates of the predictions and `origin`, the number of the sample in the split.
 
     Args:
         network: name of a trained network.
-        split: for which there are predictions.
-        method: one of relevance.METHODS for sequences, of FIELD_METHODS for fields; None for the usual one.
-        per_class: at most so many samples of each class.
-        control: one of relevance.CONTROLS; None for the network as it is.
-        samples: numbers in the split of those to explain, instead of so many of each class.
-        where: values of coordinates of the samples to choose from, as text; of `label` and `predicted` class names.
-        workers: at most so many worker processes; by default as many as the cluster has room for.
+        split: split for which there are predictions.
+        method: one of `methods` for sequences, of FIELD_METHODS for fields; None for the default.
+        per_class: maximum number of samples of each class.
+        control: one of relevance.CONTROLS; None for the unmodified network.
+        samples: numbers of the samples in the split to explain, instead of `per_class` of each class.
+        where: values of coordinates, as text, that the samples must have; class names for `label` and `predicted`.
+        workers: maximum number of worker processes; by default as many as fit in the cluster.
         last: see `fill`.
 
     Returns:
         Name of the store.
 
     Raises:
-        InputError: if the network is not trained, there are no predictions of it or no labels, the method is not for
-            the network's study, `per_class` is below 1, the control is unknown or not for the method, there are no such
-            samples, or the store was made in another way.
+        InputError: if the network is not trained, has no predictions for the split, or these have no labels; the method
+            does not support the network; `per_class` is below 1; the control is unknown or does not apply to the
+            method; no sample matches; or the store was made in another way.
     """
     planned = plan(network, split, method=method, per_class=per_class, control=control, samples=samples, where=where)
     fill(planned, workers=workers, last=last)
@@ -95,7 +98,7 @@ def plan(
     samples: Sequence[int] | None = None,
     where: Mapping[str, str] | None = None,
 ) -> Plan:
-    """Plan of what `explain` makes; the errors are the same."""
+    """Plan of the store that `explain` makes; raises the same errors."""
     architecture, method = check(network, method, per_class, control)
     source = f"predictions/{network}/{split}"
     predictions, classified = store.open(source), store.plan_of(source).parameters
@@ -150,7 +153,7 @@ def plan(
 
 
 def check(network: str, method: str | None, per_class: int, control: str | None = None) -> tuple[Architecture, str]:
-    """The network's architecture and the method to use, once it is sure that all arguments go together.
+    """Architecture of a network and the method to use, after verifying that all arguments are compatible.
 
     Raises:
         InputError: see `explain`.
@@ -186,7 +189,7 @@ def check(network: str, method: str | None, per_class: int, control: str | None 
 
 
 def _deep_taylor_misfit(architecture: Architecture) -> str | None:
-    """Why deep Taylor decomposition, as innvestigate does it, is not for a network; None if it is."""
+    """Why innvestigate's deep Taylor decomposition does not support a network; None if it does."""
     activations = {str(layer.options.get("activation") or "linear") for layer in architecture.layers[:-1]}
     if others := sorted(activations - {"linear", "relu"}):
         return f", which is for layers whose activation is relu: it has {', '.join(others)}"
@@ -196,7 +199,7 @@ def _deep_taylor_misfit(architecture: Architecture) -> str | None:
 
 
 def is_opaque(architecture: Architecture) -> bool:
-    """Whether innvestigate cannot walk back through a network of sequences: for a layer, or as it takes any length."""
+    """Whether innvestigate does not support a network of sequences, due to a layer or because it takes any length."""
     return (
         None in architecture.input_shape
         or any(layer.kind in NOT_INNVESTIGATES for layer in architecture.layers)
@@ -205,7 +208,7 @@ def is_opaque(architecture: Architecture) -> bool:
 
 
 def methods(architecture: Architecture) -> Mapping[str, dict[str, float]]:
-    """The methods for a network, as they are stored, with their settings."""
+    """The methods for a network, by the names under which they are stored, with their settings."""
     if not architecture.is_sequence:
         return saliency.METHODS
     if None in architecture.input_shape:
@@ -214,17 +217,17 @@ def methods(architecture: Architecture) -> Mapping[str, dict[str, float]]:
 
 
 def usual_method(architecture: Architecture) -> str:
-    """How a network is explained unless told otherwise, as it is stored."""
+    """Default method for a network, by the name under which it is stored."""
     if not architecture.is_sequence:
         return SALIENCY
     return path.METHOD if is_opaque(architecture) else LRP
 
 
 def matching(predictions: xr.Dataset, where: Mapping[str, str]) -> np.ndarray:
-    """Numbers of the samples whose coordinates have these values, given as text; classes by name.
+    """Numbers of the samples whose coordinates have the given values, as text; class names for `label` and `predicted`.
 
     Raises:
-        InputError: if there is no such coordinate or class, a value is no number, or no sample has these values.
+        InputError: if there is no such coordinate or class, a value is not a number, or no sample has these values.
     """
     names = [str(name) for name in predictions["class"].values]
     known = [str(key) for key, values in predictions.variables.items() if values.dims == ("sample",)]
@@ -246,7 +249,7 @@ def matching(predictions: xr.Dataset, where: Mapping[str, str]) -> np.ndarray:
 
 
 def _numbered(predictions: xr.Dataset, samples: Sequence[int], split: str) -> np.ndarray:
-    """The numbers of chosen samples, once it is sure that there are such."""
+    """Numbers of the selected samples as an array, after verifying that they exist and are unique."""
     if not samples:
         raise InputError("no samples to explain; give their numbers, such as 3,17")
     count = predictions.sizes["sample"]
@@ -258,19 +261,19 @@ def _numbered(predictions: xr.Dataset, samples: Sequence[int], split: str) -> np
 
 
 def _name_of(origin: np.ndarray) -> str:
-    """What a store of chosen samples is called: by their numbers, by the checksum of those if they are many."""
+    """Part of a store's name for selected samples: their numbers, or a checksum of the numbers if there are many."""
     numbers = "-".join(map(str, origin))
     return f"samples-{numbers if len(origin) <= _NAMED else hashlib.sha256(numbers.encode()).hexdigest()[:8]}"
 
 
 def chosen(predictions: xr.Dataset, per_class: int, among: np.ndarray | None = None) -> np.ndarray:
-    """Numbers of the samples to explain, class by class: see `explain`. Classes with fewer are logged.
+    """Numbers of the samples to explain, class by class, see `explain`. Classes with too few samples are logged.
 
-    With `among`, of the samples of these numbers alone; without labels their classes are those that were predicted, and
-    so they are where labels count other classes than the network's.
+    With `among`, only the samples with these numbers are considered. Their classes are the predicted ones if they have
+    no labels. The predicted classes are also used if the labels have other classes than the network.
 
     Raises:
-        InputError: if samples have no label, as those of the scan.
+        InputError: if samples have no label, as in a scan, and `among` is None.
     """
     predicted = predictions["predicted"].values
     if has_other_labels(predictions):
@@ -301,7 +304,7 @@ def chosen(predictions: xr.Dataset, per_class: int, among: np.ndarray | None = N
 
 
 def has_other_labels(predictions: xr.Dataset) -> bool:
-    """Whether the labels of what a network has predicted count other classes than its own."""
+    """Whether the labels in a store of predictions have other classes than the network."""
     names, own = inputs.class_names(predictions), predictions["class"].values.tolist()
     return bool(names) and (not set(names) & set(own) or inputs.kinds(own, names) is not None)
 
@@ -309,11 +312,11 @@ def has_other_labels(predictions: xr.Dataset) -> bool:
 def _variables(
     architecture: Architecture, seen: xr.DataArray, method: str, samples: int
 ) -> tuple[dict[str, Variable], int]:
-    """Variables of the store and the samples of its shards."""
+    """Variables of the store, and the number of samples per shard."""
     product = "relevance" if architecture.is_sequence else SALIENCY
     shard, any_length = SHARD_SAMPLES[product], None in architecture.input_shape
     described: dict[str, tuple[tuple[str, ...], str, dict[str, Any]]]
-    # What comes after the time, or the plane, such as axes or frames, are channels.
+    # Dimensions after the time, or the plane, such as axes or frames, are channels.
     dims = tuple(map(str, seen.dims[: 2 if architecture.is_sequence else 3]))
     variable = str(seen.name)
     own = {key: value for key, value in seen.attrs.items() if key in ("long_name", "units")}
@@ -356,6 +359,6 @@ def _variables(
     variables = {}
     for name, (own_dims, dtype, attributes) in described.items():
         extent = seen.shape[1 : len(own_dims)]
-        known = {} if any_length else finite(dtype)  # after the length of a sample nothing is
+        known = {} if any_length else finite(dtype)  # values after the end of a sample are NaN
         variables[name] = Variable(own_dims, (samples, *extent), dtype, (shard, *extent), known | attributes)
     return variables, shard

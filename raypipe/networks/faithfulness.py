@@ -1,8 +1,8 @@
-"""How faithful relevance maps are to the network that they explain: conservation, similarity, perturbation curves.
+"""Faithfulness of relevance maps to the network that they explain: conservation, similarity, perturbation curves.
 
-Of Adebayo et al., NeurIPS 2018, is the comparison with a network of shuffled weights, of Samek et al., IEEE Trans.
-Neural Netw. Learn. Syst. 28 (2017), the removal of what is most relevant first. The maps are the data sets of
-raypipe explain; networks are seen here only as functions that predict.
+The comparison with a network of shuffled weights is from Adebayo et al., NeurIPS 2018; the removal of the most relevant
+parts first is from Samek et al., IEEE Trans. Neural Netw. Learn. Syst. 28 (2017). The maps are the stores made by
+raypipe explain; a network is only needed as a function that predicts.
 """
 
 import warnings
@@ -15,22 +15,23 @@ from scipy import stats
 from raypipe.errors import InputError
 
 REMOVED = (0, 5, 10, 25, 50, 100, 160)
-"""How many steps are removed, up to half of a trajectory."""
+"""Numbers of steps that are removed, up to half of a trajectory."""
 
 PATCHES = 16
-"""A field is cut into so many patches along each side."""
+"""Number of patches along each side of a field."""
 
 REMOVED_PATCHES = (0, 4, 8, 16, 32, 64, 128)
-"""How many patches are removed, up to half of a field."""
+"""Numbers of patches that are removed, up to half of a field."""
 
 ORDERS = ("relevant", "shifted", "random", "irrelevant")
-"""Which steps are removed first: see `removal_orders`."""
+"""Orders in which steps are removed, see `removal_orders`."""
 
 
 def conservation(trajectories: xr.Dataset) -> np.ndarray:
-    """Sum of relevance over the score that is explained, for each trajectory (sample): 1 where it is conserved.
+    """Sum of relevance divided by the explained score, for each trajectory (sample): 1 if relevance is conserved.
 
-    `trajectories` has `relevance` (sample, …), over time or of fields, and `score` (sample). NaN where the score is 0.
+    `trajectories` has `relevance` (sample, …), of sequences or fields, and `score` (sample). The result is NaN where
+    the score is 0.
 
     Raises:
         InputError: if the data set has no relevance or score.
@@ -45,16 +46,16 @@ def similarity(real: xr.Dataset, control: xr.Dataset) -> xr.Dataset:
     """Spearman's rank correlation between two relevance maps of each sample, over all its steps or points.
 
     Args:
-        real: `relevance` (sample, time), or of fields the `relevance` or else `saliency` (sample, y, x), and `origin`
+        real: `relevance` (sample, time), or for fields `relevance` or else `saliency` (sample, y, x), and `origin`
             (sample), the number of the sample in its split.
-        control: the same of a changed network.
+        control: the same from a modified network.
 
     Returns:
-        `signed`, of the relevance, and `absolute`, of its absolute value (sample), from -1 to 1; NaN where a map is
-        constant.
+        `signed` (sample), of the relevance, and `absolute` (sample), of its absolute value, from -1 to 1; NaN where a
+        map is constant.
 
     Raises:
-        InputError: if a data set has no relevance, or they are not of the same trajectories.
+        InputError: if a data set has no relevance, or the two have different samples.
     """
     what = map_of(real)
     for maps in (real, control):
@@ -84,22 +85,24 @@ def perturbation_curve(
     """How well a network still recognises trajectories as more and more of their steps are removed.
 
     The positions of removed steps are interpolated, see `interpolated`. If the maps are faithful, removing the most
-    relevant steps hurts more than removing as many others.
+    relevant steps has a larger effect than removing the same number of other steps.
 
     Args:
-        trajectories: `variable` (sample, time, …), `relevance` (sample, time), `predicted` (sample); at least two.
-        predict: function from positions (sample, time, …), as they are, to probabilities (sample, class).
-        removed: numbers of steps, each from 0 to one less than there are.
-        seed: of the random steps and shifts.
-        variable: what the network sees.
+        trajectories: `variable` (sample, time, …), `relevance` (sample, time), `predicted` (sample); at least two
+            samples.
+        predict: function from positions (sample, time, …), as stored, to probabilities (sample, class).
+        removed: numbers of steps to remove, each from 0 to one less than a trajectory has.
+        seed: seed of the random steps and shifts.
+        variable: name of the variable that the network sees.
 
     Returns:
-        `accuracy` (order, removed), the share of trajectories still taken for the class `predicted`, `probability`
-        (order, removed), the mean probability of that class, and their standard errors over the trajectories,
-        `accuracy_error` and `probability_error`. `order` is one of ORDERS.
+        `accuracy` (order, removed), the share of trajectories still classified as `predicted`, `probability` (order,
+        removed), the mean probability of that class, and their standard errors over the trajectories, `accuracy_error`
+        and `probability_error`. `order` is one of ORDERS.
 
     Raises:
-        InputError: if the data set has other variables, fewer trajectories or steps, or relevance that is not finite.
+        InputError: if a variable is missing, there are fewer than two trajectories or too few steps, or relevance is
+            not finite.
     """
     _check(trajectories, variable, "relevance", "predicted")
     position, relevance = trajectories[variable].values, trajectories["relevance"].values
@@ -133,24 +136,24 @@ def patch_curve(
 ) -> xr.Dataset:
     """How well a network still recognises fields as more and more patches of them are removed.
 
-    A patch is as salient as the sum of its `relevance`, or else `saliency`. What is removed becomes the mean of the
-    field in each frame and channel.
+    Patches are ranked by the sum of their `relevance`, or else `saliency`. A removed patch is replaced by the mean of
+    the field in each frame and channel.
 
     Args:
         maps: `relevance` or `saliency` (sample, y, x) and `predicted` (sample); at least two samples.
-        fields: of these, what the network sees (sample, y, x, …).
-        predict: from fields, which it has to prepare, to probabilities (sample, class).
-        patches: so many along each side, up to a point each; where they do not divide it, some are a point longer.
-        removed: numbers of patches, each from 0 to all.
-        seed: of the random patches and shifts.
+        fields: what the network sees of these samples (sample, y, x, …).
+        predict: function from fields, as stored, to probabilities (sample, class).
+        patches: number of patches along each side, from 2 to the points of the shorter side; if it does not divide a
+            side, some patches are one point longer.
+        removed: numbers of patches to remove, each from 0 to all.
+        seed: seed of the random patches and shifts.
 
     Returns:
-        As `perturbation_curve`. Of the order "shifted" the patches are the most salient ones, moved by a random way
-        over the periodic plane: as many in the same arrangement.
+        As `perturbation_curve`. In the order "shifted", the most salient patches are moved by a random displacement
+        over the periodic plane: the same number of patches in the same arrangement.
 
     Raises:
-        InputError: if there are fewer than two samples, the sides cannot be cut so, there are not so many patches, or
-            a map is not finite.
+        InputError: if there are fewer than two samples, `patches` or `removed` is out of range, or a map is not finite.
     """
     values = maps[map_of(maps)].values
     predicted, samples, sides = maps["predicted"].values, len(values), values.shape[1:]
@@ -176,7 +179,7 @@ def patch_curve(
 
 
 def patch_sums(maps: np.ndarray, patches: int) -> np.ndarray:
-    """Sums of maps (sample, y, x) over each of so many patches along each side (sample, patches, patches)."""
+    """Sums of maps (sample, y, x) over patches (sample, patches, patches), with `patches` along each side."""
     samples, size_y, size_x = maps.shape
     if size_y % patches or size_x % patches:
         summed = maps.astype("float64")
@@ -190,14 +193,14 @@ def patch_sums(maps: np.ndarray, patches: int) -> np.ndarray:
 
 
 def _patch_of(side: int, patches: int) -> np.ndarray:
-    """In which of so many patches along a side each of its points is."""
+    """Number of the patch of each point along a side, with `patches` along it."""
     return np.arange(side) * patches // side
 
 
 def patch_orders(sums: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-    """Patches (sample, patch), row after row, in the order in which they are removed, for each of ORDERS.
+    """Patches (sample, patch), numbered row by row, in the order in which they are removed, for each of ORDERS.
 
-    As `removal_orders`; "shifted" ones are moved along both sides, over the borders.
+    As `removal_orders`, except that "shifted" patches are moved along both sides, with periodic boundaries.
     """
     random = np.random.default_rng(seed)
     samples, rows, columns = sums.shape
@@ -209,7 +212,7 @@ def patch_orders(sums: np.ndarray, seed: int) -> dict[str, np.ndarray]:
 
 
 def flattened(fields: np.ndarray, removed: np.ndarray, patches: int) -> np.ndarray:
-    """Fields (sample, y, x, …) with the patches `removed` (sample, …) at their mean in each frame and channel."""
+    """Fields (sample, y, x, …) with the patches `removed` (sample, …) set to the mean of each frame and channel."""
     gone = np.zeros((len(fields), patches * patches), bool)
     np.put_along_axis(gone, removed, True, axis=1)
     row, column = (_patch_of(side, patches) for side in fields.shape[1:3])
@@ -219,7 +222,7 @@ def flattened(fields: np.ndarray, removed: np.ndarray, patches: int) -> np.ndarr
 
 
 def map_of(maps: xr.Dataset) -> str:
-    """Which variable is the map: the relevance, which has a sign, or else the saliency."""
+    """Name of the variable that is the map: the relevance, which has a sign, or else the saliency."""
     return "relevance" if "relevance" in maps or "saliency" not in maps else "saliency"
 
 
@@ -230,7 +233,7 @@ def _curve(
     removed: Sequence[int],
     attributes: dict[str, int],
 ) -> xr.Dataset:
-    """A perturbation curve, of a function that predicts samples without what is removed of each (sample, removed)."""
+    """A perturbation curve; `predict` classifies all samples without the given parts of each (sample, removed)."""
     samples = len(predicted)
     curves = np.empty((2, len(ORDERS), len(removed), samples))
     for row, order in enumerate(orders.values()):
@@ -255,9 +258,9 @@ def _curve(
 def removal_orders(relevance: np.ndarray, seed: int) -> dict[str, np.ndarray]:
     """Steps (sample, time) of each trajectory in the order in which they are removed, for each of ORDERS.
 
-    "relevant": the largest, most positive relevance first; "irrelevant": the smallest, most negative first;
-    "random": in random order; "shifted": the relevant ones moved by a random time, cyclically: steps in the same
-    clusters, since interpolation over a long gap hurts more than over many short ones.
+    "relevant": the largest, most positive relevance first; "irrelevant": the smallest, most negative first; "random":
+    in random order; "shifted": the relevant steps moved cyclically by a random time. This keeps the clusters of steps,
+    since interpolating over one long gap has a larger effect than over many short ones.
     """
     random = np.random.default_rng(seed)
     samples, steps = relevance.shape
@@ -271,9 +274,9 @@ def removal_orders(relevance: np.ndarray, seed: int) -> dict[str, np.ndarray]:
 
 
 def interpolated(position: np.ndarray, removed: np.ndarray) -> np.ndarray:
-    """Positions (sample, time, …) with the steps `removed` (sample, steps) put on lines between their kept neighbours.
+    """Positions (sample, time, …) with the steps `removed` (sample, steps) interpolated linearly between kept ones.
 
-    Before the first and after the last step that is kept the position stays as it is there.
+    Before the first and after the last kept step, the position is constant.
     """
     filled = position.copy()
     for row, gone in zip(filled, removed, strict=True):
@@ -284,7 +287,7 @@ def interpolated(position: np.ndarray, removed: np.ndarray) -> np.ndarray:
 
 
 def spread(values: np.ndarray) -> str:
-    """Median and central 90 % of values as text, without those that are NaN."""
+    """Median and central 90 % of values as text, ignoring NaN."""
     low, middle, high = np.nanpercentile(values, (5, 50, 95))
     return f"median {middle:.3f}, nine of ten from {low:.3f} to {high:.3f}"
 

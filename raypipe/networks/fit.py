@@ -1,4 +1,4 @@
-"""Training one network epoch by epoch, in a form that can be put away and continued; no Ray, no files."""
+"""Train one network epoch by epoch, with a state that can be saved and resumed; no Ray, no files."""
 
 import math
 import time
@@ -16,28 +16,29 @@ from raypipe.networks.inputs import Fresh, Samples
 from raypipe.networks.training import Training
 
 HISTORY = ("loss", "accuracy", "val_loss", "val_accuracy")
-"""Figures of each epoch: of the training samples while the weights change, of the validation samples after it.
+"""Metrics of each epoch: on the training samples while the weights change, then on the validation samples.
 
-Beside them, "val_recall/<class>" for each class of which there are validation samples, or "val_<name>" for each of the
-study's own, see `Study.measures`."""
+There is also "val_recall/<class>" for each class of the validation samples, or "val_<name>" for each metric of the
+study's own, see `Study.measures`.
+"""
 
 _VALIDATION_BATCH = 256
-"""Sequences that go through the network at once in a validation; of fields as many as classified at once."""
+"""Sequences per batch in a validation; for fields it is the batch size of `classify`."""
 
 _CALL_BYTES = 2**25
-"""How many bytes of inputs TensorFlow is given at once for training, if a single batch is not more."""
+"""Maximum bytes of inputs per call of TensorFlow in training, unless a single batch has more."""
 
 
 class Fit:
     """A network in training.
 
     Attributes:
-        history: the figures of HISTORY, one value per epoch so far.
+        history: the metrics of HISTORY, one value per completed epoch.
         seconds: time spent in epochs so far.
     """
 
     def __init__(self, architecture: Architecture, training: Training) -> None:
-        """Begin with fresh weights, drawn from the training's seed."""
+        """Start with initial weights drawn from the training's seed."""
         from tensorflow import keras
 
         keras.utils.clear_session()
@@ -63,18 +64,18 @@ class Fit:
 
     @property
     def epoch(self) -> int:
-        """Epochs done."""
+        """Number of completed epochs."""
         return len(self.history["loss"])
 
     def epoch_in_parts(self, train: Samples | Fresh, validation: Samples | Fresh) -> Iterator[float]:
-        """See every training sample once, then measure on the validation samples.
+        """Train on every training sample once, then validate.
 
-        Yields after each part the share of the training samples seen so far. The epoch counts, in `epoch` and
-        `history`, when the iterator is exhausted.
+        Yields after each part the share of the training samples seen so far. The epoch is added to `epoch` and
+        `history` when the iterator is exhausted.
         """
         began = time.perf_counter()
         batch, seen, totals = self._training.batch, 0, np.zeros(2)
-        # A generator of its own for each epoch: a continued training sees what an uninterrupted one sees.
+        # A separate generator for each epoch, so that a resumed training sees the same samples as an uninterrupted one.
         random = np.random.default_rng((self._training.seed, self.epoch))
         for part in _ahead(self._varied(train.parts(random, batch, _CALL_BYTES), random)):
             done = (self.epoch + seen / train.count) / self._training.epochs
@@ -85,7 +86,7 @@ class Fit:
             yield seen / train.count
         loss, accuracy = (totals / train.count).tolist()
         figures, done = {"loss": loss, "accuracy": accuracy, **self._validated(validation)}, self.epoch
-        for name in {**self.history, **figures}:  # one value per epoch, whatever is measured in it
+        for name in {**self.history, **figures}:  # one value per epoch, NaN if not measured
             self.history.setdefault(name, [math.nan] * done).append(float(figures.get(name, math.nan)))
         self.seconds += time.perf_counter() - began
 
@@ -94,7 +95,7 @@ class Fit:
             yield Samples(self._augment(part.inputs, random), part.labels) if self._augment else part
 
     def _validated(self, samples: Samples | Fresh) -> dict[str, float]:
-        """Loss, accuracy and the recall of each class, or what the study measures."""
+        """Loss, accuracy, and the recall of each class or else the study's own metrics."""
         said = [
             (self._model.predict_on_batch(part.inputs), part.labels, np.full(part.count, part.inputs.shape[1]))
             for part in samples.parts(None, self._validated_at_once, 0)
@@ -117,11 +118,11 @@ class Fit:
         return one_hot[labels] if self._training.loss == "mean_squared_error" else labels
 
     def is_finite(self) -> bool:
-        """Whether all weights are numbers: with ReLU a network may go on with a finite loss when they are not."""
+        """Whether all weights are finite: with ReLU, the loss may remain finite even if they are not."""
         return all(np.isfinite(array).all() for array in self._model.get_weights())
 
     def state(self) -> dict[str, np.ndarray]:
-        """Everything that changes in training, as arrays: "weights/…", "optimizer/…" and "random/…"."""
+        """Everything that changes during training, as arrays: "weights/…", "optimizer/…" and "random/…"."""
         return {
             **{f"weights/{name}": array for name, array in keras_model.weights(self._model).items()},
             **{f"optimizer/{i}": value.numpy() for i, value in enumerate(self._optimizer.variables)},
@@ -129,7 +130,7 @@ class Fit:
         }
 
     def restore(self, state: dict[str, np.ndarray], history: dict[str, list[float]], seconds: float) -> None:
-        """Continue from where a Fit of the same architecture and training was when it gave these."""
+        """Resume from the state, history and seconds of a Fit with the same architecture and training."""
         keras_model.set_weights(self._model, weights_of(state))
         for i, variable in enumerate(self._optimizer.variables):
             variable.assign(state[f"optimizer/{i}"])
@@ -139,13 +140,13 @@ class Fit:
         self.seconds = seconds
 
     def _random_states(self) -> list[Any]:
-        """States of the generators of dropout: the variables of a Keras 3 model that are no weights."""
+        """States of the dropout generators: the variables of a Keras 3 model that are not weights."""
         known = {id(variable) for variable in self._model.weights}
         return [variable for variable in self._model.variables if id(variable) not in known]
 
 
 def _ahead(parts: Iterator[Samples]) -> Iterator[Samples]:
-    """The same parts, each made in a thread while the one before it is learnt from."""
+    """The same parts, each prepared in a thread while the network trains on the previous one."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, parts, None)
         while (part := coming.result()) is not None:
@@ -156,16 +157,17 @@ def _ahead(parts: Iterator[Samples]) -> Iterator[Samples]:
 def _augmentation(
     architecture: Architecture, name: bool | str
 ) -> Callable[[np.ndarray, np.random.Generator], np.ndarray]:
-    """One of the study's ways to vary samples, by its name; True is the first."""
+    """One of the study's augmentations, by name; True stands for the first."""
     of = study.find(architecture.study)
     return of.augmentations[of.augmentation(None if name is True else str(name))]
 
 
 def _learner(model: Any, optimizer: Any, loss: Any) -> Any:
-    """A function that makes a step of the optimizer for each batch of what it is given, without leaving TensorFlow.
+    """Make a function that runs an optimizer step for each batch of its inputs, without leaving TensorFlow.
 
-    Keras's `train_on_batch` takes some milliseconds around each step, as long as a small network's step itself.
-    It returns the sum over samples of the loss, and the number of those classified correctly, before each step.
+    Keras's `train_on_batch` has an overhead of some milliseconds per step, as long as the step of a small network
+    takes. The function returns the loss summed over samples, and the number of samples classified correctly, each
+    before the step.
     """
     import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""What trainings take, by beginning some: for the flag --dry-run. Nothing is written."""
+"""Estimate the duration of trainings by starting some of them, for the flag --dry-run. Nothing is written."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -15,20 +15,20 @@ from raypipe.networks.trial import Task, start_tensorflow, told
 from raypipe.store import objects
 
 _SECONDS = 10.0
-"""How long a training is timed, after its first part, by which TensorFlow warms up."""
+"""How long a training is timed, after its first part, in which TensorFlow warms up."""
 
 _TIMED = 3
-"""Trainings that each place at hand times, if there are so many."""
+"""Number of trainings that each worker times, if there are enough."""
 
 _FORWARD = 1 / 3
-"""What to validate a sample takes, as a share of what to learn from it takes."""
+"""Time to validate a sample, relative to the time to train on it."""
 
 Planned = tuple[Any, ...]
 """Arguments of `Task`."""
 
 
 def spread(planned: Sequence[Planned], at_once: int) -> list[Planned]:
-    """Some of the trainings, evenly from the first to the last."""
+    """Select some of the trainings, evenly spaced from the first to the last."""
     number = min(len(planned), _TIMED * at_once)
     return [planned[(2 * i + 1) * len(planned) // (2 * number)] for i in range(number)]
 
@@ -40,18 +40,18 @@ def time_trainings(
     gpus: float,
     at_once: int,
 ) -> tuple[float, float]:
-    """Seconds until a training begins, and those that one takes from there, in the mean over those given.
+    """Seconds until trainings start, and the mean of the seconds that a training then takes.
 
     Args:
-        planned: trainings, of which those that were begun count what is left.
-        data: what they learn from, and are validated on.
-        cores: for each.
-        gpus: for each.
-        at_once: as many run at the same time.
+        planned: trainings to time; for a training that was interrupted, only the remaining epochs count.
+        data: samples to train and to validate on.
+        cores: CPU cores for each training.
+        gpus: GPUs for each training.
+        at_once: number of trainings that run at the same time.
 
     Raises:
-        InputError: if a training cannot begin.
-        WorkError: if one raises an exception.
+        InputError: if a training cannot start.
+        WorkError: if a training raises an exception.
         LostError: if a worker is lost.
     """
     began = time.monotonic()
@@ -74,7 +74,7 @@ def time_trainings(
 
 
 class _Probe:
-    """Begins trainings as a trial does, and throws them away."""
+    """Starts trainings as a trial does, and discards them."""
 
     def __init__(self, place: dict[str, str], cores: int) -> None:
         start_tensorflow(place, cores)
@@ -83,7 +83,7 @@ class _Probe:
         """Return when TensorFlow has started."""
 
     def time(self, planned: Planned, data: tuple[Samples | Fresh, Samples | Fresh]) -> tuple[float, str, str]:
-        """Seconds that a training takes; or what is wrong with it, as `trial.told` says it."""
+        """Seconds that a training takes, or its error message and traceback, as returned by `trial.told`."""
         try:
             return self._time(Task(*planned), *data), "", ""
         except Exception as error:
@@ -104,7 +104,7 @@ class _Probe:
 
 
 def _epochs(fit: Fit, train: Samples | Fresh, validation: Samples | Fresh) -> Iterator[float]:
-    """How many epochs a training has seen, after each part, without end."""
+    """Number of epochs (with fraction) that a training has seen, after each part, without end."""
     for epoch in count():
         for share in fit.epoch_in_parts(train, validation):
             yield epoch + share

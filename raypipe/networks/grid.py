@@ -1,8 +1,8 @@
 """A grid of networks: every word of layers with every kernel size and number of filters, as plain values.
 
-A name such as 123132-16 is a word and a kernel size. A word is made of blocks, whose digits are layers: 1 a
-convolution, 2 a maximum pooling by 2, 3 a batch normalisation. Where a grid has several numbers of filters, a name such
-as 123132-16-f32 ends with that of its convolutions.
+A name such as 123132-16 consists of a word and a kernel size. A word consists of blocks, whose digits are layers: 1 is
+a convolution, 2 a maximum pooling by 2, 3 a batch normalisation. If a grid has several numbers of filters, the name
+ends with that of the network's convolutions, as in 123132-16-f32.
 """
 
 import re
@@ -25,7 +25,7 @@ _MOST_NETWORKS = 10_000
 
 @dataclass(frozen=True)
 class Member:
-    """What tells one network of a grid from the others."""
+    """The properties that distinguish a network from the others in its grid."""
 
     blocks: tuple[str, ...]
     kernel_size: int
@@ -33,24 +33,24 @@ class Member:
 
     @property
     def word(self) -> str:
-        """All its layers, a digit each."""
+        """All layers of the network, one digit each."""
         return "".join(self.blocks)
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Networks of one study that differ in their layers, and how often each is trained.
+    """Networks of one study that differ in their layers, and the learning rates and seeds to train them with.
 
     Attributes:
         study: name of the study whose samples they see.
         input_shape: as in `Architecture`.
         classes: as in `Architecture`.
-        blocks: such as "123" and "132"; the first is what others are compared with.
+        blocks: blocks of layers, such as "123" and "132"; the first is the reference for comparisons.
         depths: numbers of blocks in a word.
-        kernel_sizes: of all convolutions of a network, along each dimension, in time steps or points.
+        kernel_sizes: kernel sizes of all convolutions of a network, along each dimension, in time steps or points.
         filters: numbers of filters of all convolutions of a network.
-        learning_rates: with which each network is trained; none is as usual in the study.
-        seeds: with which each network is trained.
+        learning_rates: learning rates with which each network is trained; if empty, the study's default.
+        seeds: seeds with which each network is trained.
         frame_times: as in `Architecture`.
         splits: as in `Architecture`.
     """
@@ -89,12 +89,12 @@ class Grid:
 
     @cached_property
     def words(self) -> Mapping[str, tuple[str, ...]]:
-        """The blocks of each word; by depth, then by block."""
+        """The blocks of each word, ordered by depth, then by block."""
         return {"".join(one): one for depth in sorted(self.depths) for one in product(self.blocks, repeat=depth)}
 
     @cached_property
     def members(self) -> Mapping[str, Member]:
-        """Every network by its name, also what cannot be built: by word, then by kernel size, then by filters."""
+        """Every network by its name, including those that cannot be built; by word, then kernel size, then filters."""
         several = len(self.filters) > 1
         return {
             f"{word}-{kernel}" + (f"-f{filters}" if several else ""): Member(blocks, kernel, filters)
@@ -108,12 +108,12 @@ class Grid:
 
     @cached_property
     def unbuildable(self) -> Mapping[str, str]:
-        """Name of each network that cannot be built, with the reason and what to do."""
+        """Name of each network that cannot be built, with the reason and a remedy."""
         return {name: reason for name, member in self.members.items() if (reason := self._obstacle(member))}
 
     @property
     def description(self) -> str:
-        """What its networks are called, for messages."""
+        """Description of its networks, for messages."""
         filters = f", and f with {_any(self.filters)} filters" if len(self.filters) > 1 else ""
         example = list(self.members)[len(self.members) // 2]
         return (
@@ -123,16 +123,16 @@ class Grid:
 
     @property
     def factors(self) -> Mapping[str, tuple[float, ...]]:
-        """What beside its word tells a training from others but for the seed, ascending; without what does not vary.
+        """Factors that distinguish trainings of the same word, except the seed, with their values in ascending order.
 
-        The kernel size is there in any case.
+        A factor with a single value is left out, except the kernel size.
         """
         others = {"filters": self.filters, "learning_rate": self.learning_rates}
         several = {name: values for name, values in others.items() if len(values) > 1}
         return {name: tuple(sorted(values)) for name, values in {"kernel_size": self.kernel_sizes, **several}.items()}
 
     def trainings(self, name: str) -> dict[str, tuple[float | None, int]]:
-        """Learning rate (None is the usual one) and seed of each series, whose names begin with `name`."""
+        """Learning rate (None for the default) and seed of each series; the names of the series begin with `name`."""
         rates: tuple[float | None, ...] = self.learning_rates or (None,)
         return {
             name + (f"-rate-{rate:g}" if len(rates) > 1 else "") + (f"-seed-{seed}" if len(self.seeds) > 1 else ""): (
@@ -189,12 +189,12 @@ class Grid:
 
 
 def unit(grid: Grid) -> str:
-    """What a kernel size counts."""
+    """Unit of the kernel size."""
     return "time steps" if len(grid.input_shape) == 2 else "points"
 
 
 def head(dimensions: int, classes: int) -> tuple[tuple[Kind, Options], ...]:
-    """The last layers; of sequences the first Dense acts on each time step, of fields on what is largest anywhere."""
+    """The last layers; for sequences, the first Dense acts on each time step, for fields on the global maxima."""
     dense: tuple[tuple[Kind, Options], ...] = (
         ("Dense", {"units": 50, "activation": "relu"}),
         ("Dropout", {"rate": 0.25}),

@@ -1,4 +1,4 @@
-"""A grid of the user's own, from a small TOML file; see docs/own_grid.md."""
+"""A user-defined grid from a small TOML file, see docs/own_grid.md."""
 
 import re
 import tomllib
@@ -21,7 +21,7 @@ _WHOLE = "a list of whole numbers, such as"
 
 
 class _File(BaseModel, extra="forbid"):
-    """The keys of a file. What it leaves out does not vary; which values make sense `Grid` knows."""
+    """The keys of a file. Factors that are left out do not vary; `Grid` checks the values."""
 
     blocks: list[str] = Field(description='a list of blocks of layers, such as ["123", "132"]')
     depths: list[_Whole] = Field([1], description=f"{_WHOLE} [1, 2]")
@@ -39,14 +39,14 @@ class _File(BaseModel, extra="forbid"):
 
 @dataclass(frozen=True)
 class NamedGrid:
-    """A grid and how its networks are trained, as `train.Settings` means it.
+    """A grid and how its networks are trained, as in `train.Settings`.
 
     Attributes:
-        name: that of tables and pictures.
+        name: name of its tables and pictures.
         grid: the networks.
         trainings: learning rate and seed of each series.
-        epochs: None is as usual in the study.
-        batch: None is as usual in the study.
+        epochs: number of epochs; None for the study's default.
+        batch: batch size; None for the study's default.
     """
 
     name: str
@@ -57,10 +57,10 @@ class NamedGrid:
 
 
 def of_study(of: Study) -> NamedGrid:
-    """The grid of a study; its networks have no series unless they are given one.
+    """The grid of a study; its networks have no series unless one is given.
 
     Raises:
-        InputError: if it has none.
+        InputError: if the study has no grid.
     """
     if of.grid is None:
         raise InputError(f"the study {of.name} has no grid; write one in a file and name that with --grid")
@@ -68,17 +68,18 @@ def of_study(of: Study) -> NamedGrid:
 
 
 def read(file: Path, usual: Study) -> NamedGrid:
-    """The grid in a file.
+    """Read a grid from a file.
 
-    Its networks see what that one sees which the file says they are like, by default the first of the study; of a study
-    that has none yet, all of a sample of the data set to train on.
+    Its networks have the same input, classes and default splits as the network that the file names with `like`, or else
+    the first network of the study. If the study has no networks yet, they see whole samples of the training data set.
 
     Args:
-        file: its name, without the ending, is that of the grid and of the series of its networks.
+        file: path of the file, whose name without the ending becomes the name of the grid and of the series of its
+            networks.
         usual: the study, unless the file names one.
 
     Raises:
-        InputError: if there is no such file, or something in it is not as it should be.
+        InputError: if there is no such file, or its content is invalid.
     """
     if not re.fullmatch(r"\w[\w.-]*", file.stem):
         raise InputError(f"{file} cannot name a series of networks; expected letters, digits, '.', '_' and '-' only")
@@ -110,7 +111,7 @@ def _keys(file: Path) -> _File:
 
 def _grid(keys: _File, of: Study) -> Grid:
     usual = (*of.networks, *(of.grid.networks if of.grid else ()))
-    known = {one.name: one for one in usual if None not in one.input_shape}  # a grid is of samples of one length
+    known = {one.name: one for one in usual if None not in one.input_shape}  # a grid needs a fixed length
     if keys.like is not None:
         seen = _seen_by(known[choice("network", keys.like, tuple(known))])
     else:
@@ -134,7 +135,7 @@ def _seen_by(network: Architecture) -> dict[str, Any]:
 
 
 def _seen_of(of: Study, keys: _File) -> dict[str, Any]:
-    """Input and classes of networks that see all of a sample: its frames, if it ends with them, as channels."""
+    """Input and classes of networks that see whole samples; frames, if they are the last dimension, are channels."""
     sample = of.seen
     name = f"{of.name}/{of.check(keys.train_split or 'train', 'training split', labelled=True)}"
     try:

@@ -1,4 +1,4 @@
-"""What is known of the trained networks of a grid, as a table."""
+"""Table of the trained networks of a grid."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,10 +26,10 @@ def columns(grid: Grid) -> list[str]:
 
 
 def grid_networks(grid: Grid, series: Sequence[str] = ("",)) -> list[str]:
-    """Names of the trained networks of the grid in these series; the empty one is that without a name.
+    """Names of the trained networks of the grid in these series; "" stands for networks without a series.
 
     Raises:
-        InputError: if there is none in one of them.
+        InputError: if there are none in one of the series.
     """
     trained = set(artifact.names())
     chosen = []
@@ -52,10 +52,10 @@ def grid_table(grid: Grid, names: Sequence[str]) -> pd.DataFrame:
     Returns:
         Columns `name`, `word`, `depth` (blocks), `kernel_size` (time steps or points), `filters` and `learning_rate` if
         they vary over the grid, `parameters`, `epochs`, `samples` (trained on), `seconds` (of training), `val_accuracy`
-        and `recall_<class>` (validation samples, from 0 to 1; NaN where not recorded), `seed` and `series`.
+        and `recall_<class>` (on validation samples, from 0 to 1; NaN if not recorded), `seed` and `series`.
 
     Raises:
-        InputError: if there is no name, or one is not trained or not of the grid.
+        InputError: if `names` is empty, or a network is not trained or not in the grid.
     """
     if not names:
         raise InputError("no network to compare; name at least one that is trained")
@@ -67,10 +67,10 @@ def _best_first(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_grid_table(grid: Grid, file: Path) -> pd.DataFrame:
-    """A table that `grid_table` gave and that was written as CSV.
+    """Read a table that was made by `grid_table` and written as CSV.
 
     Raises:
-        InputError: if there is no such file, it has other columns, or a network that is not of the grid.
+        InputError: if there is no such file, it lacks a column, or has a network that is not in the grid.
     """
     try:
         table = pd.read_csv(file, dtype=dict.fromkeys(_TEXT, str))
@@ -89,7 +89,7 @@ def read_grid_table(grid: Grid, file: Path) -> pd.DataFrame:
 
 
 def join_grid_tables(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The rows of all tables as one, the best first."""
+    """All tables concatenated, the best network first."""
     return _best_first(pd.concat(tables, ignore_index=True))
 
 

@@ -1,4 +1,4 @@
-"""What a network sees of a data set, as its study prepares it: float32."""
+"""Network inputs from a data set, prepared by its study: float32."""
 
 import math
 import re
@@ -17,41 +17,43 @@ if TYPE_CHECKING:
     import xarray
 
 _BLOCK = 256
-"""Samples read and converted at once, at least: whole chunks, or each would be decoded several times."""
+"""Number of samples read and converted at once, rounded up to whole chunks so that no chunk is decoded several
+times."""
 
 _BLOCK_BYTES = 2**29
-"""Of samples read at once, if chunks are not larger: bounds the memory taken by what the network does not see."""
+"""Maximum bytes of samples read at once, unless chunks are larger; limits the memory for data that the network does
+not see."""
 
 _SHOWN_NAMES = 120
-"""Letters of the names of classes that a message has room for."""
+"""Maximum number of characters for class names in a message."""
 
 _NUMBERED = re.compile(r"(?<=.)_\d+(\.\d+)?$")
-"""The end of the name of a class that is one of a kind."""
+"""End of the name of a subclass, such as _0.50 in fbm_0.50."""
 
 _UNCHANGING = 2**64 - 1
-"""Seed of the samples that are the same each time; trainings count from 0."""
+"""Seed of the fresh samples that are the same each time; the seeds of trainings are far smaller."""
 
 
 @dataclass(frozen=True)
 class Samples:
-    """What a network learns from: `inputs` (sample, *input_shape) float32 and `labels` (sample,) int64."""
+    """Labelled samples to train on: `inputs` (sample, *input_shape), float32, and `labels` (sample,), int64."""
 
     inputs: np.ndarray
     labels: np.ndarray
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """Number of samples."""
         return len(self.labels)
 
     def few(self, count: int) -> "Samples":
-        """The first of them."""
+        """The first `count` samples."""
         return Samples(self.inputs[:count], self.labels[:count])
 
     def parts(self, random: np.random.Generator | None, batch: int, most_bytes: int) -> Iterator["Samples"]:
-        """All of them once, in random order if there is a generator, in parts of whole batches.
+        """All samples once, in parts of whole batches; in random order if a generator is given.
 
-        A part has as many batches as `most_bytes` of inputs hold, and at least one.
+        A part has as many batches as fit into `most_bytes` of inputs, and at least one.
         """
         order = np.arange(self.count) if random is None else random.permutation(self.count)
         size = _part(batch, self.inputs[0].nbytes, most_bytes)
@@ -62,24 +64,24 @@ class Samples:
 
 @dataclass(frozen=True)
 class Fresh:
-    """Samples that a network's study makes when they are needed, see `Study.fresh`: never the same ones twice.
+    """Samples that the network's study generates on demand, see `Study.fresh`: in training, never the same ones twice.
 
     Attributes:
-        architecture: the network's.
-        count: how many are seen in an epoch.
+        architecture: the network's architecture.
+        count: number of samples in an epoch.
     """
 
     architecture: Architecture
     count: int
 
     def few(self, count: int) -> "Fresh":
-        """So few of them."""
+        """The same with only `count` samples."""
         return Fresh(self.architecture, count)
 
     def parts(self, random: np.random.Generator | None, batch: int, most_bytes: int) -> Iterator[Samples]:
-        """So many, in parts as those of `Samples`; without a generator the same ones each time.
+        """Generate `count` samples in parts, as in `Samples`; without a generator they are the same each time.
 
-        Of a network that takes samples of any length a part is one batch, whose samples share their shape.
+        For a network that takes samples of any length, a part is one batch, whose samples have the same shape.
         """
         make = study.find(self.architecture.study).maker
         shape = self.architecture.input_shape
@@ -101,8 +103,8 @@ def network_input(architecture: Architecture, values: np.ndarray) -> np.ndarray:
     `values` are those that `seen` selects, in the dimensions of the study's samples.
 
     Raises:
-        InputError: if the samples are not of the network's shape, or a value is not finite, before or after the study
-            has prepared it.
+        InputError: if the samples do not have the network's shape, or a value is not finite.
+        ValuesError: if a value is not finite after the study has prepared it.
     """
     sample = study.find(architecture.study).seen
     expected = architecture.sample_shape[: len(sample.dims) - 1]
@@ -128,16 +130,16 @@ def network_input(architecture: Architecture, values: np.ndarray) -> np.ndarray:
 
 
 def seen(architecture: Architecture, data: "xarray.Dataset") -> "xarray.DataArray":
-    """The variable of a data set that a network sees, lazily, and of its frames those that the network sees."""
+    """The variable of a data set that a network sees, lazily, with only those frames that the network sees."""
     variable = data[study.find(architecture.study).seen.variable]
     return variable if architecture.frame_times is None else variable.sel(frame=list(architecture.frame_times))
 
 
 def values(architecture: Architecture, data: "xarray.Dataset", samples: slice | np.ndarray) -> np.ndarray:
-    """Values of some samples as a network sees them: what `seen` selects, read.
+    """Values of some samples as a network sees them: the selection of `seen`, read into memory.
 
-    Frames are read as a range and selected afterwards: in a chunk there are all of them, and to let Zarr select single
-    ones takes it four times as long.
+    Frames are read as a range and selected afterwards: each chunk contains all frames, and selecting single ones in
+    Zarr takes four times as long.
     """
     variable = data[study.find(architecture.study).seen.variable].isel(sample=samples)
     if architecture.frame_times is None:
@@ -154,10 +156,10 @@ def values(architecture: Architecture, data: "xarray.Dataset", samples: slice | 
 def groups(
     architecture: Architecture, data: "xarray.Dataset", samples: slice | np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """What a network takes of some samples, in groups of one shape: their places among these samples, and inputs.
+    """Inputs of a network for some samples, in groups of equal shape: positions among these samples, and inputs.
 
     Raises:
-        InputError: as `network_input`.
+        InputError: see `network_input`.
     """
     found = values(architecture, data, samples)
     return grouped(architecture, found, lengths(data, samples, found))
@@ -166,7 +168,7 @@ def groups(
 def grouped(
     architecture: Architecture, found: np.ndarray, length: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The same of values (sample, time, …) of these lengths."""
+    """The same as `groups` for the values `found` (sample, time, …) with these lengths."""
     of = any_length(architecture)
     if of is None:
         yield np.arange(len(found)), network_input(architecture, found)
@@ -178,26 +180,26 @@ def grouped(
 
 
 def any_length(architecture: Architecture) -> study.AnyLength | None:
-    """How a network takes samples of any length; None if it does not."""
+    """How a network takes samples of any length; None if its samples have a fixed length."""
     return study.find(architecture.study).seen.any_length if None in architecture.input_shape else None
 
 
 def lengths(data: "xarray.Dataset", samples: slice | np.ndarray, found: np.ndarray) -> np.ndarray:
-    """How many points some samples have, whose values (sample, time, …) are `found`."""
+    """Number of points of some samples, whose values are `found` (sample, time, …)."""
     return data["length"].isel(sample=samples).values if "length" in data else np.full(*found.shape[:2])
 
 
 def labels_for(architecture: Architecture, data: "xarray.Dataset") -> np.ndarray:
-    """Labels of a data set (sample,), int64, in the network's order of classes; -1 if it does not have the class."""
+    """Labels of a data set (sample,), int64, in the network's order of classes; -1 for no label or an unknown class."""
     numbers = [
         architecture.classes.index(name) if name in architecture.classes else -1 for name in class_names(data)
-    ] + [-1]  # the last one is that of samples without a label
+    ] + [-1]  # the last one is for samples without a label, -1
     found: np.ndarray = np.array(numbers, "int64")[data["label"].values.astype("int64")]
     return found
 
 
 def check_finite(what: str, values: np.ndarray, samples: np.ndarray) -> None:
-    """Make sure that what a network says, `values` (sample, …) of the samples of these numbers, can be written.
+    """Make sure that results of a network, `values` (sample, …) for the sample numbers `samples`, can be stored.
 
     Raises:
         ValuesError: if a value is not finite.
@@ -210,13 +212,13 @@ def check_finite(what: str, values: np.ndarray, samples: np.ndarray) -> None:
 
 
 def read(architecture: Architecture, data: "xarray.Dataset", name: str, count: int | None = None) -> Samples:
-    """Inputs and labels from the labelled data set `name`: of all samples, or of `count`, as many of each class.
+    """Read inputs and labels from the labelled data set `name`: all samples, or `count`, balanced over the classes.
 
-    The labels are those of the network. Samples of a class that it does not have are left out.
+    The labels are numbered in the network's order of classes. Samples of classes that it does not have are left out.
 
     Raises:
         InputError: if the network cannot learn from the data set, see `check`, or `count` is not from 1 to the number
-            of its samples that the network can learn from.
+            of samples that the network can learn from.
     """
     check(architecture, data, name)
     labels = labels_for(architecture, data)
@@ -233,7 +235,7 @@ def read(architecture: Architecture, data: "xarray.Dataset", name: str, count: i
 
 
 def _block(variable: "xarray.DataArray") -> int:
-    """How many samples of a variable are read at once."""
+    """Number of samples of a variable that are read at once."""
     chunk = (variable.encoding.get("chunks") or (1,))[0]
     fitting = _BLOCK_BYTES // max(1, variable.dtype.itemsize * math.prod(variable.shape[1:]))
     return -(-max(1, min(_BLOCK, fitting)) // chunk) * chunk
@@ -243,8 +245,8 @@ def check(architecture: Architecture, data: "xarray.Dataset", name: str) -> None
     """Make sure that a network can learn from the data set `name`.
 
     Raises:
-        InputError: if it is empty or has no labels, not all classes of the network, samples of another size, or not
-            all frames that the network sees; the message names the job that makes it.
+        InputError: if the data set is empty, has samples without labels or of another size, or lacks a class of the
+            network or a frame that it sees; the message names the command that makes it.
     """
     problem = misfit(architecture, data)
     if problem is None and "label" not in data.coords:
@@ -261,10 +263,11 @@ def check(architecture: Architecture, data: "xarray.Dataset", name: str) -> None
 
 
 def fitted(architecture: Architecture, data: "xarray.Dataset") -> Architecture:
-    """The architecture for fields of the size that a data set has, if it is one for fields of any size.
+    """The architecture for the size of a data set's fields, if the network can take fields of any size.
 
-    That are those whose layers before a global pooling slide over the field: what they see at a point is the same in
-    any. Others stay as they are, and so do all for data that have no such fields.
+    This is the case if all layers before a global pooling slide over the field, so that their output at a point does
+    not depend on the size of the field. Other architectures are returned unchanged, and all are for data without such
+    fields.
     """
     sample = study.find(architecture.study).seen
     space = len(sample.dims) - 1 - ("frame" in sample.dims)
@@ -283,11 +286,11 @@ def fitted(architecture: Architecture, data: "xarray.Dataset") -> Architecture:
 
 
 def misfit(architecture: Architecture, data: "xarray.Dataset") -> str | None:
-    """Why a network cannot see the samples of a data set, labelled or not, such as "is empty"; None if it can."""
+    """Why a network does not take the samples of a data set, labelled or not, such as "is empty"; None if it does."""
     sample = study.find(architecture.study).seen
     variable, dims = sample.variable, sample.dims
     of = any_length(architecture)
-    # Samples of any length may have an axis after those that all samples have.
+    # Samples of any length may have a further axis.
     if variable not in data or data[variable].dims[: len(dims) if of else None] != dims:
         return f"has no {variable} ({', '.join(dims)})"
     if not data.sizes["sample"]:
@@ -309,19 +312,19 @@ def misfit(architecture: Architecture, data: "xarray.Dataset") -> str | None:
 
 
 def class_names(data: "xarray.Dataset") -> tuple[str, ...]:
-    """Names of the classes that the labels of a data set are numbers of; none if it does not say, or has no labels."""
+    """Names of the classes in the order of a data set's label numbers; empty if not recorded, or without labels."""
     return tuple(data["label"].attrs.get("flag_meanings", "").split()) if "label" in data else ()
 
 
 def kind(name: str) -> str:
-    """Of what a class is a kind, by its name: fbm_0.50 is one of fbm; others, such as spots_small, are of their own."""
+    """The class that a class is a subclass of, by name: fbm for fbm_0.50; for others, such as spots_small, itself."""
     return _NUMBERED.sub("", name)
 
 
 def kinds(of_network: Sequence[str], of_data: Sequence[str]) -> np.ndarray | None:
-    """Of which class of a data set each of a network's is a kind, as numbers, see `kind`.
+    """For each class of a network, the number of the data set's class of which it is a subclass, see `kind`.
 
-    None if they are no kinds of the data set's classes.
+    None if the network's classes are not subclasses of the data set's.
     """
     wholes = [kind(name) for name in of_network]
     if set(wholes) != set(of_data) or set(of_data) == set(of_network):
@@ -330,18 +333,20 @@ def kinds(of_network: Sequence[str], of_data: Sequence[str]) -> np.ndarray | Non
 
 
 def by_label(found: "xarray.Dataset") -> "xarray.Dataset":
-    """What a network said of samples, in the classes that their labels count.
+    """A network's results for samples, converted to the classes of their labels.
 
     Args:
-        found: predictions or explanations, with `predicted` (sample), `class`, and maybe `probability` (sample, class).
+        found: predictions or explanations, with `predicted` (sample), `class`, and optionally `probability` (sample,
+            class).
 
     Returns:
-        The same, if the labels count the network's classes, or there are none. Where the network's classes are kinds of
-        theirs, see `kinds`, `class` has the labels' names, `probability` is summed by kind, and `predicted` is the most
-        probable of them, or else the kind of what was predicted.
+        The same, if the labels have the network's classes, or there are none. If the network's classes are subclasses
+        of the labels' classes, see `kinds`, `class` has the names of the latter, `probability` is summed over
+        subclasses, and `predicted` is the most probable class, or, without `probability`, the class of the predicted
+        subclass.
 
     Raises:
-        InputError: if the labels count other classes.
+        InputError: if the labels have other classes.
     """
     own, labelled = tuple(str(name) for name in found["class"].values), class_names(found)
     if not labelled or labelled == own:
@@ -364,12 +369,12 @@ def by_label(found: "xarray.Dataset") -> "xarray.Dataset":
 
 
 def by_kind(probability: np.ndarray, whole: np.ndarray, count: int) -> np.ndarray:
-    """Probabilities (sample, class) summed to (sample, count), by what `kinds` returned."""
+    """Probabilities (sample, class) summed over subclasses to (sample, count); `whole` is the result of `kinds`."""
     return np.stack([probability[:, whole == number].sum(axis=1) for number in range(count)], axis=1)
 
 
 def shown(names: Sequence[str]) -> str:
-    """Names of classes for a message, as many as it has room for."""
+    """Class names for a message, shortened if necessary."""
     return textwrap.shorten(" ".join(names), _SHOWN_NAMES, placeholder=" …")
 
 
@@ -380,7 +385,7 @@ def job(name: str) -> str:
 
 
 def _balanced(labels: np.ndarray, count: int, name: str) -> np.ndarray:
-    """Ascending indices of `count` samples, taken in turn from each class, first come first."""
+    """Ascending indices of `count` samples, taken in turn from each class, in the order in which they occur."""
     if not 1 <= count <= len(labels):
         raise InputError(f"{count} samples of {name}; expected from 1 to {len(labels)}, its number of samples")
     turn = np.empty(len(labels), "int64")

@@ -1,4 +1,4 @@
-"""From an architecture, or an artifact of one, to a Keras model: in Keras 3 and in TensorFlow 2.14's Keras 2."""
+"""Build Keras models from architectures and artifacts, in Keras 3 and in TensorFlow 2.14's Keras 2."""
 
 import math
 from typing import Any
@@ -10,21 +10,21 @@ from raypipe.networks.architecture import Architecture, Layer
 from raypipe.networks.artifact import Artifact
 
 MOST_PARAMETERS = 2**28
-"""Of a network: 1 GiB of weights in float32, and four times as much while it learns."""
+"""Maximum number of parameters of a network: 1 GiB of weights in float32, and four times as much during training."""
 
 
 def build(architecture: Architecture, *, bfloat16: bool = False) -> Any:
-    """A `keras.Model` of the architecture with fresh weights.
+    """Build a `keras.Model` of the architecture with random initial weights.
 
     Its input is (batch, *input_shape), float32; its output (batch, classes), logits or probabilities, see
     `Architecture.returns_logits`. Layers have the names of the architecture.
-    With `bfloat16` all layers but the last and normalisations calculate in that precision; weights are float32.
+    With `bfloat16`, all layers except normalisations and the last one compute in that precision; weights are float32.
 
     Raises:
         InputError: if it would have more than MOST_PARAMETERS, or its outputs are neither logits nor probabilities, or
             not one for each class.
     """
-    architecture.returns_logits  # noqa: B018 – which says so if they are neither
+    architecture.returns_logits  # noqa: B018 – raises if they are neither
     # Keras 3 or Keras 2, whichever belongs to the installed TensorFlow.
     from tensorflow import keras
 
@@ -52,7 +52,7 @@ def build(architecture: Architecture, *, bfloat16: bool = False) -> Any:
 
 
 def _parameters(layer: Layer, shape: tuple[int | None, ...]) -> int:
-    """How many a layer of dense or convolutional weights will have for inputs of a shape, without bias."""
+    """Number of weights of a dense or convolutional layer, for inputs of a shape and without the bias."""
     units = layer.options.get("units", layer.options.get("filters"))
     if not isinstance(units, int):
         return 0
@@ -86,7 +86,7 @@ def weights(model: Any) -> dict[str, np.ndarray]:
 
 
 def set_weights(model: Any, arrays: dict[str, np.ndarray]) -> None:
-    """Give a model the weights that `weights` took from one of the same architecture.
+    """Set the weights of a model to arrays that `weights` returned for the same architecture.
 
     Raises:
         KeyError: if one is missing.

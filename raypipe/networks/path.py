@@ -1,9 +1,9 @@
-"""Integrated gradients in the cluster's environment, for sequences and networks that innvestigate cannot walk through.
+"""Integrated gradients in the cluster's environment, for networks of sequences that innvestigate does not support.
 
-Sundararajan et al., ICML 2017: gradients of a score along the straight path from a baseline to the sample, times the
-way, add up to the difference of the scores. Where a network divides by what a trajectory has itself, one at rest is no
-baseline, as all that matters would happen next to it; so the baselines are other trajectories, and the relevance is the
-mean over them (Erion et al., Nat. Mach. Intell. 3, 2021).
+Sundararajan et al., ICML 2017: the gradients of a score along the straight path from a baseline to the sample, times
+the displacement, integrate to the difference of the scores. If a network divides by a property of the trajectory
+itself, a trajectory at rest is not a suitable baseline, as all changes of the score would be close to it. The baselines
+are therefore other trajectories, and the relevance is the mean over them (Erion et al., Nat. Mach. Intell. 3, 2021).
 """
 
 from collections.abc import Callable
@@ -19,17 +19,18 @@ from raypipe.networks.relevance import changed, without_softmax
 METHOD = "integrated-gradients"
 
 METHODS: dict[str, dict[str, float]] = {METHOD: {"steps": 64, "baselines": 8, "seed": 0}}
-"""The method, with its settings: points on each path, and the number of baselines, drawn by the seed."""
+"""The method with its settings: number of points on each path, number of baselines, and the seed for drawing these."""
 
 METHODS_OF_ANY_LENGTH: dict[str, dict[str, float]] = {METHOD: {"steps": 64}}
-"""The same for samples of any length, whose baselines are their own."""
+"""The same for networks that take samples of any length, whose study defines the baselines."""
 
 
 def relevance_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
-    """Function for `fill`: `relevance` and the sequences (sample, time), `score` (sample) of chosen samples.
+    """Function for `fill`: `relevance` and the sequences (sample, time), `score` (sample) of selected samples.
 
-    The score is that of the class less its mean over the baselines: samples of the source, or of a network for samples
-    of any length what its study says. `parameters` and columns are those of `relevance.relevance_of`.
+    The score is that of the class minus its mean over the baselines. These are samples of the source, or, for a network
+    that takes samples of any length, are defined by its study. `parameters` and columns are those of
+    `relevance.relevance_of`.
     """
     trained, settings = artifact.load(parameters["network"]), parameters["settings"]
     source = store.open(parameters["source"])
@@ -73,13 +74,13 @@ def integrated_gradients(
 
     Args:
         trained: the network.
-        baselines: of inputs (time, channel) those to compare with, (k, time, channel); the relevance is the mean over
-            them.
-        steps: points on each path, at the middles of as many equal parts.
+        baselines: function from one input (time, channel) to its baselines (k, time, channel); the relevance is the
+            mean over them.
+        steps: number of points on each path, at the midpoints of intervals of equal length.
 
     Returns:
-        The function; of a time the relevance is the sum over channels, of a sample it adds up to the score: that of the
-        class before the softmax, less its mean over the baselines.
+        The function. Relevance is summed over channels. Over a sample it adds up to the score: that of the class before
+        the softmax, minus its mean over the baselines.
     """
     import tensorflow as tf
 

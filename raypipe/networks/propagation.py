@@ -1,15 +1,16 @@
-"""Layer-wise relevance propagation of fields in two and three dimensions, in the cluster's own TensorFlow.
+"""Layer-wise relevance propagation for fields in two and three dimensions, in the cluster's own TensorFlow.
 
-Of Bach et al., PLoS ONE (2015) is the ε rule, of Montavon et al., Pattern Recognition 65 (2017), z⁺, and of
-Lapuschkin et al., Nat. Commun. 10 (2019), the flat one for the first layer. Of a layer with the inputs a, the weights
-w, the bias b and the relevance R of its outputs, these give its inputs
+The ε rule is from Bach et al., PLoS ONE (2015), the z⁺ rule from Montavon et al., Pattern Recognition 65 (2017), and
+the flat rule for the first layer from Lapuschkin et al., Nat. Commun. 10 (2019). For a layer with the inputs a, the
+weights w, the bias b and the relevance R of its outputs, the relevance of its inputs is
 
     ε        R_i = Σ_j a_i w_ij / (z_j + ε sign z_j) R_j,  z_j = Σ_i a_i w_ij + b_j
-    z⁺       the same with positive a_i w_ij alone, without b and ε: nothing is lost
-    flat     the same with w = 1 and a = 1: as much to every point that a layer sees
+    z⁺       the same with only positive a_i w_ij, without b and ε: relevance is conserved
+    flat     the same with w = 1 and a = 1: equal shares for all points that a layer sees
 
-A maximum gives all to the largest input. A batch normalisation before a convolution or a dense layer is merged into it,
-exactly, and another one is a layer of the ε rule. The tests hold all of this against innvestigate in two dimensions.
+A maximum pooling passes all relevance to the largest input. A batch normalisation before a convolution or a dense layer
+is merged into it, which is exact; any other one is a layer with the ε rule. The tests compare all of this with
+innvestigate in two dimensions.
 """
 
 from collections.abc import Callable
@@ -26,29 +27,30 @@ from raypipe.networks.classify import batch_of
 from raypipe.networks.relevance import OPAQUE, TOLERANCE, normalisation, without_softmax
 
 BATCH = 16
-"""Fields analysed at once."""
+"""Fields per batch."""
 
 _WEIGHTED = ("Conv", "Dense")
 _LINEAR = (*_WEIGHTED, "Add", "Subtract", "BatchNormalization", "AveragePooling", "GlobalAveragePooling")
-"""Layers that add something up, of which each part gets its share."""
+"""Layers that compute a sum; each term gets its share of the relevance."""
 
 _NO_RULE = (*OPAQUE, "Dot")
 
 _POSITIVE = ("relu", "sigmoid", "softmax", "softplus")
-"""Activations without a negative value."""
+"""Activations whose values are never negative."""
 
 _KEEPING = (
     *("MaxPooling", "AveragePooling", "Global", "Flatten", "Reshape", "Permute", "Cropping", "ZeroPadding", "Dropout"),
     *("Add", "Concatenate"),
 )
-"""Layers that make nothing negative of what is not."""
+"""Layers whose outputs are never negative if their inputs are not."""
 
 
 def merged(trained: Artifact) -> Artifact:
-    """The same network without its dropouts, and without each batch normalisation that only one layer of weights takes.
+    """The same network without dropout, and without each batch normalisation whose only user is a layer of weights.
 
-    A normalisation is a factor and a shift for each channel, which the layer's weights and bias take over. Where a
-    convolution pads, which it does after the normalisation, that would not be the same: it stays.
+    A normalisation is a factor and a shift for each channel, which are absorbed by the layer's weights and bias. It is
+    kept if the layer has groups or pads its input: padding comes after the normalisation, so merging would not be
+    exact.
     """
     architecture, weights = trained.architecture, dict(trained.weights)
     sources = inputs_of(architecture)
@@ -87,7 +89,7 @@ def merged(trained: Artifact) -> Artifact:
 
 
 def _may_be_negative(architecture: Architecture, name: str) -> bool:
-    """Whether the output of the layer of this name, or "input", may have negative values."""
+    """Whether the output of the layer of this name, or "input", may be negative."""
     layer = next((one for one in architecture.layers if one.name == name), None)
     if layer is None:
         return True
@@ -113,19 +115,19 @@ def check(architecture: Architecture, method: str) -> None:
 def propagation(
     trained: Artifact, *, epsilon: float, composite: bool
 ) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """A function from network inputs (n, *input_shape) and class numbers (n) to relevance (the same) and scores (n).
+    """A function from inputs (n, *input_shape) and class numbers (n) to relevance (n, *input_shape) and scores (n).
 
-    Both are float32, the scores those before the softmax.
+    Both are float32; the scores are those before the softmax.
 
     Args:
         trained: the network.
-        epsilon: of the ε rule.
-        composite: whether convolutions have the z⁺ rule, and the first layer of weights, if it sees the input, the flat
-            one; otherwise every layer has the ε rule.
+        epsilon: ε of the ε rule.
+        composite: whether convolutions have the z⁺ rule, or the flat rule if they see the input; otherwise every layer
+            has the ε rule.
 
     Raises:
         InputError: if there is no rule for a layer.
-        RuntimeError: if without batch normalisations the network would predict other probabilities.
+        RuntimeError: by the returned function, if merging batch normalisations changes the probabilities.
     """
     import tensorflow as tf
     from tensorflow import keras
@@ -137,7 +139,7 @@ def propagation(
     outputs = keras.Model(model.input, [model.get_layer(layer.name).output for layer in architecture.layers])
 
     def linear(layer: Layer, change: Callable[[np.ndarray], np.ndarray] | None = None) -> Callable[..., Any]:
-        """The layer before its activation; with changed weights it has no bias."""
+        """The layer without its activation; if `change` modifies its weights, also without its bias."""
         if not layer.kind.startswith(_WEIGHTED):
             return lambda values: model.get_layer(layer.name)(values, training=False)
         options = {**layer.options, "activation": "linear", **({"use_bias": False} if change else {})}
@@ -148,7 +150,7 @@ def propagation(
         return lambda values: made(values)
 
     def positive(layer: Layer) -> Callable[..., Any]:
-        """Its positive contributions: of what is not negative by positive weights, of what is by negative ones."""
+        """Positive contributions: positive inputs times positive weights, negative inputs times negative weights."""
         excites = linear(layer, lambda kernel: np.maximum(kernel, 0))
         if not _may_be_negative(architecture, sources[layer.name][0]):
             return excites
@@ -204,7 +206,7 @@ def propagation(
         return relevance["input"], tf.gather(scores, classes, batch_dims=1), moved
 
     def explain(values: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        parts, batch = [], min(BATCH, batch_of(architecture, values.shape[1]))  # of large fields fewer
+        parts, batch = [], min(BATCH, batch_of(architecture, values.shape[1]))  # fewer for large fields
         for start in range(0, len(values), batch):
             part = slice(start, start + batch)
             found, scores, moved = (one.numpy() for one in propagate(values[part], classes[part]))

@@ -1,4 +1,4 @@
-"""Networks compared on the same samples: how good each is, how sure that is, and where it fails."""
+"""Compare networks on the same samples: accuracy, its uncertainty, and accuracy by stratum."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ from raypipe.networks.evaluate import evaluate, strata_of
 def training_facts(trained: Artifact) -> dict[str, Any]:
     """Name, parameters, epochs, training samples, seconds of training and validation accuracy of a network.
 
-    What is not known of a network that was not trained here is NaN.
+    Values that are not known, as for a network that was not trained here, are NaN.
     """
     data = trained.provenance.get("made_from", {}).get("data")
     return {
@@ -31,12 +31,12 @@ def training_facts(trained: Artifact) -> dict[str, Any]:
 
 
 def overview(networks: Sequence[str], evaluations: Mapping[str, Mapping[str, xr.Dataset]]) -> pd.DataFrame:
-    """One row per network, in their order: how it was trained and how good it is.
+    """One row per network, in the given order: how it was trained and how accurate it is.
 
     Args:
         networks: names of trained networks.
-        evaluations: of each, what `evaluate` gives on the samples that it was trained on, as "train", that it was
-            validated on, as "val", and on "test"; what is not there is NaN.
+        evaluations: by network, the results of `evaluate` on the samples that it was trained on, as "train", that it
+            was validated on, as "val", and on "test"; missing ones become NaN.
 
     Returns:
         Columns `network`, `series` and `seed`, `train_split` and `val_split`, `epochs`, `seconds`; `train`, `val` and
@@ -66,11 +66,11 @@ def overview(networks: Sequence[str], evaluations: Mapping[str, Mapping[str, xr.
 
 
 def mean_with_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
-    """Mean of independent values and its 95 % confidence interval after Student; NaN for a single value."""
+    """Mean of independent values and its 95 % confidence interval by Student's t, NaN for a single value."""
     mean = float(np.mean(values))
     if len(values) < 2:
         return mean, np.nan, np.nan
-    if np.ptp(values) == 0:  # where SciPy divides zero by zero
+    if np.ptp(values) == 0:  # SciPy would divide zero by zero
         return mean, mean, mean
     interval = stats.ttest_1samp(values, 0).confidence_interval(0.95)
     return mean, float(interval.low), float(interval.high)
@@ -80,20 +80,19 @@ def ranking(predictions: Mapping[str, xr.Dataset], reference: str) -> pd.DataFra
     """One row per network, the best first.
 
     Args:
-        predictions: by name of the network, its store of predictions, all of the same samples.
+        predictions: by name of the network, its store of predictions, all for the same samples.
         reference: the network to compare the others with.
 
     Returns:
-        Columns `name`, `parameters`, `epochs`, `samples`, `seconds` and `val_accuracy` (see
-        `training_facts`); on the samples of the predictions `accuracy` with `accuracy_low` and
-        `accuracy_high`, its 95 % confidence interval (Wilson, J. Am. Stat. Assoc. 22, 209 (1927)), `micro_f1`,
-        `macro_f1`, `recall_<class>`; and `difference` of accuracy to the reference with `difference_low` and
-        `difference_high`, its 95 % confidence interval over pairs: both networks saw the same samples, so what is
-        hard for both does not blur the difference.
+        Columns `name`, `parameters`, `epochs`, `samples`, `seconds` and `val_accuracy` (see `training_facts`); on the
+        samples of the predictions, `accuracy` with `accuracy_low` and `accuracy_high`, its 95 % confidence interval
+        (Wilson, J. Am. Stat. Assoc. 22, 209 (1927)), `micro_f1`, `macro_f1`, `recall_<class>`; and `difference`, the
+        accuracy minus the reference's, with `difference_low` and `difference_high`, its 95 % confidence interval over
+        pairs: both networks saw the same samples, so samples that are hard for both do not widen the interval.
 
     Raises:
-        InputError: if the reference is not among the networks, predictions are of other samples than the
-            reference's, or samples have no label.
+        InputError: if the reference is not among the networks, the predictions are for different samples, or samples
+            have no label.
     """
     if reference not in predictions:
         raise InputError(f"reference {reference!r} is not among the networks {', '.join(predictions)}; add it")
@@ -124,14 +123,14 @@ def ranking(predictions: Mapping[str, xr.Dataset], reference: str) -> pd.DataFra
 
 
 def _labels(predictions: xr.Dataset) -> np.ndarray:
-    """Names of the samples' classes, whatever numbers a network has for them; "" of those without a label."""
+    """Names of the samples' classes, independent of the networks' numbering; "" for samples without a label."""
     found = inputs.by_label(predictions)
     names: np.ndarray = np.array([*found["class"].values.tolist(), ""])[found["label"].values]
     return names
 
 
 def _right(predictions: xr.Dataset) -> np.ndarray:
-    """1 for each sample that the network got right, 0 for the others."""
+    """1 for each correctly classified sample, 0 for the others."""
     found = inputs.by_label(predictions)
     right: np.ndarray = found["predicted"].values == found["label"].values
     return right.astype("float64")
@@ -154,11 +153,11 @@ def strata(evaluations: Mapping[str, xr.Dataset]) -> pd.DataFrame:
     """Accuracy and recall by each stratum, one row per network and value.
 
     Args:
-        evaluations: by name of the network, what `evaluate` gives.
+        evaluations: by name of the network, the result of `evaluate`.
 
     Returns:
         Columns `network`, `stratum` (the coordinate), `value` (in its units), `samples`, `accuracy` and
-        `recall_<class>` (from 0 to 1; NaN where the stratum has none of the class).
+        `recall_<class>` (from 0 to 1; NaN if the stratum has no samples of the class).
     """
     rows = [
         {
@@ -177,6 +176,6 @@ def strata(evaluations: Mapping[str, xr.Dataset]) -> pd.DataFrame:
 
 
 def _recall(row: xr.DataArray) -> float:
-    """Share of the samples of a class, a row of the confusion matrix, that were taken for it; NaN if there are none."""
+    """Recall of a class from its row of the confusion matrix; NaN if there are no samples."""
     samples = int(row.sum())
     return row.sel(predicted=row.label.item()).item() / samples if samples else np.nan

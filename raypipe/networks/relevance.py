@@ -1,9 +1,9 @@
-"""Relevance of every step of a trajectory for a network's decision, through innvestigate; runs in its environment.
+"""Relevance of every step of a trajectory for a network's prediction, with innvestigate, in its own environment.
 
-innvestigate (Alber et al., JMLR 20, 2019) walks back through the layers of a network, but its gradients fail at a batch
-normalisation. A trained one is a dense layer with a diagonal kernel and a bias, exactly, and is replaced by it:
-see `explainable`. Layer-wise relevance propagation is that of Bach et al., PLoS ONE (2015); what its maps are worth is
-checked with changed networks, see CONTROLS.
+innvestigate (Alber et al., JMLR 20, 2019) propagates backwards through the layers of a network, but its gradients fail
+at a batch normalisation. After training, that is exactly equivalent to a dense layer with a diagonal kernel and a bias,
+and is replaced by one: see `explainable`. Layer-wise relevance propagation is that of Bach et al., PLoS ONE (2015).
+Modified networks show how meaningful the maps are, see CONTROLS.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,45 +23,47 @@ METHODS: dict[str, dict[str, float]] = {
     "integrated-gradients": {"steps": 64},
     "deep-taylor": {},
 }
-"""Ways to attribute the score of a class to the steps of a trajectory, with their settings: `epsilon` stabilises the
-propagation and takes up relevance as it grows, `steps` are those of the path from the zero trajectory."""
+"""Methods that attribute the score of a class to the steps of a trajectory, with their settings: `epsilon`
+stabilises the propagation and absorbs more relevance the larger it is, `steps` is the number of points on the path
+from the zero trajectory."""
 
 CONTROLS: dict[str, dict[str, int]] = {"shuffled-weights": {"seed": 0}, "zero-biases": {}}
-"""Changes to a network whose relevance maps check those of the network itself, with their settings.
+"""Modifications of a network whose relevance maps are compared with those of the network itself, with their settings.
 
-"shuffled-weights": the values within each array of weights change places; maps that stay the same do not show what the
-network has learned (Adebayo et al., NeurIPS 2018). "zero-biases": nothing is added anywhere, so that with CONSERVING
-for `epsilon` the relevance of "lrp-epsilon" adds up to the class score.
+"shuffled-weights": the values within each array of weights are permuted; maps that stay the same do not show what the
+network has learned (Adebayo et al., NeurIPS 2018). "zero-biases": all additive weights are zero, so that with
+CONSERVING for `epsilon` the relevance of "lrp-epsilon" adds up to the class score.
 """
 
 CONSERVING = 1e-6
-"""The epsilon that keeps the propagation from dividing by zero and takes up next to nothing."""
+"""An epsilon that keeps the propagation from dividing by zero, but absorbs almost no relevance."""
 
 ADDED = ("bias", "shift", "mean")
-"""Which weights of a layer, see `weights_of`, are added to what goes through it."""
+"""Roles, see `weights_of`, of the additive weights of a layer."""
 
 OPAQUE = ("LayerNormalization",)
-"""Layers that no relevance is propagated through: what they divide by is another number for each trajectory."""
+"""Layers through which no relevance is propagated: they divide by a number that differs between trajectories."""
 
 NOT_INNVESTIGATES = (*OPAQUE, "Subtract", "Dot")
-"""Layers that innvestigate cannot walk back through, or wrongly: for a difference it has no ε rule, and takes a sum."""
+"""Layers that innvestigate does not support, or treats wrongly: it has no ε rule for a difference, and uses that of
+a sum."""
 
 BATCH = 64
-"""Trajectories analysed at once; integrated gradients evaluate the network at 64 points for each of them."""
+"""Trajectories per batch; integrated gradients evaluate the network at 64 points for each of them."""
 
 VARIANCE_EPSILON = 1e-3
-"""What Keras adds to the variance in a batch normalisation, unless told otherwise."""
+"""Keras's default for the constant added to the variance in a batch normalisation."""
 
 TOLERANCE = 1e-4
-"""How far a probability may move when a network is made explainable: float32 rounding of scores of some tens."""
+"""Maximum change of a probability when a network is made explainable: float32 rounding of scores of some tens."""
 
 
 def relevance_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
-    """Function for `fill`: `relevance` and the sequences (sample, time), `score` (sample) of chosen samples.
+    """Function for `fill`: `relevance` and the sequences (sample, time), `score` (sample) of selected samples.
 
-    `parameters` has `network`, `source`, `method` and `settings`, and `control` and `control_settings` if it is not the
-    network itself that is explained; the columns are `origin`, the number of the trajectory in the source, and
-    `predicted`, the class whose score is explained.
+    `parameters` has `network`, `source`, `method` and `settings`, and, if a modified network is explained, `control`
+    and `control_settings`. The columns are `origin`, the number of the trajectory in the source, and `predicted`, the
+    class whose score is explained.
     """
     trained = artifact.load(parameters["network"])
     variable = study.find(trained.architecture.study).seen.variable
@@ -83,7 +85,7 @@ def relevance_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]]
 def settings_of(
     method: str, control: str | None = None, methods: Mapping[str, dict[str, float]] = METHODS
 ) -> dict[str, float]:
-    """Settings of one of `methods`; of one for a network without biases, with an epsilon that conserves."""
+    """Settings of one of `methods`; for the network without biases, with an epsilon that conserves relevance."""
     settings = dict(methods[method])
     if control == "zero-biases" and "epsilon" in settings:
         settings["epsilon"] = CONSERVING
@@ -95,23 +97,23 @@ def explainer(
 ) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """A function from network inputs (n, time, channel) and class numbers (n) to relevance (n, time) and scores (n).
 
-    Both are float32, the scores those of the classes before the softmax. `method` and its `settings` are those of
-    METHODS. Of a time the relevance is the sum over channels. It adds up to the score where theory has it so: for
-    "lrp-epsilon" when biases are zero and epsilon is small; for "integrated-gradients" to the score less that of the
-    zero trajectory, up to the error of the sum over the path.
+    Both are float32; the scores are those of the classes before the softmax. `method` and its `settings` are those of
+    METHODS. Relevance is summed over channels. It adds up to the score where theory predicts so: for "lrp-epsilon" if
+    biases are zero and epsilon is small; for "integrated-gradients" to the score minus that of the zero trajectory, up
+    to the discretisation error of the path.
 
     Raises:
-        RuntimeError: by the function returned, if the network that is analysed predicts other probabilities.
+        RuntimeError: by the returned function, if replacing batch normalisations changes the probabilities.
     """
     import innvestigate
     import tensorflow as tf
 
-    # innvestigate works in graphs only. This one is entered again in each call, which may come from another thread.
+    # innvestigate needs TensorFlow's graph mode. Each call enters the graph again, as it may be in another thread.
     graph = tf.Graph()
     session = tf.compat.v1.Session(graph=graph)
     with graph.as_default(), session.as_default():
         original, analysed = keras_model.load(without_softmax(trained)), keras_model.load(explainable(trained))
-        # The class is given, not left to innvestigate: what was predicted is explained even if two scores nearly tie.
+        # The class is given explicitly, so that the predicted class is explained even if two scores nearly tie.
         analyzer = innvestigate.create_analyzer(
             method.replace("lrp-", "lrp.").replace("-", "_"), analysed, neuron_selection_mode="index", **settings
         )
@@ -136,29 +138,29 @@ def explainer(
 
 
 def changed(trained: Artifact, control: str, **settings: int) -> Artifact:
-    """The network changed in one of the ways of CONTROLS, with its settings."""
+    """The network with one of the modifications of CONTROLS, with its settings."""
     changes: dict[str, Callable[..., Artifact]] = {"shuffled-weights": shuffled, "zero-biases": without_biases}
     return changes[control](trained, **settings)
 
 
 def shuffled(trained: Artifact, seed: int) -> Artifact:
-    """The same network with the values within each of its arrays of weights in a random order."""
+    """The same network with the values within each array of weights in random order."""
     random = np.random.default_rng(seed)
     return replace(trained, weights={name: random.permuted(array) for name, array in sorted(trained.weights.items())})
 
 
 def without_biases(trained: Artifact) -> Artifact:
-    """The same network with zeros for all that is added: biases, and means and shifts of batch normalisations."""
+    """The same network with all additive weights set to zero: biases, and means and shifts of normalisations."""
     added = {weights_of(layer).get(what) for layer in trained.architecture.layers for what in ADDED}
     weights = {name: np.zeros_like(array) if name in added else array for name, array in trained.weights.items()}
     return replace(trained, weights=weights)
 
 
 def explainable(trained: Artifact) -> Artifact:
-    """The same network in the layers that innvestigate can walk back through, ending in class scores.
+    """The same network in layers that innvestigate supports, ending in class scores.
 
-    Each batch normalisation of n channels becomes a dense layer (n, n) of each place, dropout is left out, and the
-    softmax at the end is removed.
+    Each batch normalisation of n channels becomes a dense layer (n, n) that acts on each position, dropout is left out,
+    and the softmax at the end is removed.
     """
     architecture, weights = without_softmax(trained).architecture, dict(trained.weights)
     layers, taken = [], inputs_of(architecture)
@@ -180,7 +182,7 @@ def explainable(trained: Artifact) -> Artifact:
 
 
 def normalisation(layer: Layer, weights: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """What each channel is multiplied by in a batch normalisation, and what is added then, float64."""
+    """Factor and shift of each channel in a trained batch normalisation, float64."""
     own = {what: weights[name].astype("float64") for what, name in weights_of(layer).items()}
     factor = 1 / np.sqrt(own["variance"] + float(layer.options.get("epsilon", VARIANCE_EPSILON)))  # type: ignore[arg-type]
     factor = own["scale"] * factor if "scale" in own else factor

@@ -1,7 +1,7 @@
-"""Saliency of the points of a field for a network's decision: by the gradient of the class score, or by relevance.
+"""Saliency of the points of a field for a network's prediction: by the gradient of the class score, or by relevance.
 
-The gradient is that of Simonyan et al., arXiv:1312.6034, its mean over noisy copies of the field SmoothGrad, of Smilkov
-et al., arXiv:1706.03825; layer-wise relevance propagation is in `propagation`.
+The gradient is that of Simonyan et al., arXiv:1312.6034; SmoothGrad, its mean over noisy copies of the field, is that
+of Smilkov et al., arXiv:1706.03825; layer-wise relevance propagation is in `propagation`.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from raypipe.networks.classify import batch_of
 from raypipe.networks.relevance import changed, without_softmax
 
 GRADIENT = "saliency"
-"""What the gradient is called where it is stored, for which it was the only method once."""
+"""Name of the gradient method in stores; it was once the only method."""
 
 METHODS: dict[str, dict[str, float]] = {
     GRADIENT: {},
@@ -25,26 +25,26 @@ METHODS: dict[str, dict[str, float]] = {
     "lrp": {"epsilon": 1e-6},
     "lrp-epsilon": {"epsilon": 1e-2},
 }
-"""Ways to find what matters in a field, with their settings: `noise` is the standard deviation of the noise in units of
-the range of the field's values, `epsilon` that of the ε rule, which is of dense layers alone in "lrp": its convolutions
-have the z⁺ rule, the first one the flat rule."""
+"""Methods for the saliency of fields, with their settings: `noise` is the standard deviation of the noise relative
+to the range of the field's values, `epsilon` that of the ε rule. In "lrp", only dense layers have the ε rule:
+convolutions have the z⁺ rule, the first one the flat rule."""
 
 WITH_SCORE = ("lrp", "lrp-epsilon")
-"""Methods that share out the score of the class, whose maps have a sign and a sum."""
+"""Methods that distribute the class score over the points: their maps have a sign and a sum."""
 
 BATCH = 16
-"""Patterns differentiated at once: the 3-D network keeps about 10 MB for each."""
+"""Patterns per batch for gradients: the 3-D network needs about 10 MB for each."""
 
 
 def saliency_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
-    """Function for `fill`: `saliency` and the fields (sample, y, x) of chosen patterns, these in the last frame.
+    """Function for `fill`: `saliency` and the last frame of the fields (sample, y, x) of selected patterns.
 
-    Methods WITH_SCORE have `relevance` (sample, y, x), the sum over frames and channels, and `score` (sample) too;
-    their saliency is the positive relevance, what speaks for the class, scaled as the others are.
+    Methods WITH_SCORE also return `relevance` (sample, y, x), the sum over frames and channels, and `score` (sample);
+    their saliency is the positive relevance, the evidence for the class, scaled in the same way.
 
-    `parameters` has `network`, `source`, `method` and `settings`, and `control` and `control_settings` if it is not the
-    network itself that is explained; the columns are `origin`, the number of the pattern in the source, and
-    `predicted`, the class whose score is explained.
+    `parameters` has `network`, `source`, `method` and `settings`, and, if a modified network is explained, `control`
+    and `control_settings`. The columns are `origin`, the number of the pattern in the source, and `predicted`, the
+    class whose score is explained.
     """
     trained = artifact.load(parameters["network"])
     source = store.open(parameters["source"])
@@ -66,7 +66,7 @@ def saliency_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]],
 
 
 def _explainer(trained: Artifact, method: str, settings: dict[str, Any]) -> Callable[..., dict[str, np.ndarray]]:
-    """A function from network inputs, class numbers and numbers of the samples in their split to what is stored."""
+    """A function from network inputs, class numbers and sample numbers in the split to the variables to store."""
     if method == GRADIENT:
         plain = saliency_map(trained)
         return lambda values, classes, _: {"saliency": plain(values, classes)}
@@ -86,9 +86,9 @@ def _explainer(trained: Artifact, method: str, settings: dict[str, Any]) -> Call
 def saliency_map(trained: Artifact) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """A function from network inputs (n, y, x, …) and class numbers (n) to saliency (n, y, x), float32.
 
-    The gradient of the score of the class, before the softmax, with respect to the input; its largest absolute
-    value over frames and channels; scaled to [0, 1] for each pattern (zeros where nothing matters). Not blurred: the
-    Gaussian of σ = 2 of the published pictures belongs to the drawing.
+    Saliency is the gradient of the score of the class, before the softmax, with respect to the input: its largest
+    absolute value over frames and channels, scaled to [0, 1] for each pattern (zeros if it is constant). It is not
+    blurred: the Gaussian of σ = 2 in the published pictures is applied when drawing.
     """
     gradient = score_gradient(trained)
     return lambda values, classes: _largest(gradient(values, classes))
@@ -99,9 +99,9 @@ def smooth_saliency_map(
 ) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
     """A function from network inputs (n, y, x, …), class numbers (n) and sample numbers (n) to saliency (n, y, x).
 
-    As `saliency_map`, of the mean gradient over so many copies of the field with normal noise added, whose standard
-    deviation is `noise` times the range of the field's values. The noise of a sample follows from `seed` and its number
-    alone.
+    As `saliency_map`, but of the mean gradient over `copies` noisy versions of the field. The noise is normal, with a
+    standard deviation of `noise` times the range of the field's values. It depends only on `seed` and the sample
+    number.
     """
     gradient = score_gradient(trained)
 
@@ -136,7 +136,7 @@ def score_gradient(trained: Artifact) -> Callable[[np.ndarray, np.ndarray], np.n
     )
 
     def gradients(values: np.ndarray, classes: np.ndarray) -> np.ndarray:
-        batch = min(BATCH, batch_of(trained.architecture, values.shape[1]))  # of large fields fewer
+        batch = min(BATCH, batch_of(trained.architecture, values.shape[1]))  # fewer for large fields
         parts = [slice(start, start + batch) for start in range(0, len(values), batch)]
         return np.concatenate([gradient(values[part], classes[part]).numpy() for part in parts])
 
@@ -149,7 +149,7 @@ def _largest(gradients: np.ndarray) -> np.ndarray:
 
 
 def scaled(maps: np.ndarray) -> np.ndarray:
-    """Each of the maps (n, y, x) moved and scaled to [0, 1]; a constant one becomes zeros."""
+    """Each of the maps (n, y, x) shifted and scaled to [0, 1]; a constant one becomes zeros."""
     lowest = maps.min(axis=(1, 2), keepdims=True)
     extent: np.ndarray = maps.max(axis=(1, 2), keepdims=True) - lowest
     return np.divide(maps - lowest, extent, out=np.zeros_like(maps), where=extent > 0)

@@ -1,7 +1,7 @@
-"""Train networks with Ray Tune: each becomes an artifact as soon as it is trained.
+"""Train networks with Ray Tune; each is saved as an artifact as soon as it is trained.
 
-Running the same command again continues: what is trained is not trained again, what was begun goes on from its
-last epoch. A network trained with other settings is never replaced.
+Running the same command again resumes: trained networks are not trained again, and interrupted trainings continue from
+their last epoch. A network trained with other settings is never replaced.
 """
 
 import contextlib
@@ -25,34 +25,35 @@ from raypipe.run.scratch import scratch_folder
 from raypipe.store import objects, owner
 
 _RETRIES = 3
-"""How often a trial is started again after its worker was lost."""
+"""How often a trial is restarted after its worker was lost."""
 
 
 FRESH_SAMPLES = (50_000, 10_000)
-"""How many fresh samples there are in an epoch, and in a validation, unless told otherwise."""
+"""Default number of fresh samples in an epoch, and in a validation."""
 
 
 _Planned = tuple[Architecture, Training, dict[str, Any], str]
-"""Arguments of `trial.Task`, whose module is not imported before Ray is connected."""
+"""Arguments of `trial.Task`, whose module must not be imported before Ray is connected."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How networks are trained; what is None is as usual in the study, see `training.training`.
+    """How networks are trained; None means the study's default, see `training.training`.
 
-    `rate` is the learning rate, the highest if it changes. `recipe` is the name of another of the study's ways to
-    train, where it has several; `augmentation` one of the study's, or "none", instead of that which goes with it.
+    `rate` is the learning rate, or its maximum if it changes. `recipe` names an alternative training recipe of the
+    study, if it has several; `augmentation` is one of the study's, or "none", and replaces that of the recipe.
     `precision` is float32 or bfloat16.
-    `train_split` and `validation_split` are the data sets of the network's study; None is `Architecture.splits`. Of
-    their samples, those of a class that the network does not have are left out. If the name is FRESH, samples are made
-    meanwhile: other ones in each epoch of a training, the same ones in each validation.
-    `samples` is how many of the training data set are used, as many of each class; None is all, of fresh ones
-    FRESH_SAMPLES. `series` names a
-    collection of networks that are kept apart from others of the same architectures: another seed, other epochs.
-    `scheduler` is fifo, every network to its last epoch, or asha, which ends early those that fall behind.
-    `workers` is the number of networks trained at once, None as many as the cluster has room for, each on
-    `cpus_per_trial` cores and `gpus_per_trial` graphics processors, which may be a fraction. `tensorboard` is a folder
-    into which the driver writes the figures of each epoch for TensorBoard; None is none.
+    `train_split` and `validation_split` are data sets of the network's study; None means `Architecture.splits`. Samples
+    of classes that the network does not have are left out. If the name is FRESH, samples are generated during training:
+    new ones in each epoch of a training, the same ones in each validation.
+    `samples` is the number of training samples to use, balanced over the classes; None means all, or FRESH_SAMPLES if
+    they are fresh. `series` names a collection of networks that is kept apart from others of the same architectures,
+    for example with another seed or number of epochs.
+    `scheduler` is fifo, which trains every network to its last epoch, or asha, which stops networks early that fall
+    behind.
+    `workers` is the number of networks trained at once, None for as many as fit in the cluster; each uses
+    `cpus_per_trial` cores and `gpus_per_trial` GPUs, which may be a fraction. `tensorboard` is a folder to which the
+    driver writes the metrics of each epoch for TensorBoard; None for no such files.
     """
 
     epochs: int | None = None
@@ -88,7 +89,7 @@ def data_names(architecture: Architecture, settings: Settings | None = None) -> 
     """Names of the data sets on which a network is trained and validated.
 
     Raises:
-        InputError: if one is no labelled data set of the network's study.
+        InputError: if one is not a labelled data set of the network's study.
     """
     train, validation = architecture.splits
     if settings:
@@ -96,36 +97,36 @@ def data_names(architecture: Architecture, settings: Settings | None = None) -> 
     of = study.find(architecture.study)
     for split, what in ((train, "training split"), (validation, "validation split")):
         if split == FRESH:
-            of.maker  # noqa: B018 – which says so if there is none
+            of.maker  # noqa: B018 – raises if there is none
         else:
             of.check(split, what, labelled=True)
     return f"{of.name}/{train}", f"{of.name}/{validation}"
 
 
 def train(architectures: Sequence[Architecture], settings: Settings, *others: Settings) -> list[str]:
-    """Train networks that learn from the same data, unless they are trained already.
+    """Train networks that learn from the same data, unless they are already trained.
 
     Args:
         architectures: the networks.
         settings: how each of them is trained.
-        others: how each of them is trained too, at the same time: with another learning rate or seed, in a series of
-            its own, and the same otherwise.
+        others: further settings with which each of them is also trained, at the same time: with another learning rate
+            or seed and in a series of its own, otherwise the same.
 
     Returns:
         The names of their artifacts: by settings, each in the order of `architectures`.
 
     Raises:
-        InputError: if there is no network, a setting is out of range, a data set is missing or does not fit, or a
-            network is already trained with other settings or being trained by another job.
-        WorkError: if a training raises an exception; the message names it, and what is finished stays.
-        LostError: if a training's worker is lost again and again.
-        Foreseen: if a dry run is asked for; nothing is trained.
+        InputError: if there is no network, a setting is out of range, a data set is missing or does not fit, a network
+            is already trained with other settings or being trained by another job, or a training diverges.
+        WorkError: if a training raises an exception; the message names it, and finished networks are kept.
+        LostError: if a training's worker is lost repeatedly.
+        Foreseen: if a dry run is requested; nothing is trained.
     """
     if not architectures:
         raise InputError("no network to train; name at least one")
     for one in architectures:
-        one.returns_logits  # noqa: B018 – which says so if it ends otherwise
-    # One reading serves all: its samples are in the shape, and its labels in the order of classes, of the first.
+        one.returns_logits  # noqa: B018 – raises if it ends otherwise
+    # The data are read once for all networks, with the input shape and the order of classes of the first.
     if len({(data_names(one, settings), one.frame_times, one.classes, one.input_shape) for one in architectures}) > 1:
         raise InputError(
             f"{', '.join(one.name for one in architectures)} do not learn from the same data: their data sets, frames, "
@@ -157,7 +158,7 @@ def train(architectures: Sequence[Architecture], settings: Settings, *others: Se
         with contextlib.ExitStack() as owned:
             for name in pending:
                 owned.enter_context(owner.held(f"networks/{name}"))
-            # Until then another job may have trained them.
+            # Another job may have trained them in the meantime.
             pending = {name: task for name, task in pending.items() if not _is_trained(name, task[0], task[2])}
             if pending:
                 _tune(pending, settings)
@@ -188,7 +189,7 @@ def summary(names: Sequence[str]) -> str:
 
 
 def _describe(architecture: Architecture, name: str, count: int | None, fresh: int) -> dict[str, Any]:
-    """What of a data set decides what is learnt from it, as JSON values; `fresh` is how many fresh ones are usual."""
+    """Properties of a data set that determine what is learnt, as JSON; `fresh` is the default count if it is fresh."""
     if _is_fresh(name):
         return {"name": name, "samples": count or fresh}
     try:
@@ -221,7 +222,7 @@ def _samples(architecture: Architecture, name: str, count: int | None, fresh: in
 
 
 def _is_trained(name: str, architecture: Architecture, made_from: Mapping[str, Any]) -> bool:
-    """Whether the network is there; if it is another or was made from anything else, an InputError tells what."""
+    """Whether the network exists; if it differs or was made in another way, raise an InputError that says how."""
     if not artifact.exists(name):
         return False
     found = artifact.load(name)
@@ -246,7 +247,7 @@ def _differences(found: Any, wanted: Any, what: str = "") -> list[str]:
 def _foresee(
     tasks: Mapping[str, _Planned], pending: Mapping[str, _Planned], settings: Settings, how: foresee.Asked
 ) -> Foreseen:
-    """What trainings take, by some of them that are begun and thrown away."""
+    """Estimate the duration of trainings by starting some of them and discarding them."""
     there = f"{len(tasks)} networks: {len(tasks) - len(pending)} already trained, {len(pending)} to train"
     if not pending:
         return Foreseen(there)
@@ -265,7 +266,7 @@ def _foresee(
 
 
 def _data(planned: Mapping[str, _Planned], settings: Settings) -> tuple[Any, ...]:
-    """What networks learn from and are validated on."""
+    """Samples that networks are trained and validated on."""
     first, *_ = next(iter(planned.values()))
     counts = zip((settings.samples, None), FRESH_SAMPLES, strict=True)
     return tuple(_samples(first, name, *count) for name, count in zip(data_names(first, settings), counts, strict=True))
@@ -278,12 +279,12 @@ def _connect(settings: Settings) -> None:
 
 
 def _tune(planned: Mapping[str, _Planned], settings: Settings) -> None:
-    """Train on Ray; afterwards every one is an artifact."""
+    """Train on Ray Tune; afterwards every network is an artifact."""
     first, schedule, *_ = next(iter(planned.values()))
     data = _data(planned, settings)
-    # Tune would print tables of its own, write three logs per trial, miss them if it must not, tell how to resume by
-    # its own means, take workers out of the working directory, refuse what has no accuracy yet, parts of an epoch, and
-    # keep an interruption to itself.
+    # By default Tune prints its own tables, writes three logs per trial (and warns if it may not), explains how to
+    # resume in its own way, changes the workers' working directory, rejects results without an accuracy (parts of an
+    # epoch), and handles interrupts itself.
     os.environ.update(
         RAY_AIR_NEW_OUTPUT="0",
         TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
@@ -307,7 +308,7 @@ def _tune(planned: Mapping[str, _Planned], settings: Settings) -> None:
     epochs = schedule.epochs
     asha = ASHAScheduler("epoch", max_t=epochs, grace_period=max(1, epochs // 8), reduction_factor=3)
     keeper = trial.Keeper(tasks, f"training {data_names(first, settings)[0]}", settings.tensorboard)
-    # Nothing of Tune's own records is needed afterwards: states and results are in the store.
+    # Tune's own records are not needed afterwards: states and results are in the store.
     with scratch_folder("raypipe-tune-") as records:
         results = tune.Tuner(
             trainable,

@@ -1,4 +1,4 @@
-"""How a network is trained, as plain values."""
+"""Settings of a network's training, as plain values."""
 
 import math
 from dataclasses import asdict, dataclass, replace
@@ -9,26 +9,26 @@ from raypipe.errors import InputError, choice
 from raypipe.networks.architecture import Architecture
 
 MOST_SEED = 2**32 - 1
-"""The largest seed that NumPy's older generators take, which Keras seeds too."""
+"""Largest seed of NumPy's legacy generator, which Keras seeds too."""
 
 
 PRECISIONS = ("float32", "bfloat16")
-"""In which networks can be trained, the usual one first."""
+"""Precisions in which networks can be trained, the default first."""
 
 
 @dataclass(frozen=True)
 class Training:
-    """How a network is trained; with the data, everything that its weights depend on.
+    """How a network is trained; together with the data, this determines its weights.
 
-    `rate` is Adam's learning rate, the highest if it changes: during the share `warmup` of all steps it rises from a
-    tenth, then it falls along half a period of the cosine if `decay` is "cosine" (Loshchilov and Hutter, ICLR 2017).
-    It changes with each call of TensorFlow, some ten thousand trajectories or 160 patterns at a time. `batch` is the
-    samples per step. `augmented` is whether each sample is seen in another random variant every epoch: by the study's
-    augmentation of that name, if True by its first. `seed` is that of the first weights, of the
-    order of samples, of dropout and of the variants. With one processor the same training gives the same weights, bit
-    for bit. `precision` is that of the arithmetic of all layers but the last and
-    normalisations, None for float32; weights are float32. `clip` is the largest norm of all gradients together: longer
-    ones are shortened to it; None is any.
+    `rate` is Adam's learning rate, or its maximum if it changes: it rises from a tenth during the share `warmup` of all
+    steps, then falls along half a period of a cosine if `decay` is "cosine" (Loshchilov and Hutter, ICLR 2017). It is
+    updated with each call of TensorFlow, about every ten thousand trajectories or 160 patterns. `batch` is the number
+    of samples per step. `augmented` is whether each sample is seen in another random variant every epoch: by the
+    study's augmentation of that name, or by its first one if True. `seed` determines the initial weights, the order of
+    samples, dropout and the variants. With one CPU core, the same training gives the same weights, bit for bit.
+    `precision` is that of the arithmetic of all layers except normalisations and the last one, None for float32;
+    weights are float32. `clip` is the maximum norm of all gradients together: longer ones are scaled down to it; None
+    for no limit.
     """
 
     loss: Literal["mean_squared_error", "sparse_categorical_crossentropy"]
@@ -56,7 +56,7 @@ class Training:
             raise InputError(f"warmup is {self.warmup}; expected 0 or more and below 1, a share of all steps")
 
     def rate_at(self, done: float) -> float:
-        """Learning rate when the share `done` of all steps, from 0 to 1, is done."""
+        """Learning rate after the share `done` of all steps, from 0 to 1."""
         warmup = self.warmup or 0.0
         if done < warmup:
             return self.rate * (0.1 + 0.9 * done / warmup)
@@ -65,7 +65,7 @@ class Training:
         return self.rate
 
     def document(self) -> dict[str, Any]:
-        """As JSON values, without what is None: a setting that came later changes nothing for who does not use it."""
+        """As JSON values without None, so that settings added later do not change trainings that do not use them."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
@@ -80,14 +80,14 @@ def training(
     augmentation: str | None = None,
     precision: str | None = None,
 ) -> Training:
-    """How to train an architecture: as is usual in its study, but for what is given.
+    """How to train an architecture: the study's defaults, overridden by the arguments.
 
-    `recipe` is another of the ways that the study names, None the usual one; `augmentation` is one of the study's, or
-    "none", None that of the recipe; `precision` is float32, as None, or bfloat16.
+    `recipe` is one of the study's alternative recipes, None for the default; `augmentation` is one of the study's, or
+    "none", None for that of the recipe; `precision` is float32, the same as None, or bfloat16.
 
     Raises:
-        InputError: if `epochs` or `batch` is below 1, `rate` not above 0, `seed` negative, there is no such precision,
-            or the study has no such recipe or augmentation.
+        InputError: if `epochs` or `batch` is below 1, `rate` not above 0, `seed` out of range, there is no such
+            precision, or the study has no such recipe or augmentation.
     """
     of = study.find(architecture.study)
     arguments = dict(of.training(architecture))

@@ -1,7 +1,7 @@
-"""What Ray Tune runs and tells: one network per trial in workers that are used again, and what becomes of it.
+"""Ray Tune trials and callback: one network per trial, in workers that are reused; finished networks are saved.
 
-A trial's state is put under the root of the store after each epoch, as plain arrays. So a trial that is started
-anew, by Tune after a lost worker or by the same command after a kill, continues where it was, on any node.
+A trial's state is saved under the root of the store after each epoch, as plain arrays. A trial that is restarted, by
+Tune after a lost worker or by the same command after a kill, thus resumes where it was, on any node.
 """
 
 import hashlib
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 _NAMED = 20
-"""Trainings that failed of which the message has the names."""
+"""Maximum number of failed trainings that are named in the message."""
 
 _STEP_SECONDS = 5.0
-"""How long an epoch may take until how far it is gets told."""
+"""Seconds after which the progress within an epoch is reported."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One network to train. `made_from` is, as JSON values, everything that the result depends on."""
+    """One network to train. `made_from` contains, as JSON values, everything that the result depends on."""
 
     architecture: Architecture
     training: Training
@@ -50,17 +50,17 @@ class Task:
 
     @property
     def name(self) -> str:
-        """Name of the artifact that it becomes."""
+        """Name of the resulting artifact."""
         return artifact.artifact_name(self.architecture, self.series)
 
     @property
     def checkpoint(self) -> str:
-        """Where its state is kept meanwhile, under the root; other settings have another place."""
+        """Path of its checkpoint under the root of the store; other settings have another path."""
         digest = hashlib.sha256(json.dumps([repr(self.architecture), self.made_from], sort_keys=True).encode())
         return f"training/{self.name}-{digest.hexdigest()[:12]}.safetensors"
 
     def begin(self) -> Fit:
-        """Begin training, or continue from the checkpoint."""
+        """Start training, or resume from the checkpoint."""
         fit = Fit(self.architecture, self.training)
         if objects.exists(self.checkpoint):
             state, documents = artifact.unpack(objects.get(self.checkpoint), self.checkpoint)
@@ -87,7 +87,7 @@ class Task:
 
 
 def start_tensorflow(place: Mapping[str, str], threads: int) -> None:
-    """Start TensorFlow in a worker that trains, with so many threads; `place` is the driver's `objects.place`."""
+    """Start TensorFlow in a training worker with `threads` threads; `place` is the driver's `objects.place`."""
     os.environ.update(place, TF_CPP_MIN_LOG_LEVEL="2")
     import tensorflow
 
@@ -99,16 +99,16 @@ def start_tensorflow(place: Mapping[str, str], threads: int) -> None:
 
 
 def told(task: Task, error: Exception) -> tuple[str, str]:
-    """What went wrong with a training: the message, and the traceback, empty for a user's mistake."""
+    """Message and traceback of a failed training; the traceback is empty for a user's mistake."""
     said, details = in_texts(error)
     return f"{task.name}: {said}", details
 
 
 class NetworkTrial(tune.Trainable):
-    """Trains the network that its configuration names, one epoch per step or a part of a long one.
+    """Trains the network named in its configuration, one epoch per step or a part of a long one.
 
     The samples are read-only views of Ray's shared memory, the same for all trials of a node. Importing TensorFlow
-    takes longer than many a training, so one worker goes from trial to trial (`reset_config`).
+    takes longer than many trainings, so a worker is reused for several trials (`reset_config`).
     """
 
     def setup(  # type: ignore[override]  # what follows `config` comes through `tune.with_parameters`
@@ -118,23 +118,23 @@ class NetworkTrial(tune.Trainable):
         data: tuple[Samples | Fresh, Samples | Fresh],
         place: Mapping[str, str],
     ) -> None:
-        """Start TensorFlow with as many threads as the trial has processors."""
+        """Start TensorFlow with as many threads as the trial has CPU cores."""
         resources = self.trial_resources
         start_tensorflow(place, int(resources.required_resources.get("CPU", 1)) if resources else 1)
         self._tasks, self._data = tasks, data
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Take up another network; it begins in `step`, since to Tune an exception here is a lost worker."""
+        """Switch to another network; training starts in `step`, as Tune takes an exception here for a lost worker."""
         self._task = self._tasks[new_config["network"]]
         self._begun = False
         self._repeated = -1
         return True
 
     def step(self) -> dict[str, Any]:
-        """To the end of the epoch, and its figures; of a long one some seconds, and how far it is.
+        """Train to the end of the epoch and return its metrics; in a long one, return the progress after some seconds.
 
-        An exception is told as `error` and ends the trial: only lost workers are worth another try.
+        An exception is returned as `error` and ends the trial: only lost workers are worth a retry.
         """
         try:
             if not self._begun:
@@ -157,8 +157,8 @@ class NetworkTrial(tune.Trainable):
                 if share < 1 and time.monotonic() - began > _STEP_SECONDS:
                     return {"epoch": self._fit.epoch + math.floor(100 * share) / 100}
             if not (math.isfinite(loss := self._fit.history["loss"][-1]) and self._fit.is_finite()):
-                # Once more from the checkpoint: a machine may have lost what a processor had in its registers, as
-                # virtual ones do with AMX. Who diverges does so again.
+                # Retry once from the checkpoint: the machine may have lost the contents of processor registers, as
+                # virtual machines do with AMX. A training that really diverges does so again.
                 if (epoch := self._fit.epoch) != self._repeated:
                     self._repeated = epoch
                     self._begin()
@@ -175,10 +175,10 @@ class NetworkTrial(tune.Trainable):
 
 
 class Keeper(tune.Callback):
-    """Makes each trial that ends an artifact, at once, and shows progress: epochs, networks, the best so far.
+    """Saves each finished trial as an artifact, at once, and shows progress: epochs, networks, the best so far.
 
-    Where a folder is given for it, it writes the figures of each epoch for TensorBoard. `failed` has the exception of
-    each training that raised one.
+    If a TensorBoard folder is given, it writes the metrics of each epoch there. `failed` has the exception of each
+    training that raised one.
     """
 
     def __init__(self, tasks: dict[str, Task], description: str, tensorboard: str | None) -> None:
@@ -193,11 +193,11 @@ class Keeper(tune.Callback):
         self._tensorboard = tensorboard
 
     def setup(self, **info):  # type: ignore[no-untyped-def,override]  # noqa: ARG002
-        """Show the bar; not earlier, as Tune pickles its callbacks before it starts."""
+        """Show the progress bar; not earlier, as Tune pickles its callbacks before it starts."""
         self._bar: tqdm[None] = progress(self._total, self._description, unit="epoch")
 
     def on_trial_result(self, iteration, trials, trial, result, **info):  # type: ignore[no-untyped-def]  # noqa: ARG002
-        """Count an epoch, or a part of one, which has no figures yet."""
+        """Count an epoch, or a part of one, which has no metrics yet."""
         name = trial.config["network"]
         if "error" in result:
             self.failed[name] = of_texts(result["error"], result["details"])
@@ -211,7 +211,7 @@ class Keeper(tune.Callback):
         complete = "val_accuracy" in result
         if complete and result["val_accuracy"] > self._best[1]:
             self._best = (name, result["val_accuracy"])
-        # Not always one: a continued trial brings those of before, one that lost its last epoch none.
+        # Not always one: a resumed trial also reports earlier epochs, one that repeats a lost epoch adds none.
         new = max(0, result["epoch"] - self._epochs[name])
         self._epochs[name] += new
         if self._tensorboard and complete and new:
@@ -219,13 +219,13 @@ class Keeper(tune.Callback):
         self._show(new)
 
     def on_trial_complete(self, iteration, trials, trial, **info):  # type: ignore[no-untyped-def]  # noqa: ARG002
-        """Keep the network; what the scheduler cut short needs no more epochs."""
+        """Save the network; epochs that the scheduler cut off no longer count."""
         name = trial.config["network"]
         if name in self.failed:
             return
         try:
             self._tasks[name].keep()
-        except InputError as error:  # Tune would end with tracebacks of its own, and leave the other trainings
+        except InputError as error:  # otherwise Tune would end with its own tracebacks, without the other trainings
             self.failed[name] = error
             return
         self._kept += 1
@@ -238,7 +238,7 @@ class Keeper(tune.Callback):
         self._bar.close()
 
     def failure(self) -> WorkError | InputError | None:
-        """What is to be said of all trainings that failed, if some did; the others are kept."""
+        """One exception for all trainings that failed, None if none did; the other networks are kept."""
         if len(self.failed) < 2:
             return next(iter(self.failed.values()), None)
         first = next(iter(self.failed.values()))
@@ -250,13 +250,13 @@ class Keeper(tune.Callback):
         return WorkError(message, first.details) if isinstance(first, WorkError) else InputError(message)
 
     def _write(self, folder: str, result: dict[str, Any]) -> None:
-        # A writer for each epoch: one per network, kept open, would be as many files and threads as networks.
-        # Its file is named after the second, in which there may be several epochs.
+        # A writer for each epoch: writers kept open would need a file and a thread for each network. Their files are
+        # named after the second, in which several epochs may end, hence the suffix.
         try:
             with SummaryWriter(folder, filename_suffix=f".{result['epoch']:06d}") as writer:
                 for figure in (one for one in result if one in HISTORY or one.startswith("val_")):
                     writer.add_scalar(figure, result[figure], result["epoch"])
-        except OSError as error:  # no reason to lose a training
+        except OSError as error:  # not worth losing a training
             logging.getLogger(__name__).warning("TensorBoard files can no longer be written: %s", error)
             self._tensorboard = None
 

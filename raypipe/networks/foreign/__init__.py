@@ -1,1 +1,1 @@
-"""Networks that were not trained here: from the files of Keras and TensorFlow to artifacts."""
+"""Import networks that were not trained here: from the files of Keras and TensorFlow to artifacts."""

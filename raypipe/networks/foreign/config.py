@@ -1,4 +1,4 @@
-"""Layers of a network from what Keras writes of them, Keras 2 and 3 alike: class names and options."""
+"""Read the layers of a network from the configuration that Keras 2 or 3 saves: class names and options."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "Permute": {"dims": None},
     "Dot": {"axes": None, "normalize": False},
 }
-"""What the options of a layer are that matter here, by the beginning of its kind; with the usual value, if any."""
+"""Relevant options of a layer, by the beginning of its kind, with their default values, if any."""
 
 NEUTRAL: dict[str, Any] = {
     "data_format": "channels_last",
@@ -46,14 +46,14 @@ NEUTRAL: dict[str, Any] = {
     "lora_rank": None,
     "quantization_config": None,
 }
-"""Options that would matter, and their only value that has a counterpart here."""
+"""Options that would matter, and the only value of each that is supported here."""
 
 WITHOUT_EFFECT = (
     "InputLayer", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianNoise", "GaussianDropout",
     "AlphaDropout", "ActivityRegularization", "RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom",
     "RandomContrast", "RandomBrightness",
 )  # fmt: skip
-"""Layers that hand on what they get, except in training."""
+"""Layers that pass on their input unchanged, except in training."""
 
 _MODELS = ("Sequential", "Functional", "Model")
 _NO_MATTER = (
@@ -62,24 +62,24 @@ _NO_MATTER = (
 )  # fmt: skip
 _NO_MATTER_ENDS = ("_initializer", "_regularizer", "_constraint")
 _SELF_NAMED = {"ReLU": "relu", "Softmax": "softmax"}
-"""Layers that are an activation, if all their options are the usual ones."""
+"""Layers that are an activation, if all their options have the default values."""
 
 _USUAL_OF_SELF_NAMED = {"max_value": None, "negative_slope": 0, "threshold": 0, "axis": -1}
 
 
 @dataclass(frozen=True)
 class Described:
-    """A layer of a model: `path` are the names that lead to it in the model, `layer` is it here, None if left out."""
+    """A layer of a model: `path` are the names that lead to it in the model, `layer` is its counterpart here."""
 
     path: tuple[str, ...]
     layer: Layer
 
 
 def layers_of(model: dict[str, Any], source: str) -> list[Described]:
-    """Layers of a model that Keras describes as `model`, each after those whose outputs it takes.
+    """Layers of a model from its Keras configuration `model`, each after those whose outputs it takes.
 
     Raises:
-        InputError: if a layer or an option of it has no counterpart here; the message names it, and `source` the file.
+        InputError: if a layer or one of its options is not supported; the message names it, and `source` the file.
     """
     return list(_Model(source).read(model, ()))
 
@@ -88,10 +88,10 @@ class _Model:
     def __init__(self, source: str) -> None:
         self._source = source
         self._outputs: dict[tuple[str, ...], str] = {}
-        """By path: the layer here whose output it is, which may be one before it."""
+        """By path, the layer here that gives the output of the Keras layer; possibly an earlier one."""
 
     def read(self, model: dict[str, Any], path: tuple[str, ...], before: str = INPUT) -> Iterator[Described]:
-        """Layers of a model, or of one within another at `path`, whose input is the output of the layer `before`."""
+        """Layers of a model, or of one nested in another at `path`, whose input is the output of the layer `before`."""
         kind, config = model["class_name"], model["config"]
         layers = config if isinstance(config, list) else config["layers"]  # a list before Keras 2.2.3
         chain = kind == "Sequential"
@@ -168,7 +168,7 @@ class _Model:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Whether two options are equal, where 2 and (2, 2) are."""
+    """Whether two options are equal; 2 equals (2, 2)."""
     one, other = _plain(one), _plain(other)
     if isinstance(one, tuple) and not isinstance(other, tuple):
         return all(number == other for number in one)
@@ -176,7 +176,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """An option without Keras's way of writing tuples and names."""
+    """An option as a plain value, whichever way Keras writes tuples."""
     if isinstance(value, list):
         return tuple(_plain(one) for one in value)
     if isinstance(value, dict) and "items" in value:
@@ -191,7 +191,7 @@ def _dtype(given: Any) -> str:
 
 
 def _histories(found: Any) -> list[str]:
-    """Names of the layers whose outputs are meant, in the ways of Keras 2 and 3."""
+    """Names of the layers whose outputs are referenced, as written by Keras 2 or 3."""
     if isinstance(found, dict):
         history = (
             found.get("config", {}).get("keras_history") if found.get("class_name") == "__keras_tensor__" else None

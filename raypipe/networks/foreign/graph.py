@@ -1,7 +1,7 @@
-"""Layers of a network from the graph of a SavedModel: what Keras wrote beside it, or did not, is not needed.
+"""Read the layers of a network from the graph of a SavedModel; Keras's own metadata are not needed.
 
-A SavedModel of any age has a signature, a graph of operations. With its variables turned into constants, each layer is
-a short pattern of operations, such as Conv2D, BiasAdd, Relu. This holds no matter how layers and variables are called.
+A SavedModel of any version has a signature, a graph of operations. With its variables turned into constants, each layer
+is a short pattern of operations, such as Conv2D, BiasAdd, Relu, whatever the layers and variables are called.
 """
 
 import math
@@ -30,10 +30,10 @@ _FOLDED: dict[str, Callable[..., np.ndarray]] = {
     "Reshape": np.reshape,
     "ExpandDims": lambda x, axis: np.expand_dims(x, int(axis)),
 }
-"""Operations between constants: of a batch normalisation, and of convolutions in one dimension."""
+"""Operations between constants that are evaluated: in batch normalisations and one-dimensional convolutions."""
 
 _VARIANCE_EPSILON = 1e-3
-"""What Keras adds to the variance in a batch normalisation unless told otherwise."""
+"""Keras's default for the constant added to the variance in a batch normalisation."""
 
 
 def layers_of(graph: Any, output: str, source: str) -> list[Read]:
@@ -45,7 +45,7 @@ def layers_of(graph: Any, output: str, source: str) -> list[Read]:
         source: names the file in messages.
 
     Raises:
-        InputError: if an operation is no part of a layer of ours; the message names it.
+        InputError: if an operation is not part of a supported layer; the message names it.
     """
     return _Reader(graph, source).read(output)
 
@@ -56,14 +56,14 @@ class _Reader:
         self._source = source
         self._found: list[Read] = []
         self._names: dict[str, str] = {}
-        """Of the layer whose output a node is."""
+        """By node, the name of the layer whose output it is."""
 
     def read(self, output: str) -> list[Read]:
         self._layer_at(self._node(output))
         return self._found
 
     def _node(self, name: str) -> Any:
-        """The node that makes a tensor, behind those that only hand it on."""
+        """The node that produces a tensor, skipping nodes that only pass it on."""
         node = self._nodes[name.lstrip("^").split(":")[0]]
         while node.op in _SAME:
             node = self._nodes[node.input[0].split(":")[0]]
@@ -85,7 +85,7 @@ class _Reader:
         return None if any(one is None for one in values) else _FOLDED[node.op](*values)
 
     def _layer_at(self, node: Any) -> str:
-        """Name of the layer whose output a node is; it and what it needs are read first."""
+        """Name of the layer whose output a node is; reads it, and the layers that it needs, if not done yet."""
         if node.op == "Placeholder":
             return INPUT
         if node.name not in self._names:
@@ -119,7 +119,7 @@ class _Reader:
             statistics = tuple(self._constant(one) for one in inputs[1:])
             return self._append("BatchNormalization", options, inputs[0], weights=statistics)
         elif node.op == "Reshape":
-            # Keras 3 puts the shape together from that of the input, so it is no constant; that of the output is known.
+            # Keras 3 computes the shape from that of the input, so it is not constant; that of the output is known.
             before, after = _sizes(inputs[0])[1:], _sizes(node)
             if len(after) == 2 and min(before, default=0) > 0 and after[1] == math.prod(before):
                 return self._append("Flatten", {}, inputs[0])
@@ -158,14 +158,14 @@ class _Reader:
         return self._append(kind, options, values, weights=(kernel, bias))
 
     def _shifted(self, node: Any, shift: np.ndarray) -> str | None:
-        """What a constant is added to: a layer with a bias, or a batch normalisation."""
+        """The layer of a node plus a constant: one with a bias, or a batch normalisation; None if it is neither."""
         if found := self._weighted(node, bias=shift.ravel()):
             return found
         if node.op != "Mul":
             return None
         for values, factor in (self._inputs(node), self._inputs(node)[::-1]):
             if (scale := self._constant(factor)) is not None and scale.size == shift.size == scale.shape[-1]:
-                # Scale and shift are all that its statistics come to.
+                # Its statistics are already folded into scale and shift.
                 mean = np.zeros(scale.size, "float32")
                 variance = np.full(scale.size, 1 - _VARIANCE_EPSILON, "float32")
                 weights = (scale.ravel(), shift.ravel(), mean, variance)
@@ -173,7 +173,7 @@ class _Reader:
         return None
 
     def _pooling(self, node: Any) -> str | None:
-        """A pooling layer, if the node is one; in one dimension it is one in two, of which one is 1."""
+        """A pooling layer, if the node is one; in one dimension it is a 2-D pooling with a size of 1."""
         squeezed = node.op == "Squeeze"
         node = self._inputs(node)[0] if squeezed else node
         if node.op not in ("MaxPool", "AvgPool", "MaxPool3D", "AvgPool3D"):
@@ -190,7 +190,7 @@ class _Reader:
         return self._append(kind, {"pool_size": (1,) * size, "strides": (1,) * size, **options}, values)
 
     def _global(self, node: Any, values: Any, axes: np.ndarray | None) -> str | None:
-        """A pooling over all places, if the node is one."""
+        """A global pooling layer, if the node is one."""
         if axes is None or node.attr["keep_dims"].b or not 1 <= (size := axes.size) <= 3:
             return None
         if np.ravel(axes).tolist() != list(range(1, size + 1)):
@@ -212,12 +212,12 @@ def _last_is_channel(node: Any) -> bool:
 
 
 def _sizes(node: Any) -> list[int]:
-    """Of the output of a node, -1 where one may be any."""
+    """Shape of the output of a node, with -1 for sizes that are not fixed."""
     return [one.size for one in node.attr["_output_shapes"].list.shape[0].dim]
 
 
 def _along(node: Any, attribute: str, option: str, size: int) -> Options:
-    """An attribute of each of the dimensions in space, unless it is 1 everywhere."""
+    """An attribute along each of the spatial dimensions, as an option; empty if it is 1 everywhere."""
     values = tuple(node.attr[attribute].list.i)[1 : size + 1] if _last_is_channel(node) else ()
     if size == 1 and len(tuple(node.attr[attribute].list.i)) == 4:  # Conv1D is a Conv2D over (1, steps)
         values = tuple(node.attr[attribute].list.i)[2:3]

@@ -1,4 +1,4 @@
-"""Make an artifact of a network of others, and prove that it says the same as the original."""
+"""Make an artifact of a network that was trained elsewhere, and verify that its outputs match the original's."""
 
 import json
 import logging
@@ -23,18 +23,18 @@ from raypipe.store import objects
 from raypipe.study import Study
 
 TOLERANCE = 1e-4
-"""How far outputs may be from those of the original, relative to the largest: float32 sums in another order."""
+"""Maximum difference of outputs from the original's, relative to the largest: float32 sums in another order."""
 
 OLD = "explain"
-"""The environment whose TensorFlow reads what TensorFlow 2 wrote until it got Keras 3."""
+"""Environment whose TensorFlow reads what TensorFlow 2 wrote before it adopted Keras 3."""
 
 _SPREAD = 100
-"""How many times the tolerance outputs must differ between samples, or equal ones would prove nothing."""
+"""Minimum variation of the outputs between samples, in units of the tolerance; equal outputs would prove nothing."""
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """What the numbers that go into a network and come out are: see `Architecture`."""
+    """Meaning of a network's inputs and outputs, see `Architecture`."""
 
     study: str
     classes: tuple[str, ...]
@@ -49,22 +49,24 @@ def import_network(
     classes: Sequence[str] | None = None,
     frames: Sequence[int] | None = None,
 ) -> Artifact:
-    """Keep a network that Keras or TensorFlow saved as a trained network of a study.
+    """Import a network that Keras or TensorFlow saved, as a trained network of a study.
 
-    The study is the chosen one, or that of which a network takes samples of this shape and tells as many classes apart.
+    The study is the chosen one, or else the only one with samples of this shape.
 
     Args:
         place: folder of a SavedModel, or path or URL of an .h5 or .keras file.
-        name: to call it by, maybe in a series: "theirs/small"; None for that of the file.
-        classes: names of its outputs, in their order; None for those of the study's networks.
-        frames: times of the frames that it sees, for studies whose samples have frames; None for those of the study's.
+        name: its new name, optionally in a series: "theirs/small"; None for that of the file.
+        classes: names of its outputs, in order; None for those of the study's networks.
+        frames: times of the frames that it sees, for studies whose samples have frames; None for those of the study's
+            networks.
 
     Returns:
-        The artifact, whose provenance tells the file, its SHA-256, the framework and the difference of the outputs.
+        The artifact, whose provenance has the file, its SHA-256, the framework and the difference of the outputs.
 
     Raises:
-        InputError: if it cannot be read, has a layer without counterpart, does not fit the study, does not say the same
-            once it is here, or if there is another network of that name.
+        InputError: if it cannot be read, has an unsupported layer, does not fit the study, or gives other outputs after
+            the import, or if there is another network of that name.
+        WorkError: if reading it raises an unexpected exception.
     """
     files, source = _files(place)
     own = {"file": source, "sha256": reader.checksum(files)}
@@ -106,7 +108,7 @@ def import_network(
 
 
 def _files(place: str) -> tuple[dict[str, bytes], str]:
-    """The files of a network, and what to call it."""
+    """The files of a network, and a name for it in messages."""
     folder = Path(place)
     if "://" in place or not folder.is_dir():
         name = place.rstrip("/").rpartition("/")[2]
@@ -120,7 +122,7 @@ def _files(place: str) -> tuple[dict[str, bytes], str]:
 
 
 def _check_name(name: str, own: dict[str, str]) -> None:
-    """Make sure that a name is free."""
+    """Make sure that a name is not in use."""
     objects.checked(artifact.path(name))
     if artifact.exists(name):
         made_from = artifact.load(name).provenance.get("made_from", {}).get("imported", {})
@@ -140,7 +142,7 @@ def _check_name(name: str, own: dict[str, str]) -> None:
 def _read(
     files: dict[str, bytes], source: str, sizes: list[list[int | None]]
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """What the reader makes of the files, in the environment that can read them."""
+    """Result of the reader for the files, in the environment that can read them."""
     if reader.is_new(files, source):
         data = reader.read(files, source, json.dumps(sizes))
     else:
@@ -159,7 +161,7 @@ def _read(
 
 
 def _kinds(of: Study) -> list[Architecture | Grid]:
-    """What there is of networks for samples of one shape in a study; those of a grid are all of one kind."""
+    """Networks of a study that take samples of one shape; its grid, if any, stands for all networks in it."""
     return [*(one for one in of.networks if None not in one.input_shape), *([of.grid] if of.grid else [])]
 
 
@@ -171,7 +173,7 @@ def _meaning(
     classes: Sequence[str] | None,
     frames: Sequence[int] | None,
 ) -> Meaning:
-    """The study of a network and what its numbers mean there."""
+    """The study of a network and the meaning of its inputs and outputs there."""
     found = f"{source} takes samples of shape {shape} and has {outputs} outputs"
     fitting = [of for of in candidates if _fits(of, shape)]
     if not fitting:
@@ -208,7 +210,7 @@ def _meaning(
 
 
 def _one(given: tuple[Any, ...] | None, possible: set[tuple[Any, ...]], otherwise: str) -> tuple[Any, ...]:
-    """What is given, or what alone is possible."""
+    """The given value, or else the only possible one."""
     if given:
         return given
     if len(possible) != 1:
@@ -217,7 +219,7 @@ def _one(given: tuple[Any, ...] | None, possible: set[tuple[Any, ...]], otherwis
 
 
 def _fits(of: Study, shape: tuple[int, ...]) -> bool:
-    """Whether samples of a study may have a shape, with a last axis of one channel where networks want one."""
+    """Whether samples of a study may have a shape; it may end with sizes of 1, where networks expect channels."""
     if of.sample is None:
         return False
     dims = len(of.sample.dims) - 1
@@ -227,20 +229,22 @@ def _fits(of: Study, shape: tuple[int, ...]) -> bool:
 
 
 def _space(of: Study, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-    """The size of a sample without its frames, which networks may choose."""
+    """Sizes of a sample without its frames, whose number networks may choose."""
     return tuple(size for dim, size in zip(of.seen.dims[1:], shape, strict=False) if dim != "frame")
 
 
 def _difference(made: Artifact, inputs: np.ndarray, expected: np.ndarray, source: str) -> float:
-    """How far the outputs are from those of the original, relative to the largest of these.
+    """Maximum difference of the outputs from the original's, relative to the largest of these.
+
+    If the outputs are nearly the same for every input, a warning is logged.
 
     Raises:
-        InputError: if that is too far. That the outputs are nearly the same for whatever input is logged.
+        InputError: if the difference is above TOLERANCE.
     """
     outputs = keras_model.load(made)(inputs, training=False).numpy()
     largest = float(np.abs(expected).max())
     difference = float(np.abs(outputs - expected).max()) / largest if largest else float("inf")
-    if not difference <= TOLERANCE:  # also if it is not a number
+    if not difference <= TOLERANCE:  # also if it is NaN
         raise InputError(
             f"{source} gives other results once imported: outputs for random samples differ by {difference:.1e} of the "
             f"largest; expected at most {TOLERANCE:.0e}: some layer works differently there; nothing is saved"

@@ -1,4 +1,4 @@
-"""What is read of a network of others: layers of our kinds, with the weights of each."""
+"""Layers read from a foreign network, converted to the kinds supported here, with their weights."""
 
 from dataclasses import dataclass, field, replace
 
@@ -8,24 +8,24 @@ from raypipe.errors import InputError
 from raypipe.networks.architecture import Layer
 
 INPUT = "input"
-"""What layers call the input of the network."""
+"""Name by which layers refer to the input of the network."""
 
 _ACTIVATED = ("Conv1D", "Conv2D", "Conv3D", "Dense")
 
 
 @dataclass(frozen=True)
 class Read:
-    """One layer and its weights, in the order of Keras's `get_weights()`; its sources are named always."""
+    """One layer and its weights, in the order of Keras's `get_weights()`; its sources are always explicit."""
 
     layer: Layer
     weights: list[np.ndarray] = field(default_factory=list)
 
 
 def tidied(found: list[Read], source: str) -> tuple[tuple[Layer, ...], dict[str, np.ndarray]]:
-    """Layers as an architecture has them, named after kind and position, and their weights under these names.
+    """Layers in the form of an architecture, named after kind and position, and their weights under these names.
 
-    An activation of its own becomes one of the layer before, where that has none and is not used otherwise. The last
-    layer is then one that says whether the outputs are logits or probabilities.
+    A separate activation layer is merged into the preceding layer, if that has no activation and no other user. The
+    last layer then determines whether the outputs are logits or probabilities.
 
     Raises:
         InputError: if the outputs are neither; `source` names the file in messages.
@@ -61,7 +61,7 @@ def tidied(found: list[Read], source: str) -> tuple[tuple[Layer, ...], dict[str,
             "network that classifies"
         )
     layers, previous = [], INPUT
-    for one in merged:  # an architecture's layer takes the outputs of the one before unless it says otherwise
+    for one in merged:  # by default, a layer takes the output of the preceding one
         chained = one.layer.sources == (previous,)
         layers.append(replace(one.layer, sources=() if chained else one.layer.sources))
         previous = one.layer.name
@@ -70,7 +70,7 @@ def tidied(found: list[Read], source: str) -> tuple[tuple[Layer, ...], dict[str,
 
 
 def _without_idle(found: list[Read]) -> list[Read]:
-    """The same layers but for activations that change nothing: those behind take what these would."""
+    """The layers except linear activations; later layers take the inputs of these instead."""
     instead: dict[str, str] = {}
     kept = []
     for one in found:
@@ -83,7 +83,7 @@ def _without_idle(found: list[Read]) -> list[Read]:
 
 
 def _complete(one: Read) -> Read:
-    """A batch normalisation with a scale and a shift, which it may have been made without."""
+    """A batch normalisation with scale and shift; neutral ones are added if it has none."""
     options, weights = dict(one.layer.options), list(one.weights)
     neutral = {"scale": np.ones_like(weights[-1]), "center": np.zeros_like(weights[-1])}
     for place, (option, values) in enumerate(neutral.items()):

@@ -1,4 +1,4 @@
-"""Read a network of others, in the environment whose TensorFlow can: from bytes to bytes."""
+"""Read a foreign network in the environment whose TensorFlow supports it; bytes in, bytes out."""
 
 import hashlib
 import io
@@ -20,28 +20,28 @@ from raypipe.networks.foreign import config, graph
 from raypipe.networks.foreign.layers import Read, tidied
 
 SAMPLES = 8
-"""On which the outputs are compared: half normally distributed, half uniform from 0 to 1."""
+"""Number of samples on which outputs are compared: half normally distributed, half uniform from 0 to 1."""
 
 _SIGNATURE = "serving_default"
 GRAPH = "saved_model.pb"
-"""By which the folder of a SavedModel is known."""
+"""File that identifies the folder of a SavedModel."""
 
 _KERAS_3 = {"Keras": (3,), "TensorFlow": (2, 16)}
-"""Since when."""
+"""First versions with Keras 3."""
 
 
 def read(files: dict[str, bytes], source: str, sizes: str) -> bytes:
-    """A network of others as plain values.
+    """Read a foreign network as plain values.
 
     Args:
-        files: the files of a SavedModel by their path in its folder, or one file, an .h5 or .keras.
-        source: what to call it in messages.
-        sizes: JSON, shapes of samples that the network may be for, where it takes samples of any size.
+        files: the files of a SavedModel by their path in its folder, or a single .h5 or .keras file.
+        source: name of the network in messages.
+        sizes: JSON, shapes of samples to choose from if the network takes samples of any size.
 
     Returns:
         A file made by `artifact.pack`: the arrays "weights/…", and `inputs` and `outputs` of the original for random
         samples; the documents `layers`, `input_shape` and `framework`. If the network cannot be read, the only
-        document is `error`, with `traceback` if that is no mistake of the user's.
+        documents are `error` and `traceback`, which is empty for a user's mistake.
     """
     try:
         with tempfile.TemporaryDirectory(prefix="raypipe-import-") as folder:
@@ -69,7 +69,8 @@ def read(files: dict[str, bytes], source: str, sizes: str) -> bytes:
 
 
 Found = tuple[list[Read], tuple[int | None, ...], Callable[[np.ndarray], Any], str]
-"""Layers, shape of a sample (None where it may be of any size), the original from samples to outputs, its framework."""
+"""Layers, shape of a sample (None for sizes that are not fixed), the original as a function from samples to outputs,
+and its framework."""
 
 
 def _saved_model(folder: Path, source: str) -> Found:
@@ -81,7 +82,7 @@ def _saved_model(folder: Path, source: str) -> Found:
         signatures = dict(loaded.signatures)
         original = signatures.get(_SIGNATURE) or (next(iter(signatures.values())) if len(signatures) == 1 else None)
         frozen = convert_variables_to_constants_v2(original) if original else None
-    except Exception as error:  # of TensorFlow's many kinds, for a file that is not what it says
+    except Exception as error:  # TensorFlow raises many kinds for an invalid file
         raise unreadable(source, "a SavedModel", error) from error
     if original is None or frozen is None:
         raise InputError(
@@ -107,12 +108,12 @@ def _saved_model(folder: Path, source: str) -> Found:
 
 def _keras(file: Path, source: str) -> Found:
     version, text = description(file.read_bytes(), source)
-    # Before Keras makes anything of it: a Lambda layer of an .h5 file would be code of somebody.
+    # Before Keras loads the model: a Lambda layer of an .h5 file would run unknown code.
     try:
         described = config.layers_of(json.loads(text), source)
     except InputError:
         raise
-    except Exception as error:  # where what Keras writes always is not there
+    except Exception as error:  # if something is missing that Keras always writes
         raise unreadable(source, "a Keras network", error) from error
     from tensorflow import keras
 
@@ -135,7 +136,7 @@ def _keras(file: Path, source: str) -> Found:
 
 
 def _check_axis(original: Any, layer: Layer, source: str) -> None:
-    """Make sure that a batch normalisation is one of channels, which are last here."""
+    """Make sure that a batch normalisation acts on channels, which are the last dimension here."""
     if layer.kind == "BatchNormalization":
         axes, rank = np.ravel(original.axis).tolist(), len(original.input.shape)
         if [axis % rank for axis in axes] != [rank - 1]:
@@ -147,10 +148,10 @@ def _check_axis(original: Any, layer: Layer, source: str) -> None:
 
 
 def description(data: bytes, source: str) -> tuple[str, str]:
-    """Version of Keras that wrote an .h5 or .keras file, and what it says of the model, JSON.
+    """Version of Keras that wrote an .h5 or .keras file, and its configuration of the model as JSON.
 
     Raises:
-        InputError: if the file is damaged, of another kind, or has weights only.
+        InputError: if the file is damaged, of another type, or has weights only.
     """
     try:
         if data.startswith(b"PK"):
@@ -160,7 +161,7 @@ def description(data: bytes, source: str) -> tuple[str, str]:
 
         with h5py.File(io.BytesIO(data), "r") as parts:
             version, text = (parts.attrs.get(name, b"") for name in ("keras_version", "model_config"))
-    except Exception as error:  # of zip and HDF5 alike
+    except Exception as error:  # from zip or HDF5
         raise unreadable(source, "a .h5 or .keras file", error) from error
     if not len(text):
         raise InputError(f"{source} has weights only; expected a network: save it with model.save, not save_weights")
@@ -168,10 +169,10 @@ def description(data: bytes, source: str) -> tuple[str, str]:
 
 
 def is_new(files: dict[str, bytes], source: str) -> bool:
-    """Whether a network is of the time of Keras 3.
+    """Whether a network was saved with Keras 3, or with a TensorFlow that includes it.
 
     Raises:
-        InputError: if that cannot be read.
+        InputError: if the version cannot be read.
     """
     if GRAPH in files:
         from tensorflow.core.protobuf import saved_model_pb2
@@ -179,7 +180,7 @@ def is_new(files: dict[str, bytes], source: str) -> bool:
         try:
             saved = saved_model_pb2.SavedModel.FromString(files[GRAPH])
             since, version = _KERAS_3["TensorFlow"], saved.meta_graphs[0].meta_info_def.tensorflow_version
-        except Exception as error:  # of protobuf, or where it is empty
+        except Exception as error:  # from protobuf, or if it is empty
             raise unreadable(source, "a SavedModel", error) from error
     else:
         since, (version, _) = _KERAS_3["Keras"], description(next(iter(files.values())), source)
@@ -187,13 +188,13 @@ def is_new(files: dict[str, bytes], source: str) -> bool:
 
 
 def unreadable(source: str, what: str, error: Exception) -> InputError:
-    """The error of a file that is not what it should be."""
+    """Error for a file that cannot be read as `what`."""
     line = " ".join(str(error).split())
     return InputError(f"{source} cannot be read as {what}: {line[:300]}; get a new copy of it")
 
 
 def checksum(files: dict[str, bytes]) -> str:
-    """SHA-256 of a file, or of a folder: of lines "checksum  path" as sha256sum writes them, by path."""
+    """SHA-256 of a single file; for a folder, of the lines "checksum  path" of sha256sum, sorted by path."""
     digests = {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
     if len(files) == 1:
         return next(iter(digests.values()))
@@ -201,7 +202,7 @@ def checksum(files: dict[str, bytes]) -> str:
 
 
 def _sized(shape: tuple[int | None, ...], sizes: list[list[int]], source: str) -> tuple[int, ...]:
-    """The shape of a sample, of those that are possible where the network leaves it open."""
+    """Shape of a sample; if the network leaves sizes open, the first of `sizes` that matches."""
     if None not in shape:
         return tuple(int(one) for one in shape if one is not None)
     for size in sizes:
