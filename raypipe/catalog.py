@@ -147,8 +147,12 @@ def names(kind: str | None = None) -> list[str]:
         try:
             found += [name] if _is_complete(name, kind) else []
         except DamageError as error:
-            logging.getLogger(__name__).warning("%s is left out: %s", name, error)
+            _left_out(name, error)
     return found
+
+
+def _left_out(name: str, error: DamageError) -> None:
+    logging.getLogger(__name__).warning("%s is left out: %s", name, error)
 
 
 def of_kind(kind: str | None) -> list[str]:
@@ -260,14 +264,20 @@ def search(
     Raises:
         InputError: if there is no such kind or data set, no data set searched has such a class or coordinate, or a
             condition is not valid.
-        DamageError: if one of `data_sets`, or a coordinate of any data set searched, is damaged. Without `data_sets`,
-            data sets whose plan or metadata are damaged are skipped with a warning.
+        DamageError: if one of `data_sets` is damaged. Without `data_sets`, such are skipped with a warning.
     """
     import pandas
 
     chosen = of_kind(kind) if data_sets is None else [_chosen(one, kind) for one in data_sets]
     known: set[str] = set()
-    found = [one for name in chosen if (one := _matching(name, classes, values, known)) is not None]
+    found = []
+    for name in chosen:
+        try:
+            found += _matching(name, classes, values, known)
+        except DamageError as error:
+            if data_sets is not None:
+                raise
+            _left_out(name, error)
     if missing := [one for one in (*values, *(classes or ())) if one not in known]:
         raise InputError(
             f"no data set searched has {', '.join(missing)}; available: {', '.join(sorted(known)) or 'none'}"
@@ -291,8 +301,8 @@ def records(found: "pandas.DataFrame") -> list[dict[Any, Any]]:
 
 def _matching(
     name: str, classes: Collection[str] | None, values: dict[str, Any], known: set[str]
-) -> "pandas.DataFrame | None":
-    """The matching samples of one data set; adds the names of its coordinates and classes to `known`."""
+) -> "list[pandas.DataFrame]":
+    """The matching samples of a data set, if it has what is asked for; adds its coordinates and classes to `known`."""
     import pandas
 
     opened = store.open(name)
@@ -305,7 +315,7 @@ def _matching(
     of_class = np.broadcast_to(numbers, opened.sizes["sample"])  # numbers: names need up to 100 times the memory
     known |= {*columns, *named[np.unique(of_class)]} - {""}
     if not set(values) <= set(columns):
-        return None
+        return []
     hit = np.ones(opened.sizes["sample"], bool)
     for key, wanted in values.items():
         hit &= _within(key, columns[key], wanted)
@@ -313,7 +323,7 @@ def _matching(
         hit &= np.isin(named, list(classes))[of_class]
     numbers = np.flatnonzero(hit)
     own = {key: one[numbers] for key, one in columns.items()}
-    return pandas.DataFrame({"data_set": name, "sample": numbers, "class": named[of_class[numbers]], **own})
+    return [pandas.DataFrame({"data_set": name, "sample": numbers, "class": named[of_class[numbers]], **own})]
 
 
 def _classes(opened: "xarray.Dataset", by: str) -> Iterator[str]:

@@ -231,11 +231,12 @@ def _native(values: Any) -> np.ndarray:
 
 
 def _samples_in_chunk(of: Output, shard: int) -> int:
-    """Samples per chunk: the largest divisor of `shard` within CHUNK_BYTES, or 1; for numbers the whole shard."""
+    """Samples per chunk: the divisor of `shard` that is nearest to CHUNK_BYTES; for numbers the whole shard."""
     if not of.shape:
         return shard
-    most = CHUNK_BYTES // max(1, number_type(of.dtype).itemsize * math.prod(of.shape))
-    return max((count for count in range(1, most + 1) if shard % count == 0), default=1)
+    wanted = max(1, CHUNK_BYTES // max(1, number_type(of.dtype).itemsize * math.prod(of.shape)))
+    divisors = (count for count in range(1, shard + 1) if shard % count == 0)
+    return min(divisors, key=lambda count: abs(math.log(count / wanted)))
 
 
 def _checked_labels(label: np.ndarray, classes: tuple[str, ...], samples: int) -> np.ndarray:

@@ -19,9 +19,8 @@ settings.load_profile("raypipe")
 
 # Before any test module imports Ray, which reads them then. Workers die alone here, not with their host, so the next
 # attempt need not wait until Ray has noticed the loss of a host; tests/test_hosts.py keeps that wait.
-os.environ["RAY_task_actor_unavailable_retry_delay_base_ms"] = "1000"
-os.environ["RAY_task_actor_unavailable_retry_max_delay_ms"] = "1000"
-for name, value in cluster.SETTINGS.items():
+delays = {f"RAY_task_actor_unavailable_retry_{name}_ms": "1000" for name in ("delay_base", "max_delay")}
+for name, value in {**cluster.SETTINGS, **delays}.items():
     os.environ.setdefault(name, value)
 
 TESTS = Path(__file__).parent

@@ -79,6 +79,17 @@ def test_what_is_damaged_is_left_out_unless_it_is_asked_for(store_root, caplog):
         catalog.search(data_sets=["s/b"])
 
 
+def test_a_search_leaves_out_what_lacks_a_coordinate(store_root, caplog):
+    for name in ("s/a", "s/b"):
+        simulated(name, f=[1.0, 2.0])
+    (store_root / "s/b.zarr/f/c/0").unlink()
+    with caplog.at_level(logging.WARNING):
+        assert catalog.search(f=1)["data_set"].tolist() == ["s/a"]
+    assert "s/b is left out" in caplog.text
+    with pytest.raises(DamageError, match=r"s/b.zarr/f/c/0 is damaged"):
+        catalog.search(data_sets=["s/b"], f=1)
+
+
 def test_all_digits_are_printed_for_programs(capsys):
     simulated("s/a", D=[1.5e-12, 1 / 3], big=np.array([2**63 + 5, 1], "uint64"), small=np.array([0.1, 0.2], "float32"))
     simulated("s/b", D=[np.inf])

@@ -184,9 +184,10 @@ def begun(template: Template) -> bool:
     """Whether the store already has a complete template with the same plan; False if it is to be extended.
 
     Raises:
-        InputError: if the store was made from another plan or with other data types.
+        InputError: if the store was made from another plan or with other data types, or the template is too large.
         DamageError: if its plan or metadata are damaged, or are missing although there are data.
     """
+    bounds.check_template(template)
     name = template.name
     remedy = f"{mending(name)}, or delete {name}.zarr and {name}.ledger to start again"
     if not objects.exists(plan_path(objects.checked(name))):
@@ -275,7 +276,6 @@ def create(template: Template, provenance: Mapping[str, Any]) -> None:
     """
     if begun(template):
         return
-    bounds.check_template(template)
     name = template.name
     plan = template.plan(provenance, datetime.now(UTC).isoformat(timespec="seconds"))
     made = _checked_layout(template, plan)  # before the name is claimed, which would make a mistake permanent
