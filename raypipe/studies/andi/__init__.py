@@ -1,4 +1,4 @@
-"""Anomalous diffusion: trajectories of the AnDi challenge, and networks that tell five models apart.
+"""Anomalous diffusion: trajectories of the AnDi challenge, and networks that distinguish five models.
 
 Muñoz-Gil et al., Nat. Commun. 12, 6253 (2021).
 """

@@ -1,4 +1,4 @@
-"""Patterns of the Gray-Scott system: simulations, a scan of parameter space, and networks that name the patterns.
+"""Patterns of the Gray-Scott system: simulations, a scan of parameter space, and networks that classify the patterns.
 
 Scholz and Scholz, Am. J. Phys. (2022), arXiv:2110.07306; Pearson, Science 261 (1993).
 """
