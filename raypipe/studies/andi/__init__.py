@@ -1,4 +1,4 @@
-"""Anomalous diffusion: trajectories of the AnDi challenge, and networks that tell five models apart.
+"""Anomalous diffusion: trajectories of the AnDi challenge, and networks that distinguish five models.
 
 Muñoz-Gil et al., Nat. Commun. 12, 6253 (2021).
 """
@@ -17,17 +17,17 @@ from raypipe.study import AnyLength, DataSet, Measures, Picture, Sample, Study
 
 
 def standardised(positions: np.ndarray) -> np.ndarray:
-    """Each trajectory (sample, time) less its mean, over its standard deviation; one at rest becomes zeros."""
+    """Scale each trajectory (sample, time) to mean 0 and standard deviation 1; a trajectory at rest becomes zeros."""
     deviations = positions - positions.mean(axis=1, keepdims=True, dtype="float64")
     scale = deviations.std(axis=1, keepdims=True)
     return np.divide(deviations, scale, out=np.zeros_like(deviations), where=scale > 0)
 
 
 def _training(architecture: Architecture) -> dict[str, Any]:
-    """The study's way, and those of the networks beyond it.
+    """The training settings of the study, and those of the networks beyond it.
 
-    The batch, which the study does not tell, is 64: half the time of Keras's 32 per epoch on the small networks of the
-    grid, and twice the steps of 128.
+    The study does not report its batch size. With 64, an epoch of the small networks of the grid takes half as long as
+    with Keras's default of 32, and has twice as many steps as with 128.
     """
     if architecture.name == "andi-residual":
         return {"loss": "sparse_categorical_crossentropy", "rate": 0.002, "batch": 128, "epochs": 5, "decay": "cosine"}
@@ -72,7 +72,7 @@ STUDY = Study(
     strata=("exponent", "noise"),
     kind="trajectories",
     takes_files="classify_tracks",
-    # No network can tell them apart there: both are ordinary Brownian motion.
+    # At α = 1, no network can tell fbm and sbm apart: both are ordinary Brownian motion.
     notes={"exponent": {1: "α = 1: fbm and sbm are one process"}},
     pictures=(
         Picture(

@@ -1,8 +1,9 @@
-"""Test sets composed as those of the AnDi challenge were: tracks of 10 to 999 points in one to three dimensions.
+"""Test sets composed like those of the AnDi challenge: tracks of 10 to 999 points in one to three dimensions.
 
-How they were composed follows from the organisers' tables of predictions: for the task of the model, models alike and
-exponents uniform over what each may have; for the task of the exponent, exponents uniform, and then a model uniform
-among those that may have it. Lengths are uniform. What makes them is the package andi-datasets.
+Their composition follows from the organisers' tables of predictions. For the task of the model, all models are equally
+frequent, and the exponents of each are uniform over those that it may have. For the task of the exponent, exponents are
+uniform, and the model is uniform among those that may have the exponent. Lengths are uniform. The package andi-datasets
+makes the tracks.
 """
 
 from functools import partial
@@ -17,22 +18,22 @@ from raypipe.studies.andi.trajectory_sets import variables_of
 TASKS = ("model", "exponent")
 
 COUNTS = {1: 10_000, 2: 5_000, 3: 3_333}
-"""Tracks by the number of dimensions, as many as the challenge had."""
+"""Number of tracks, by number of dimensions, as in the challenge."""
 
 LENGTHS = (10, 999)
-"""The fewest and the most points."""
+"""Smallest and largest number of points."""
 
 WALK = 1000
-"""Points of the walks that are scaled, and then cut."""
+"""Number of points of the walks, which are scaled and then cut."""
 
 _FIRST_SEED = 5 * 2**29
-"""Between those of `diffusion.trajectories` for test and for train-challenge: test sets end before it."""
+"""Between the seeds of test and of train-challenge in `diffusion.trajectories`; those of test end before it."""
 
 _SHARD = 250
 
 
 def plan(task: str, dimensions: int, trajectories: int | None = None) -> Plan:
-    """Plan of a test set; `trajectories` is how many, by default those of COUNTS."""
+    """Plan of a test set; `trajectories` is their number, by default as in COUNTS."""
     count = COUNTS[dimensions] if trajectories is None else trajectories
     place = 4 * TASKS.index(task) + dimensions
     random = np.random.default_rng(place)
@@ -65,7 +66,7 @@ def plan(task: str, dimensions: int, trajectories: int | None = None) -> Plan:
 
 
 def share(task: str) -> np.ndarray:
-    """Of each of `outcomes.CLASSES` the share that it has in the test sets of a task."""
+    """Share of each of `outcomes.CLASSES` in the test sets of a task."""
     if task == "model":
         return outcomes.SHARE
     level = np.rint(outcomes.EXPONENT / outcomes.STEP).astype("int64")
@@ -75,4 +76,4 @@ def share(task: str) -> np.ndarray:
 
 
 PLANS = {f"challenge-{task}-{dimensions}d": partial(plan, task, dimensions) for task in TASKS for dimensions in COUNTS}
-"""By split."""
+"""Functions that plan the test sets, by split."""

@@ -1,4 +1,4 @@
-"""What trajectories there are: models of anomalous diffusion, exponents, noise, splits and seeds, as pure values.
+"""The trajectories of the study as plain values: models of anomalous diffusion, exponents, noise, splits and seeds.
 
 The models are those of the AnDi challenge, Muñoz-Gil et al., Nat. Commun. 12, 6253 (2021).
 """
@@ -13,7 +13,7 @@ ANDI_MODELS = ("attm", "ctrw", "fbm", "lw", "sbm")
 """The five models of anomalous diffusion, in the order of the package andi-datasets."""
 
 TRAJECTORY_LENGTH = 320
-"""Steps of a trajectory."""
+"""Number of positions of a trajectory."""
 
 NOISE_LEVELS = (0.1, 0.5, 1.0)
 """Standard deviations of the localisation noise, in units of the displacements' standard deviation."""
@@ -29,22 +29,23 @@ _FIRST_SEED = {
 TRAJECTORY_SPLITS = tuple(_FIRST_SEED)
 
 MOST_TRAJECTORIES = 2**29
-"""Of one split: with more, seeds of one would be seeds of another."""
+"""Largest number of trajectories of a split: with more, splits would share seeds."""
 
 CHALLENGE_SPLITS = ("test", "train-challenge", "val-challenge")
-"""Splits whose classes and exponents are what the challenge's own function returns; the others are balanced."""
+"""Splits whose classes and exponents are those that the challenge's own function returns; the others are balanced."""
 
 _EXPONENT_STEPS = {"attm": (1, 20), "ctrw": (1, 20), "fbm": (1, 39), "lw": (21, 40), "sbm": (1, 40)}
 
 FEWEST_POSITIONS, MOST_POSITIONS = 2, 100_000
-"""Of a trajectory."""
+"""Smallest and largest number of positions of a trajectory."""
 
 ALLOWED = {"attm": (0, 1), "ctrw": (0, 1), "fbm": (0, 2), "lw": (1, 2), "sbm": (0, 2)}
-"""Exponents that a model may have: above the first (of lw also the first), up to the second (of fbm below it)."""
+"""Exponents that a model may have: above the first number (lw: also the first itself), up to the second (fbm: below
+it). For attm, see also _LEAST_ATTM."""
 
 
 _LEAST_ATTM = 0.03
-"""Of α of attm: its σ is 0.03 at least, and at most α / (1 − α)."""
+"""Smallest α of attm, because its σ must be at least 0.03 and at most α / (1 − α)."""
 
 
 def may_have(model: str, exponent: float) -> bool:
@@ -77,20 +78,20 @@ def andi_exponents(model: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Trajectories:
-    """Trajectories to make: `seed` (int64) and `label`, index in ANDI_MODELS (int64; absent in CHALLENGE_SPLITS)."""
+    """Trajectories to make: `seed` (int64) and `label`, index in ANDI_MODELS (int64); None if the package draws it."""
 
     seed: np.ndarray
     label: np.ndarray | None
 
 
 def trajectories(split: str, count: int, models: tuple[str, ...] | None = None) -> Trajectories:
-    """Trajectories of a split; `models` are those of one's own sets, which take turns in every split.
+    """Trajectories of a split; `models` are the classes of your own data set, which is balanced in every split.
 
     Trajectory i has the seed i + m with m = 0 (train), 2³⁰ (val), 2·2³⁰ (test), 3·2³⁰ (train-challenge) or 3.5·2³⁰
-    (val-challenge). Classes take turns, so that any multiple of five is balanced, but in CHALLENGE_SPLITS.
+    (val-challenge). Except in CHALLENGE_SPLITS, classes alternate, so that any multiple of their number is balanced.
 
     Raises:
-        InputError: if the split is unknown, `count` is not positive, too large, or cannot be balanced.
+        InputError: if the split is unknown, or `count` is not positive, too large, or cannot be balanced.
     """
     first = _FIRST_SEED[choice("split", split, TRAJECTORY_SPLITS)]
     classes = len(models or ANDI_MODELS)

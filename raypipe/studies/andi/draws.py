@@ -1,8 +1,8 @@
 """Random numbers in compiled code: a generator for each trajectory, from its own seed.
 
-The generator is xoshiro256++, begun by SplitMix64 (D. Blackman, S. Vigna, ACM TOMS 47, 36 (2021)); normal numbers come
-by the ziggurat of 256 layers (G. Marsaglia, W. W. Tsang, J. Stat. Softw. 5, 8 (2000)), with 53 random bits. A
-generator of NumPy's takes longer to be made than a trajectory.
+The generator is xoshiro256++, seeded by SplitMix64 (D. Blackman, S. Vigna, ACM TOMS 47, 36 (2021)). Normal numbers are
+drawn by the ziggurat method with 256 layers (G. Marsaglia, W. W. Tsang, J. Stat. Softw. 5, 8 (2000)), with 53 random
+bits. Creating a NumPy generator would take longer than making a trajectory.
 """
 
 import math
@@ -11,7 +11,7 @@ import numba
 import numpy as np
 
 _TAIL = 3.6541528853610088
-"""Where the lowest of 256 layers of equal area under exp(−x²/2) ends in the tail."""
+"""Position x at which the tail begins in the lowest of 256 layers of equal area under exp(−x²/2)."""
 
 
 def _layers() -> tuple[np.ndarray, np.ndarray]:
@@ -26,15 +26,15 @@ def _layers() -> tuple[np.ndarray, np.ndarray]:
 
 _ENDS, _HEIGHTS = _layers()
 _UNITS = _ENDS / 2.0**52
-"""What a whole number of 53 bits, one of them its sign, is multiplied by to lie within a layer."""
+"""Factors that scale a signed 53-bit integer to a position within each layer."""
 
 _Words = tuple[np.uint64, np.uint64, np.uint64, np.uint64]
-"""The state of a generator, as compiled code keeps it in registers."""
+"""State of a generator, as compiled code keeps it in registers."""
 
 
 @numba.njit(cache=True, nogil=True)
 def begin(state: np.ndarray, seed: int) -> None:
-    """Set the four words of `state`, uint64, from a seed of 64 bits."""
+    """Initialise the four words of `state`, uint64, from a 64-bit seed."""
     word = np.uint64(seed)
     for i in range(4):
         word += np.uint64(0x9E3779B97F4A7C15)
@@ -50,7 +50,7 @@ def _rotated(word: np.uint64, bits: int) -> np.uint64:
 
 @numba.njit(cache=True, nogil=True)
 def _next(words: _Words) -> tuple[np.uint64, _Words]:
-    """The next 64 bits, and the generator's words after them."""
+    """The next 64 random bits, and the state of the generator after them."""
     a, b, c, d = words
     found = _rotated(a + d, 23) + a
     c, d, shifted = c ^ a, d ^ b, b << np.uint64(17)
@@ -74,7 +74,7 @@ def _as_share(word: np.uint64) -> float:
 
 @numba.njit(cache=True, nogil=True)
 def uniform(state: np.ndarray) -> float:
-    """A number from 0, included, to 1, excluded."""
+    """A uniform random number in [0, 1)."""
     word, words = _next(_words(state))
     _keep(state, words)
     return _as_share(word)
@@ -82,15 +82,15 @@ def uniform(state: np.ndarray) -> float:
 
 @numba.njit(cache=True, nogil=True)
 def below(state: np.ndarray, count: int) -> int:
-    """A whole number from 0 to count − 1, for counts far below 2⁵³."""
+    """A random integer from 0 to count − 1, for counts far below 2⁵³."""
     return int(uniform(state) * count)
 
 
 @numba.njit(cache=True, nogil=True)
 def normals(state: np.ndarray, out: np.ndarray) -> None:
-    """Fill `out`, (n,), with numbers of the standard normal distribution.
+    """Fill `out`, (n,), with standard normal numbers.
 
-    The words stay in registers meanwhile, so that many at once take a third of the time.
+    The state stays in registers meanwhile, so drawing many numbers at once takes a third of the time.
     """
     words = _words(state)
     for i in range(len(out)):
@@ -100,7 +100,7 @@ def normals(state: np.ndarray, out: np.ndarray) -> None:
 
 @numba.njit(cache=True, nogil=True)
 def normal(state: np.ndarray) -> float:
-    """A number of the standard normal distribution."""
+    """A standard normal number."""
     x, words = _normal(_words(state))
     _keep(state, words)
     return x
@@ -114,16 +114,16 @@ def _normal(words: _Words) -> tuple[float, _Words]:
 
 @numba.njit(cache=True, nogil=True)
 def _within(words: _Words) -> tuple[float, int, _Words]:
-    """A place in a layer, and which layer it is."""
+    """A random position in a random layer, and the index of the layer."""
     word, words = _next(words)
     layer = int(word & np.uint64(255))
-    # The uppermost 53 bits with their sign: none of them chose the layer.
+    # The uppermost 53 bits as a signed number: none of them was used to choose the layer.
     return (np.int64(word) >> np.int64(11)) * _UNITS[layer], layer, words
 
 
 @numba.njit(cache=True, nogil=True)
 def _outside(x: float, layer: int, words: _Words) -> tuple[float, _Words]:
-    """The number to which `x` leads, outside the part of its layer that lies wholly under the curve; 1 in 80 is."""
+    """Finish the draw of an `x` outside the part of its layer that is wholly under the curve: 1 in 80 draws."""
     while True:
         if layer == 0:
             # Marsaglia's tail.

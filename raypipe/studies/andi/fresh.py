@@ -1,4 +1,4 @@
-"""Trajectories made while networks learn from them, by raypipe's own generator."""
+"""Trajectories made during training, by raypipe's own generator."""
 
 import numpy as np
 
@@ -9,17 +9,17 @@ from raypipe.studies.andi.diffusion import ALLOWED, ANDI_MODELS, NOISE_LEVELS
 from raypipe.studies.andi.tracks import networks, outcomes, seen
 
 _SHARE_OF_ONE_NOISE = 0.5
-"""Of tracks whose noise is the same along all axes, as a microscope's; the others' is the challenge's."""
+"""Share of tracks with the same noise along all axes, as in a microscope; the others have the challenge's noise."""
 
 _NOISE = (0.05, 1.5)
-"""Within which the former lies, any order of magnitude as likely as another."""
+"""Range of the noise that is the same along all axes; its logarithm is uniform."""
 
 
 _ALLOWED = np.array([ALLOWED[name] for name in ANDI_MODELS], "float64").T
 
 
 def fresh(architecture: Architecture, seed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """New samples for a network, see `Study.fresh`: trajectories as those of `andi/train`, or tracks of any length."""
+    """New samples for a network, see `Study.fresh`: trajectories as in `andi/train`, or tracks of any length."""
     for make, of in ((tracks, networks.NETWORKS), (familiar_and_not, networks.FAMILIAR)):
         if architecture in of:
             return make(seed, of.index(architecture) + 1)
@@ -31,12 +31,12 @@ def fresh(architecture: Architecture, seed: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def tracks(seed: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
-    """Tracks of like length, as networks of tracks see them, and their classes.
+    """Tracks of similar length, as networks of tracks see them, and their classes.
 
-    Walks of seen.MOST points are scaled as the challenge's and cut. The length of the first is uniform over all in one
-    half of the calls, and its logarithm in the other; the others' are uniform over those that are filled up to the same
-    of `seen.SIZES`. Exponents vary within their step, by hundredths. In three dimensions attm is in one half of the
-    calls as the package has it, see `walks.attm`.
+    Walks of seen.MOST points are scaled as in the challenge and then cut. The length of the first track is uniform over
+    all lengths in one half of the calls, and log-uniform in the other half. The lengths of the other tracks are uniform
+    over those that are padded to the same value of `seen.SIZES`. Exponents vary within their step, by hundredths. In
+    half of the calls, attm in three dimensions reproduces the package's error, see `walks.attm`.
 
     Args:
         seed: (n,), 0 … 2⁶³ − 1.
@@ -50,7 +50,7 @@ def tracks(seed: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def familiar_and_not(seed: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
-    """Tracks as those of `tracks`, labelled 0, and in their place for one half of them `strangers`, labelled from 1."""
+    """Tracks as from `tracks`, labelled 0; on average, half of them are replaced by `strangers`, labelled from 1."""
     from raypipe.studies.andi import strangers  # compiled code, as below
     from raypipe.studies.andi.generator import uniforms
 
@@ -66,7 +66,7 @@ def familiar_and_not(seed: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.
 
 def _tracks(seed: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Positions (n, time, axis), noise (n, axis), lengths and labels (n,)."""
-    from raypipe.studies.andi.generator import generate, uniforms  # compiled code, which planning does without
+    from raypipe.studies.andi.generator import generate, uniforms  # compiled code, which planning does not need
 
     chances = uniforms(seed, 6 + dimensions)
     label = np.minimum(np.searchsorted(np.cumsum(outcomes.SHARE), chances[:, 0]), len(outcomes.SHARE) - 1)
@@ -81,7 +81,7 @@ def _tracks(seed: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray, 
 
 
 def _lengths(chance: np.ndarray, over: float) -> np.ndarray:
-    """Points of tracks that are filled up to the same length."""
+    """Numbers of points of tracks that are padded to the same length."""
     span = np.array([seen.FEWEST, seen.MOST + 1])
     first = span[0] + chance[0] * (span[1] - span[0]) if over < 0.5 else span[0] * (span[1] / span[0]) ** chance[0]
     steps = int(seen.size(np.array(int(first))))

@@ -1,9 +1,10 @@
 """Trajectories of anomalous diffusion by raypipe's own generator: many at once, each from its own seed.
 
-The recipe is the AnDi challenge's (Muñoz-Gil et al., Nat. Commun. 12, 6253 (2021)), as the package andi-datasets has
-it: of each axis the displacements are divided by their standard deviation, localisation noise is added to the
-positions, and all displacements are multiplied by one normal number. A short trajectory is the beginning of a long
-one, by which its displacements are scaled.
+The recipe is the AnDi challenge's (Muñoz-Gil et al., Nat. Commun. 12, 6253 (2021)), as implemented in the package
+andi-datasets: along each axis, the displacements are divided by their standard deviation, then localisation noise is
+added to the positions, and finally all displacements are multiplied by one normally distributed number. A short
+trajectory can be the beginning of a longer walk; its displacements are then divided by the standard deviation of the
+whole walk.
 """
 
 import math
@@ -19,13 +20,14 @@ from raypipe.studies.andi.diffusion import ANDI_MODELS, FEWEST_POSITIONS, MOST_P
 from raypipe.studies.andi.draws import begin, normal, normals, uniform
 
 _STRAIGHT = 1e-9
-"""A walk of so small a standard deviation, as a share of the mean displacement, has not turned."""
+"""A walk has not turned if the standard deviation of its displacements is at most this multiple of their mean."""
 
 _AT_ONCE = 2**17
-"""Numbers of positions in work at a time: what a processor's cache holds."""
+"""Number of coordinates processed at a time: as many as fit into a processor's cache."""
 
 _TRANSFORMED_AT_ONCE = 64
-"""Walks. Memory for few is used again; for many the system gives new pages each time, as slow as the work itself."""
+"""Number of fractional walks transformed at a time. Memory for few walks is reused; for many, the operating system
+provides new pages each time, which takes as long as the computation itself."""
 
 
 def generate(
@@ -41,29 +43,30 @@ def generate(
     """Make trajectories.
 
     Args:
-        seed: of each trajectory, (n,), 0 … 2⁶³ − 1. What a trajectory is depends on nothing that is not its own.
+        seed: of each trajectory, (n,), 0 … 2⁶³ − 1. A trajectory does not depend on the other trajectories.
         model: indices in ANDI_MODELS, (n,).
-        exponent: anomalous exponents α, (n,): 0 < α ≤ 1 of attm and ctrw, 0 < α < 2 of fbm, 1 ≤ α ≤ 2 of lw, 0 < α ≤ 2
-            of sbm.
+        exponent: anomalous exponents α, (n,): 0.03 ≤ α ≤ 1 for attm, 0 < α ≤ 1 for ctrw, 0 < α < 2 for fbm, 1 ≤ α ≤ 2
+            for lw, 0 < α ≤ 2 for sbm.
         noise: standard deviation of the localisation noise along each axis, in units of the displacements' standard
-            deviation, (n, dimensions), of 1 to 3 dimensions.
-        length: positions of each trajectory, (n,), FEWEST_POSITIONS … MOST_POSITIONS.
-        longest: positions of the walks of which these are the beginnings, and by which they are scaled; by default
-            each trajectory is scaled by itself.
-        as_package: whether attm in three dimensions has the package's fault, see `walks.attm`; the challenge's had it.
+            deviation, (n, dimensions), for 1 to 3 dimensions.
+        length: number of positions of each trajectory, (n,), FEWEST_POSITIONS … MOST_POSITIONS.
+        longest: number of positions of the walks that are simulated and scaled; trajectories are their beginnings. By
+            default, each walk is as long as its trajectory.
+        as_package: whether attm in three dimensions reproduces the package's error, as in the challenge; see
+            `walks.attm`.
 
     Returns:
-        Positions (n, max(length), dimensions), float64; each begins at 0, and after its length come zeros. A Lévy walk
-        that does not turn has no standard deviation, and so neither scale nor noise: it is a straight line.
+        Positions (n, max(length), dimensions), float64. Each trajectory begins at 0, and is followed by zeros. A Lévy
+        walk that does not turn has no standard deviation, so it is not scaled and gets no noise: it is a straight line.
 
     Raises:
-        InputError: if a length is out of its range or above `longest`, or an exponent is none of its model's.
+        InputError: if a length is out of range or above `longest`, or a model does not allow its exponent.
     """
     count, dimensions = noise.shape
     walk_lengths = np.asarray(length, "int64") if longest is None else np.full(count, longest, "int64")
     _check(model, exponent, length, walk_lengths)
     positions = np.zeros((count, int(length.max(initial=0)), dimensions))
-    # Walks of one length share their work, and so do fractional ones of one exponent.
+    # Walks of the same length are made together; fractional walks of the same exponent share their amplitudes.
     for walk_length in np.unique(walk_lengths):
         members = np.flatnonzero(walk_lengths == walk_length)
         at_once = max(1, _AT_ONCE // int(walk_length * dimensions))
@@ -79,9 +82,9 @@ def generate(
 
 
 def uniforms(seed: np.ndarray, count: int) -> np.ndarray:
-    """Numbers from 0 to 1 by which to choose what a trajectory is to be, from its seed: (n, count), float64.
+    """Uniform random numbers in [0, 1) for choosing the properties of trajectories, by seed: (n, count), float64.
 
-    They are independent of those that `generate` draws by the same seeds.
+    They are independent of the numbers that `generate` draws for the same seeds.
     """
     states = np.empty((len(seed), 4), "uint64")
     _begin(states, seed.astype("uint64") | np.uint64(2**63))
@@ -112,7 +115,7 @@ _sbm_deviations = lru_cache(maxsize=512)(walks.sbm_deviations)
 def _displacements(
     states: np.ndarray, model: np.ndarray, exponent: np.ndarray, shape: tuple[int, int], as_package: bool
 ) -> np.ndarray:
-    """Of walks (n, dimensions, displacements)."""
+    """Displacements of walks, (n, dimensions, displacements)."""
     found = np.empty((len(model), *shape))
     kinds, kind = np.unique(exponent, return_inverse=True)
     deviations = _by_kind(kinds, kind[model == walks.SBM], _sbm_deviations, shape[1])
@@ -128,7 +131,7 @@ def _displacements(
 
 
 def _by_kind(kinds: np.ndarray, which: np.ndarray, of: Callable[[float, int], np.ndarray], count: int) -> np.ndarray:
-    """What `of` gives for those of the exponents `kinds` that `which` counts, and zeros for the others, as rows."""
+    """Table with a row for each exponent in `kinds`: `of(exponent, count)` if its index is in `which`, else zeros."""
     rows = {int(i): of(float(kinds[i]), count) for i in np.unique(which)}
     table = np.zeros((len(kinds), max((len(row) for row in rows.values()), default=0)))
     for i, row in rows.items():
@@ -167,7 +170,7 @@ def _walk(
     as_package: bool,
     out: np.ndarray,
 ) -> None:
-    """Walks of all models but the fractional; `deviations[kind[i]]` are what `sbm_deviations` says of `exponent[i]`."""
+    """Make the walks of all models except fbm; `deviations[kind[i]]` are the `sbm_deviations` of `exponent[i]`."""
     for i in range(len(model)):
         if model[i] == walks.ATTM:
             walks.attm(states[i], exponent[i], as_package, out[i])
@@ -188,7 +191,7 @@ def _finish(
     rows: np.ndarray,
     positions: np.ndarray,
 ) -> None:
-    """Scale, add noise, multiply, and write the positions of trajectory i into row `rows[i]`."""
+    """Scale, add noise, multiply by a normal number, and write the positions of trajectory i into row `rows[i]`."""
     drawn = np.empty(displacements.shape[2] + 1)
     for i in range(len(rows)):
         state = states[i]

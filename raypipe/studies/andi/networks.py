@@ -1,10 +1,10 @@
-"""Networks of trajectories: the grid, the one that the study trained, and one beyond it.
+"""Networks that classify trajectories: the grid, the network that the study trained, and one beyond the study.
 
-The architectures are those of the sequel of Scholz and Scholz, Am. J. Phys. (2022), arXiv:2110.07306, on the
+The architectures are those of the sequel to Scholz and Scholz, Am. J. Phys. (2022), arXiv:2110.07306, on the
 trajectories of the AnDi challenge, Muñoz-Gil et al., Nat. Commun. 12, 6253 (2021).
 
-The grid: thirty words of one to four blocks and six kernel sizes make 180 names, see `raypipe.networks.grid`; where the
-trajectory gets shorter than the next kernel the network cannot be built.
+The grid: thirty words of one to four blocks and six kernel sizes give 180 names, see `raypipe.networks.grid`. A network
+cannot be built if the trajectory becomes shorter than the next kernel.
 """
 
 from raypipe.networks.architecture import Architecture, Kind, Layer, stack
@@ -23,7 +23,7 @@ GRID = Grid(
 
 
 def _andi_study() -> Architecture:
-    """The one network that the study trained on trajectories, with the head of those of the grid: 18 465 parameters."""
+    """The network that the study trained on trajectories, with the same head as in the grid: 18 465 parameters."""
     return Architecture(
         name="andi-study",
         study="andi",
@@ -47,10 +47,11 @@ def _andi_study() -> Architecture:
 def _andi_residual() -> Architecture:
     """A network beyond the study's: residual blocks (He et al., CVPR 2016) at four time resolutions.
 
-    Beside the standardised positions it sees the displacements, standardised by themselves: the size of the steps
-    against that of the whole trajectory differs a hundredfold between the models. Its convolutions keep the length, so
-    that a sum can go round each pair of them; a block that widens goes round through a convolution of kernel size 1.
-    What is left of the time axis at the end, five steps, is kept: the models that age differ in when things happen.
+    Besides the standardised positions, the network sees the displacements, standardised separately: the ratio of the
+    size of a step to that of the whole trajectory differs a hundredfold between the models. Convolutions keep the
+    length, so that a shortcut can bypass each pair of them; in a block that adds filters, the shortcut is a convolution
+    of kernel size 1. The five time steps left at the end are flattened rather than pooled, because in models that age
+    it matters when things happen.
     """
     layers: list[Layer] = []
 
@@ -68,7 +69,8 @@ def _andi_residual() -> Architecture:
     after = append("Cropping1D", "after", "input", cropping=(1, 0))
     before = append("Cropping1D", "before", "input", cropping=(0, 1))
     append("Subtract", "displacements", after, before)
-    # Over time; of a superdiffusive trajectory a displacement is a hundredth of its extent.
+    # Normalised over time. Epsilon is small because a superdiffusive trajectory's displacements are a hundredth of its
+    # extent.
     append("LayerNormalization", "displacements_standardised", axis=1, epsilon=1e-6, center=False, scale=False)
     displacements = append("ZeroPadding1D", "displacements_padded", padding=(1, 0))
     both = append("Concatenate", "both", "input", displacements)
@@ -101,4 +103,4 @@ def _andi_residual() -> Architecture:
 
 
 NETWORKS = (_andi_study(), _andi_residual())
-"""Beside those of the grid."""
+"""The networks outside the grid."""

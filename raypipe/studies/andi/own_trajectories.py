@@ -1,4 +1,4 @@
-"""Trajectories by raypipe's own generator: of any models, exponents, noise and lengths, in one to three dimensions."""
+"""Data sets from raypipe's own generator: any models, exponents, noise and lengths, in one to three dimensions."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ from raypipe.studies.andi import diffusion
 from raypipe.studies.andi.diffusion import FEWEST_POSITIONS, MOST_POSITIONS, check_exponent, may_have
 
 MOST_NOISE = 100.0
-"""The largest standard deviation of the localisation noise, in units of the displacements'."""
+"""Largest standard deviation of the localisation noise, in units of the displacements' standard deviation."""
 
 Values = str | float | list[float]
 """See `raypipe.plan.axis`."""
@@ -20,13 +20,14 @@ Values = str | float | list[float]
 
 @dataclass(frozen=True)
 class Kinds:
-    """What trajectories of one's own may be; each is one of these, all alike.
+    """Possible properties of your own trajectories; each value is equally likely.
 
     Attributes:
-        models: of ANDI_MODELS; trajectories take turns.
-        exponents: of each of these models, those that it may have.
-        noise: standard deviations of the localisation noise along an axis, in units of the displacements'.
-        lengths: the least and the largest number of positions; the walks have the largest, and are cut.
+        models: names in ANDI_MODELS; they alternate from trajectory to trajectory.
+        exponents: by model, its anomalous exponents.
+        noise: standard deviations of the localisation noise along an axis, in units of the displacements' standard
+            deviation.
+        lengths: smallest and largest number of positions; all walks are made with the largest number, and cut.
         dimensions: 1 to 3.
     """
 
@@ -37,7 +38,7 @@ class Kinds:
     dimensions: int
 
     def document(self) -> dict[str, Any]:
-        """As JSON values, from which `compute` works."""
+        """As JSON values, as `compute` needs them."""
         return asdict(self)
 
 
@@ -48,17 +49,17 @@ def kinds(
     positions: str | int | None = None,
     dimensions: int | None = None,
 ) -> Kinds:
-    """What is asked for, checked; what is None is as in the challenge.
+    """Check the requested properties; those that are None are as in the challenge.
 
     Args:
-        models: names of ANDI_MODELS, such as "fbm,ctrw" or a list of them.
-        exponents: anomalous exponents; a model has those of them that it may have.
+        models: names in ANDI_MODELS, such as "fbm,ctrw" or a list of them.
+        exponents: anomalous exponents; each model gets those that it may have.
         noise: standard deviations of the localisation noise.
-        positions: of a trajectory: a number, or the least and the largest, such as "10:1000".
+        positions: number of positions of a trajectory, or the smallest and the largest number, such as "10:1000".
         dimensions: 1 to 3.
 
     Raises:
-        InputError: if something is not possible.
+        InputError: if an argument is invalid.
     """
     given = diffusion.ANDI_MODELS if models is None else models
     names = tuple(given.split(",") if isinstance(given, str) else np.atleast_1d(given).tolist())
@@ -98,8 +99,8 @@ def _lengths(given: str | int | None) -> tuple[int, int]:
 
 
 def compute(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
-    """Function for `fill`: trajectories of given `seed` and `label`, of the kinds that `parameters` has."""
-    from raypipe.studies.andi.generator import generate, uniforms  # compiled code, which planning does without
+    """Return a function for `fill` that makes trajectories of given `seed` and `label`, with `parameters["kinds"]`."""
+    from raypipe.studies.andi.generator import generate, uniforms  # compiled code, which planning does not need
 
     of = Kinds(**parameters["kinds"])
     least, most = of.lengths

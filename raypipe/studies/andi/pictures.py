@@ -1,4 +1,4 @@
-"""Trajectories of anomalous diffusion and the steps that decided their class."""
+"""Pictures of trajectories of anomalous diffusion, with the steps that decided their class."""
 
 import numpy as np
 import xarray as xr
@@ -11,19 +11,19 @@ from raypipe.plot.sequences import draw_sequence
 from raypipe.plot.style import RED, new_figure, styled
 
 MARKED_STEPS = 25
-"""How many of the most relevant steps are marked."""
+"""Number of most relevant steps that are marked."""
 
 _TILES = 3
-"""Tracks in a plane that are beside each other."""
+"""Tracks in a plane that are shown side by side."""
 
 
 @styled
 def relevance(trajectories: xr.Dataset) -> Figure:
-    """One trajectory per class, its 25 most relevant steps in red; of tracks in a plane, each step by its relevance.
+    """Show one trajectory per class, with its 25 most relevant steps in red; in a plane, each step by its relevance.
 
     `trajectories` has `position` (sample, time) or (sample, time, axis), `relevance` (sample, time) and `predicted`,
-    maybe `label`, `exponent` and `noise` along `sample`. The most relevant steps are those with the largest, most
-    positive relevance for the predicted class. Without labels it is one per model that was predicted.
+    and optionally `label`, `exponent` and `noise` along `sample`. The most relevant steps are those with the most
+    positive relevance for the predicted class. Without labels, one trajectory per predicted model is shown.
     """
     trajectories = by_label(trajectories)
     names = class_names(trajectories)
@@ -64,7 +64,7 @@ def _one_per_kind(trajectories: xr.Dataset, names: tuple[str, ...]) -> list[int]
 
 
 def _marked(axes: Axes, position: np.ndarray, relevance: np.ndarray) -> None:
-    """A trajectory over time, its most relevant steps in red."""
+    """Draw a trajectory over time, with its most relevant steps in red."""
     marked = np.argsort(-relevance, kind="stable")[:MARKED_STEPS]
     axes.plot(position, color="#555555", linewidth=0.9, zorder=1)
     axes.scatter(marked, position[marked], s=11, color=RED, linewidths=0, zorder=2)

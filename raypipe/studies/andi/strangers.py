@@ -1,8 +1,8 @@
-"""Motion that none of the five models describes, so that a network can learn what it does not know.
+"""Motion that none of the five models describes, so that a network can learn to recognise unfamiliar tracks.
 
-Confined motion (in a box, or held by a spring), directed motion (diffusion in a current), and switching between two
-diffusivities, as microscopes see them everywhere. How strong each is lies between what hardly shows in a track of so
-many points and what anyone sees; the scale of a track is not looked at.
+Confined motion (in a box, or held by a spring), directed motion (diffusion with drift), and switching between two
+diffusivities: all are common under the microscope. The strength of each ranges from hardly visible in a track of the
+given length to obvious. The overall scale of a track is arbitrary.
 """
 
 import math
@@ -13,19 +13,19 @@ import numpy as np
 from raypipe.studies.andi.draws import begin, normal, uniform
 
 _CONFINED = (1.0, 0.35)
-"""Half the width of a box, or s of a spring, in whose hold the standard deviation is √(1 + s²): from so many steps on,
-to so many times √T."""
+"""Half the width of a box, or s of a spring that holds the standard deviation at √(1 + s²), in units of a step: from
+the first number to the second times √T, log-uniform, for a track of T points."""
 
 _DIRECTED = (4.0, 20.0)
-"""Drift in the whole track over what diffusion spreads in it, √T steps; of a step at most _FASTEST."""
+"""Ratio of the drift over the whole track to its diffusive spread, √T steps. The drift per step is at most _FASTEST."""
 
 _FASTEST = 3.0
 
 _RATIO = (6.0, 100.0)
-"""Of the diffusivities between which a track switches."""
+"""Ratio of the two diffusivities between which a track switches."""
 
 _SWITCHES = (1.0, 8.0)
-"""T over the mean dwell time, which is exponentially distributed."""
+"""T divided by the mean dwell time; dwell times are exponentially distributed."""
 
 
 def generate(seed: np.ndarray, kind: np.ndarray, noise: np.ndarray, length: np.ndarray) -> np.ndarray:
@@ -36,10 +36,10 @@ def generate(seed: np.ndarray, kind: np.ndarray, noise: np.ndarray, length: np.n
         kind: indices in `outcomes.STRANGERS`, (n,).
         noise: standard deviation of the localisation noise along each axis, in units of the displacements' standard
             deviation, (n, dimensions).
-        length: positions of each track, (n,), 2 or more.
+        length: number of positions of each track, (n,), 2 or more.
 
     Returns:
-        Positions (n, max(length), dimensions), float64; after its length come zeros.
+        Positions (n, max(length), dimensions), float64; each track is followed by zeros.
     """
     found = np.zeros((len(seed), int(length.max(initial=0)), noise.shape[1]))
     _generate(seed.astype("uint64"), kind, noise, length, found)
@@ -48,7 +48,7 @@ def generate(seed: np.ndarray, kind: np.ndarray, noise: np.ndarray, length: np.n
 
 @numba.njit(cache=True, nogil=True)
 def _between(state: np.ndarray, least: float, most: float) -> float:
-    """A number whose logarithm is uniform."""
+    """A log-uniform random number."""
     return least * (max(most, least) / least) ** uniform(state)
 
 

@@ -1,13 +1,14 @@
 """Trajectories of anomalous diffusion by the package andi-datasets; runs in the environment `andi`.
 
-Two ways, one recipe, that of the AnDi challenge (Muñoz-Gil et al., Nat. Commun. 12, 6253 (2021)): displacements
-scaled to unit standard deviation, localisation noise added to the positions, displacements multiplied by one normal
-number. `recipe` applies it to trajectory after trajectory, with balanced classes and all exponents alike; `challenge`
-returns what the package's own `challenge_theory_dataset` returns, which is not exactly balanced and, for lack of
-shuffling before it cuts the classes to size, leaves out the highest exponents of each model but Lévy walks'.
+The recipe is that of the AnDi challenge (Muñoz-Gil et al., Nat. Commun. 12, 6253 (2021)): displacements are scaled to
+unit standard deviation, localisation noise is added to the positions, and the displacements are multiplied by one
+normal number. `recipe` applies it to one trajectory after another, with balanced classes and equally frequent
+exponents. `challenge` returns the data of the package's own `challenge_theory_dataset`. These are not exactly balanced
+and, because the package does not shuffle before it cuts the classes to size, lack the highest exponents of every model
+except Lévy walks.
 
-Most of the package's time goes into joining the pieces of two models' walks one by one; `Walks` draws the same numbers
-and joins them at once, so that every value stays the package's, bit for bit.
+The package spends most of its time joining the pieces of two models' walks one by one. `Walks` draws the same numbers
+and joins all pieces at once, so that every value is bit for bit that of the package.
 """
 
 import contextlib
@@ -21,7 +22,7 @@ import numpy as np
 from raypipe.studies.andi.diffusion import ANDI_MODELS, NOISE_LEVELS, TRAJECTORY_LENGTH, andi_exponents
 
 with warnings.catch_warnings():
-    # The package's video module asks for deeptrack, which trajectories do not need.
+    # The package's video module warns that deeptrack is missing, which trajectories do not need.
     warnings.simplefilter("ignore")
     import stochastic.random
     from andi_datasets import datasets_challenge
@@ -42,14 +43,14 @@ def _seed(seed: int) -> None:
 
 
 class Walks(models_theory._oneD):  # type: ignore[misc]
-    """The package's models in one dimension, two of them faster. No other method: the package lists all as models."""
+    """The package's models in one dimension, two of them faster. The package takes every method here for a model."""
 
     def lw(self, T: int, alpha: float) -> np.ndarray:
         """A Lévy walk: flights of constant speed and of power-law duration, each forwards or backwards.
 
         Args:
-            T: steps.
-            alpha: anomalous exponent, above 1 up to 2.
+            T: number of positions.
+            alpha: anomalous exponent, from 1 to 2.
 
         Returns:
             Positions (T,), float64.
@@ -60,18 +61,18 @@ class Walks(models_theory._oneD):  # type: ignore[misc]
         speed = 10 * np.random.rand()
         steps = durations.astype(int)
         flights = min(T, int(np.searchsorted(np.cumsum(steps), T, side="right")) + 1)
-        # As many numbers at once are the same as one after another.
+        # Drawing the numbers at once gives the same ones as drawing them one by one.
         directions = 2 * np.random.randint(0, 2, size=flights) - 1
         displacements = np.repeat(speed * directions, steps[:flights])[:T]
         positions: np.ndarray = np.cumsum(displacements) - displacements[0]
         return positions
 
     def attm(self, T: int, alpha: float) -> np.ndarray:
-        """Annealed transient time motion, regime 1: Brownian motion whose diffusivity changes, the lower the longer.
+        """Annealed transient time motion, regime 1: diffusivities that change; the lower one is, the longer it lasts.
 
         Args:
-            T: steps.
-            alpha: anomalous exponent, above 0 up to 1.
+            T: number of positions.
+            alpha: anomalous exponent, from 0.03 to 1.
 
         Returns:
             Positions (T,), float64.
@@ -99,7 +100,7 @@ def trajectory(seed: int, model: int) -> tuple[np.ndarray, float, float]:
         model: index in ANDI_MODELS.
 
     Returns:
-        Positions, (TRAJECTORY_LENGTH,) float64, from 0 on, in units of the displacements' standard deviation before
+        Positions, (TRAJECTORY_LENGTH,) float64, starting at 0, in units of the displacements' standard deviation before
         the last scaling; anomalous exponent; standard deviation of the localisation noise.
     """
     _seed(seed)
@@ -113,16 +114,16 @@ def trajectory(seed: int, model: int) -> tuple[np.ndarray, float, float]:
 
 
 def _as_measured(walk: np.ndarray, noise: np.ndarray) -> np.ndarray | None:
-    """A walk (axis, time) scaled, with noise, and its displacements scaled again; None if scaling it overflows."""
+    """Scale a walk (axis, time), add noise, and scale its displacements again; None if the scaling overflows."""
     noisy = normalize(walk) + noise[:, None] * np.random.randn(*walk.shape)
     position = np.zeros(walk.shape)
     position[:, 1:] = np.cumsum(np.diff(noisy) * np.random.randn(), axis=1)
-    # A Lévy walk that never turns has displacements of zero variance, up to rounding.
+    # The displacements of a Lévy walk that never turns have zero variance, up to rounding.
     return position if np.abs(position[:, :_EARLY]).max() <= _OVERFLOW else None
 
 
 def recipe(parameters: dict[str, Any]) -> Callable[[Shard], Shard]:
-    """Compute shards of trajectories with given `seed` and `label`."""
+    """Return a function that computes shards of trajectories with given `seed` and `label`."""
 
     def compute(rows: Shard) -> Shard:
         made = [trajectory(int(seed), int(label)) for seed, label in zip(rows["seed"], rows["label"], strict=True)]
@@ -133,10 +134,10 @@ def recipe(parameters: dict[str, Any]) -> Callable[[Shard], Shard]:
 
 
 class _Recorder(datasets_theory):  # type: ignore[misc]
-    """Remembers the trajectories of a challenge data set: with models and exponents, and the noise added to them.
+    """Records the trajectories of a challenge data set, with their models and exponents and the noise added to them.
 
-    `challenge_theory_dataset` returns neither exponents together with models nor, in 2.1.13, the noise of the
-    trajectories that it returns: it permutes the noise by the indices of another array.
+    `challenge_theory_dataset` does not return exponents together with models. In version 2.1.13, it also does not
+    return the noise of its trajectories, because it permutes the noise by the indices of another array.
     """
 
     dataset: np.ndarray
@@ -145,14 +146,14 @@ class _Recorder(datasets_theory):  # type: ignore[misc]
     def create_noisy_localization_dataset(self, dataset: np.ndarray, **options: Any) -> np.ndarray:
         added = options["noise_func"].std(axis=1, keepdims=True)
         _Recorder.noise = np.array(NOISE_LEVELS)[np.abs(added - NOISE_LEVELS).argmin(axis=1)]
-        # The very array that the package goes on to change in place.
+        # Not a copy: the package goes on to change this array in place.
         _Recorder.dataset = super().create_noisy_localization_dataset(dataset, **options)
         return _Recorder.dataset
 
 
 @contextlib.contextmanager
 def _recording():  # type: ignore[no-untyped-def]
-    """Let the package's function use Walks and _Recorder, and say nothing."""
+    """Make the package's function use Walks and _Recorder, and suppress its output."""
     theory, walks = datasets_challenge.datasets_theory, models_theory._oneD
     datasets_challenge.datasets_theory, models_theory._oneD = _Recorder, Walks
     try:
@@ -163,7 +164,7 @@ def _recording():  # type: ignore[no-untyped-def]
 
 
 def challenge_dataset(seed: int, count: int) -> Shard:
-    """What `challenge_theory_dataset` returns for the classification task in one dimension.
+    """The trajectories that `challenge_theory_dataset` returns for the classification task in one dimension.
 
     Returns:
         `position` (count, TRAJECTORY_LENGTH), `label`, `exponent`, `noise`, each (count,).
@@ -174,7 +175,7 @@ def challenge_dataset(seed: int, count: int) -> Shard:
             count, tasks=2, dimensions=1, min_T=TRAJECTORY_LENGTH, max_T=TRAJECTORY_LENGTH + 1
         )
     position = np.array(trajectories[0])
-    # Positions after the first, which is 0 in all, tell one trajectory from another.
+    # The positions after the first, which is always 0, identify a trajectory.
     rows = {made[3:].tobytes(): row for row, made in enumerate(_Recorder.dataset[:, : 2 + TRAJECTORY_LENGTH])}
     origin = np.array([rows[one[1:].tobytes()] for one in position])
     return {
@@ -186,7 +187,7 @@ def challenge_dataset(seed: int, count: int) -> Shard:
 
 
 def challenge(parameters: dict[str, Any]) -> Callable[[Shard], Shard]:
-    """Compute shards of trajectories, each by one call of the package with the seed of its first row."""
+    """Return a function that computes each shard by one call of the package, with the seed of its first row."""
     return lambda rows: challenge_dataset(int(rows["seed"][0]), len(rows["seed"]))
 
 
@@ -197,12 +198,12 @@ def track(seed: int, model: int, exponent: float, length: int, dimensions: int, 
         seed: 0 … 2³² - 1.
         model: index in ANDI_MODELS.
         exponent: one that the model may have.
-        length: points of the track, at most `walk`.
-        dimensions: 1 to 3; each axis is scaled by itself, and has a noise of its own.
-        walk: points of the walk.
+        length: number of points of the track, at most `walk`.
+        dimensions: 1 to 3; each axis is scaled separately, and has its own noise.
+        walk: number of points of the walk.
 
     Returns:
-        Positions (length, dimensions), float64, from 0 on, and the noise of each axis (dimensions,).
+        Positions (length, dimensions), float64, starting at 0, and the noise of each axis (dimensions,).
     """
     _seed(seed)
     simulate = getattr(Walks(), ANDI_MODELS[model]) if dimensions == 1 else None
@@ -218,7 +219,7 @@ def track(seed: int, model: int, exponent: float, length: int, dimensions: int, 
 
 
 def tracks(parameters: dict[str, Any]) -> Callable[[Shard], Shard]:
-    """Compute shards of tracks of given `seed`, `label`, `exponent` and `length`; after its length a track has NaN."""
+    """Return a function for shards of tracks of given `seed`, `label`, `exponent`, `length`; NaN follows each track."""
     dimensions, walk = parameters["dimensions"], parameters["walk"]
 
     def compute(rows: Shard) -> Shard:

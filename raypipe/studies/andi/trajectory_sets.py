@@ -11,10 +11,10 @@ from raypipe.studies.andi import diffusion, own_trajectories
 TRAJECTORIES_PER_SHARD = 1000
 
 USUAL_COUNTS = {"train": 50_000, "train-challenge": 1_000_000}
-"""How many trajectories a split has unless told otherwise; the others have 10 000."""
+"""Default numbers of trajectories of splits; the other splits have 10 000."""
 
 GENERATORS = ("andi-datasets", "raypipe")
-"""What makes trajectories: the package, or raypipe's own generator, of the same distributions and far faster."""
+"""What makes trajectories: the package, or raypipe's own generator, far faster and with the same distributions."""
 
 
 def trajectories(
@@ -30,18 +30,19 @@ def trajectories(
     """Plan of a trajectory data set, `andi/<split>`: positions as the generator made them.
 
     Args:
-        split: train or val, which are balanced; test, train-challenge or val-challenge, which are what
-            `challenge_theory_dataset` itself returns.
-        trajectories: how many, a multiple of five where they are balanced; by default those of USUAL_COUNTS.
-        generator: one of GENERATORS; by default the package, but raypipe's where one of the following is given.
-        models: of trajectories of one's own, as the following; see `own_trajectories.kinds`.
+        split: train or val, which are balanced; test, train-challenge or val-challenge, which the package's
+            `challenge_theory_dataset` returns. raypipe's generator balances all of them.
+        trajectories: their number, a multiple of the number of models if they are balanced; by default as in
+            USUAL_COUNTS.
+        generator: one of GENERATORS; by default the package, or raypipe's generator if any of the following is given.
+        models: of your own trajectories; for this and the following, see `own_trajectories.kinds`.
         exponents: α.
         noise: standard deviations of the localisation noise.
-        positions: how many a trajectory has, or the least and the largest number of them.
+        positions: number of positions of a trajectory, or the smallest and the largest number.
         dimensions: 1 to 3.
 
     Raises:
-        InputError: if the split or the count is not possible, or what is asked for is not.
+        InputError: if an argument is invalid.
     """
     own = {"models": models, "exponents": exponents, "noise": noise, "positions": positions, "dimensions": dimensions}
     given = [name for name, value in own.items() if value is not None]
@@ -81,7 +82,7 @@ def variables_of(
     exponents: Sequence[float] = (0.05, 2),
     whole: bool = True,
 ) -> dict[str, Variable]:
-    """What is stored of `count` trajectories of this shape; `whole` if all are as long as the longest."""
+    """The stored variables of `count` trajectories of this shape; `whole` if all have the same length."""
     noise_range: dict[str, Any] = {
         "long_name": "standard deviation of the localisation noise",
         "units": "1",
@@ -98,7 +99,7 @@ def variables_of(
 
 
 def _own(split: str, trajectories: int | None, kinds: own_trajectories.Kinds) -> Plan:
-    """The plan of trajectories by raypipe's generator; their classes take turns in every split."""
+    """Plan of trajectories by raypipe's generator; classes alternate in every split."""
     count = USUAL_COUNTS.get(split, 10_000) if trajectories is None else trajectories
     least, most = kinds.lengths
     planned = diffusion.trajectories(split, count, kinds.models)

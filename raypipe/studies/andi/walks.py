@@ -1,9 +1,10 @@
-"""Walks of the five models of the AnDi challenge, as displacements, by compiled code, in one to three dimensions.
+"""Walks of the five models of the AnDi challenge in one to three dimensions, as displacements, in compiled code.
 
-The models are those of Muñoz-Gil et al., Nat. Commun. 12, 6253 (2021), and their distributions those of the package
-andi-datasets: what starts at time 0 and how times become whole steps is the package's.
+The models are those of Muñoz-Gil et al., Nat. Commun. 12, 6253 (2021). Their distributions are those of the package
+andi-datasets, including what starts at time 0 and how times are converted to whole steps.
 
-A walk of T positions has T − 1 displacements; functions fill `out`, shape (dimensions, T − 1), and draw from `state`.
+A walk of T positions has T − 1 displacements. The functions write them to `out`, shape (dimensions, T − 1), and draw
+random numbers from `state`.
 """
 
 import math
@@ -18,12 +19,12 @@ ATTM, CTRW, FBM, LW, SBM = range(5)
 """Indices in `diffusion.ANDI_MODELS`."""
 
 _SPEED = 10.0
-"""The largest speed of a Lévy walk, which is uniform from 0."""
+"""Largest speed of a Lévy walk; speeds are uniform from 0."""
 
 
 @numba.njit(cache=True, nogil=True)
 def _in_any_direction(state: np.ndarray, length: float) -> tuple[float, float, float]:
-    """A step in three dimensions: of a length, in a direction that is uniform on the sphere."""
+    """A step in three dimensions: of the given length, in a direction that is uniform on the sphere."""
     x, y, z = normal(state), normal(state), normal(state)
     scale = length / math.sqrt(x * x + y * y + z * z)
     return x * scale, y * scale, z * scale
@@ -31,7 +32,7 @@ def _in_any_direction(state: np.ndarray, length: float) -> tuple[float, float, f
 
 @numba.njit(cache=True, nogil=True)
 def _brownian(state: np.ndarray, deviation: float, out: np.ndarray, first: int, last: int) -> None:
-    """Steps of the package's walks: normal along each axis, but in three dimensions of a normal length."""
+    """Brownian steps as in the package: normal along each axis; in three dimensions, only their length is normal."""
     if out.shape[0] == 3:
         for at in range(first, last):
             out[0, at], out[1, at], out[2, at] = _in_any_direction(state, deviation * normal(state))
@@ -45,7 +46,7 @@ def _brownian(state: np.ndarray, deviation: float, out: np.ndarray, first: int, 
 
 @numba.njit(cache=True, nogil=True)
 def _around_one_place(out: np.ndarray, first: int, last: int) -> None:
-    """From steps to those between places that each step leads to from where the first of them began."""
+    """Turn steps that all start where the first one starts into the steps between their end points."""
     for axis in range(out.shape[0]):
         steps = out[axis]
         for at in range(last - 1, first, -1):
@@ -54,11 +55,12 @@ def _around_one_place(out: np.ndarray, first: int, last: int) -> None:
 
 @numba.njit(cache=True, nogil=True)
 def attm(state: np.ndarray, exponent: float, as_package: bool, out: np.ndarray) -> None:
-    """Annealed transient time motion, regime 1: a diffusivity D is kept for a time D^(−γ); 0 < α ≤ 1.
+    """Annealed transient time motion, regime 1: a diffusivity D is kept for a time D^(−γ); 0.03 ≤ α ≤ 1.
 
-    P(D) ~ D^(σ − 1), σ uniform from 0.03 to 3.3 where σ ≤ γ ≤ σ + 1, γ = σ/α. D is drawn as u^(1/σ) with u from 0.01
-    to 0.9, so that it stays off 0 and 1. In three dimensions the package adds each step to the place where the present
-    diffusivity began, and not to the last; so does this, if `as_package`.
+    P(D) ~ D^(σ − 1); σ is uniform from 0.03 to 3.3, restricted to σ ≤ γ ≤ σ + 1 with γ = σ/α. D is drawn as u^(1/σ)
+    with u uniform from 0.01 to 0.9, which keeps it away from 0 and 1. In three dimensions, the package adds each step
+    to the position where the present diffusivity began instead of to the last position; with `as_package`, this
+    function does the same.
     """
     sigma = 0.0
     while True:
@@ -90,9 +92,9 @@ def ctrw(state: np.ndarray, exponent: float, out: np.ndarray) -> None:
 
 @numba.njit(cache=True, nogil=True)
 def lw(state: np.ndarray, exponent: float, out: np.ndarray) -> None:
-    """Lévy walk: flights of one speed and of durations of density ~ t^(−1 − σ), t ≥ 1, σ = 3 − α; 1 ≤ α ≤ 2.
+    """Lévy walk: flights at constant speed, of durations with density ~ t^(−1 − σ), t ≥ 1, σ = 3 − α; 1 ≤ α ≤ 2.
 
-    Of α = 2 each walk has a σ of its own, uniform from 0 to 1. The first step of the first flight is before position 0.
+    For α = 2, σ is drawn for each walk, uniform from 0 to 1. The first step of the first flight lies before position 0.
     """
     dimensions, total = out.shape
     sigma = uniform(state) if exponent == 2 else 3 - exponent
@@ -119,11 +121,11 @@ def lw(state: np.ndarray, exponent: float, out: np.ndarray) -> None:
 
 
 def sbm_deviations(exponent: float, displacements: int) -> np.ndarray:
-    """Standard deviations of the steps of scaled Brownian motion: of the variances (t + 1)^α − t^α, from t = 1 on.
+    """Standard deviations of the steps of scaled Brownian motion, with the variances (t + 1)^α − t^α, t = 1, 2, ….
 
     Args:
         exponent: α, above 0 and up to 2.
-        displacements: how many are wanted.
+        displacements: number of displacements.
 
     Returns:
         (displacements,), float64.
@@ -134,7 +136,7 @@ def sbm_deviations(exponent: float, displacements: int) -> np.ndarray:
 
 @numba.njit(cache=True, nogil=True)
 def sbm(state: np.ndarray, deviations: np.ndarray, out: np.ndarray) -> None:
-    """Scaled Brownian motion: normal steps of the standard deviations that `sbm_deviations` gives."""
+    """Scaled Brownian motion: normal steps with the standard deviations from `sbm_deviations`."""
     for axis in range(out.shape[0]):
         steps = out[axis]
         normals(state, steps)
@@ -143,32 +145,32 @@ def sbm(state: np.ndarray, deviations: np.ndarray, out: np.ndarray) -> None:
 
 
 def amplitudes(exponent: float, displacements: int) -> np.ndarray:
-    """Standard deviations of the spectrum of fractional Gaussian noise on a circle, for Davies and Harte's method.
+    """Standard deviations of the spectrum of periodic fractional Gaussian noise, for the method of Davies and Harte.
 
     Args:
         exponent: α = 2 H, above 0 and below 2.
-        displacements: how many are wanted, for which the circle has length enough.
+        displacements: number of displacements; the period n is at least twice as long.
 
     Returns:
-        Of real and imaginary parts, at the frequencies from 0 to half of the circle's length n, (n/2 + 1,), float64.
+        Standard deviations of the real and imaginary parts at the frequencies 0 to n/2, (n/2 + 1,), float64.
     """
     half = scipy.fft.next_fast_len(displacements, real=True)
     lag = np.arange(half + 1, dtype="float64")
     covariance = ((lag + 1) ** exponent + np.abs(lag - 1) ** exponent) / 2 - lag**exponent
     eigenvalues = scipy.fft.rfft(np.concatenate([covariance, covariance[-2:0:-1]])).real
-    # They are positive (P. F. Craigmile, J. Time Ser. Anal. 24, 505 (2003)), but for rounding.
+    # They are positive (P. F. Craigmile, J. Time Ser. Anal. 24, 505 (2003)), apart from rounding errors.
     found: np.ndarray = np.sqrt(np.maximum(eigenvalues, 0.0) * half)
-    # Of frequencies 0 and n/2 there is but the real part.
+    # At the frequencies 0 and n/2 there is only a real part, which has the whole variance.
     found[[0, -1]] *= math.sqrt(2)
     return found
 
 
 @numba.njit(cache=True, nogil=True)
 def spectrum(state: np.ndarray, deviations: np.ndarray, out: np.ndarray) -> None:
-    """Draw a spectrum of the standard deviations that `amplitudes` gives into `out`, of as many complex numbers."""
+    """Draw a spectrum with the standard deviations from `amplitudes` into `out`, complex and of the same length."""
     last = len(out) - 1
     parts = out.view(np.float64)
-    normals(state, parts[1 : 2 * last + 1])  # one for each real part, and for all imaginary parts but the outermost two
+    normals(state, parts[1 : 2 * last + 1])  # one per real part, and per imaginary part except the first and the last
     parts[0], parts[1], parts[2 * last + 1] = parts[1], 0.0, 0.0
     for i in range(last + 1):
         parts[2 * i] *= deviations[i]
@@ -176,16 +178,16 @@ def spectrum(state: np.ndarray, deviations: np.ndarray, out: np.ndarray) -> None
 
 
 def fractional(spectra: np.ndarray, displacements: int) -> np.ndarray:
-    """Fractional Gaussian noise, the displacements of fractional Brownian motion, by Davies and Harte: exact.
+    """Fractional Gaussian noise, the displacements of fractional Brownian motion, by an exact method.
 
-    R. B. Davies, D. S. Harte, Biometrika 74, 95 (1987).
+    The method is that of R. B. Davies, D. S. Harte, Biometrika 74, 95 (1987).
 
     Args:
         spectra: of each axis of each walk, (walks, dimensions, n/2 + 1), as `spectrum` draws them.
-        displacements: how many are wanted.
+        displacements: number of displacements.
 
     Returns:
-        (walks, dimensions, displacements), float64, of variance 1.
+        (walks, dimensions, displacements), float64, with variance 1.
     """
     noise: np.ndarray = scipy.fft.irfft(spectra, n=2 * (spectra.shape[-1] - 1), axis=-1, overwrite_x=True)
     return noise[..., :displacements]

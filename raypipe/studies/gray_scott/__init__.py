@@ -1,4 +1,4 @@
-"""Patterns of the Gray-Scott system: simulations, a scan of parameter space, and networks that name the patterns.
+"""Patterns of the Gray-Scott system: simulations, a scan of parameter space, and networks that classify the patterns.
 
 Scholz and Scholz, Am. J. Phys. (2022), arXiv:2110.07306; Pearson, Science 261 (1993).
 """
@@ -29,9 +29,9 @@ _NOVEL = (
 
 
 def _training(architecture: Architecture) -> dict[str, Any]:
-    """A way that takes less than two hours on one core, and the study's own.
+    """Training settings that take less than two hours on one core and, as the recipe `study`, the study's own.
 
-    The second pass has twice the patterns, and half the epochs.
+    The second pass has twice as many patterns, so it gets half the epochs.
     """
     return {
         "loss": "sparse_categorical_crossentropy",
@@ -47,7 +47,7 @@ def _training(architecture: Architecture) -> dict[str, Any]:
 
 def _augmentation(name: str) -> Callable[[np.ndarray, np.random.Generator], np.ndarray]:
     def augmented(u: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        from raypipe.studies.gray_scott import augment  # which compiles, with numba
+        from raypipe.studies.gray_scott import augment  # imported here because numba compiles it
 
         variants: np.ndarray = getattr(augment, name)(u, random)
         return variants

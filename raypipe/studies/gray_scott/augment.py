@@ -1,9 +1,10 @@
 """Random variants of patterns for training, as in Scholz and Scholz, arXiv:2110.07306.
 
-A pattern lives on a periodic plane, so whatever a variant takes from beyond the edge is taken from the other side.
-Translations by whole cells, reflections and quarter turns are symmetries of the equations and of the grid: such a
-variant is itself a solution, to the bit. Under any other rotation, shear or zoom it is another window on the plane:
-nothing breaks inside, only its opposite edges do not meet. The networks do not pad and never see them side by side.
+A pattern lives on a periodic plane, so values beyond an edge are taken from the opposite side. Translations by whole
+cells, reflections and quarter turns are symmetries of the equations and of the grid, so such a variant is itself a
+solution: bit for bit, or with quarter turns up to rounding. Any other rotation, shear or zoom gives another window on
+the plane: it is continuous inside, but its opposite edges do not match. The networks do not pad, so they never see
+opposite edges side by side.
 """
 
 import math
@@ -22,9 +23,10 @@ INTENSITY = 0.05
 
 
 def symmetric(patterns: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """An exact symmetry of each pattern (sample, y, x, …) of equal height and width; all its frames change alike.
+    """Apply a random exact symmetry to each pattern (sample, y, x, …) of equal height and width.
 
-    One of the eight quarter turns and reflections and a translation by whole cells, all equally likely.
+    The symmetry is one of the eight combinations of quarter turns and reflections, and a translation by whole cells,
+    all equally likely. All frames of a pattern change alike.
     """
     samples, height, width = patterns.shape[:3]
     variants = np.empty_like(patterns)
@@ -36,10 +38,10 @@ def symmetric(patterns: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def symmetric_or_free(patterns: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Of each pattern (sample, y, x, …) an exact symmetry or a free variant, at even odds.
+    """Apply `symmetric` or `free`, with equal probability, to each pattern (sample, y, x, …).
 
-    The first keep the wave number and the small changes from frame to frame that tell some classes apart, the free
-    ones show what a network has to leave out of account.
+    Symmetric variants keep the wave number and the small changes from frame to frame that distinguish some classes;
+    free variants show a network which differences to ignore.
     """
     exact = random.random(len(patterns)) < 0.5
     variants = np.empty_like(patterns)
@@ -49,10 +51,11 @@ def symmetric_or_free(patterns: np.ndarray, random: np.random.Generator) -> np.n
 
 
 def free(patterns: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """A free variant of each pattern (sample, y, x, …), float32, as in the study; all its frames change alike.
+    """Make a free variant of each pattern (sample, y, x, …), float32, as in the study; all its frames change alike.
 
-    Any rotation and shift, flips of both axes, shear, zoom up to 20 % and intensity up to 5 %, all uniform; values
-    between grid points are interpolated linearly, beyond the edge they come from the other side.
+    A variant has any rotation and shift, flips of both axes, shear up to 0.2, zoom up to 20 % along each axis and a
+    change of intensity up to 5 %, all uniform. Values between grid points are interpolated linearly; values beyond an
+    edge come from the opposite side.
     """
     samples, height, width = patterns.shape[:3]
     angle = random.uniform(0, 2 * np.pi, samples)
@@ -73,7 +76,7 @@ def free(patterns: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 @numba.njit(nogil=True)
 def _warp(patterns, matrix, shift, intensity):  # type: ignore[no-untyped-def]
-    """Each pattern seen through an affine map of its (y, x) about the centre, times its intensity."""
+    """Sample each pattern at an affine map of its (y, x) about the centre, and multiply it by its intensity."""
     samples, height, width, frames = patterns.shape
     result = np.empty_like(patterns)
     for sample in range(samples):

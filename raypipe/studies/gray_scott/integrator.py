@@ -27,7 +27,7 @@ DATA_TYPES = ("float64", "float32")
 class Frame(NamedTuple):
     """The fields u and v, each (size, size), at one time.
 
-    `steps` have been computed so far: fewer than time / time step once an early end has been found.
+    `steps` is the number of steps computed so far. It is less than time / time step once an early end has been found.
     """
 
     time: float
@@ -49,10 +49,10 @@ def simulate(
     dtype: str = "float64",
     early_end: bool = True,
 ) -> np.ndarray:
-    """The field u of one simulation that starts from `initial_state(seed, size)`, shape (size, size, frames).
+    """Run one simulation from `initial_state(seed, size)` and return the field u, shape (size, size, frames).
 
     Raises:
-        InputError: as `initial_state` and `integrate`, which also say what the parameters mean.
+        InputError: see `initial_state` and `integrate`, which also describe the parameters.
     """
     frames = integrate(
         *initial_state(seed, size),
@@ -69,14 +69,14 @@ def simulate(
 
 
 def initial_state(seed: int, size: int = 128) -> tuple[np.ndarray, np.ndarray]:
-    """The fields u and v at t = 0, each (size, size) float64, the same for a seed for ever.
+    """Return the fields u and v at t = 0, each (size, size) float64; a seed always gives the same fields.
 
-    Three squares of 20 x 20 cells in u = 1, v = 0: one in the centre and two that overlap at a random place, rotated
-    by a random angle and rolled by a random number of rows. Squares are clipped at the border. The random numbers are
-    those of NumPy's legacy RandomState(seed), with seed from 0 to 2³² - 1.
+    Three squares of 20 x 20 cells in u = 1, v = 0: one in the centre and two that overlap at a random place. Squares
+    are clipped at the border. The whole field is then rotated by a random angle and rolled by a random number of rows.
+    The random numbers are those of NumPy's legacy RandomState(seed), with a seed from 0 to 2³² - 1.
 
     Raises:
-        InputError: if the seed is out of range, or the size too small for the square in the centre.
+        InputError: if the seed is out of range, or the size is too small for the square in the centre.
     """
     from scipy import ndimage
 
@@ -103,8 +103,8 @@ def initial_state(seed: int, size: int = 128) -> tuple[np.ndarray, np.ndarray]:
         square = np.s_[max(r - 9, 0) : r + 11, max(c - 9, 0) : c + 11]
         u[square], v[square] = u_inside, v_inside
 
-    # The study adds noise of amplitude 0 and draws a shift along the other axis that it does not use: here these
-    # numbers are drawn for the sake of those that follow.
+    # The study adds noise of amplitude 0, and draws a shift along the other axis that it does not use. Both are drawn
+    # here too, so that the numbers drawn after them are the same.
     random.standard_normal((2, size, size))
     angle = random.randint(0, 89)
     random.uniform()
@@ -130,30 +130,30 @@ def integrate(
     dtype: str = "float64",
     early_end: bool = True,
 ) -> Iterator[Frame]:
-    """Advance the fields by forward Euler, no further than asked, and yield a `Frame` at each of `frame_times`.
+    """Advance the fields by forward Euler and yield a `Frame` at each of `frame_times`; steps are computed on demand.
 
     Args:
-        u: field at t = 0, (size, size) with a size of at least 2; it is not changed.
-        v: field at t = 0, of the same shape; it is not changed.
+        u: field at t = 0, (size, size) with a size of at least 2; not modified.
+        v: field at t = 0, of the same shape; not modified.
         f: feed rate, at least 0, per unit of time.
         k: kill rate, at least 0, per unit of time.
         diffusion_u: diffusion coefficient of u, at least 0, in squared grid spacings per unit of time.
         diffusion_v: diffusion coefficient of v, likewise.
-        time_step: above 0 and not above the diffusion limit, 2 / (4 D_u + f) and 2 / (4 D_v + f + k).
-        frame_times: multiples of the time step, from 0, increasing.
+        time_step: above 0 and at most the diffusion limit, the smaller of 2 / (4 D_u + f) and 2 / (4 D_v + f + k).
+        frame_times: multiples of the time step, at least 0, increasing.
         dtype: precision of the computation and of the frames, "float64" or "float32".
-        early_end: once the fields are, bit for bit, what they were two steps before, they will repeat for ever, and
-            later frames are known without computing them. The frames are the same, bit for bit, without it.
+        early_end: whether to stop computing once the fields are bit for bit the same as two steps before. From then on
+            they repeat for ever, so later frames are known. The frames are bit for bit the same with and without it.
 
     Raises:
-        InputError: at the call, if an argument is not as said here; at a frame, if the fields have diverged.
+        InputError: at the call, if an argument is not as described here; at a frame, if the fields have diverged.
     """
     steps = checked_steps(f, k, diffusion_u, diffusion_v, time_step, frame_times)
     if dtype not in DATA_TYPES:
         raise InputError(f"dtype is {dtype!r}; expected one of {', '.join(DATA_TYPES)}; choose one of them")
     if u.shape != v.shape or u.ndim != 2 or u.shape[0] != u.shape[1] or u.shape[0] < 2:
         raise InputError(f"the fields have shapes {u.shape} and {v.shape}; expected two equal squares of 2 x 2 or more")
-    # Imported here: numba takes a second or two to import, which a look at an initial state need not wait for.
+    # Imported here because numba takes a second or two to import, and initial states do not need it.
     from raypipe.studies.gray_scott.kernel import Stepper
 
     stepper = Stepper(u.astype(dtype), v.astype(dtype), f, k, diffusion_u, diffusion_v, time_step)
@@ -183,10 +183,10 @@ def _frames(stepper: "Stepper", steps: list[int], times: Sequence[float], early_
 def checked_steps(
     f: float, k: float, diffusion_u: float, diffusion_v: float, time_step: float, frame_times: Sequence[float]
 ) -> list[int]:
-    """The number of steps to each frame.
+    """Return the number of steps from t = 0 to each frame.
 
     Raises:
-        InputError: if `integrate` takes no such settings.
+        InputError: if `integrate` does not accept these settings.
     """
     _check_equation(f, k, diffusion_u, diffusion_v, time_step)
     return _steps_to(frame_times, time_step)
@@ -199,9 +199,9 @@ def _check_equation(f: float, k: float, diffusion_u: float, diffusion_v: float, 
             raise InputError(f"{name} is {rate}; expected a finite number of at least 0; choose another")
     if not (math.isfinite(time_step) and time_step > 0):
         raise InputError(f"time step is {time_step}; expected a finite number above 0; choose another")
-    # A plane wave with phases a, b from cell to cell is an eigenvector of the Laplacian, with the eigenvalue
-    # (1 + cos a)(1 + cos b) - 4 ≥ -4. With the linear loss, a step multiplies it by no less than
-    # 1 - time_step (4 D + loss), which must not be below -1.
+    # A plane wave whose phase advances by a and b from cell to cell along the two axes is an eigenvector of the
+    # Laplacian, with the eigenvalue (1 + cos a)(1 + cos b) - 4 ≥ -4. Including the linear loss, a step multiplies the
+    # wave by a factor of at least 1 - time_step (4 D + loss), which must not be below -1.
     for formula, rate in (("4 D_u + f", 4 * diffusion_u + f), ("4 D_v + f + k", 4 * diffusion_v + f + k)):
         if time_step * rate > 2:
             raise InputError(

@@ -1,35 +1,35 @@
-# numba gives its functions their types and arguments, which neither mypy nor ruff can see.
+# numba supplies the types and arguments of its functions, which neither mypy nor ruff can see.
 # mypy: ignore-errors
 # ruff: noqa: ARG001, ARG005
 """The compiled inner loop of `integrator`: forward Euler steps of both fields on one core.
 
-Layout. The rows of the grid are cut into bands of equal height, one for each lane of a vector of 64 bytes: vector
-(column, row) of a field holds that cell of every band. A neighbour of a cell is then the same lane of a neighbouring
-vector, so that no load straddles two vectors and none needs a shuffle; only the row above a band is the last row of
-the band before it, a vector turned by one lane. A grid that cannot be cut so has a single band: the same code,
-slower, with the same result to the bit.
+Layout. The rows of the grid are split into bands of equal height, one band for each lane of a 64-byte vector: vector
+(column, row) of a field holds that cell of every band. A neighbour of a cell is then in the same lane of a neighbouring
+vector, so no load straddles two vectors and no load needs a shuffle. The exceptions are the rows above and below a
+band: they belong to the previous and the next band, and are vectors rotated by one lane. A grid that cannot be split
+this way has a single band: the same code gives bit for bit the same result, but more slowly.
 
-Operations. 4 ∇² + 16 is the product of [1, 2, 1] along both axes. The sums along a row are used by the three rows
-around it, and stay in registers with all else that is used again while a pair of columns is walked from row to row.
-Neighbouring columns share an addition, and no multiply-add is needed, of which processors do fewer at once than of
-additions and multiply-adds together. The fields are kept times √Δt, which leaves the reaction term u v² without a
-factor. A step of both fields takes 9 additions and 7 multiplications or multiply-adds per cell.
+Operations. 4 ∇² + 16 is the product of the stencils [1, 2, 1] along both axes. Each sum along a row is used by three
+rows. It stays in registers, like everything else that is reused while the code walks down a pair of columns.
+Neighbouring columns share an addition. The stencil needs only additions, no multiply-adds: processors execute more
+operations at once if additions and multiply-adds are mixed. The fields are stored times √Δt, so that the reaction term
+u v² has no prefactor. A step of both fields takes 9 additions and 7 multiplications or multiply-adds per cell.
 
-Several steps per pass. Both fields fit into the second cache, not into the first, and what passes between the two
-took longer than the arithmetic. So a second step follows the first two columns behind, reads what that has made while
-it is still in the first cache, and puts its result where the fields were: half as long a time per step. Where the
-fields do not fit into the second cache either, eight steps follow each other so.
+Several steps per pass. Both fields fit into the L2 cache but not into the L1 cache, and the transfer between the two
+took longer than the arithmetic. Therefore a second step follows two columns behind the first, reads the results of the
+first while they are still in the L1 cache, and writes its own results to where the fields were. This halves the time
+per step. Where the fields do not fit into the L2 cache either, eight steps follow each other in this way.
 
-Vectors. numba has no vector type and its compiler does not find this form by itself: `Vector` and the functions on it
-say it explicitly. LLVM splits a vector on processors whose registers are shorter. Every operation, the fused
-multiply-add too, is rounded as IEEE 754 says, so that the result is the same on every processor.
+Vectors. numba has no vector type, and its compiler does not find this vectorisation by itself, so `Vector` and the
+functions on it state it explicitly. LLVM splits vectors on processors with shorter registers. Every operation,
+including the fused multiply-add, is rounded as IEEE 754 requires, so the result is the same on every processor.
 
-One file, because numba recompiles a function kept on disk only when the file that holds it has changed.
+One file. numba recompiles a cached function only when the file that defines it has changed, so the kernel is one file.
 
-Denormals. Where v has died out it would shrink without end into denormal numbers, with which processors are many
-times slower. A source of 1e-30 per step keeps v above them, in both precisions: far below what rounding leaves of u.
-It costs nothing, as it makes a multiplication a multiply-add, and needs no processor flag that would have to be
-restored.
+Denormals. Where v has died out, it would decay further and further into the denormal numbers, with which processors are
+many times slower. A source of 1e-30 per step keeps v above them in both precisions; it is far below the rounding error
+of u. The source costs nothing, because it only turns a multiplication into a multiply-add, and it needs no processor
+flag that would have to be restored.
 """
 
 from collections.abc import Callable
@@ -42,27 +42,28 @@ from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
 VECTOR_BYTES = 64
-"""Of AVX-512; with the shorter registers of other processors, shorter vectors were no faster."""
+"""Vector size of AVX-512. On processors with shorter registers, shorter vectors were no faster."""
 
 ALIGNMENT = 4096
-"""Of each field in memory: no vector straddles two cache lines, and with fields at other offsets from each other in
-their pages, up to a tenth of the speed was lost."""
+"""Alignment of each field in memory, in bytes. No vector then straddles two cache lines, and all fields start at the
+same offset in their memory pages; with other relative offsets, up to a tenth of the speed was lost."""
 
 PLACES = 10
-"""Columns that are kept of each step of a pass but the last."""
+"""Number of columns kept of each step of a pass except the last."""
 
 DEEP_SIZE = 512
 DEPTH = 8
-"""Steps of one pass over fields of at least this size, which do not fit into the second cache; of smaller ones two."""
+"""Steps per pass over fields of at least DEEP_SIZE, which do not fit into the L2 cache; smaller fields take two."""
 
 SOURCE = 1e-30
-"""What keeps v √Δt above the denormal numbers, per step."""
+"""Added to v √Δt at each step to keep it above the denormal numbers."""
 
 
 class Stepper:
     """Both fields of one simulation in the kernel's layout, advanced in place.
 
-    u, v: (size, size), both float64 or both float32. The settings are those of `integrator.integrate`, checked.
+    u, v: (size, size), both float64 or both float32. The other settings are those of `integrator.integrate`, which has
+    validated them.
     """
 
     def __init__(
@@ -91,9 +92,9 @@ class Stepper:
         )
 
     def advance(self, steps: int) -> bool:
-        """Make `steps` steps; tell whether the last two have led back to the same bits, so that all later ones will.
+        """Make `steps` steps; return whether the last two led back to the same bits, as all later pairs then will.
 
-        Uniform states end so, in one value for ever or in two that differ by rounding and take turns.
+        Uniform states end this way: they stay at one value, or alternate between two values that differ by rounding.
         """
         if steps < 2:
             self._advance(steps)
@@ -125,7 +126,7 @@ class Stepper:
 
 
 def _to_bands(field: np.ndarray) -> np.ndarray:
-    """Copy a (size, size) field into a (columns, rows of a band) array of records of lanes."""
+    """Copy a (size, size) field into an array (columns, rows of a band) whose records hold the lanes."""
     size, dtype = len(field), field.dtype
     lanes = VECTOR_BYTES // dtype.itemsize
     if size % lanes:
@@ -138,7 +139,7 @@ def _to_bands(field: np.ndarray) -> np.ndarray:
 
 
 def _from_bands(bands: np.ndarray) -> np.ndarray:
-    """The (size, size) field that `_to_bands` has laid out."""
+    """Return the (size, size) field from an array made by `_to_bands`."""
     return bands["lanes"].transpose(2, 1, 0).reshape(len(bands), len(bands))
 
 
@@ -152,7 +153,7 @@ class Vector(types.Type):
 
 @register_model(Vector)
 class VectorModel(models.PrimitiveModel):
-    """A `Vector` is LLVM's vector."""
+    """Represents a `Vector` as an LLVM vector."""
 
     def __init__(self, manager, vector):
         element = manager.lookup(vector.element).get_value_type()
@@ -168,7 +169,7 @@ def _pointer(context, builder, array_type, vector, array, column, row):
 
 @intrinsic
 def load(typing_context, bands, column, row):
-    """The vector at (column, row) of an array made by `_to_bands`."""
+    """Return the vector at (column, row) of an array made by `_to_bands`."""
     lanes = bands.dtype.typeof("lanes")
     vector = Vector(lanes.dtype, lanes.shape[0])
 
@@ -181,7 +182,7 @@ def load(typing_context, bands, column, row):
 
 @intrinsic
 def store(typing_context, bands, column, row, vector):
-    """Put a vector where `load` finds it."""
+    """Store a vector at the place from which `load` reads it."""
 
     def generate(context, builder, signature, arguments):
         pointer = _pointer(context, builder, bands, vector, *arguments[:3])
@@ -197,7 +198,7 @@ def _shuffle(builder, vector, lanes):
 
 @intrinsic
 def fill(typing_context, number, like):
-    """A vector of the type of `like` with `number` in every lane."""
+    """Return a vector of the type of `like` with `number` in every lane."""
 
     def generate(context, builder, signature, arguments):
         empty = ir.Constant(context.get_value_type(like), ir.Undefined)
@@ -209,14 +210,14 @@ def fill(typing_context, number, like):
 
 @intrinsic
 def from_lane_before(typing_context, vector):
-    """Every lane gets what the lane before it had, the first what the last had."""
+    """Rotate by one lane: every lane gets the value of the lane before it, the first lane that of the last."""
     lanes = [(lane - 1) % vector.lanes for lane in range(vector.lanes)]
     return vector(vector), lambda context, builder, signature, arguments: _shuffle(builder, *arguments, lanes)
 
 
 @intrinsic
 def from_lane_after(typing_context, vector):
-    """Every lane gets what the lane after it had, the last what the first had."""
+    """Rotate by one lane: every lane gets the value of the lane after it, the last lane that of the first."""
     lanes = [(lane + 1) % vector.lanes for lane in range(vector.lanes)]
     return vector(vector), lambda context, builder, signature, arguments: _shuffle(builder, *arguments, lanes)
 
@@ -254,15 +255,15 @@ def multiply_add(typing_context, a, b, c):
 
 @njit(forceinline=True)
 def add_pairs(a, b):
-    """Return the sums of the first and of the second vectors of two pairs."""
+    """Add two pairs of vectors element by element."""
     return add(a[0], b[0]), add(a[1], b[1])
 
 
 @njit(forceinline=True)
 def walk_row(field, columns, row):
-    """Return the cells of two columns in a row, and the sum [1, 2, 1] along the row around each of them.
+    """Return the cells of two columns in a row, and for each its sum with the weights [1, 2, 1] along the row.
 
-    `columns` are those of the cells between the two beside them.
+    `columns` are the western neighbour, the two columns and the eastern neighbour.
     """
     west, left = load(field, columns[0], row), load(field, columns[1], row)
     right, east = load(field, columns[2], row), load(field, columns[3], row)
@@ -272,7 +273,7 @@ def walk_row(field, columns, row):
 
 @njit(forceinline=True)
 def update(target, column, row, u, v, u_sum, v_sum, coefficients):
-    """One forward Euler step of one vector of u √Δt and v √Δt; the sums are 4 ∇² + 16 of the fields."""
+    """Make a forward Euler step of one vector of u √Δt and v √Δt; the sums are 4 ∇² + 16 applied to these fields."""
     keep_u, spread_u, feed, keep_v, spread_v, source = coefficients
     uv = multiply(u, v)
     u_new = multiply_add(spread_u, u_sum, multiply_add(keep_u, u, feed))
@@ -283,16 +284,16 @@ def update(target, column, row, u, v, u_sum, v_sum, coefficients):
 
 @njit(forceinline=True)
 def update_pair(target, columns, row, u, v, u_sums, v_sums, coefficients):
-    """`update` for the vectors of two columns."""
+    """Call `update` for the vectors of two columns."""
     update(target, columns[0], row, u[0], v[0], u_sums[0], v_sums[0], coefficients)
     update(target, columns[1], row, u[1], v[1], u_sums[1], v_sums[1], coefficients)
 
 
 @njit(forceinline=True)
 def step_columns(source, columns, target, target_columns, coefficients):
-    """One step of two columns, from row to row: from `source`, the fields u and v, to `target`.
+    """Make one step of two columns, row by row, from `source` (the fields u and v) to `target`.
 
-    `columns` are those of the cells between the two beside them, `target_columns` where the cells go.
+    `columns` are as in `walk_row`; the results go to `target_columns`.
     """
     u, v = source
     last = u.shape[1] - 1
@@ -319,7 +320,7 @@ def step_columns(source, columns, target, target_columns, coefficients):
 
 @njit(forceinline=True)
 def around(column, columns):
-    """Columns (column, column + 1) between the two beside them, on the periodic grid."""
+    """Return the columns (column, column + 1) between their two neighbours on the periodic grid."""
     west = column - 1 if column > 0 else columns - 1
     east = column + 2 if column + 2 < columns else 0
     return west, column, column + 1, east
@@ -327,21 +328,22 @@ def around(column, columns):
 
 @njit(forceinline=True)
 def step_once(fields, target, coefficients):
-    """One step of all columns, from `fields` to `target`."""
+    """Make one step of all columns, from `fields` to `target`."""
     columns = len(fields[0])
     for start in range(0, columns, 2):
-        # Where their number is odd, the last but one column is computed twice.
+        # If the number of columns is odd, the second-to-last column is computed twice.
         column = min(start, columns - 2)
         step_columns(fields, around(column, columns), target, (column, column + 1), coefficients)
 
 
 @njit(forceinline=True)
 def step_many(fields, between, coefficients, depth):
-    """`depth` steps of all columns in one pass: `fields` become their own successors.
+    """Make `depth` steps of all columns in one pass; the result replaces `fields`.
 
-    The columns are an even number of at least 4, the steps at least 2. Each step begins two columns further right than
-    the one before, and follows it by that: its last columns are the first. What a step but the last has made is in
-    `between`, `PLACES` columns for each: the first four, which the next step needs at its end, and the last six.
+    Requires an even number of at least 4 columns, and a `depth` of at least 2. Each step begins two columns further
+    right than the previous step and stays two columns behind it; on the periodic grid, it ends with the leftmost
+    columns. `between` holds the results of all steps but the last, `PLACES` columns for each step: its first four
+    columns, which the next step needs at its end, and its latest six.
     """
     columns = len(fields[0])
     for tick in range(0, columns + 4 * (depth - 1), 2):
@@ -362,7 +364,7 @@ def step_many(fields, between, coefficients, depth):
 
 @njit(forceinline=True)
 def _made(step, done, columns):
-    """Where the step before has put the four columns that a step needs for the next two, after `done` of its own."""
+    """Places of the four columns of the previous step that `step` needs to make two more columns after its `done`."""
     before = (step - 1) * PLACES
     return (
         before + _place(done + 1, columns),
@@ -374,13 +376,13 @@ def _made(step, done, columns):
 
 @njit(forceinline=True)
 def _place(number, columns):
-    """Where a step puts a column, counted from the first that it makes."""
+    """Place of a step's column `number`, counted from the first column that the step makes."""
     number = number if number < columns else number - columns
     return number if number < 4 else 4 + (number - 4) % 6
 
 
 def _compiled(function: Callable) -> Callable:
-    """Compile at the first call and keep the machine code on disk, unless no directory for it can be written."""
+    """Compile at the first call, and cache the machine code on disk if there is a writable directory for it."""
     try:
         return njit(function, nogil=True, cache=True)
     except RuntimeError:
@@ -389,7 +391,7 @@ def _compiled(function: Callable) -> Callable:
 
 @_compiled
 def _step_fields(u, v, u_next, v_next, coefficients, steps, depth):
-    """Make `steps` steps from (u, v); the last is in (u, v) if their number is even, else in (u_next, v_next)."""
+    """Make `steps` steps from (u, v); the result is in (u, v) if `steps` is even, else in (u_next, v_next)."""
     like = load(u, 0, 0)
     filled = (
         fill(coefficients[0], like),

@@ -1,4 +1,4 @@
-"""Networks of patterns, those of Scholz and Scholz, Am. J. Phys. (2022), arXiv:2110.07306."""
+"""Networks that classify patterns: those of Scholz and Scholz, Am. J. Phys. (2022), arXiv:2110.07306."""
 
 from raypipe.networks.architecture import Architecture, Kind, Options, stack
 from raypipe.studies.gray_scott import tables

@@ -1,4 +1,4 @@
-"""The plan of a scan: the study's fine one, or one over a window, or in parameters, of one's own."""
+"""Plans of scans: the study's fine scan, or your own over a chosen window or in chosen parameters."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,23 +17,25 @@ Axis = str | float | Sequence[float]
 """Values of a parameter, see `raypipe.plan.axis`."""
 
 SIZES = (64, 1024)
-"""Least and largest number of grid points along a side."""
+"""Smallest and largest number of grid points along a side."""
 
 MOST_SIMULATIONS = 10**7
-"""More are refused, before the memory is full of their points."""
+"""Larger scans are refused before their points fill the memory."""
 
 
 def plan(name: str | None, own: Mapping[str, Any], *, at_most: int, **usual: Any) -> Plan:
-    """Plan of gray_scott/scan, or of gray_scott/scan-<name> with what is given of `own`.
+    """Plan of gray_scott/scan, or of your own gray_scott/scan-<name> with the arguments `own`.
 
     Args:
-        name: of one's own scan, None for the study's.
-        own: arguments of `scan`; what is None is as usual.
-        at_most: simulations.
-        usual: further arguments of `scan`.
+        name: of your own scan, or None for the study's.
+        own: arguments of `scan` for your own scan; those that are None have their usual values. `start` may also be the
+            path of a file.
+        at_most: largest number of simulations.
+        usual: further arguments of `scan`, which apply to both.
 
     Raises:
-        InputError: as `scan`; if there are more simulations, or not both or neither of a name and arguments.
+        InputError: see `scan`; also if there are more simulations than `at_most`, or a name without arguments in `own`,
+            or arguments without a name.
     """
     given = {key: value for key, value in own.items() if value is not None}
     if isinstance(given.get("start"), str) and given["start"] not in starts.NAMED:
@@ -63,26 +65,27 @@ def scan(
     frame_times: Axis | None = None,
     start: str | None = None,
 ) -> Plan:
-    """Plan of a scan of parameter space: the study's, `pattern_sets.scan`, or with any other argument one's own.
+    """Plan of a scan of parameter space: the study's (`pattern_sets.scan`), or your own.
 
-    That has a simulation for each combination of its parameters, the feed rate varying fastest, then the kill rate.
-    Point i of n has the seeds i + 1, i + n + 1, …; all points come with their first seed before any with its second.
+    It is your own if `k`, `f` or `seeds` is given, or another argument after `dtype` with an unusual value. It then has
+    a simulation for each combination of its parameters; the feed rate varies fastest, then the kill rate. Point i of n
+    has the seeds i + 1, i + n + 1, …; all points come with their first seed before any comes with its second.
 
     Args:
-        every: only every so many-th simulation of the study's.
-        dtype: in which the system is integrated and stored, float64 or float32.
+        every: use only every n-th simulation; for the study's scan.
+        dtype: data type for integration and storage, float64 or float32.
         k: kill rates.
         f: feed rates.
         diffusion_u: diffusion coefficients of u, usually 0.2.
         diffusion_v: diffusion coefficients of v, usually 0.1.
-        seeds: simulations at each point, which differ in what is random at the start; usually 1.
-        size: grid points along each side, 64 to 1024, usually 128, or that of a start that `starts.keep` returned.
+        seeds: simulations at each point, which differ in their random initial state; usually 1.
+        size: grid points along each side, 64 to 1024; usually 128, or the size of an initial state from `starts.keep`.
         time_step: usually 0.25.
-        frame_times: at which u is stored, usually 14940, 14970, 15000.
-        start: study, inverse, noise, pearson, or what `starts.keep` returned; usually study.
+        frame_times: times at which u is stored, usually 14940, 14970, 15000.
+        start: initial state: study, inverse, noise, pearson, or a name returned by `starts.keep`; usually study.
 
     Raises:
-        InputError: if an argument is not possible, k or f is missing, or the simulations are more than ten million.
+        InputError: if an argument is invalid, k or f is missing, or there are more than ten million simulations.
     """
     own = {"diffusion_v": diffusion_v, "diffusion_u": diffusion_u, "k": k, "f": f}
     others = {"seeds": seeds, "size": size, "time_step": time_step, "frame_times": frame_times, "start": start}
@@ -134,7 +137,7 @@ def _whole(name: str, found: Any, least: int, most: int, what: str) -> int:
 
 
 def _check(sides: dict[str, np.ndarray], settings: dict[str, Any]) -> None:
-    """Refuse what `integrate` would: it depends on the least and the largest of each parameter."""
+    """Refuse settings that `integrate` refuses, which depends only on the extremes of each parameter."""
     usual = {name: np.array([pattern_sets.USUAL[name]]) for name in ("diffusion_u", "diffusion_v")}
     for extreme in (np.min, np.max):
         point = {name: float(extreme(values)) for name, values in {**usual, **sides}.items()}

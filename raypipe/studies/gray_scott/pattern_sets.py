@@ -12,8 +12,8 @@ from raypipe.studies.gray_scott import integrator, starts, tables
 Rows = dict[str, np.ndarray]
 
 PATTERNS_PER_SHARD = 25
-"""Some seconds of work: little is lost with a worker, at the end none waits long for another, and what Ray and Zarr
-need for each shard is small beside it."""
+"""Some seconds of work: little is lost if a worker fails, no worker waits long for the others at the end, and the
+overhead of Ray and Zarr for each shard is comparatively small."""
 
 _CONCENTRATION = {"units": "1", "long_name": "concentration of the substrate"}
 _STEPS = {"long_name": "time steps computed: fewer than 60000 where a step changed nothing and the rest was known"}
@@ -37,11 +37,11 @@ def patterns(split: str, per_class: int | None = None, dtype: str = "float64") -
 
     Args:
         split: train, val, test, train2 or val2.
-        per_class: only so many of each class.
-        dtype: in which the system is integrated and stored, float64 or float32.
+        per_class: number of patterns of each class; by default all.
+        dtype: data type for integration and storage, float64 or float32.
 
     Raises:
-        InputError: if the split, the number per class or the data type is not possible.
+        InputError: if the split, the number per class or the data type is invalid.
     """
     points = _columns(tables.pattern_simulations(split, per_class))
     settings = {"frame_times": list(tables.PATTERN_FRAME_TIMES), "dtype": dtype, "per_class": per_class}
@@ -52,11 +52,11 @@ def scan(every: int = 1, dtype: str = "float64") -> Plan:
     """Plan of the fine scan of parameter space, `gray_scott/scan`: u at the three times of the 2-D sample.
 
     Args:
-        every: only every so many-th simulation of the 5481.
+        every: use only every n-th of the 5481 simulations.
         dtype: as in `patterns`.
 
     Raises:
-        InputError: if `every` or the data type is not possible.
+        InputError: if `every` or the data type is invalid.
     """
     settings = {"frame_times": list(tables.FRAME_TIMES_2D), "dtype": dtype, "every": every}
     return planned("gray_scott/scan", _columns(tables.scan_simulations(every)), settings)
@@ -73,13 +73,13 @@ def planned(
 
     Args:
         name: of the store.
-        points: by name, one value for each simulation: k, f, seed, label, and whatever of the settings varies.
-        settings: what is the same for all: frame_times, dtype, and of `USUAL` what is not as usual; others are only
-            kept with the data.
+        points: by name, one value per simulation: k, f, seed, label, and any settings that vary.
+        settings: those common to all simulations: frame_times, dtype, start, and values that differ from `USUAL`.
+            Others are only stored with the data.
         label: attributes of the label.
 
     Raises:
-        InputError: if there is no such data type.
+        InputError: if the data type is unknown.
     """
     settings = {**{key: value for key, value in USUAL.items() if key not in points}, **settings}
     choice("dtype", settings["dtype"], integrator.DATA_TYPES)
@@ -111,13 +111,13 @@ def planned(
 
 
 def _concentration(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes of u: from 0 to 1 with the study's settings, with which a step mixes what is there, else finite."""
+    """Attributes of u: from 0 to 1 with the study's settings, where a step mixes existing values; otherwise finite."""
     usual = all({"start": "study", **settings}.get(key) == value for key, value in _MIXING.items())
     return {**_CONCENTRATION, **({"valid_range": [0, 1]} if usual else finite(settings["dtype"]))}
 
 
 def simulated_patterns(parameters: dict[str, Any]) -> Any:
-    """Compute shards of `u` and `steps` for given `seed`, `f`, `k`, and whatever else varies."""
+    """Return a function that computes `u` and `steps` from `seed`, `f`, `k` and any other parameters that vary."""
     names = ("diffusion_u", "diffusion_v", "time_step", "frame_times", "dtype")
     settings = {key: parameters[key] for key in names if key in parameters}
     size, start = parameters["size"], parameters.get("start", "study")

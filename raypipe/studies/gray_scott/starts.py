@@ -1,6 +1,6 @@
-"""States from which a simulation starts, beside the study's own: fields u and v at t = 0.
+"""Initial states of simulations, the study's and others: fields u and v at t = 0.
 
-Sources: J. Pearson, Science 261 (1993), for his square; R. Munafo, mrob.com/pub/comp/xmorphia, for the inverse start.
+Sources: J. Pearson, Science 261 (1993), for the square; R. Munafo, mrob.com/pub/comp/xmorphia, for the inverse start.
 """
 
 import hashlib
@@ -17,16 +17,16 @@ from raypipe.studies.gray_scott.integrator import initial_state
 Fields = tuple[np.ndarray, np.ndarray]
 
 NAMED = ("study", "inverse", "noise", "pearson")
-"""Starts that need no file."""
+"""Initial states that need no file."""
 
 _DIGEST = 64
-"""Letters of a SHA-256, by which a start from a file is known."""
+"""Characters of the SHA-256 digest that identifies an initial state from a file."""
 
 
 def blue_state(f: float, k: float) -> tuple[float, float]:
-    """The homogeneous state (u, v) of low u; where it does not exist, the one at which it would appear first.
+    """The homogeneous state (u, v) of low u; where it does not exist, with u = 1/2, the value at which it appears.
 
-    It solves u v² = f (1 - u) = (f + k) v; real if 4 (f + k)² ≤ f. (1, 0) where nothing is fed.
+    It solves u v² = f (1 - u) = (f + k) v, and exists if 4 (f + k)² ≤ f. For f = 0, returns (1, 0).
     """
     if not f:
         return 1.0, 0.0
@@ -39,21 +39,22 @@ def state(start: str, seed: int, size: int, f: float, k: float) -> Fields:
     """The fields u and v at t = 0, each (size, size) float64.
 
     Args:
-        start: study, that of `integrator.initial_state`; inverse, the study's squares of u = 1, v = 0 dug into
-            `blue_state`; noise, in each cell u from 0.5 to 1 and v from 0 to 0.25, uniform; pearson, in u = 1, v = 0 a
-            square of a twelfth of the grid's width with u = 0.5, v = 0.25 and 1 % of noise; or what `keep` returned.
-        seed: of what is random, 0 to 2³² - 1.
+        start: "study", as `integrator.initial_state`; "inverse", `blue_state` with u = 1, v = 0 in the study's squares;
+            "noise", u and v of each cell uniform from 0.5 to 1 and from 0 to 0.25; "pearson", u = 1, v = 0 with a
+            square of a twelfth of the grid's width in the centre, where u = 0.5, v = 0.25 with 1 % of noise; or a name
+            returned by `keep`.
+        seed: of the random numbers, 0 to 2³² - 1.
         size: of the grid.
         f: feed rate.
         k: kill rate.
 
     Raises:
-        InputError: as `integrator.initial_state`, or if there is no such start.
+        InputError: see `integrator.initial_state`; also if the initial state is unknown.
     """
     if start == "study":
         return initial_state(seed, size)
     if start == "inverse":
-        squares = 2 * (1 - initial_state(seed, size)[0])  # 1 inside, 0 outside
+        squares = 2 * (1 - initial_state(seed, size)[0])  # 1 inside, 0 outside; 0.02 in the square of u = 0.99
         u, v = blue_state(f, k)
         return u + (1 - u) * squares, v * (1 - squares)
     random = np.random.default_rng(seed)
@@ -73,19 +74,19 @@ def _path(digest: str) -> str:
 
 
 def check(start: str) -> None:
-    """Raise InputError unless there is such a start."""
+    """Raise InputError unless this initial state exists."""
     if start not in NAMED and not (len(start) == _DIGEST and objects.exists(_path(start))):
         raise InputError(f"unknown start {start!r}; choose one of {', '.join(NAMED)}, or a file with u and v")
 
 
 def keep(file: Path) -> str:
-    """Put the fields of a file beside the data sets that start from them; returns what they are called there.
+    """Copy the fields of a file into the store, beside the data sets that start from them, and return their name there.
 
     Args:
         file: .npz with u and v, each (size, size), or .npy with both, (2, size, size).
 
     Raises:
-        InputError: if it cannot be read, or holds no such fields.
+        InputError: if the file cannot be read, or does not contain such fields.
     """
     try:
         with file.open("rb") as opened:
@@ -106,12 +107,12 @@ def keep(file: Path) -> str:
 
 
 def size_of(start: str) -> int | None:
-    """Grid points along each side of a start that `keep` returned; None of others, which are of any size."""
+    """Grid points along each side of an initial state from `keep`; None for the others, which can have any size."""
     return None if start in NAMED else len(_fields(start)[0])
 
 
 def check_size(cells: int, size: int) -> None:
-    """Raise InputError unless a start of so many grid points along each side is that of a simulation of this size."""
+    """Raise InputError unless the initial state's `cells` along each side are the simulation's `size`."""
     if cells != size:
         raise InputError(
             f"the start has {cells} × {cells} cells, the simulation {size} × {size}; give it --size {cells}"

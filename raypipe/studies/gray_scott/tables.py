@@ -1,4 +1,4 @@
-"""What patterns there are: classes, tables of (k, f) points, the fine scan and their seeds, as pure values.
+"""The patterns of the study as plain values: classes, tables of (k, f) points, the fine scan, and their seeds.
 
 The tables are those of Scholz and Scholz, Am. J. Phys. (2022), arXiv:2110.07306, with the pattern classes of Pearson,
 Science 261 (1993).
@@ -29,7 +29,7 @@ PATTERN_TABLES = {"train": "train", "val": "train", "test": "test", "train2": "t
 _SEED_OFFSETS = {"train": 2, "val": 1, "test": 3, "train2": 2, "val2": 1}
 
 PATTERN_FRAME_TIMES = (11400, 11800, 12200, 12600, 13000, 13400, 13800, 14200, 14600, 14940, 14970, 15000)
-"""Times recorded of each pattern: those of the 2-D and of the 3-D sample, from one integration."""
+"""Times at which each pattern is recorded: those of the 2-D and the 3-D sample, from one integration."""
 
 FRAME_TIMES_2D = (14940, 14970, 15000)
 """The three frames that are the channels of a 2-D sample."""
@@ -40,10 +40,10 @@ FRAME_TIMES_3D = (*PATTERN_FRAME_TIMES[:9], 15000)
 
 @dataclass(frozen=True)
 class Simulations:
-    """Gray-Scott runs to make, one per entry of the equally long arrays.
+    """Gray-Scott simulations to run, one per entry of the arrays, which have equal lengths.
 
     `k` kill rate and `f` feed rate (1/time, float64), `seed` of the initial state (int64), `label` index of the
-    pattern class (int64; -1 where it is not known, as in the scan).
+    pattern class (int64; -1 if unknown, as in the scan).
     """
 
     k: np.ndarray
@@ -78,14 +78,14 @@ def pattern_points(table: str) -> Iterator[tuple[str, float, float, int]]:
 
 
 def pattern_simulations(split: str, per_class: int | None = None) -> Simulations:
-    """Runs of a data set: 750 for train, val and test, 1645 for train2 and val2.
+    """Simulations of a data set: 750 for train, val and test, 1645 for train2 and val2.
 
     Simulation i of the N of a full set has the seed i + m·N + 1 with m = 2 (train, train2), 1 (val, val2) or
-    3 (test). With `per_class`, only that many of each class are kept, spread evenly over its points; they keep
-    the seeds that they have in the full set.
+    3 (test). With `per_class`, only that many of each class are kept, spread evenly over its points, with the seeds
+    that they have in the full set.
 
     Raises:
-        InputError: if the split is unknown, or `per_class` not from 1 to the size of the smallest class.
+        InputError: if the split is unknown, or `per_class` is not from 1 to the size of the smallest class.
     """
     classes = pattern_classes(split)
     points = list(pattern_points(PATTERN_TABLES[split]))
@@ -107,10 +107,10 @@ def pattern_simulations(split: str, per_class: int | None = None) -> Simulations
 
 
 def scan_simulations(every: int = 1) -> Simulations:
-    """Runs of the fine scan of parameter space, in order: all 5481, or every `every`-th one.
+    """Simulations of the fine scan of parameter space, in order: all 5481, or every `every`-th one.
 
     Three blocks of rectangles; within a rectangle k is the outer loop. Simulation i of block b (from 0), which has
-    N_b simulations, has the seed i + b·N_b + 1. 112 points belong to two rectangles and are run twice, with
+    N_b simulations, has the seed i + b·N_b + 1. 112 points belong to two rectangles and are simulated twice, with
     different seeds.
 
     Raises:
@@ -125,7 +125,7 @@ def scan_simulations(every: int = 1) -> Simulations:
         blocks.setdefault(row["block"], []).append((np.repeat(k, len(f)), np.tile(f, len(k))))
     parts = []
     for number, rectangles in enumerate(blocks.values()):
-        # Rounded so that a point shared by two rectangles has one and the same value in both.
+        # Rounded so that a point shared by two rectangles has the same value in both.
         k, f = (np.round(np.concatenate(rates), 9) for rates in zip(*rectangles, strict=True))
         parts.append((k, f, np.arange(len(k)) + number * len(k) + 1))
     k, f, seed = (np.concatenate(column) for column in zip(*parts, strict=True))

@@ -1,1 +1,1 @@
-"""Tracks as people have them: read from their files, put in order, named by networks, shown on a page."""
+"""Measured tracks: read from files, put in order, classified by networks, and shown on a page."""

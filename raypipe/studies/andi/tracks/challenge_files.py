@@ -1,8 +1,8 @@
-"""The first AnDi challenge's files: predictions in the form that it took, and scores against its references.
+"""Files of the first AnDi challenge: predictions in its format, and scores against its references.
 
-Each file has a line per track, in the order of the task's file, of numbers separated by ;, the first of which is the
-number of dimensions: of `task1.txt` the anomalous exponent follows, of `task2.txt` the probabilities of the five models
-in the order of ANDI_MODELS, in a reference the exponent or the number of the model.
+Each file has a line per track, in the order of the task's file. A line has numbers separated by ;, and the first is the
+number of dimensions. In `task1.txt` the anomalous exponent follows, in `task2.txt` the probabilities of the five models
+in the order of ANDI_MODELS, and in a reference the exponent or the number of the model.
 """
 
 from collections.abc import Sequence
@@ -21,15 +21,15 @@ SUBMISSIONS = {"exponent": "task1.txt", "model": "task2.txt"}
 
 
 def predictions(task: Path, found: pd.DataFrame) -> pd.DataFrame:
-    """What is predicted of each line of a task's file: `dimensions`, `exponent`, the models' probabilities, `left_out`.
+    """Predictions for each line of a task's file: `dimensions`, `exponent`, the models' probabilities, `left_out`.
 
     Args:
-        task: the file, as `classify_tracks` has read it.
-        found: its table; of lines that it has not, which were left out, nothing is known: models are alike, and the
-            exponent is that which is as often too high as too low.
+        task: the file that `classify_tracks` has read.
+        found: the table that `classify_tracks` wrote for it. For lines that were left out and are missing there, all
+            models are equally probable, and the exponent is the median over the classes.
 
     Raises:
-        InputError: if the file is none of the challenge's, or the table is of another.
+        InputError: if the file is not one of the challenge's, or the table belongs to another file.
     """
     lines = [line for line in _lines(task) if line]
     if not lines or not all(is_challenge(line) for line in lines):
@@ -52,7 +52,7 @@ def predictions(task: Path, found: pd.DataFrame) -> pd.DataFrame:
 
 
 def write(predicted: pd.DataFrame, folder: Path) -> list[Path]:
-    """Write the files of SUBMISSIONS, and return their paths."""
+    """Write the files in SUBMISSIONS and return their paths."""
     files = []
     for what, name in SUBMISSIONS.items():
         columns = ["exponent"] if what == "exponent" else list(ANDI_MODELS)
@@ -62,13 +62,13 @@ def write(predicted: pd.DataFrame, folder: Path) -> list[Path]:
 
 
 def score(predicted: pd.DataFrame, reference: Path) -> pd.DataFrame:
-    """Scores against a reference, by dimensions: `dimensions`, `tracks`, `measure`, `score`.
+    """Scores against a reference, by number of dimensions: `dimensions`, `tracks`, `measure`, `score`.
 
-    Of exponents it is the mean absolute error, of models the F1 score, averaged over tracks, which is the accuracy.
-    Whole numbers from 0 to 4 are taken for models.
+    The score is the mean absolute error of exponents, or the F1 score of models, micro-averaged over tracks, which
+    equals the accuracy. If all values of the reference are integers from 0 to 4, they are taken for models.
 
     Raises:
-        InputError: if the reference has not a line for each track, of the same dimensions.
+        InputError: if the reference does not have a line for each track, with the same dimension.
     """
     try:
         rows = [[float(field) for field in line.split(";")] for line in _lines(reference) if line]

@@ -1,8 +1,8 @@
-"""Tracks of files as data sets: read in pieces, grouped by track, put in order, and stored as trajectories are.
+"""Tracks from files as data sets: read in pieces, grouped by track, put in order, and stored like trajectories.
 
-A file may be larger than memory. Its points go, by their track, into parts on the local disk, each with whole tracks,
-and the parts are put in order one after the other. What is in order waits, in parts too, under the root of the store
-until workers have made a data set of it.
+A file may be larger than memory. Its points are distributed by track over parts on the local disk, each with whole
+tracks, and the parts are put in order one after another. The ordered parts are kept as intermediate files under the
+root of the store until workers have made a data set of them.
 """
 
 import hashlib
@@ -32,12 +32,13 @@ from raypipe.studies.andi.tracks.files import Source, open_tracks
 from raypipe.studies.andi.tracks.order import Ordered, Tracks, axes_used, frame_step, order
 
 _PART_BYTES = 2**25
-"""Of a file, those that make one part: some hundred thousand points."""
+"""Bytes of a file per part: some hundred thousand points."""
 
 _SHARD_VALUES = 2**21
-"""Numbers that a shard holds at most, if a single track does not have more; and _SHARD_TRACKS tracks."""
+"""Most numbers in a shard, unless a single track has more."""
 
 _SHARD_TRACKS = 4096
+"""Most tracks in a shard."""
 
 _OF_TRACK = {
     "part": "number of the part of a track that was split at gaps, 0 of a whole one",
@@ -48,23 +49,23 @@ _OF_TRACK = {
     "unread": "points of the whole track without a number, taken for missing",
     "every": "every how many points one is stored",
 }
-"""What is kept beside the positions of each track, beside its file and its name there."""
+"""Coordinates stored for each track besides its file and its name there, with their descriptions."""
 
 COLUMNS = ("file", "track", *_OF_TRACK)
 
 
 @dataclass
 class Told:
-    """What became of a file, for people.
+    """Summary of how a file was read, for people.
 
     Attributes:
         file: its name.
-        layout: what it was taken for.
-        step: between one frame and the next.
-        points: that it has.
-        unlinked: points that belong to no track.
-        used: tracks, and parts of split ones, by the number of their dimensions.
-        left: tracks that were left out, by the reason; and of each a few names.
+        layout: the format as which it was read.
+        step: difference between one frame and the next.
+        points: number of points in the file.
+        unlinked: number of points that belong to no track.
+        used: number of tracks, and of parts of split tracks, by number of dimensions.
+        left: number of tracks left out, and a few of their names, by reason.
     """
 
     file: str
@@ -77,13 +78,13 @@ class Told:
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> "Told":
-        """From JSON values, in which keys are texts and pairs are lists."""
+        """Create from JSON values, in which keys are strings and pairs are lists."""
         used = {int(key): value for key, value in document["used"].items()}
         left = {why: (count, names) for why, (count, names) in document["left"].items()}
         return cls(**{**document, "used": used, "left": left})
 
     def text(self) -> str:
-        """In one line."""
+        """The summary in one line."""
         used = ", ".join(f"{count} in {dimensions}-D" for dimensions, count in sorted(self.used.items())) or "none"
         found = [f"{self.file}: {self.layout}; {self.points} points, frames {self.step:g} apart; tracks: {used}"]
         if self.unlinked:
@@ -91,12 +92,12 @@ class Told:
         return "; ".join([*found, *(f"left out {count}: {why} ({names})" for why, count, names in self.reasons())])
 
     def reasons(self) -> list[tuple[str, int, str]]:
-        """Why tracks were left out, the most frequent first: the reason, how many, and the names of a few."""
+        """Why tracks were left out, most frequent first: the reason, the number of tracks, and some of their names."""
         ordered = sorted(self.left.items(), key=lambda one: -one[1][0])
         return [(why, n, ", ".join(names) + (", …" if n > len(names) else "")) for why, (n, names) in ordered]
 
     def add(self, ordered: Ordered) -> None:
-        """Count what became of some of its tracks."""
+        """Add the counts of some of the file's tracks."""
         for dimensions, tracks in ordered.tracks.items():
             self.used[dimensions] = self.used.get(dimensions, 0) + len(tracks.table)
         for why, some in ordered.left.groupby("why", sort=False):
@@ -106,10 +107,10 @@ class Told:
 
 
 def made_from(files: Sequence[Path], columns: dict[str, str], gaps: str, step: float | None) -> dict[str, Any]:
-    """What a collection of tracks depends on, as JSON values.
+    """Everything that determines a collection of tracks, as JSON values.
 
     Raises:
-        InputError: if a file cannot be read or is given twice, or the step is not possible.
+        InputError: if a file cannot be read or is given twice, or the step is invalid.
     """
     if step is not None and not (math.isfinite(step) and step > 0):
         raise InputError(f"the step between frames is {step}; expected a number above 0, or none to have it found")
@@ -124,7 +125,7 @@ def made_from(files: Sequence[Path], columns: dict[str, str], gaps: str, step: f
 
 
 def _names(files: Sequence[Path]) -> list[str]:
-    """Names of files; where some are alike, the paths below the folder that all are in."""
+    """Names of files; if some are the same, their paths relative to the folder that contains all of them."""
     if len({file.name for file in files}) == len(files):
         return [file.name for file in files]
     paths = [os.path.abspath(file) for file in files]
@@ -135,15 +136,15 @@ def _names(files: Sequence[Path]) -> list[str]:
 
 
 def data_set(name: str, dimensions: int) -> str:
-    """Name of the data set of a collection's tracks in so many dimensions."""
+    """Name of the data set of a collection's tracks in this number of dimensions."""
     return f"andi/tracks-{name}-{dimensions}d"
 
 
 def collected(name: str, made: Mapping[str, Any]) -> list[Told] | None:
-    """What became of the files of a collection, if all its data sets are there; None if they are to be made.
+    """Summaries of the files of a collection if all its data sets are complete, else None.
 
     Raises:
-        InputError: if there is a collection of the name of other files, or made in another way.
+        InputError: if a collection of this name exists that was made from other files or in another way.
     """
     told: list[Told] | None = None
     names = store.list_names("andi")
@@ -168,13 +169,13 @@ def collect(files: Sequence[Path], name: str, made: Mapping[str, Any]) -> tuple[
     Args:
         files: of tracks.
         name: of the collection.
-        made: what `made_from` says of them.
+        made: from `made_from`.
 
     Returns:
-        What became of each file, and the plans of the data sets; once these are made, `forget` what waits for them.
+        The summary of each file, and the plans of the data sets. Once the data sets are made, call `forget`.
 
     Raises:
-        InputError: if a file cannot be read, or there is no track that can be used.
+        InputError: if a file cannot be read, or there is no usable track.
     """
     forget(name)
     told: list[Told] = []
@@ -196,7 +197,7 @@ def collect(files: Sequence[Path], name: str, made: Mapping[str, Any]) -> tuple[
 
 
 def forget(name: str) -> None:
-    """Remove what waits for the data sets of a collection."""
+    """Remove the intermediate files from which the data sets of a collection are made."""
     objects.delete_folder(_folder(name))
 
 
@@ -205,7 +206,7 @@ def _folder(name: str) -> str:
 
 
 def _ordered(source: Source, file: Path, told: Told, gaps: str, step: float | None) -> Iterator[Ordered]:
-    """The tracks of a file in order, part by part."""
+    """Put the tracks of a file in order, part by part."""
     parts = max(1, file.stat().st_size // _PART_BYTES)
     pieces = source.pieces()
     if (first := next(pieces, None)) is None:
@@ -252,10 +253,10 @@ def _ordered(source: Source, file: Path, told: Told, gaps: str, step: float | No
 
 
 def _thinned(tracks: Tracks) -> Tracks:
-    """The same, of tracks longer than networks see only every so many points.
+    """Keep only every n-th point of tracks that are too long for the networks.
 
-    A walk of any of the models looks alike at any scale, so that this changes less than to cut it, by which it would
-    lose its beginning, from which models age.
+    Walks of all models look alike at any scale, so thinning changes them less than cutting off their beginning would,
+    which matters in models that age.
     """
     points = tracks.table["points"].to_numpy()
     every = -(-(points - 1) // (seen.MOST - 1))
@@ -265,7 +266,7 @@ def _thinned(tracks: Tracks) -> Tracks:
 
 
 def _packed(tracks: Tracks) -> bytes:
-    """Positions as a Parquet file, a row per track."""
+    """Positions as a Parquet file with a row per track."""
     ends = np.concatenate([[0], np.cumsum(tracks.table["length"])]) * tracks.positions.shape[1]
     positions = pa.LargeListArray.from_arrays(pa.array(ends, pa.int64()), pa.array(tracks.positions.ravel()))
     file = io.BytesIO()
@@ -291,7 +292,7 @@ def _plan(
     names = table["track"].to_numpy()
     numbers = pd.to_numeric(table["track"], errors="coerce")
     whole = numbers.notna().all() and (numbers == numbers.round()).all() and (numbers.abs() < 2**53).all()
-    # As text they have to be the names: 007 and 7 are two tracks.
+    # The numbers must give the same text as the names: 007 and 7 are two tracks.
     whole = whole and (numbers.astype("int64").astype("str") == names).all()
     coordinates = {
         "file": Coordinate(("sample",), table["file"].to_numpy().astype("U"), {"long_name": "file of the track"}),
@@ -329,11 +330,11 @@ def _plan(
 
 
 def compute(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
-    """Function for `fill`: the positions of tracks that `collect` has put in order."""
+    """Return a function for `fill`: the positions of tracks that `collect` has put in order."""
     paths, counts = zip(*parameters["parts"], strict=True)
     starts = np.concatenate([[0], np.cumsum(counts)])
     dimensions, longest = parameters["dimensions"], parameters["longest"]
-    packed = lru_cache(maxsize=2)(objects.get)  # of a part a worker makes many shards, one after the other
+    packed = lru_cache(maxsize=2)(objects.get)  # a worker makes many shards from one part, one after the other
 
     def made(rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         first, last = int(rows["sample"][0]), int(rows["sample"][-1]) + 1
@@ -352,7 +353,7 @@ def compute(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dic
 
 
 def _rows(packed: bytes, first: int, last: int) -> pa.Table:
-    """Rows of a file that `_packed` has made; no more of it is decoded than the groups that they are in."""
+    """Rows of a file made by `_packed`; decodes only the row groups that contain them."""
     groups = range(first // _SHARD_TRACKS, -(-last // _SHARD_TRACKS))
     table = pyarrow.parquet.ParquetFile(io.BytesIO(packed)).read_row_groups(list(groups))
     return table.slice(first - groups[0] * _SHARD_TRACKS, last - first)

@@ -1,4 +1,4 @@
-"""Which columns of a table are what, by the names that programs give them; and the names of tracks."""
+"""Recognition of the columns of a table, by the names that programs give them, and the names of tracks."""
 
 import re
 import unicodedata
@@ -13,7 +13,7 @@ AXES = ("x", "y", "z")
 ROLES = ("track", "frame", *AXES)
 
 ONE_TRACK = "none"
-"""Given as the column of tracks: the whole file is a single one."""
+"""Given as the column of tracks if the whole file is a single track."""
 
 _PLACES = ("position", "pos", "coordinate", "coord", "centroid")
 
@@ -58,17 +58,17 @@ _NAMES = {
     axis: (axis, *(name for word in _PLACES for name in (f"{word} {axis}", f"{axis} {word}")), f"{axis}c")
     for axis in AXES
 }
-"""Names of the field, as `_plain` makes them, the surest first: TrackMate, trackpy, MOSAIC, u-track, the challenges."""
+"""Column names of TrackMate, trackpy, MOSAIC, u-track and the challenges, as `_plain` makes them, surest first."""
 
 _UNITS = {"um", "μm", "nm", "mm", "px", "pix", "pixel", "pixels", "micron", "microns", "s", "sec", "ms", "seconds"}
 
 
 _UNLINKED = {"", "none", "nan", "na", "null"}
-"""What programs write in the place of a track's name for a point that belongs to none; as numbers, less than 0."""
+"""What programs write instead of a track's name for a point without a track. Negative integers mean the same."""
 
 
 def track_names(column: pd.Series) -> pd.Series:
-    """Names of tracks as categories of text, 7.0 as 7; missing where a point belongs to no track."""
+    """Names of tracks as categories of strings, with 7.0 as 7; missing where a point belongs to no track."""
     code, written = pd.factorize(column)
     text = pd.Series(written).astype("str").str.strip().str.replace(r"^(-?\d+)\.0*$", r"\1", regex=True)
     unlinked = text.str.casefold().isin(_UNLINKED) | text.str.fullmatch(r"-\d+")
@@ -77,7 +77,7 @@ def track_names(column: pd.Series) -> pd.Series:
 
 
 def _plain(name: str) -> str:
-    """A name without case, brackets, punctuation and a unit at its end."""
+    """A name in lower case, without anything in brackets, punctuation, or a unit at its end."""
     name = re.sub(r"\([^)]*\)|\[[^]]*\]", " ", unicodedata.normalize("NFKC", name).casefold())
     words = re.split(r"[\W_]+", name)
     words = [word for word in words if word]
@@ -87,13 +87,14 @@ def _plain(name: str) -> str:
 
 
 def recognise(names: Sequence[str], given: dict[str, str], where: str) -> dict[str, str | None]:
-    """The column of each role, of `track`, `frame`, `x` and of `y` and `z` where there are such.
+    """Find the column of each role: `track`, `frame`, `x`, and `y` and `z` if present.
 
-    `given` says it for some roles, and goes before what is recognised; `where` names the file in messages. The column
-    of tracks is None if it is given as ONE_TRACK.
+    Columns in `given`, by role, take precedence over recognised ones; `where` names the file in messages. The column of
+    tracks is None if it is given as ONE_TRACK.
 
     Raises:
-        InputError: if a column that is needed is not found, or two could be meant; the message lists what there is.
+        InputError: if a required column is not found, or two could be meant. The message lists the columns to choose
+            from.
     """
     found: dict[str, str | None] = {}
     plain = {name: _plain(name) for name in names}
@@ -121,10 +122,10 @@ def recognise(names: Sequence[str], given: dict[str, str], where: str) -> dict[s
 
 
 def parse(text: str | None) -> dict[str, str]:
-    """Columns by role, from `track=TRACK_ID,frame=FRAME,x=POSITION_X`.
+    """Parse columns by role from text such as `track=TRACK_ID,frame=FRAME,x=POSITION_X`.
 
     Raises:
-        InputError: if a part is no such pair, or names no role.
+        InputError: if a part is not such a pair, or its role is unknown.
     """
     given: dict[str, str] = {}
     for part in text.split(",") if text else []:

@@ -1,4 +1,4 @@
-"""What networks see of tracks, in compiled code; `seen` says what that is."""
+"""The input of networks for tracks, in compiled code; see `seen` for what it contains."""
 
 import math
 
@@ -8,7 +8,7 @@ import numpy as np
 
 @numba.njit(cache=True, nogil=True)
 def fill(position: np.ndarray, length: np.ndarray, stride: int, windows: int, steepest: float, out: np.ndarray) -> None:
-    """See tracks (n, time, axis) of so many points into `out`, (n, time, channels), which is zeros."""
+    """Write the input for tracks (n, time, axis) of the given lengths to `out` (n, time, channels), initially zeros."""
     dimensions = position.shape[2]
     for i in range(len(length)):
         steps = length[i] - 1
@@ -51,7 +51,7 @@ def fill(position: np.ndarray, length: np.ndarray, stride: int, windows: int, st
 
 @numba.njit(cache=True, nogil=True)
 def _turned(step: np.ndarray) -> np.ndarray:
-    """Steps (axis, time) along the axes of their second moments, the largest first, each of positive skewness."""
+    """Steps (axis, time) along the principal axes of their second moments, largest first, of positive third moment."""
     if len(step) > 1:
         _, axes = np.linalg.eigh(step @ step.T)
         step = np.ascontiguousarray(axes[:, ::-1].T) @ step

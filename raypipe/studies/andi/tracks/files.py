@@ -1,7 +1,7 @@
-"""Points of tracks from files: tables of any program, TrackMate's XML, MATLAB arrays, the AnDi challenges' texts.
+"""Points of tracks from files: tables of any program, TrackMate's XML, MATLAB arrays, the AnDi challenges' text files.
 
-A file is opened as a `Source`, which says how it was understood and gives its points in pieces, so that a file may be
-larger than memory where its format allows it (CSV and the like, Parquet).
+A file is opened as a `Source`, which describes how the file was understood and yields its points in pieces. A file may
+therefore be larger than memory if its format allows it (CSV and similar, Parquet).
 """
 
 import codecs
@@ -19,23 +19,24 @@ from raypipe.studies.andi.tracks import formats
 from raypipe.studies.andi.tracks.columns import AXES, recognise, track_names
 
 _PIECE = 2**20
-"""Rows of a table that are read at once."""
+"""Rows of a table that are read at a time."""
 
 _SAMPLE = 1000
-"""Rows from which one sees how numbers are written, and whether units stand below the names."""
+"""Rows used to find out how numbers are written, and whether rows of units follow the column names."""
 
 _THOUSANDS = r"[+-]?[1-9]\d{0,2},\d{3}"
-"""A text that is a whole number of thousands, or one with three decimals."""
+"""Text such as 12,345: an integer with a thousands separator, or a number with three decimals."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file of tracks, understood.
+    """A file of tracks whose format was recognised.
 
     Attributes:
-        layout: what it was taken for, in words.
-        pieces: its points in pieces, tables with `track` (text, as categories or not, missing where a point belongs to
-            none), `frame` and the positions, of x, y and z those that there are; float64, NaN where there is no number.
+        layout: the format as which the file is read, in words.
+        pieces: function that yields its points as tables with `track` (strings or categories, missing where a point
+            belongs to no track), `frame`, and those of x, y and z that are present; float64, NaN where there is no
+            number.
     """
 
     layout: str
@@ -46,7 +47,7 @@ def open_tracks(path: Path, columns: dict[str, str] | None = None) -> Source:
     """Open a file of tracks; `columns` are those that the user names, by role.
 
     Raises:
-        InputError: if it is empty, of a kind that is not known, or its columns are not.
+        InputError: if the file is empty, or its format or columns are not recognised.
     """
     with _reading(path):
         source = _opened(path, columns or {})
@@ -60,7 +61,7 @@ def open_tracks(path: Path, columns: dict[str, str] | None = None) -> Source:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Errors in what a file has, wherever in it they are met, as InputError."""
+    """Turn errors in the content of a file, wherever they occur, into InputError."""
     try:
         yield
     except InputError:
@@ -101,7 +102,7 @@ def _parquet(path: Path, given: dict[str, str]) -> Source:
     def pieces() -> Iterator[pd.DataFrame]:
         names = [name for name in found.values() if name]
         for batch in pyarrow.parquet.ParquetFile(path).iter_batches(_PIECE, columns=names):
-            # Without what pandas wrote: it would make columns the index.
+            # pandas' metadata are ignored, as they would turn columns into the index.
             yield _canonical(batch.to_pandas(ignore_metadata=True), found)
 
     return Source(f"Parquet: {_shown(found)}", pieces)
@@ -142,7 +143,7 @@ def _has_decimal_commas(numbers: pd.DataFrame, path: Path) -> bool:
     """Whether fractions are written with a comma.
 
     Raises:
-        InputError: if thousands are, or may be.
+        InputError: if thousands are separated, by commas or points, or may be by commas.
     """
     columns = [column.dropna().str.strip() for _, column in numbers.items()]
     texts = pd.concat(columns)
@@ -166,7 +167,7 @@ def _has_decimal_commas(numbers: pd.DataFrame, path: Path) -> bool:
 
 
 def _rows_of_units(positions: pd.DataFrame) -> int:
-    """How many rows follow the names that are names and units again, as TrackMate writes three."""
+    """Number of rows below the column names that are names and units again; TrackMate writes three."""
     numbers = positions.apply(pd.to_numeric, errors="coerce").notna().any(axis=1).to_numpy()
     return int(numbers.argmax()) if numbers.any() else 0
 
@@ -176,7 +177,7 @@ def _shown(found: dict[str, str | None]) -> str:
 
 
 def _canonical(table: pd.DataFrame, found: dict[str, str | None], decimal: str = ".") -> pd.DataFrame:
-    """The columns by their roles, as `Source.pieces` has them."""
+    """A table with the columns by role, as in `Source.pieces`."""
     numbers = {
         role: _numbers(table[name], decimal) for role, name in found.items() if role != "track" and name is not None
     }
@@ -186,7 +187,7 @@ def _canonical(table: pd.DataFrame, found: dict[str, str | None], decimal: str =
 
 
 def _numbers(column: pd.Series, decimal: str) -> pd.Series:
-    """Numbers, float64, NaN where there is none; where there is one such, pandas leaves others beside it as texts."""
+    """Convert a column to float64, NaN where there is no number; one such entry makes pandas read others as strings."""
     if decimal != "." and not pd.api.types.is_numeric_dtype(column):
         column = column.astype("str").str.replace(decimal, ".", regex=False)
     return pd.to_numeric(column, errors="coerce").astype("float64")

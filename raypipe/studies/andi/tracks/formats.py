@@ -1,4 +1,4 @@
-"""Tracks in formats that no library reads: TrackMate's two kinds of XML, arrays of tracks, the challenge's lines."""
+"""Readers of formats that no library reads: TrackMate's two kinds of XML, MATLAB arrays of points, challenge files."""
 
 import bz2
 import codecs
@@ -24,22 +24,22 @@ _COMPRESSED: dict[str, Callable[[Path], BufferedIOBase]] = {
     ".bz2": bz2.BZ2File,
     ".xz": lzma.LZMAFile,
 }
-"""What opens a compressed file, by the end of its name."""
+"""What opens a compressed file, by the suffix of its name."""
 
 UNREADABLE = (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
-"""Errors of what cannot be read, decompressed, decoded or parsed."""
+"""Errors raised if a file cannot be read, decompressed, decoded or parsed."""
 
 HEAD = 2**16
-"""Bytes at the beginning of a file from which one sees what it is."""
+"""Number of bytes at the beginning of a file by which its format is recognised."""
 
 
 def opened(path: Path) -> BufferedIOBase:
-    """A file open for reading, decompressed if its name says that it is compressed."""
+    """Open a file for reading, decompressed if its name says that it is compressed."""
     return _COMPRESSED.get(path.suffix.lower(), lambda plain: plain.open("rb"))(path)
 
 
 def encoding_of(head: bytes) -> str:
-    """How a text is encoded, by its beginning."""
+    """Encoding of a text, guessed from its beginning."""
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     if head.startswith(codecs.BOM_UTF8):
@@ -52,7 +52,7 @@ def encoding_of(head: bytes) -> str:
 
 
 def text_lines(path: Path) -> list[str]:
-    """The lines of a text file, compressed or not, without spaces at their ends."""
+    """The lines of a text file, compressed or not, without leading and trailing spaces."""
     with opened(path) as file:
         data = file.read()
     return [line.strip() for line in data.decode(encoding_of(data[:HEAD])).splitlines()]
@@ -65,7 +65,7 @@ def _table(track: Sequence[Any] | np.ndarray, frame: Sequence[Any] | np.ndarray,
 
 
 def is_challenge(line: str) -> bool:
-    """Whether a line is one of the first challenge's: the dimension and numbers, separated by ;."""
+    """Whether a line has the first AnDi challenge's format: the dimension and numbers, separated by ;."""
     fields = line.strip().split(";")
     try:
         numbers = [float(field) for field in fields]
@@ -75,12 +75,12 @@ def is_challenge(line: str) -> bool:
 
 
 def challenge(path: Path) -> tuple[str, pd.DataFrame]:
-    """The first AnDi challenge's text: a line per track: its dimension, all x, then all y, then all z.
+    """Read a text file of the first AnDi challenge. Each line is a track: its dimension, all x, then all y, then all z.
 
-    Tracks of several dimensions keep theirs: what an axis lacks is NaN in all of its points.
+    A file may mix tracks of different dimensions: axes that a track lacks are NaN in all of its points.
 
     Raises:
-        InputError: if a line is no such line, or its numbers are not as many for each axis.
+        InputError: if a line has another format, or its numbers cannot be divided equally among the axes.
     """
     parts = []
     for number, line in enumerate(text_lines(path)):
@@ -104,10 +104,10 @@ def challenge(path: Path) -> tuple[str, pd.DataFrame]:
 
 
 def trackmate(path: Path) -> tuple[str, pd.DataFrame]:
-    """TrackMate's XML: its export of tracks (`Tracks`), or its own file (`TrackMate`), with spots and edges.
+    """Read TrackMate's XML: an export of tracks (`Tracks`), or TrackMate's own file (`TrackMate`) with spots and edges.
 
     Raises:
-        InputError: if it is neither, or damaged.
+        InputError: if the file is neither of these, has no tracks, or is damaged.
     """
     try:
         with opened(path) as file:
@@ -134,7 +134,7 @@ def trackmate(path: Path) -> tuple[str, pd.DataFrame]:
 
 
 def _trackmate_model(root: ElementTree.Element) -> tuple[list[tuple[Any, ...]], int]:
-    """The points of the tracks that the user's filters leave, and of none; and how many tracks the filters hide."""
+    """Points of the tracks that pass the user's filters, points without a track, and the number of hidden tracks."""
     names = ("FRAME", "POSITION_X", "POSITION_Y", "POSITION_Z")
     spots = {spot.get("ID"): tuple(float(spot.get(name, "nan")) for name in names) for spot in root.iter("Spot")}
     found: list[tuple[Any, ...]] = []
@@ -153,13 +153,14 @@ def _trackmate_model(root: ElementTree.Element) -> tuple[list[tuple[Any, ...]], 
 
 
 def matlab(path: Path, given: dict[str, str]) -> tuple[str, pd.DataFrame]:
-    """A MATLAB array of points: positions first, the track's number last, before it the frame if there is one.
+    """Read a MATLAB array of points. Its columns are the positions, the frame if there is one, and the track's number.
 
-    So `track.m` of Crocker and Grier writes its `tr`. The array is that of this name, or the only one of numbers.
-    `given` has numbers of columns, from 1; with ONE_TRACK there is no column of tracks, and the frame comes last.
+    This is the format of `tr` from `track.m` of Crocker and Grier. The array is the one of this name, or else the only
+    numeric one of two dimensions with at least three columns. `given` has column numbers, from 1, by role. With
+    ONE_TRACK there is no column of tracks, and the frame comes last.
 
     Raises:
-        InputError: if there is no such array, or more than one.
+        InputError: if there is no such array or more than one, or `given` has no valid column numbers.
     """
     arrays = {name: array for name, array in _matlab_arrays(path).items() if array.ndim == 2 and array.shape[1] >= 3}
     name = "tr" if "tr" in arrays else next(iter(arrays), None)
@@ -194,12 +195,12 @@ def matlab(path: Path, given: dict[str, str]) -> tuple[str, pd.DataFrame]:
 def _matlab_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         found = scipy.io.loadmat(path)
-    except NotImplementedError:  # Files of version 7.3 are HDF5, and their arrays lie the other way.
+    except NotImplementedError:  # Files of version 7.3 are HDF5, with transposed arrays.
         import h5py
 
         with h5py.File(path) as file:
             found = {name: node[()].T for name, node in file.items() if isinstance(node, h5py.Dataset)}
-    except Exception as error:  # Of damaged files scipy raises what comes.
+    except Exception as error:  # For damaged files, scipy raises all kinds of errors.
         raise InputError(f"{path} cannot be read as a MATLAB file: {error}") from error
     return {
         name: array

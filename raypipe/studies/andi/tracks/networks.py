@@ -1,10 +1,10 @@
-"""Networks that name the model and the exponent of a track of any length, one for each number of dimensions.
+"""Networks that predict the model and the exponent of a track of any length, one for each number of dimensions.
 
-Convolutions in residual blocks (He et al., CVPR 2016) see ever longer parts of a track: at four resolutions, each half
-of the one before, then by larger kernels. They look back in time only, so that how many zeros come after the end of a
-track reaches nothing that counts; what counts are means over windows of the track, see `seen`. To halve the resolution,
-two times become one with all their numbers. There is no normalisation, so that a track's outcome is its own: the last
-convolution of a block begins with zeros instead (Zhang et al., ICLR 2019).
+Convolutions in residual blocks (He et al., CVPR 2016) see longer and longer parts of a track: at four resolutions, each
+half of the previous one, and then with larger kernels. They are causal, so the number of zeros after the end of a track
+does not affect what counts: means over windows of the track, see `seen`. To halve the resolution, pairs of times are
+merged into one with the channels of both. There is no normalisation, so the outcome of a track does not depend on other
+tracks. Instead, the last convolution of each block is initialised with zeros (Zhang et al., ICLR 2019).
 """
 
 from raypipe.networks.architecture import FRESH, Architecture, Kind, Layer
@@ -14,14 +14,14 @@ _WIDTHS = (32, 64, 128, 128)
 """Filters at each resolution."""
 
 _NARROW = (16, 32, 64, 64)
-"""Those of networks that only tell whether a track is of the models at all."""
+"""Filters of the networks that only recognise whether a track follows any of the models."""
 
 _KERNELS = (3, 7, 7)
-"""Sizes in the further blocks at the last resolution."""
+"""Kernel sizes of the further blocks at the last resolution."""
 
 
 def _network(name: str, dimensions: int, classes: tuple[str, ...], widths: tuple[int, ...]) -> Architecture:
-    """A network of tracks in so many dimensions."""
+    """A network for tracks in this number of dimensions."""
     layers: list[Layer] = []
 
     def append(kind: Kind, name: str, *sources: str, **options: int | float | str | tuple[int, ...]) -> str:
@@ -39,7 +39,7 @@ def _network(name: str, dimensions: int, classes: tuple[str, ...], widths: tuple
         append("Add", f"{name}_sum", source, second)
         return append("Activation", f"{name}_active", activation="relu")
 
-    # A layer crops along the time axis, so that channels change places with times.
+    # Cropping1D crops the time axis, so channels and times are swapped to crop the channels.
     numbers = seen.channels(dimensions) - seen.WINDOWS
     turned = append("Permute", "turned", "input", dims=(2, 1))
     append("Cropping1D", "windows_turned", turned, cropping=(numbers, 0))
@@ -74,4 +74,4 @@ NETWORKS = tuple(_network("tracks", dimensions, outcomes.CLASSES, _WIDTHS) for d
 """By the number of dimensions: `tracks-1d` to `tracks-3d`."""
 
 FAMILIAR = tuple(_network("familiar", dimensions, outcomes.FAMILIAR_CLASSES, _NARROW) for dimensions in (1, 2, 3))
-"""Those that tell tracks of the five models from `strangers`: `familiar-1d` to `familiar-3d`."""
+"""Those that distinguish tracks of the five models from `strangers`: `familiar-1d` to `familiar-3d`."""

@@ -1,4 +1,4 @@
-"""Tracks put in order: sorted by frame, without what cannot be used, gaps treated, with a word for what was done."""
+"""Puts tracks in order: sorts them by frame, leaves out what cannot be used, treats gaps, and counts what was done."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,29 +9,29 @@ import pandas as pd
 from raypipe.studies.andi.tracks.columns import AXES
 
 GAPS = ("interpolate", "split", "refuse")
-"""What may be done with frames that a track lacks, the usual way first."""
+"""How to treat missing frames of a track, the default first."""
 
 FEWEST = 10
-"""Points that a track has at least."""
+"""Fewest points of a usable track."""
 
 _STEP_TRACKS = 1000
-"""Tracks that tell what lies between two frames."""
+"""Number of tracks from which the step between frames is found."""
 
 _OFF_FRAME = 0.2
-"""How far, as a share of the step between frames, a time may be from a frame."""
+"""How far a time may be from a frame, as a fraction of the step between frames."""
 
 _LEFT = {"track": "str", "points": "int64", "why": "str"}
 
 
 @dataclass(frozen=True)
 class Tracks:
-    """Tracks in one number of dimensions, ready to be looked at.
+    """Tracks with the same number of dimensions, ready for networks.
 
     Attributes:
-        table: a row per track: `track`, `part` (from 1 where a track was split at gaps, else 0), `first_frame`,
-            `points` (with those interpolated), `interpolated`, and of the whole track `doubled` (frames in which it had
-            several positions) and `unread` (points without a number).
-        positions: of all tracks one after the other, shape (points, dimensions), float64, as the file has them.
+        table: a row per track: `track`, `part` (from 1 if the track was split at gaps, else 0), `first_frame`,
+            `points` (including interpolated ones), `interpolated`, and, for the whole track, `doubled` (frames in which
+            it had several positions) and `unread` (points without a number).
+        positions: those of all tracks one after another, shape (points, dimensions), float64, in the file's units.
     """
 
     table: pd.DataFrame
@@ -39,18 +39,18 @@ class Tracks:
 
     @property
     def starts(self) -> np.ndarray:
-        """Where each track begins in `positions`, and where the last ends; int64, one more than tracks."""
+        """Where each track begins in `positions`, and where the last one ends; int64, (tracks + 1,)."""
         return np.concatenate([[0], np.cumsum(self.table["points"])]).astype("int64")
 
 
 @dataclass(frozen=True)
 class Ordered:
-    """What became of points.
+    """Result of `order`.
 
     Attributes:
-        tracks: those that can be used, by the number of their dimensions.
-        left: a row per track that was left out: `track`, `points`, `why`.
-        unlinked: points that belong to no track.
+        tracks: usable tracks, by number of dimensions.
+        left: a row per track, or part of a track, that was left out: `track`, `points`, `why`.
+        unlinked: number of points that belong to no track.
     """
 
     tracks: dict[int, Tracks]
@@ -59,10 +59,10 @@ class Ordered:
 
 
 def frame_step(points: pd.DataFrame) -> float:
-    """What lies between one frame and the next: the commonest difference within tracks; 1 if nothing tells.
+    """Step between one frame and the next: the most frequent difference within tracks; 1 if there is none.
 
-    A column of times, or of each second frame, is so understood. Of times that were rounded, as to 33, 34 and 33 ms, it
-    is the mean of those around the commonest. The first _STEP_TRACKS tracks tell it.
+    This also works for a column of times, or if only every second frame was used. For rounded times, such as steps of
+    33, 34 and 33 ms, it is the mean of the steps near the most frequent one. Uses the first _STEP_TRACKS tracks.
     """
     some = points[pd.factorize(points["track"])[0] < _STEP_TRACKS]
     by_frame = some.dropna(subset=["track", "frame"]).sort_values(["track", "frame"], kind="stable")
@@ -76,25 +76,26 @@ def frame_step(points: pd.DataFrame) -> float:
 
 
 def axes_used(points: pd.DataFrame) -> tuple[str, ...]:
-    """The axes along which anything moves: a z that is the same everywhere is no axis."""
+    """The axes along which anything moves, so not a z that is the same everywhere; the first axis if nothing moves."""
     there = [axis for axis in AXES if axis in points]
     return tuple([axis for axis in there if points[axis].nunique() > 1] or there[:1])
 
 
 def order(points: pd.DataFrame, step: float, axes: Sequence[str], gaps: str = GAPS[0]) -> Ordered:
-    """Put whole tracks in order, of points as `Source.pieces` gives them.
+    """Put whole tracks in order; `points` are as from `Source.pieces`.
 
     - Points without a track are counted and left out.
-    - A point without a number on one of its track's axes is taken for missing. An axis along which a track does not
-      move, or has no number at all, is none of its axes.
-    - Points of one frame at one place are one. A frame in which a track has several positions is taken for missing, as
-      which of them it was cannot be known; so a track that splits ends where it does.
-    - Frames missing between the first and the last are a gap: positions are interpolated linearly, or the track is
-      split there, or left out, as `gaps` says.
-    - Left out are tracks, and parts of such, of fewer than FEWEST points, those that do not move, those that miss more
-      frames than they have, and those whose frames are no multiples of the step.
+    - A point without a number on one of its track's axes is treated as missing. An axis along which a track does not
+      move, or has no number at all, is not one of its axes.
+    - Points in the same frame at the same position count as one. A frame in which a track has several positions is
+      treated as missing, because the right one cannot be known; a track that splits therefore ends there.
+    - Frames missing between the first and the last form a gap. Depending on `gaps`, positions are interpolated linearly
+      in gaps, the track is split there, or the track is left out.
+    - Tracks, and parts of split tracks, are left out if they have fewer than FEWEST points or do not move. Tracks are
+      also left out if their frames are not multiples of the step, or if they would need more interpolated points than
+      they have.
 
-    `step` is `frame_step` of the file, `axes` its `axes_used`.
+    `step` is the file's `frame_step`, `axes` are its `axes_used`.
     """
     linked = points.dropna(subset=["track"])
     tracks: dict[int, Tracks] = {}
@@ -102,7 +103,7 @@ def order(points: pd.DataFrame, step: float, axes: Sequence[str], gaps: str = GA
     along = linked.groupby("track", sort=False)[list(axes)]
     least, most = along.min(), along.max()
     moves = most > least
-    numbers = moves.where(moves.any(axis=1), least.notna(), axis=0)  # what does not move at all is told below
+    numbers = moves.where(moves.any(axis=1), least.notna(), axis=0)  # tracks that do not move are left out below
     for kind, of_kind in numbers.groupby(list(axes), sort=False):
         own = [axis for axis, has in zip(axes, tuple(kind), strict=True) if has]
         members = linked if len(of_kind) == len(numbers) else linked[linked["track"].isin(of_kind.index)]
@@ -123,7 +124,7 @@ def _joined(one: Tracks, other: Tracks) -> Tracks:
 
 
 def _ordered(points: pd.DataFrame, axes: list[str], step: float, gaps: str) -> tuple[Tracks, pd.DataFrame]:
-    """Tracks that have numbers on the same axes, and what was left out of them."""
+    """Put tracks with the same axes in order; return them and a table of those left out."""
     code, names = pd.factorize(points["track"])
 
     def count(codes: pd.Series) -> np.ndarray:
@@ -159,7 +160,7 @@ def _ordered(points: pd.DataFrame, axes: list[str], step: float, gaps: str) -> t
 
 
 def _sorted(at: pd.DataFrame) -> pd.DataFrame:
-    """Points by track and frame; those that are in this order, as most files have them, are left alone."""
+    """Points sorted by track and frame; points already in this order, as in most files, are not copied."""
     code, frame = at["code"].to_numpy(), at["frame"].to_numpy()
     if ((code[1:] > code[:-1]) | (code[1:] == code[:-1]) & (frame[1:] >= frame[:-1])).all():
         return at
@@ -167,7 +168,7 @@ def _sorted(at: pd.DataFrame) -> pd.DataFrame:
 
 
 def _once(at: pd.DataFrame, axes: list[str], tracks: int) -> tuple[pd.DataFrame, np.ndarray]:
-    """Sorted points without those of frames with several positions, and how many such frames each track has."""
+    """Sorted points without frames that have several positions, and the number of such frames of each track."""
     code, number = at["code"].to_numpy(), at["number"].to_numpy()
     again = np.flatnonzero((code[1:] == code[:-1]) & (number[1:] == number[:-1]))
     alike = np.zeros(len(at), "bool")
@@ -186,7 +187,7 @@ def _moves(at: pd.DataFrame, axes: list[str], tracks: int) -> np.ndarray:
 
 
 def _filled(at: pd.DataFrame, axes: list[str], *, split: bool) -> Tracks:
-    """Tracks without gaps: split there, or filled by interpolation."""
+    """Tracks without gaps: either split there, or interpolated."""
     jumps = (at["missing"] > 0).cumsum() if split else pd.Series(0, index=at.index)
     at = at.assign(part=jumps - jumps.groupby(at["code"]).transform("first"))
     pieces = at.groupby(["code", "part"], as_index=False).agg(
@@ -194,7 +195,7 @@ def _filled(at: pd.DataFrame, axes: list[str], *, split: bool) -> Tracks:
     )
     points = (pieces["last"] - pieces["first"] + 1).astype("int64")
     starts = points.cumsum() - points
-    # One line of all tracks' frames: within a track they follow each other, and no two share one.
+    # All tracks one after another on one line: the frames of a track are consecutive, and no two tracks share a place.
     place = np.repeat((starts - pieces["first"]).to_numpy(), pieces["there"]) + at["number"].to_numpy()
     line = np.arange(points.sum())
     positions = [np.interp(line, place, at[axis].to_numpy()) for axis in axes] if len(line) else [line] * len(axes)
@@ -212,7 +213,7 @@ def _filled(at: pd.DataFrame, axes: list[str], *, split: bool) -> Tracks:
 
 
 def _without_short(tracks: Tracks, left: pd.DataFrame) -> tuple[Tracks, pd.DataFrame]:
-    """Without the parts that splitting made too short, or that do not move; they join what is left out."""
+    """Move parts that are too short after splitting, or do not move, from the tracks to the table of those left out."""
     table, starts = tracks.table, tracks.starts[:-1]
     if table.empty:
         return tracks, left

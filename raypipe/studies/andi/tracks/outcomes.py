@@ -1,8 +1,8 @@
-"""What networks of tracks tell apart, each model with each anomalous exponent, and what follows from it.
+"""The classes of networks of tracks, each a model with an anomalous exponent, and results from their probabilities.
 
-One class per model and exponent, in steps of 0.05, so that a network says the one together with the other. The
-probability of a model is then a sum over its exponents, that of an exponent one over the models; and who knows how
-often which of them is met, corrects all by that, see `reweighted`.
+There is one class per model and exponent, in steps of 0.05, so that a network predicts both jointly. The probability of
+a model is then the sum over its exponents, that of an exponent the sum over the models. If it is known how frequent the
+classes are in the data, `reweighted` corrects the probabilities.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ import numpy as np
 from raypipe.studies.andi.diffusion import ANDI_MODELS, andi_exponents
 
 STEP = 0.05
-"""Between exponents; a class stands for those within half of it."""
+"""Step between exponents; a class covers exponents within half a step."""
 
 _EXPONENTS = tuple(
     np.concatenate([[1.0], andi_exponents(model)]) if name == "lw" else andi_exponents(model)
@@ -21,30 +21,30 @@ _EXPONENTS = tuple(
 )
 
 MODEL = np.repeat(np.arange(len(ANDI_MODELS)), [len(values) for values in _EXPONENTS])
-"""Of each class the index of its model in ANDI_MODELS."""
+"""Index in ANDI_MODELS of the model of each class."""
 
 EXPONENT = np.concatenate(_EXPONENTS)
-"""Of each class its exponent."""
+"""Exponent of each class."""
 
 CLASSES = tuple(f"{ANDI_MODELS[model]}_{exponent:.2f}" for model, exponent in zip(MODEL, EXPONENT, strict=True))
 
 SHARE = 1 / len(ANDI_MODELS) / np.bincount(MODEL)[MODEL]
-"""Of each class the share that networks learn with: models alike, and of each its exponents."""
+"""Share of each class in training: all models are equally frequent, and so are the exponents of each model."""
 
 LEVELS = np.round(np.arange(1, 41) * STEP, 2)
 """All exponents, from 0.05 to 2."""
 
 STRANGERS = ("confined", "directed", "switching")
-"""Motion that is none of the models', by which networks learn what they do not know."""
+"""Motion that follows none of the models, for training networks that recognise unfamiliar tracks."""
 
 FAMILIAR_CLASSES = ("familiar", *STRANGERS)
-"""What these networks tell apart."""
+"""Classes of the networks that recognise unfamiliar tracks."""
 
 FLAGGED = 0.05
-"""Share of the models' own tracks that are taken for none of them."""
+"""Share of tracks of the five models that are flagged as following none of them."""
 
 TIMES = (16, 32, 64, 152, 336, 1000)
-"""Steps up to which tracks share what they are flagged by, of those to which they are filled up, see `seen.SIZES`."""
+"""Upper limits of the ranges of steps in which tracks share a threshold for flagging; all are in `seen.SIZES`."""
 
 _OF_LEVEL = (EXPONENT[:, None].round(2) == LEVELS).astype("float64")
 _OF_MODEL = (MODEL[:, None] == np.arange(len(ANDI_MODELS))).astype("float64")
@@ -52,13 +52,13 @@ _OF_MODEL = (MODEL[:, None] == np.arange(len(ANDI_MODELS))).astype("float64")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What is said of tracks.
+    """Outcome for tracks.
 
     Attributes:
         probability: of the models, (n, 5), float64.
-        exponent: the anomalous exponent α that is as probably too high as too low, (n,), 0.025 … 2.025.
-        low: α is below it with half of the probability that the interval leaves out.
-        high: α is above it with the other half.
+        exponent: median of the anomalous exponent α, (n,), 0.025 … 2.025.
+        low: lower end of the interval of α, (n,); half of the probability outside the interval is below it.
+        high: upper end of the interval, (n,); the other half is above it.
     """
 
     probability: np.ndarray
@@ -68,7 +68,7 @@ class Outcome:
 
 
 def label(model: np.ndarray, exponent: np.ndarray) -> np.ndarray:
-    """The classes (n,), int64, of models and exponents; an exponent belongs to the nearest that its model may have."""
+    """Class numbers (n,), int64, for models and exponents, rounded to the nearest exponent that the model may have."""
     first = np.searchsorted(MODEL, model)
     last = np.searchsorted(MODEL, model, side="right") - 1
     found: np.ndarray = np.clip(first + np.rint((exponent - EXPONENT[first]) / STEP).astype("int64"), first, last)
@@ -76,15 +76,15 @@ def label(model: np.ndarray, exponent: np.ndarray) -> np.ndarray:
 
 
 def reweighted(probability: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Probabilities (n, class) for who meets the classes with these shares (class,) instead of with SHARE."""
+    """Correct probabilities (n, class) for data in which the classes have other shares (class,) than SHARE."""
     found = probability * (share / SHARE)
     return found / found.sum(axis=1, keepdims=True)
 
 
 def outcome(probability: np.ndarray, interval: float = 0.9) -> Outcome:
-    """What follows from probabilities (n, class); `interval` is how probably α is in its own.
+    """Outcome from probabilities (n, class); `interval` is the probability that α lies in its interval.
 
-    Within a step of the exponent all values are taken for equally probable.
+    Within a step of the exponent, all values are assumed to be equally probable.
     """
     of_level = probability @ _OF_LEVEL
     low, middle, high = (_quantile(of_level, share) for share in ((1 - interval) / 2, 0.5, (1 + interval) / 2))
@@ -102,21 +102,22 @@ def _quantile(of_level: np.ndarray, share: float) -> np.ndarray:
 
 
 def unfamiliarity(probability: np.ndarray) -> np.ndarray:
-    """How probable it is that tracks are of none of the models, (n,), from what a network of familiar ones says."""
+    """Probability that tracks follow none of the models, (n,), from the output of a network for FAMILIAR_CLASSES."""
     found: np.ndarray = 1 - probability[:, 0].astype("float64")
     return found
 
 
 def familiar_measures(outputs: np.ndarray, labels: np.ndarray, times: np.ndarray) -> dict[str, float]:
-    """What unfamiliarity FLAGGED of the models' tracks exceed, and the share of STRANGERS that exceeds it.
+    """Thresholds of unfamiliarity that a share FLAGGED of the models' tracks exceeds, and the STRANGERS above them.
 
     Args:
         outputs: logits, (n, class).
-        labels: true classes, (n,), 0 of the models' tracks.
-        times: those to which the tracks are filled up, (n,).
+        labels: true classes, (n,), 0 for the models' tracks.
+        times: numbers of steps to which the tracks are padded, (n,).
 
     Returns:
-        By TIMES `threshold/<times>`, as tracks are the harder to tell the shorter they are; `flagged/<kind>`.
+        `threshold/<times>` for each of TIMES, because shorter tracks are harder to distinguish, and `flagged/<kind>`,
+        the share of each of STRANGERS above its threshold.
     """
     found, at = unfamiliarity(_softmax(outputs)), np.searchsorted(TIMES, times)
     figures, exceeds = {}, np.zeros(len(found), bool)
@@ -132,7 +133,7 @@ def familiar_measures(outputs: np.ndarray, labels: np.ndarray, times: np.ndarray
 
 
 def is_flagged(found: np.ndarray, points: np.ndarray, metrics: Mapping[str, float]) -> np.ndarray:
-    """Whether tracks of so many points and of this unfamiliarity are of none of the models, by a network's metrics."""
+    """Whether tracks of unfamiliarity `found` are flagged, by their number of points and the metrics of the network."""
     limits = np.array([metrics[f"val_threshold/{most}"] for most in TIMES])
     flagged: np.ndarray = found > limits[np.searchsorted(TIMES, points - 1)]
     return flagged
@@ -145,7 +146,7 @@ def _softmax(outputs: np.ndarray) -> np.ndarray:
 
 
 def measures(outputs: np.ndarray, labels: np.ndarray, _: np.ndarray) -> dict[str, float]:
-    """Of logits (n, class) and true classes: accuracy of the model, and mean absolute error of the exponent."""
+    """Accuracy of the model and mean absolute error of the exponent, from logits (n, class) and true classes (n,)."""
     said = outcome(_softmax(outputs))
     return {
         "model_accuracy": float((said.probability.argmax(axis=1) == MODEL[labels]).mean()),

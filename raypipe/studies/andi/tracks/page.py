@@ -1,4 +1,4 @@
-"""The page about tracks that people read: which models, which exponents, and what some of the tracks look like."""
+"""The report page about tracks: their models and exponents, and what some of them look like."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,10 +22,10 @@ COLOURS = dict(
 )
 
 EXAMPLES = 3
-"""Tracks of each model that are shown."""
+"""Number of tracks shown of each model."""
 
 _REPEATS = 400
-"""How often tracks are drawn anew, for the intervals of the shares."""
+"""Number of bootstrap samples for the intervals of the shares."""
 
 _MEANINGS = {
     "attm": "annealed transient time motion: the diffusivity changes; the lower it is, the longer it lasts",
@@ -38,16 +38,17 @@ _MEANINGS = {
 
 
 def shares(found: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Share of each model among tracks: mean probability, and its 95 % interval by drawing tracks with replacement.
+    """Share of each model among tracks: its mean probability, with a 95 % interval by bootstrap over tracks.
 
-    A track that is of none of the models counts as that.
+    A track flagged as following none of the models counts fully as `NONE`.
     """
     models = [*ANDI_MODELS, NONE]
     none = (found["model"] == NONE).to_numpy()
     probability = np.where(none[:, None], 0, found[list(ANDI_MODELS)].to_numpy())
     probability = np.concatenate([probability, none[:, None]], axis=1)
     random, count = np.random.default_rng(seed), len(probability)
-    # How often each track is drawn; of many tracks the mean over all is normal, and needs no drawing.
+    # The mean over many tracks is normally distributed and needs no bootstrap. With fewer, the multinomial numbers say
+    # how often each track is drawn.
     if count > 5000:
         error = 1.96 * probability.std(axis=0) / np.sqrt(count)
         low, high = probability.mean(axis=0) - error, probability.mean(axis=0) + error
@@ -59,7 +60,7 @@ def shares(found: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
 
 
 def examples(found: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the tracks that are shown: of each model the surest, and those that are least like any."""
+    """Rows of the tracks that are shown: the most probable of each model, and the most unfamiliar of flagged tracks."""
     surest = found[list(ANDI_MODELS)].max(axis=1).where(found["model"] != NONE, found["unfamiliar"])
     order = found.assign(surest=surest).sort_values("surest", ascending=False, kind="stable")
     return order.groupby("model", sort=False).head(EXAMPLES)
@@ -76,8 +77,8 @@ def sections(found: pd.DataFrame, maps: dict[int, xr.Dataset], told: Sequence[To
 
     Args:
         found: the table of all tracks.
-        maps: relevance of `examples`, by the number of their dimensions.
-        told: what became of each file.
+        maps: relevance maps of `examples`, by number of dimensions.
+        told: the summary of each file.
     """
     of = shares(found)
     lengths = found["points"]
@@ -154,7 +155,7 @@ def _facts(told: Told) -> dict[str, str]:
 
 @styled
 def models_figure(of: pd.DataFrame) -> Figure:
-    """Shares of the models with their intervals, as `shares` gives them."""
+    """Shares of the models with their intervals, from `shares`."""
     figure = new_figure(7, 2.6)
     axes = figure.subplots()
     errors = np.abs(of[["low", "high"]].to_numpy().T - of["share"].to_numpy())
@@ -166,7 +167,7 @@ def models_figure(of: pd.DataFrame) -> Figure:
 
 @styled
 def exponents_figure(found: pd.DataFrame) -> Figure:
-    """Exponents of tracks, a histogram with the models one on the other."""
+    """Histogram of the exponents of tracks, with the models stacked."""
     figure = new_figure(7, 3)
     axes = figure.subplots()
     there = [name for name in COLOURS if (found["model"] == name).any()]
@@ -185,7 +186,7 @@ def exponents_figure(found: pd.DataFrame) -> Figure:
 
 @styled
 def examples_figure(shown: pd.DataFrame, maps: dict[int, xr.Dataset]) -> Figure:
-    """Tracks of each model, a row per model that there is; the arguments are those of `sections`, of `examples`."""
+    """Show the tracks from `examples`, with a row for each model present; `maps` are those of `sections`."""
     there = [name for name in COLOURS if (shown["model"] == name).any()]
     figure = new_figure(9, 2.2 * len(there))
     grid = figure.subplots(len(there), EXAMPLES, squeeze=False)

@@ -1,4 +1,4 @@
-"""What networks say of tracks, as tables: a row per track."""
+"""Results of networks for tracks, as tables with a row per track."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,31 +15,31 @@ from raypipe.studies.andi.tracks import outcomes
 from raypipe.studies.andi.tracks.collect import COLUMNS
 
 INTERVAL = 0.9
-"""Probability of the interval of an exponent."""
+"""Probability that an exponent lies in its interval."""
 
 FORMATS = (".csv", ".parquet")
-"""Of the table's file, by the end of its name."""
+"""Possible suffixes of the table's file."""
 
 _BLOCK = 2**16
-"""Tracks whose probabilities are in memory at once."""
+"""Number of tracks whose probabilities are in memory at once."""
 
 
 NONE = "none"
-"""In place of the model, of tracks that are taken for motion of none of the models."""
+"""Stands in place of the model for tracks that are flagged as following none of the models."""
 
 
 def classified(data_set: str, dimensions: int, networks: Sequence[str], workers: int | None = None) -> pd.DataFrame:
-    """The table of all tracks of a data set that `collect` has planned, classified by Ray.
+    """Classify all tracks of a data set planned by `collect`, with Ray, and return their table.
 
     Args:
         data_set: its name.
         dimensions: of the tracks.
-        networks: names or files of one of `networks.NETWORKS`, which names models, and of one of
-            `networks.FAMILIAR`, which tells what it cannot name.
-        workers: at most so many worker processes.
+        networks: names or files of two networks: first one of `networks.NETWORKS`, which classifies tracks, then one of
+            `networks.FAMILIAR`, which flags unfamiliar ones.
+        workers: largest number of worker processes.
 
     Raises:
-        InputError: if a network is not trained, or is one for other tracks, or for something else.
+        InputError: if a network is not trained, or is for other tracks or another purpose.
     """
     trained = [artifact.load(artifact.at_hand(one)) for one in networks]
     kinds = {"tracks": outcomes.CLASSES, "familiar": outcomes.FAMILIAR_CLASSES}
@@ -54,25 +54,25 @@ def classified(data_set: str, dimensions: int, networks: Sequence[str], workers:
 
 
 def explained(data_set: str, network: str, numbers: Sequence[int], workers: int | None = None) -> xr.Dataset:
-    """Relevance of some tracks, whose numbers in a data set are given, for what a network has `classified` them as."""
+    """Relevance maps for the outcome of a network, of the tracks with the given numbers in a data set."""
     split = data_set.partition("/")[2]
     return store.open(explain.explain(artifact.at_hand(network), split, samples=numbers, workers=workers))
 
 
 def table(predictions: xr.Dataset, familiar: xr.Dataset, dimensions: int, metrics: Mapping[str, float]) -> pd.DataFrame:
-    """A row per track: what is known of it, the probabilities of the models, the exponent with its interval, a word.
+    """Table with a row per track: its properties, model, exponent and warnings.
 
     Args:
-        predictions: of a network of tracks for a data set that `collect` has planned.
-        familiar: of a network that tells familiar tracks from others.
+        predictions: of a network of tracks for a data set planned by `collect`.
+        familiar: predictions of a network that distinguishes familiar tracks from others.
         dimensions: of the tracks.
-        metrics: of that network, which say what unfamiliarity flags a track, see `outcomes.is_flagged`.
+        metrics: of that network; they contain the thresholds for flagging a track, see `outcomes.is_flagged`.
 
     Returns:
-        `file`, `track`, `dimensions`, what `collect` keeps of a track, `model`, the most probable, or NONE, `attm` to
-        `sbm`, the probabilities among the models, `exponent`, `exponent_low` and `exponent_high`, the ends of its
-        interval, `unfamiliar`, how probable it is that it is of none of the models, and `warnings`. The index counts
-        the tracks of the data set.
+        `file`, `track` and `dimensions`; what else `collect` stores of a track; `model`, the most probable model or
+        NONE; `attm` to `sbm`, the probabilities of the models; `exponent`, and `exponent_low` and `exponent_high`, the
+        ends of its interval; `unfamiliar`, the probability that the track follows none of the models; `warnings`. The
+        index is the track's number in the data set.
     """
     found = pd.DataFrame({name: predictions[name].values for name in COLUMNS})
     found.insert(2, "dimensions", dimensions)
@@ -109,21 +109,21 @@ def _warnings(found: pd.DataFrame, first: np.ndarray) -> pd.Series:
 
 
 def check_format(file: Path) -> None:
-    """Make sure that a table can be written to a file of this name.
+    """Check that a table can be written to a file of this name.
 
     Raises:
-        InputError: if its ending is none of FORMATS.
+        InputError: if its suffix is not in FORMATS.
     """
     choice("format", file.suffix.lower(), FORMATS)
 
 
 def write(found: pd.DataFrame, file: Path) -> None:
-    """Write a table as its file's name says.
+    """Write a table in the format given by the suffix of its file.
 
     Raises:
-        InputError: if it cannot be written.
+        InputError: if the file cannot be written.
     """
-    if found["track"].dtype == "object":  # numbers in some data sets, texts in others
+    if found["track"].dtype == "object":  # numbers in some data sets, strings in others
         found = found.assign(track=found["track"].astype("str"))
     try:
         if file.suffix.lower() == ".parquet":

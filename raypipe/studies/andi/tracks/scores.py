@@ -1,4 +1,4 @@
-"""How good networks of tracks are, by the challenge's measures, by length, and beside its best entries."""
+"""Performance of networks of tracks by the challenge's measures and by length, beside the challenge's best entries."""
 
 from pathlib import Path
 
@@ -13,13 +13,13 @@ from raypipe.studies.andi.tracks import outcomes
 from raypipe.studies.andi.tracks.results import INTERVAL
 
 REFERENCE = Path("andi") / "challenge_results.csv"
-"""In the data catalogue: figures of the challenge's best entries, from the organisers' tables of predictions."""
+"""Figures of the challenge's best entries in the data catalogue, from the organisers' tables of predictions."""
 
 LENGTHS = ((10, 59), (60, 109), (110, 209), (210, 409), (410, 1000))
-"""Points of tracks, in bins, as in REFERENCE."""
+"""Bins of the number of points of tracks, as in REFERENCE."""
 
 MEASURES = {"model": "model: accuracy", "exponent": "exponent: mean absolute error"}
-"""By task of `challenge_sets`: names in REFERENCE."""
+"""Name in REFERENCE of the figure for each task of `challenge_sets`."""
 
 _REPEATS = 500
 
@@ -28,21 +28,22 @@ def score(predictions: xr.Dataset, task: str, seed: int = 0) -> pd.DataFrame:
     """Figures of a network for a test set of a task: a row for all lengths, and one for each of LENGTHS.
 
     Args:
-        predictions: with `probability` (sample, class) of `outcomes.CLASSES`, and along `sample` `label`, the number of
-            the model, `exponent` and `length`.
-        task: of `challenge_sets.TASKS`; what its sets are composed of is taken into account.
-        seed: of the tracks drawn with replacement, for the 95 % interval of the figure.
+        predictions: with `probability` (sample, class) for `outcomes.CLASSES`, and along `sample`: `label`, the number
+            of the model, `exponent` and `length`.
+        task: one of `challenge_sets.TASKS`; the composition of its test sets is taken into account.
+        seed: of the bootstrap over tracks.
 
     Returns:
-        `lengths`, `tracks`, `figure` (accuracy of the model, or mean absolute error of the exponent), `low`, `high`,
-        and `calibration_error` of the probability of the model, `covered`, the share of exponents in their interval.
+        `lengths`; `tracks`, their number; `figure`, the accuracy of the model or the mean absolute error of the
+        exponent; `low` and `high`, its 95 % interval; `calibration_error` of the probability of the model; `covered`,
+        the share of exponents that lie in their interval.
     """
     probability = outcomes.reweighted(predictions["probability"].values.astype("float64"), challenge_sets.share(task))
     said = outcomes.outcome(probability, INTERVAL)
     right = said.probability.argmax(axis=1) == predictions["label"].values
     exponent, length = predictions["exponent"].values, predictions["length"].values
     each = right.astype("float64") if task == "model" else np.abs(said.exponent - exponent)
-    # An exponent of a test set is the middle of the step that a class stands for.
+    # The exponents of a test set are the centres of the steps that the classes cover.
     covered = (said.low <= exponent) & (exponent <= said.high)
     rows = []
     for first, last in ((10, 1000), *LENGTHS):
@@ -65,14 +66,14 @@ def score(predictions: xr.Dataset, task: str, seed: int = 0) -> pd.DataFrame:
 
 
 def entries(task: str, dimensions: int) -> pd.DataFrame:
-    """Figures of the challenge's best entries: `team`, and a column for all lengths and for each bin."""
+    """Figures of the challenge's best entries: `team`, a column for all lengths, and one for each bin."""
     table = pd.read_csv(DATA_CATALOG / REFERENCE)
     of = table[(table["figure"] == MEASURES[task]) & (table["dimensions"] == dimensions)]
     return of.drop(columns=["figure", "dimensions"])
 
 
 def beside(own: pd.DataFrame, task: str, dimensions: int, name: str) -> str:
-    """A network's figures beside the challenge's best entries, as lines of text."""
+    """A network's figures beside those of the challenge's best entries, as lines of text."""
     best = entries(task, dimensions)
     columns = own["lengths"].tolist()
     ours = pd.DataFrame(

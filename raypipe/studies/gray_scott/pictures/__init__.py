@@ -1,4 +1,4 @@
-"""Pictures of patterns: the phase diagram, all patterns of a class, examples of each class, where networks look."""
+"""Pictures of patterns: the phase diagram, all patterns of a class, examples of each class, and saliency."""
 
 from raypipe.studies.gray_scott.pictures.patterns import (
     MONTAGE_COLUMNS,

@@ -1,4 +1,4 @@
-"""The classified scan in the report: pictures that tell (k, f) where they are pointed at."""
+"""Parts of the report about the classified scan: pictures that show (k, f) at the mouse pointer."""
 
 from collections.abc import Iterator
 
@@ -31,7 +31,7 @@ def confidence(predictions: xr.Dataset, axes: str = "") -> Iterator[Part]:
 
 
 def disagreement(predictions: xr.Dataset, against: str = "", axes: str = "", colours: str = "") -> Iterator[Part]:
-    """Where the network names the scan otherwise than another, by default the first of those that have done so."""
+    """Where the network classifies the scan differently from another, by default the first by name that has done so."""
     yield from scan.disagreement_parts(_scan(predictions, axes), against, colours)
 
 
@@ -40,7 +40,7 @@ def _scan(predictions: xr.Dataset, axes: str = "", colours: str = "") -> scan.Sc
 
 
 def refined(refined: xr.Dataset) -> Iterator[Part]:
-    """A refined scan: its classes, and what of it was simulated."""
+    """A refined scan: its classes, and which of its points were simulated."""
     network, simulated = refined.attrs["parameters"]["network"], int((refined["simulated"].values == 1).sum())
     yield Heading(f"By {network}, from {simulated} simulations")
     yield Picture(
@@ -52,10 +52,10 @@ def refined(refined: xr.Dataset) -> Iterator[Part]:
 
 
 def montage(predictions: xr.Dataset, montage_class: str | None = None) -> Iterator[Part]:
-    """Patterns of the scan of one class, MONTAGE_MOST at most; by default of the commonest that is not homogeneous.
+    """Patterns of the scan of one class, at most MONTAGE_MOST; by default the most frequent class with a pattern.
 
     Raises:
-        InputError: if there is no such class, or the scan is not there.
+        InputError: if the class is unknown, or the scan does not exist.
     """
     if montage_class is not None:
         known = dict.fromkeys([*tables.PATTERN_CLASSES_SECOND, *class_names(predictions)])

@@ -1,4 +1,4 @@
-"""Gray-Scott patterns: all of a class side by side, and a gallery with saliency."""
+"""Pictures of Gray-Scott patterns: all of a class side by side, examples of each class, and saliency."""
 
 import numpy as np
 import xarray as xr
@@ -14,7 +14,7 @@ from raypipe.studies.gray_scott.colours import FIELD_COLOURS, SALIENCY_COLOURS
 MONTAGE_COLUMNS = 10
 
 MONTAGE_MOST = 600
-"""Patterns that one montage shows: each takes 3 MB of memory to draw."""
+"""Most patterns in one montage: drawing each takes 3 MB of memory."""
 
 _TILE_INCHES = 0.8
 _GAP, _CAPTION = 10, 42
@@ -31,10 +31,10 @@ def montage_rows(patterns: int) -> int:
 
 @styled
 def montage(patterns: xr.Dataset) -> Figure:
-    """The last frames of all patterns side by side in their order, each with its (k, f).
+    """Show the last frames of all patterns side by side in their order, each with its (k, f).
 
-    `patterns` has `u` (sample, y, x, frame) and `k`, `f` along `sample`. The figure has one axes that fills it and
-    is divided into `MONTAGE_COLUMNS` columns and `montage_rows` rows of equal tiles, row after row from the top.
+    `patterns` has `u` (sample, y, x, frame) and `k`, `f` along `sample`. The figure consists of a single axes, divided
+    into `MONTAGE_COLUMNS` columns and `montage_rows` rows of equal tiles, filled row by row from the top.
     """
     u, k, f = patterns["u"].isel(frame=-1).values, patterns["k"].values, patterns["f"].values
     count, size_y, size_x = u.shape
@@ -74,10 +74,10 @@ def draw_pattern(axes: Axes, one: xr.Dataset) -> None:
 
 @styled
 def class_gallery(patterns: xr.Dataset, examples: int = 3) -> Figure:
-    """Patterns of each class (last frame of u), a column each, from as many different (k, f) as there are.
+    """Show patterns of each class (last frame of u), one column per class.
 
-    `patterns` has `u` (sample, y, x, frame) and `label`, `k`, `f` along `sample`; `examples` are taken at equal
-    distances from the samples of a class in their order.
+    `patterns` has `u` (sample, y, x, frame) and `label`, `k`, `f` along `sample`. The `examples` of a class are evenly
+    spaced among its samples, in their order, so that they have as many different (k, f) as possible.
     """
     names, label = class_names(patterns), patterns["label"].values
     present = np.unique(label)
@@ -100,11 +100,11 @@ def class_gallery(patterns: xr.Dataset, examples: int = 3) -> Figure:
 
 @styled
 def pattern_gallery(saliency: xr.Dataset) -> Figure:
-    """One pattern per class, or those that were chosen (last frame of u), and below each the saliency over it.
+    """Show one pattern per class, or the chosen samples (last frame of u), and below each the saliency over it.
 
-    `saliency` has `saliency` and `u` (sample, y, x) and `predicted`, `k`, `f` along `sample`, and `label`, below 0
-    where nobody knows. The saliency
-    is blurred by a Gaussian of σ = 2 grid spacings, periodic as the field is, and scaled to [0, 1] again.
+    `saliency` has `saliency` and `u` (sample, y, x), `predicted`, `k`, `f` along `sample`, and optionally `label`,
+    negative where unknown. The saliency is blurred by a Gaussian of σ = 2 grid spacings, with the periodic boundaries
+    of the field, and scaled to [0, 1] again.
     """
     names = class_names(saliency)
     chosen = saliency.attrs.get("parameters", {}).get("samples")

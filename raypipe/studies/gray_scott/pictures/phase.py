@@ -1,4 +1,4 @@
-"""The scan as an image: which of its simulations stands for which kill rate k and feed rate f."""
+"""The scan as an image: which simulation represents each kill rate k and feed rate f."""
 
 from dataclasses import replace
 
@@ -11,22 +11,22 @@ from raypipe.report.scan import parameters
 from raypipe.studies.gray_scott import tables
 
 LIMITS = (0.02, 0.08, 0.0, 0.12)
-"""Of k and f in the study's phase diagrams."""
+"""Axis limits of k and f in the study's phase diagrams."""
 
 _LABELS = ("kill rate k (per unit of time)", "feed rate f (per unit of time)")
 
 
 def is_own(predictions: xr.Dataset) -> bool:
-    """Whether the predictions are of a scan of one's own, not of the study's."""
+    """Whether the predictions are for a user's own scan, not the study's."""
     return "k" in predictions.attrs.get("parameters", {}).get("source_parameters", {})
 
 
 def phase_lattice(predictions: xr.Dataset, axes: str = "") -> Lattice:
     """The plane of the full scan, 87 values of k and 95 of f, with the samples of `predictions`, which has `k` and `f`.
 
-    Every point of the full scan has the nearest sample, counted in steps of the scan, so that a thinned scan fills the
-    plane too. A scan of one's own has its own points alone, in the plane of the parameters that it varies or of two
-    `axes`, such as "k,f".
+    Every point of the full scan gets the nearest sample, with distances in steps of the scan, so that a thinned scan
+    fills the plane too. A user's own scan has only its own points, in the plane of the parameters that it varies. With
+    two `axes`, such as "k,f", a scan has only its own points in the plane of these.
     """
     if axes or is_own(predictions):
         plane = lattice(predictions, axes.split(",") if axes else parameters(predictions))

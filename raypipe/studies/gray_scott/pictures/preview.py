@@ -1,4 +1,4 @@
-"""One Gray-Scott simulation as it runs: in a window, or as a film and a picture of its end."""
+"""Preview of one Gray-Scott simulation: in a window as it runs, or as an animation and a picture of its last frame."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,7 +25,7 @@ class Frame(Protocol):
 
 
 def show(frames: Iterable[Frame], title: str) -> None:
-    """Draw each frame in a window as it comes; returns when the window is closed, before the last frame if need be."""
+    """Draw each frame in a window as it is computed. Return when the window is closed, even before the last frame."""
     from matplotlib import pyplot
 
     figure = pyplot.figure(figsize=(6, 5.4), layout="constrained")
@@ -39,7 +39,7 @@ def show(frames: Iterable[Frame], title: str) -> None:
 
 
 def film(frames: Iterable[Frame], title: str, path: Path) -> tuple[Path, Path]:
-    """Write all frames as a GIF and the last one as a PNG file; returns both paths, `path` with these endings.
+    """Write all frames to a GIF and the last one to a PNG file; return the paths, `path` with .png and with .gif added.
 
     Raises:
         InputError: if the files cannot be written.
@@ -61,7 +61,7 @@ def film(frames: Iterable[Frame], title: str, path: Path) -> tuple[Path, Path]:
 
 
 class _Picture:
-    """A picture of u that is redrawn as time goes on."""
+    """A picture of u that is redrawn for each frame."""
 
     @styled
     def __init__(self, figure: Figure, title: str) -> None:
