@@ -195,3 +195,11 @@ def test_networks_that_come_along_are_at_hand_by_name():
     assert artifact.checksum("shipped/pattern-2d") == before
     with pytest.raises(InputError, match=r"unknown shipped network 'shipped/pattern'; choose one of .*andi-study"):
         artifact.at_hand("shipped/pattern")
+
+
+def test_a_file_in_a_folder_called_shipped_is_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    artifact.save(artifact.load("shipped/pattern-2d"))
+    (tmp_path / "shipped").mkdir()
+    (tmp_path / "shipped/mine.safetensors").write_bytes(objects.get(artifact.path("shipped/pattern-2d")))
+    assert artifact.at_hand("shipped/mine.safetensors") == "shipped/pattern-2d"

@@ -65,6 +65,7 @@ def test_each_series_has_a_rate_and_a_seed(grid):
     for series, (rate, seed) in trainings.items():
         told = (f"-rate-{rate:g}" if len(rates) > 1 else "") + (f"-seed-{seed}" if len(grid.seeds) > 1 else "")
         assert series == f"mine{told}"
+    assert [*grid.trainings("")] == [series.removeprefix("mine").removeprefix("-") for series in trainings]
 
 
 @pytest.mark.parametrize("shape", [(20, 1), (20, 24, 3), (20, 22, 24, 1)])

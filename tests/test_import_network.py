@@ -16,7 +16,7 @@ from raypipe import catalog, command
 from raypipe.errors import InputError
 from raypipe.networks import artifact, classify, explain, keras_model
 from raypipe.networks.architecture import Layer
-from raypipe.networks.foreign import config, reader
+from raypipe.networks.foreign import config, graph, reader
 from raypipe.networks.foreign.importing import import_network
 from raypipe.networks.foreign.layers import Read, tidied
 from raypipe.report import build as report
@@ -304,6 +304,19 @@ def test_options_that_are_as_usual_are_left_out_and_what_does_nothing_too():
         ("MaxPooling1D", {"pool_size": (2,)}),
         ("AveragePooling1D", {"pool_size": (3,), "strides": (1,)}),
     ]
+
+
+def test_operations_on_channels_that_come_first_are_refused():
+    import tensorflow as tf
+
+    def convolution(values):
+        return tf.nn.conv2d(values, np.ones((2, 2, 3, 4), "float32"), 1, "VALID", data_format="NCHW")
+
+    for build in (convolution, lambda values: tf.nn.avg_pool2d(values, 2, 2, "VALID", data_format="NCHW")):
+        with tf.Graph().as_default() as made:
+            output = build(tf.compat.v1.placeholder("float32", (None, 3, 8, 8)))
+        with pytest.raises(InputError, match=r"theirs has the operation \w+ \(\w+\) on channels that come first"):
+            graph.layers_of(made.as_graph_def(add_shapes=True), output.name, "theirs")
 
 
 def test_layers_used_twice_and_second_inputs_are_refused():

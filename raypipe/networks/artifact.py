@@ -143,9 +143,9 @@ def at_hand(network: str) -> str:
     Raises:
         InputError: if the file cannot be read or contains no trained network, or no such network comes with raypipe.
     """
-    if network.startswith(f"{SHIPPED}/"):
-        _ship(network)
     if not network.endswith(ENDING):
+        if network.startswith(f"{SHIPPED}/"):
+            _ship(network)
         return network
     data = objects.read_from(network)
     found, own = _checked(data, network), hashlib.sha256(data).hexdigest()

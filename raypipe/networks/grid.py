@@ -132,15 +132,13 @@ class Grid:
         return {name: tuple(sorted(values)) for name, values in {"kernel_size": self.kernel_sizes, **several}.items()}
 
     def trainings(self, name: str) -> dict[str, tuple[float | None, int]]:
-        """Learning rate (None for the default) and seed of each series; the names of the series begin with `name`."""
+        """Learning rate (None for the default) and seed of each series, whose names begin with `name`, if any."""
         rates: tuple[float | None, ...] = self.learning_rates or (None,)
-        return {
-            name + (f"-rate-{rate:g}" if len(rates) > 1 else "") + (f"-seed-{seed}" if len(self.seeds) > 1 else ""): (
-                rate,
-                seed,
-            )
-            for rate, seed in product(rates, self.seeds)
-        }
+        found = {}
+        for rate, seed in product(rates, self.seeds):
+            ends = (f"rate-{rate:g}" if len(rates) > 1 else "", f"seed-{seed}" if len(self.seeds) > 1 else "")
+            found["-".join(filter(None, (name, *ends)))] = rate, seed
+        return found
 
     def network(self, name: str) -> Architecture:
         """The network of that name.

@@ -57,7 +57,7 @@ class NamedGrid:
 
 
 def of_study(of: Study) -> NamedGrid:
-    """The grid of a study; its networks have no series unless one is given.
+    """The grid of a study; without several rates or seeds, its networks have no series unless one is given.
 
     Raises:
         InputError: if the study has no grid.

@@ -114,7 +114,7 @@ class _Reader:
         elif node.op == "Sub" and all(self._constant(one) is None for one in inputs):
             return self._append("Subtract", {}, *inputs)
         elif node.op == "FusedBatchNormV3" and not node.attr["is_training"].b:
-            self._refuse_unless(node, _last_is_channel(node))
+            self._refuse_channels_first(node)
             options: Options = {"epsilon": round(node.attr["epsilon"].f, 9)}
             statistics = tuple(self._constant(one) for one in inputs[1:])
             return self._append("BatchNormalization", options, inputs[0], weights=statistics)
@@ -131,8 +131,7 @@ class _Reader:
             return self._append("Concatenate", {}, *inputs[:-1])
         elif found := self._pooling(node):
             return found
-        self._refuse_unless(node, fits=False)
-        raise AssertionError
+        raise self._refusal(node)
 
     def _weighted(self, node: Any, bias: np.ndarray | None) -> str | None:
         """A convolution or dense layer without its activation, if the node is one."""
@@ -141,6 +140,7 @@ class _Reader:
             node, inputs = inputs[0], self._inputs(inputs[0])
         if node.op not in ("Conv2D", "Conv3D", "MatMul") or (kernel := self._constant(inputs[1])) is None:
             return None
+        self._refuse_channels_first(node)
         options: Options = {"activation": "linear"}
         if bias is None:
             options["use_bias"] = False
@@ -178,6 +178,7 @@ class _Reader:
         node = self._inputs(node)[0] if squeezed else node
         if node.op not in ("MaxPool", "AvgPool", "MaxPool3D", "AvgPool3D"):
             return None
+        self._refuse_channels_first(node)
         (values,) = self._inputs(node)
         size = 3 if node.op.endswith("3D") else 2
         options = {**_along(node, "ksize", "pool_size", size), **_window(node, "strides", size)}
@@ -200,15 +201,21 @@ class _Reader:
 
     def _refuse_unless(self, node: Any, fits: bool) -> None:
         if not fits:
-            name = node.name.removeprefix("StatefulPartitionedCall/")
-            raise InputError(
-                f"{self._source} has the operation {node.op} ({name}), which is part of no supported layer; import "
-                "the network from a .h5 or .keras file, or without that layer"
-            )
+            raise self._refusal(node)
 
+    def _refuse_channels_first(self, node: Any) -> None:
+        if (order := node.attr["data_format"].s.decode()) and not order.endswith("C"):
+            said = self._named(node)
+            raise InputError(f"{said} on channels that come first ({order}); save the network with channels last")
 
-def _last_is_channel(node: Any) -> bool:
-    return not node.attr["data_format"].s or node.attr["data_format"].s.decode().endswith("C")
+    def _refusal(self, node: Any) -> InputError:
+        return InputError(
+            f"{self._named(node)}, which is part of no supported layer; import the network from a .h5 or .keras file, "
+            "or without that layer"
+        )
+
+    def _named(self, node: Any) -> str:
+        return f"{self._source} has the operation {node.op} ({node.name.removeprefix('StatefulPartitionedCall/')})"
 
 
 def _sizes(node: Any) -> list[int]:
@@ -218,9 +225,8 @@ def _sizes(node: Any) -> list[int]:
 
 def _along(node: Any, attribute: str, option: str, size: int) -> Options:
     """An attribute along each of the spatial dimensions, as an option; empty if it is 1 everywhere."""
-    values = tuple(node.attr[attribute].list.i)[1 : size + 1] if _last_is_channel(node) else ()
-    if size == 1 and len(tuple(node.attr[attribute].list.i)) == 4:  # Conv1D is a Conv2D over (1, steps)
-        values = tuple(node.attr[attribute].list.i)[2:3]
+    found = tuple(node.attr[attribute].list.i)
+    values = found[2:3] if size == 1 and len(found) == 4 else found[1 : size + 1]  # Conv1D is a Conv2D over (1, steps)
     return {option: values} if any(one != 1 for one in values) else {}
 
 
