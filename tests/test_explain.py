@@ -168,7 +168,7 @@ def test_every_method_agrees_with_what_theory_says(ray_cluster, store_root):
     cases = [
         (network.name, "lrp-epsilon", {"epsilon": 1.0}),
         (grid.name, "lrp-epsilon", {"epsilon": 0.3}),
-        (bare.name, "lrp-epsilon", relevance.settings_of("lrp-epsilon", "zero-biases")),
+        (bare.name, "lrp-epsilon", relevance.settings_of(METHODS["lrp-epsilon"], "zero-biases")),
         (network.name, "gradient", {}),
         (network.name, "integrated-gradients", {"steps": 512}),
         (network.name, "deep-taylor", {}),
@@ -208,7 +208,7 @@ def test_of_channels_and_logits_relevance_adds_up_too(ray_cluster, store_root):
     bare = relevance.without_biases(sequences_in_two_channels(FIRST, norm, LARGEST, activation="linear"))
     artifact.save(bare)
     values = np.random.default_rng(0).normal(size=(3, 40, 2)).astype("float32")
-    case = [bare.name, "lrp-epsilon", relevance.settings_of("lrp-epsilon", "zero-biases")]
+    case = [bare.name, "lrp-epsilon", relevance.settings_of(METHODS["lrp-epsilon"], "zero-biases")]
     plain = json.dumps([case]), json.dumps(values.tolist()), json.dumps([0, 1, 2])
     ((found, score),) = json.loads(run_in_explain(store_root, "analyse", *plain))
     np.testing.assert_allclose(score, scores(bare, values).diagonal(), atol=1e-5)
@@ -262,7 +262,7 @@ def test_a_network_without_biases_conserves_relevance_and_is_silent_at_rest():
     network = random_network(architecture("andi-study"))
     bare = relevance.changed(network, "zero-biases", **relevance.CONTROLS["zero-biases"])
     np.testing.assert_array_equal(scores(bare, np.zeros((1, 320, 1), "float32")), np.zeros((1, 5)))
-    epsilon = relevance.settings_of("lrp-epsilon", "zero-biases")["epsilon"]
+    epsilon = relevance.settings_of(METHODS["lrp-epsilon"], "zero-biases")["epsilon"]
     for values in some_trajectories(2):
         found, score = reference_relevance.relevance(explainable(bare), values, 3, epsilon)
         assert found.sum() == pytest.approx(score, rel=1e-4)
@@ -647,24 +647,22 @@ def test_smoothgrad_is_the_mean_over_noise_that_follows_from_the_sample():
     np.testing.assert_allclose(found[:1], expected, atol=1e-4)
 
 
-def test_each_method_has_a_store_of_its_own_and_the_gradient_is_as_it_was(here, monkeypatch):
+def test_each_method_has_a_store_of_its_own(here, monkeypatch):
     made = []
     monkeypatch.setattr(explain, "fill", lambda plan, **_: made.append(plan))
     random_network(architecture("pattern-2d"))
     tiny_data.write_patterns("test", 16)
     classify.classify("pattern-2d", "test")
-    names = [
-        explain.explain("pattern-2d", "test", method=method) for method in (None, "saliency", *explain.FIELD_METHODS)
-    ]
+    names = [explain.explain("pattern-2d", "test", method=method) for method in (None, *explain.FIELD_METHODS)]
     names.append(explain.explain("pattern-2d", "test", method="lrp-epsilon", control="zero-biases"))
 
-    ends = ("", "", "", "-smoothgrad", "-lrp", "-lrp-epsilon", "-lrp-epsilon-zero-biases")
+    ends = ("", "", "-smoothgrad", "-lrp", "-lrp-epsilon", "-lrp-epsilon-zero-biases")
     assert names == [f"saliency/pattern-2d/test{end}" for end in ends]
-    for plan in made[:3]:
-        assert (plan.parameters["method"], plan.parameters["settings"]) == ("saliency", {})
+    for plan in made[:2]:
+        assert (plan.parameters["method"], plan.parameters["settings"]) == ("gradient", {})
         assert plan.parameters["per_class"] == 1
         assert set(plan.variables) == {"saliency", "u"}
-    assert set(made[4].variables) == {"saliency", "relevance", "score", "u"}
+    assert set(made[3].variables) == {"saliency", "relevance", "score", "u"}
     assert made[-1].parameters["settings"] == {"epsilon": 1e-6}
     assert {plan.environment for plan in made} == {None}
 

@@ -1,6 +1,7 @@
 """Architecture of a network (input, layers and classes, without weights) as plain data, independent of Keras."""
 
-from dataclasses import dataclass
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from raypipe.errors import InputError, choice
@@ -98,11 +99,24 @@ class Architecture:
 
 def inputs_of(architecture: Architecture) -> dict[str, tuple[str, ...]]:
     """For each layer, by name, the names of the layers whose outputs it takes; "input" is the network's input."""
-    before, found = "input", {}
-    for layer in architecture.layers:
-        found[layer.name] = layer.sources or (before,)
+    return {layer.name: layer.sources for layer in without(architecture.layers, ())}
+
+
+def without(layers: Iterable[Layer], dropped: Container[str]) -> list[Layer]:
+    """The layers except those named in `dropped`, each of which has one source: its users take that instead.
+
+    The sources of the other layers become explicit; "input" is the network's input.
+    """
+    before, kept = "input", []
+    instead: dict[str, str] = {}
+    for layer in layers:
+        sources = tuple(instead.get(name, name) for name in layer.sources or (before,))
         before = layer.name
-    return found
+        if layer.name in dropped:
+            (instead[layer.name],) = sources
+        else:
+            kept.append(replace(layer, sources=sources))
+    return kept
 
 
 def weight_names(architecture: Architecture) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ class Checks:
 
     Attributes:
         maps: explanations of correctly classified samples.
-        method: explanation method, by the name that users give.
+        method: explanation method.
         samples: what the samples are called: "trajectories" or "fields".
         of: what is removed from them: "steps" or "patches".
         curve: how well the network recognises samples without their relevant parts, see
@@ -109,12 +109,12 @@ def check(
     ratios = {}
     known = {None: "network as it is", "zero-biases": "without biases"}
     for control in (one for one in known if conserved and one in maps):
-        own = settings_of(method, control, explain.methods(architecture))
+        own = settings_of(settings, control)
         name = f"{known[control]} (ε = {own['epsilon']:g})" if "epsilon" in own else str(known[control])
         ratios[name] = faithfulness.conservation(maps[control])
     return Checks(
         maps[None],
-        "gradient" if method == saliency.GRADIENT else method,
+        method,
         "trajectories" if architecture.is_sequence else "fields",
         "steps" if architecture.is_sequence else "patches",
         curve,

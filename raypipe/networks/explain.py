@@ -20,12 +20,11 @@ from raypipe.networks.relevance import CONTROLS, METHODS, NOT_INNVESTIGATES, set
 from raypipe.run.fill import fill
 from raypipe.store import Coordinate, Plan, Variable, finite
 
-SALIENCY = "saliency"
-"""First part of the names of stores for fields, and name of the gradient method in these; for sequences stores are
-called "relevance"."""
+FIELD_METHODS = tuple(saliency.METHODS)
+"""Methods for fields; for sequences see `methods`."""
 
-FIELD_METHODS = tuple("gradient" if name == saliency.GRADIENT else name for name in saliency.METHODS)
-"""Methods for fields by the names that users give; for sequences see `methods`."""
+GRADIENT = "gradient"
+"""Default method for fields."""
 
 LRP = "lrp-epsilon"
 """Default method for sequences."""
@@ -34,6 +33,7 @@ _NAMED = 6
 """Maximum number of selected samples whose numbers are part of the store's name."""
 
 SHARD_SAMPLES = {"relevance": 250, "saliency": 32}
+"""Number of samples per shard, by the first part of a store's name: relevance of sequences, saliency of fields."""
 
 
 def explain(
@@ -114,7 +114,7 @@ def plan(
     environment: str | None
     product, compute, environment = "relevance", "relevance:relevance_of", "explain"
     if not architecture.is_sequence:
-        product, compute, environment = SALIENCY, "saliency:saliency_of", None
+        product, compute, environment = "saliency", "saliency:saliency_of", None
     elif is_opaque(architecture):
         compute, environment = "path:relevance_of", None
     seen = inputs.seen(architecture, store.open(classified["source"]))
@@ -139,7 +139,7 @@ def plan(
         parameters={
             **classified,
             "method": method,
-            "settings": settings_of(method, control, methods(architecture)),
+            "settings": settings_of(methods(architecture)[method], control),
             **({"samples": origin.tolist()} if own else {"per_class": per_class}),
             **({"control": control, "control_settings": CONTROLS[control]} if control else {}),
         },
@@ -162,14 +162,12 @@ def check(network: str, method: str | None, per_class: int, control: str | None 
     if per_class < 1:
         raise InputError(f"{per_class} samples per class; expected 1 or more")
     if not architecture.is_sequence:
-        asked = "gradient" if method in (None, SALIENCY) else method
-        method = choice(f"method for network {network}", asked, FIELD_METHODS)
-        method = SALIENCY if method == "gradient" else method
+        method = choice(f"method for network {network}", method or GRADIENT, FIELD_METHODS)
         if control:
             choice("control", control, tuple(CONTROLS))
             if control == "zero-biases" and method not in saliency.WITH_SCORE:
                 raise InputError(
-                    f"control {control!r} with method {asked}, whose maps do not add up to a score; "
+                    f"control {control!r} with method {method}, whose maps do not add up to a score; "
                     f"choose one of {', '.join(saliency.WITH_SCORE)}"
                 )
         if method in saliency.WITH_SCORE:
@@ -208,7 +206,7 @@ def is_opaque(architecture: Architecture) -> bool:
 
 
 def methods(architecture: Architecture) -> Mapping[str, dict[str, float]]:
-    """The methods for a network, by the names under which they are stored, with their settings."""
+    """The methods for a network, with their settings."""
     if not architecture.is_sequence:
         return saliency.METHODS
     if None in architecture.input_shape:
@@ -217,9 +215,9 @@ def methods(architecture: Architecture) -> Mapping[str, dict[str, float]]:
 
 
 def usual_method(architecture: Architecture) -> str:
-    """Default method for a network, by the name under which it is stored."""
+    """Default method for a network."""
     if not architecture.is_sequence:
-        return SALIENCY
+        return GRADIENT
     return path.METHOD if is_opaque(architecture) else LRP
 
 
@@ -313,48 +311,24 @@ def _variables(
     architecture: Architecture, seen: xr.DataArray, method: str, samples: int
 ) -> tuple[dict[str, Variable], int]:
     """Variables of the store, and the number of samples per shard."""
-    product = "relevance" if architecture.is_sequence else SALIENCY
-    shard, any_length = SHARD_SAMPLES[product], None in architecture.input_shape
-    described: dict[str, tuple[tuple[str, ...], str, dict[str, Any]]]
+    sequence, any_length = architecture.is_sequence, None in architecture.input_shape
+    shard, part = SHARD_SAMPLES["relevance" if sequence else "saliency"], "step" if sequence else "point"
     # Dimensions after the time, or the plane, such as axes or frames, are channels.
-    dims = tuple(map(str, seen.dims[: 2 if architecture.is_sequence else 3]))
+    dims = tuple(map(str, seen.dims[: 2 if sequence else 3]))
     variable = str(seen.name)
     own = {key: value for key, value in seen.attrs.items() if key in ("long_name", "units")}
-    if product == SALIENCY:
-        described = {
-            "saliency": (
-                dims,
-                "float32",
-                {"long_name": "saliency, scaled to [0, 1]", "units": "1", "valid_range": [0, 1]},
-            ),
-            variable: (dims, "float32", own),
-        }
-        if method in saliency.WITH_SCORE:
-            described |= {
-                "relevance": (
-                    dims,
-                    "float32",
-                    {"long_name": "relevance of the point for the predicted class", "units": "1"},
-                ),
-                "score": (
-                    dims[:1],
-                    "float32",
-                    {"long_name": "score of the predicted class, before the softmax", "units": "1"},
-                ),
-            }
+    described: dict[str, tuple[tuple[str, ...], str, dict[str, Any]]] = {
+        "relevance": (dims, "float32", {"long_name": f"relevance of the {part} for the predicted class", "units": "1"}),
+        "score": (dims[:1], "float32", {"long_name": "score of the predicted class, before the softmax", "units": "1"}),
+    }
+    if sequence:
+        described[variable] = tuple(map(str, seen.dims)), "float64", own
     else:
+        saliency_attributes = {"long_name": "saliency, scaled to [0, 1]", "units": "1", "valid_range": [0, 1]}
         described = {
-            "relevance": (
-                dims,
-                "float32",
-                {"long_name": "relevance of the step for the predicted class", "units": "1"},
-            ),
-            "score": (
-                dims[:1],
-                "float32",
-                {"long_name": "score of the predicted class, before the softmax", "units": "1"},
-            ),
-            variable: (tuple(map(str, seen.dims)), "float64", own),
+            "saliency": (dims, "float32", saliency_attributes),
+            variable: (dims, "float32", own),
+            **(described if method in saliency.WITH_SCORE else {}),
         }
     variables = {}
     for name, (own_dims, dtype, attributes) in described.items():

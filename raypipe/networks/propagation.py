@@ -21,7 +21,7 @@ import numpy as np
 
 from raypipe.errors import InputError
 from raypipe.networks import keras_model
-from raypipe.networks.architecture import Architecture, Layer, inputs_of
+from raypipe.networks.architecture import Architecture, Layer, inputs_of, without
 from raypipe.networks.artifact import Artifact
 from raypipe.networks.classify import batch_of
 from raypipe.networks.relevance import OPAQUE, TOLERANCE, normalisation, without_softmax
@@ -55,12 +55,10 @@ def merged(trained: Artifact) -> Artifact:
     architecture, weights = trained.architecture, dict(trained.weights)
     sources = inputs_of(architecture)
     layers = {layer.name: layer for layer in architecture.layers}
-    moved: dict[str, str] = {}
+    dropped = {layer.name for layer in architecture.layers if layer.kind == "Dropout"}
     for layer in architecture.layers:
         takers = [name for name, of in sources.items() if layer.name in of]
-        if layer.kind == "Dropout":
-            moved[layer.name] = sources[layer.name][0]
-        elif layer.kind == "BatchNormalization" and len(takers) == 1 and layer.name != architecture.layers[-1].name:
+        if layer.kind == "BatchNormalization" and len(takers) == 1 and layer.name != architecture.layers[-1].name:
             taker = layers[takers[0]]
             if (
                 taker.kind.startswith(_WEIGHTED)
@@ -75,17 +73,9 @@ def merged(trained: Artifact) -> Artifact:
                 weights[f"{taker.name}/1"] = (bias + added).astype("float32")
                 layers[taker.name] = replace(taker, options={**taker.options, "use_bias": True})
                 weights = {name: array for name, array in weights.items() if name.split("/")[0] != layer.name}
-                moved[layer.name] = sources[layer.name][0]
-    kept = []
-    for layer in architecture.layers:
-        if layer.name not in moved:
-            of = []
-            for name in sources[layer.name]:
-                while name in moved:
-                    name = moved[name]
-                of.append(name)
-            kept.append(replace(layers[layer.name], sources=tuple(of)))
-    return replace(trained, architecture=replace(architecture, layers=tuple(kept)), weights=weights)
+                dropped.add(layer.name)
+    kept = tuple(without(layers.values(), dropped))
+    return replace(trained, architecture=replace(architecture, layers=kept), weights=weights)
 
 
 def _may_be_negative(architecture: Architecture, name: str) -> bool:
@@ -120,19 +110,17 @@ def propagation(
     Both are float32; the scores are those before the softmax.
 
     Args:
-        trained: the network.
+        trained: the network, which must pass `check`.
         epsilon: ε of the ε rule.
         composite: whether convolutions have the z⁺ rule, or the flat rule if they see the input; otherwise every layer
             has the ε rule.
 
     Raises:
-        InputError: if there is no rule for a layer.
         RuntimeError: by the returned function, if merging batch normalisations changes the probabilities.
     """
     import tensorflow as tf
     from tensorflow import keras
 
-    check(trained.architecture, "LRP")
     plain = without_softmax(merged(trained))
     sources, architecture = inputs_of(plain.architecture), plain.architecture
     model, original = keras_model.load(plain), keras_model.load(without_softmax(trained))
@@ -151,11 +139,11 @@ def propagation(
 
     def positive(layer: Layer) -> Callable[..., Any]:
         """Positive contributions: positive inputs times positive weights, negative inputs times negative weights."""
-        excites = linear(layer, lambda kernel: np.maximum(kernel, 0))
+        positive_weights = linear(layer, lambda kernel: np.maximum(kernel, 0))
         if not _may_be_negative(architecture, sources[layer.name][0]):
-            return excites
-        calms = linear(layer, lambda kernel: np.minimum(kernel, 0))
-        return lambda values: excites(tf.maximum(values, 0)) + calms(tf.minimum(values, 0))
+            return positive_weights
+        negative_weights = linear(layer, lambda kernel: np.minimum(kernel, 0))
+        return lambda values: positive_weights(tf.maximum(values, 0)) + negative_weights(tf.minimum(values, 0))
 
     rules: dict[str, tuple[str, Callable[..., Any]]] = {}
     for layer in architecture.layers:

@@ -14,7 +14,7 @@ import numpy as np
 
 from raypipe import store, study
 from raypipe.networks import artifact, inputs, keras_model
-from raypipe.networks.architecture import Layer, inputs_of, weights_of
+from raypipe.networks.architecture import Layer, weights_of, without
 from raypipe.networks.artifact import Artifact
 
 METHODS: dict[str, dict[str, float]] = {
@@ -82,14 +82,10 @@ def relevance_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]]
     return compute
 
 
-def settings_of(
-    method: str, control: str | None = None, methods: Mapping[str, dict[str, float]] = METHODS
-) -> dict[str, float]:
-    """Settings of one of `methods`; for the network without biases, with an epsilon that conserves relevance."""
-    settings = dict(methods[method])
-    if control == "zero-biases" and "epsilon" in settings:
-        settings["epsilon"] = CONSERVING
-    return settings
+def settings_of(settings: Mapping[str, float], control: str | None) -> dict[str, float]:
+    """Settings of a method; for the network without biases, with an epsilon that conserves relevance."""
+    conserving = control == "zero-biases" and "epsilon" in settings
+    return {**settings, **({"epsilon": CONSERVING} if conserving else {})}
 
 
 def explainer(
@@ -163,13 +159,8 @@ def explainable(trained: Artifact) -> Artifact:
     and the softmax at the end is removed.
     """
     architecture, weights = without_softmax(trained).architecture, dict(trained.weights)
-    layers, taken = [], inputs_of(architecture)
-    instead: dict[str, str] = {}
-    for layer in architecture.layers:
-        sources = tuple(instead.get(name, name) for name in taken[layer.name])
-        if layer.kind == "Dropout":
-            (instead[layer.name],) = sources
-            continue
+    layers = []
+    for layer in without(architecture.layers, [one.name for one in architecture.layers if one.kind == "Dropout"]):
         if layer.kind == "BatchNormalization":
             factor, shift = normalisation(layer, weights)
             for name in weights_of(layer).values():
@@ -177,7 +168,7 @@ def explainable(trained: Artifact) -> Artifact:
             layer = replace(layer, kind="Dense", options={"units": len(shift), "activation": "linear"})
             own = weights_of(layer)
             weights |= {own["kernel"]: np.diag(factor).astype("float32"), own["bias"]: shift.astype("float32")}
-        layers.append(replace(layer, sources=sources))
+        layers.append(layer)
     return replace(trained, architecture=replace(architecture, layers=tuple(layers)), weights=weights)
 
 

@@ -16,11 +16,8 @@ from raypipe.networks.artifact import Artifact
 from raypipe.networks.classify import batch_of
 from raypipe.networks.relevance import changed, without_softmax
 
-GRADIENT = "saliency"
-"""Name of the gradient method in stores; it was once the only method."""
-
 METHODS: dict[str, dict[str, float]] = {
-    GRADIENT: {},
+    "gradient": {},
     "smoothgrad": {"copies": 50, "noise": 0.15, "seed": 0},
     "lrp": {"epsilon": 1e-6},
     "lrp-epsilon": {"epsilon": 1e-2},
@@ -67,7 +64,7 @@ def saliency_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]],
 
 def _explainer(trained: Artifact, method: str, settings: dict[str, Any]) -> Callable[..., dict[str, np.ndarray]]:
     """A function from network inputs, class numbers and sample numbers in the split to the variables to store."""
-    if method == GRADIENT:
+    if method == "gradient":
         plain = saliency_map(trained)
         return lambda values, classes, _: {"saliency": plain(values, classes)}
     if method == "smoothgrad":

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from raypipe.errors import InputError
-from raypipe.networks.architecture import Layer
+from raypipe.networks.architecture import Layer, without
 
 INPUT = "input"
 """Name by which layers refer to the input of the network."""
@@ -71,15 +71,10 @@ def tidied(found: list[Read], source: str) -> tuple[tuple[Layer, ...], dict[str,
 
 def _without_idle(found: list[Read]) -> list[Read]:
     """The layers except linear activations; later layers take the inputs of these instead."""
-    instead: dict[str, str] = {}
-    kept = []
-    for one in found:
-        sources = tuple(instead.get(name, name) for name in one.layer.sources)
-        if one.layer.kind == "Activation" and one.layer.options.get("activation") == "linear":
-            (instead[one.layer.name],) = sources
-        else:
-            kept.append(replace(one, layer=replace(one.layer, sources=sources)))
-    return kept
+    layers = [one.layer for one in found]
+    idle = [one.name for one in layers if one.kind == "Activation" and one.options.get("activation") == "linear"]
+    kept = {layer.name: layer for layer in without(layers, idle)}
+    return [replace(one, layer=kept[one.layer.name]) for one in found if one.layer.name in kept]
 
 
 def _complete(one: Read) -> Read:
