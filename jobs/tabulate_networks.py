@@ -41,7 +41,7 @@ def main(
     wanted = {}
     for name in evaluations:
         trained = artifact.load(name)
-        train, validation = artifact.own_splits(trained)
+        train, validation = trained.splits
         for column, split in {"train": train, "val": validation, "test": test}.items():
             if split == FRESH:  # made while it learnt, and not kept
                 continue

@@ -8,7 +8,7 @@ import pytest
 import safetensors.numpy
 
 from raypipe.errors import InputError
-from raypipe.networks import artifact, keras_model, ranking, train
+from raypipe.networks import artifact, keras_model, train
 from raypipe.networks.architecture import weight_names
 from raypipe.networks.artifact import Artifact
 from raypipe.store import objects
@@ -148,7 +148,7 @@ def test_documents_that_are_not_those_of_a_trained_network(change, said):
 def test_a_network_of_which_no_training_is_known(history):
     artifact.save(replace(small_artifact(), history=history, metrics={}, provenance={}))
     assert artifact.load("123-2").epochs == 0
-    facts = ranking.training_facts(artifact.load("123-2"))
+    facts = artifact.load("123-2").facts
     assert np.isnan([facts[key] for key in ("epochs", "samples", "seconds", "val_accuracy")]).all()
     assert "nan" in train.summary(["123-2"])
 

@@ -156,7 +156,7 @@ def test_a_temperature_of_another_network_is_not_used(caplog):
 
 def test_it_is_fitted_on_the_usual_split_where_the_network_cannot_classify_its_own():
     """val2, on which the network that comes along was validated without π, has a class that it does not know."""
-    assert artifact.own_splits(artifact.load("shipped/pattern-2d"))[1] == "val2"
+    assert artifact.load("shipped/pattern-2d").splits[1] == "val2"
     assert calibration.validation_split("shipped/pattern-2d") == "val"
     assert calibration.validation_split("shipped/pattern-2d-second") == "val2"
 

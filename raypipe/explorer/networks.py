@@ -94,11 +94,9 @@ class NetworksView(pn.viewable.Viewer):
 
 def table(networks: list[Artifact]) -> pd.DataFrame:
     """A row per network: its study, parameters, epochs and validation accuracy."""
-    rows = [
-        (one.name, one.architecture.study, one.parameters, one.epochs or None, one.metrics.get("val_accuracy"))
-        for one in networks
-    ]
-    found = pd.DataFrame(rows, columns=["network", "study", "parameters", "epochs", "accuracy"])
+    rows = [{"study": one.architecture.study, **one.facts} for one in networks]
+    found = pd.DataFrame(rows, columns=["name", "study", "parameters", "epochs", "val_accuracy"])
+    found = found.rename(columns={"name": "network", "val_accuracy": "accuracy"})
     return found.sort_values("accuracy", ascending=False, na_position="last", ignore_index=True).round({"accuracy": 4})
 
 

@@ -106,14 +106,34 @@ class Artifact:
         """Number of parameters, including the statistics of batch normalisations."""
         return sum(array.size for array in self.weights.values())
 
+    @property
+    def made_from(self) -> dict[str, Any]:
+        """What the network depends on, such as its training and data sets; empty if it is not known."""
+        return self.provenance.get("made_from", {})
 
-def own_splits(trained: Artifact) -> tuple[str, str]:
-    """Splits on which a network was trained and validated; its architecture's default splits if they are not known."""
-    data = trained.provenance.get("made_from", {}).get("data")
-    if not data:
-        return trained.architecture.splits
-    train, validation = (data[one]["name"].partition("/")[2] for one in ("train", "validation"))
-    return train, validation
+    @property
+    def splits(self) -> tuple[str, str]:
+        """Splits on which it was trained and validated; its architecture's default splits if they are not known."""
+        if not (data := self.made_from.get("data")):
+            return self.architecture.splits
+        train, validation = (data[one]["name"].partition("/")[2] for one in ("train", "validation"))
+        return train, validation
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Name, parameters, epochs, training samples, seconds of training and validation accuracy.
+
+        Values that are not known, as for a network that was not trained here, are NaN.
+        """
+        data = self.made_from.get("data")
+        return {
+            "name": self.name,
+            "parameters": self.parameters,
+            "epochs": self.epochs or np.nan,
+            "samples": (data["train"].get("samples") if data else None) or np.nan,
+            "seconds": self.provenance.get("seconds") or np.nan,
+            "val_accuracy": self.metrics.get("val_accuracy", np.nan),
+        }
 
 
 def artifact_name(architecture: Architecture, series: str = "") -> str:

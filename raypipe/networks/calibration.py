@@ -21,12 +21,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from scipy import optimize
+from scipy import optimize, special, stats
 
 from raypipe import study
 from raypipe.errors import InputError
 from raypipe.networks import artifact, inputs
 from raypipe.networks.architecture import FRESH
+from raypipe.networks.evaluate import wilson
 from raypipe.store import documents, objects
 
 BINS = 15
@@ -93,9 +94,7 @@ def calibrated(probability: np.ndarray, temperature: float) -> np.ndarray:
     probability that float32 rounded to 0 is replaced by the smallest normal float32 number, about 10⁻³⁸.
     """
     score = np.log(np.maximum(probability, np.finfo("float32").tiny).astype("float64")) / temperature
-    exponentials = np.exp(score - score.max(axis=1, keepdims=True))
-    shown: np.ndarray = exponentials / exponentials.sum(axis=1, keepdims=True)
-    return shown
+    return special.softmax(score, axis=1)
 
 
 def negative_log_likelihood(probability: np.ndarray, label: np.ndarray) -> float:
@@ -117,11 +116,12 @@ def reliability(probability: np.ndarray, label: np.ndarray, bins: int = BINS, se
         seed: seed of the bootstrap and of the simulated outcomes.
 
     Returns:
-        `count`, `confidence` and `accuracy` (bin; the latter two are NaN in an empty bin), with the coordinate `lower`,
-        the lower edge of the bin; `error`, the expected calibration error; `error_low` and `error_high`, its central
-        95 % bootstrap interval; `adaptive_error`, the same error in bins of equally many samples; `chance_error`, the
-        mean error of a perfectly calibrated network with the same confidences, which is above 0 by chance if there are
-        few samples; and `log_loss`, the mean negative log-likelihood.
+        `count`, `confidence` and `accuracy` with `accuracy_low` and `accuracy_high`, its 95 % interval (bin; all but
+        `count` are NaN in an empty bin), with the coordinate `lower`, the lower edge of the bin; `error`, the expected
+        calibration error; `error_low` and `error_high`, its central 95 % bootstrap interval; `adaptive_error`, the same
+        error in bins of equally many samples; `chance_error`, the mean error of a perfectly calibrated network with the
+        same confidences, which is above 0 by chance if there are few samples; and `log_loss`, the mean negative log-
+        likelihood.
 
     Raises:
         InputError: if there are no samples.
@@ -140,6 +140,7 @@ def reliability(probability: np.ndarray, label: np.ndarray, bins: int = BINS, se
         drawn[repeat] = _error(member[again], confidence[again], right[again])
         chance[repeat] = _error(member, confidence, random.random(len(label)) < confidence)
     low, high = np.percentile(drawn, (2.5, 97.5))
+    accuracy_low, accuracy_high = wilson(np.bincount(member, right, bins).astype(int), count)
     with np.errstate(invalid="ignore"):
         means = {
             name: ("bin", np.bincount(member, values, bins) / count)
@@ -149,6 +150,8 @@ def reliability(probability: np.ndarray, label: np.ndarray, bins: int = BINS, se
         {
             "count": ("bin", count),
             **means,
+            "accuracy_low": ("bin", accuracy_low),
+            "accuracy_high": ("bin", accuracy_high),
             "error": _error(member, confidence, right),
             "error_low": low,
             "error_high": high,
@@ -162,8 +165,7 @@ def reliability(probability: np.ndarray, label: np.ndarray, bins: int = BINS, se
 
 def adaptive_error(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> float:
     """Expected calibration error in bins of equally many samples; `right` (sample,) is 1 where correct, otherwise 0."""
-    ranks = np.empty(len(right), int)
-    ranks[np.argsort(confidence, kind="stable")] = np.arange(len(right))
+    ranks = stats.rankdata(confidence, method="ordinal").astype(int) - 1
     return _error(ranks * bins // len(right), confidence, right)
 
 
@@ -263,7 +265,7 @@ def validation_split(network: str) -> str:
     the architecture's default validation split.
     """
     trained = artifact.load(network)
-    usual, (_, validation) = trained.architecture.splits[1], artifact.own_splits(trained)
+    usual, (_, validation) = trained.architecture.splits[1], trained.splits
     if validation in (usual, FRESH):
         return usual
     of = study.find(trained.architecture.study)

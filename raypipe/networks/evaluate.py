@@ -17,6 +17,9 @@ from raypipe.networks import inputs
 _DIGITS = 9
 """Number of significant digits that distinguish strata, if the values have as many."""
 
+_MOST_CONFUSED = 5
+"""Maximum number of pairs of classes that are listed as confused."""
+
 _NOTHING = 1e-15
 """Values below this share of the largest one are rounding errors."""
 
@@ -56,7 +59,7 @@ def evaluate(predictions: xr.Dataset, strata: Sequence[str] = ()) -> xr.Dataset:
         label, predicted, labels=numbers, zero_division=np.nan
     )
     confusion = metrics.confusion_matrix(label, predicted, labels=numbers)
-    low, high = _wilson(np.diag(confusion), confusion.sum(axis=1))
+    low, high = wilson(np.diag(confusion), confusion.sum(axis=1))
     result = xr.Dataset(
         {
             "accuracy": metrics.accuracy_score(label, predicted),
@@ -77,13 +80,14 @@ def evaluate(predictions: xr.Dataset, strata: Sequence[str] = ()) -> xr.Dataset:
     return result
 
 
-def _wilson(hits: np.ndarray, trials: np.ndarray) -> np.ndarray:
+def wilson(hits: np.ndarray, trials: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper bounds of Wilson's 95 % interval of each proportion; NaN where there is no trial."""
-    ends = [
-        stats.binomtest(int(hit), int(of)).proportion_ci(method="wilson") if of else (np.nan, np.nan)
-        for hit, of in zip(hits, trials, strict=True)
-    ]
-    return np.transpose([tuple(one) for one in ends])
+
+    def interval(hit: int, of: int) -> tuple[float, float]:
+        return tuple(stats.binomtest(hit, of).proportion_ci(method="wilson")) if of else (np.nan, np.nan)
+
+    low, high = np.vectorize(interval, otypes=(float, float))(hits, trials)
+    return low, high
 
 
 def _stratified(values: xr.DataArray, label: np.ndarray, predicted: np.ndarray, names: list[str]) -> xr.Dataset:
@@ -109,8 +113,7 @@ def _rounded(values: np.ndarray) -> np.ndarray:
         distinct[size < _NOTHING * size[np.isfinite(size)].max(initial=0)] = 0
         digits = min(_DIGITS, np.finfo(values.dtype).precision)
         distinct = np.array([float(f"{value:.{digits}g}") for value in distinct.tolist()])
-    rounded: np.ndarray = distinct[place]
-    return rounded
+    return distinct[place]
 
 
 @dataclass(frozen=True)
@@ -126,12 +129,12 @@ class Confusion:
         return f"{self.true} taken for {self.predicted}: {self.count} of {self.samples}"
 
 
-def confused(evaluation: xr.Dataset, most: int = 5) -> list[Confusion]:
+def confused(evaluation: xr.Dataset) -> list[Confusion]:
     """The pairs of classes that were confused most often, the most frequent first; empty if there are none."""
     counts = evaluation["confusion"].values.copy()
     samples, names = counts.sum(axis=1), [str(name) for name in evaluation["label"].values]
     np.fill_diagonal(counts, 0)
-    pairs = [divmod(int(place), len(names)) for place in np.argsort(-counts, axis=None, kind="stable")[:most]]
+    pairs = [divmod(int(place), len(names)) for place in np.argsort(-counts, axis=None, kind="stable")[:_MOST_CONFUSED]]
     return [
         Confusion(names[row], names[column], int(counts[row, column]), int(samples[row]))
         for row, column in pairs

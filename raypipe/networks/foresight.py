@@ -11,7 +11,7 @@ import ray.exceptions
 from raypipe.errors import LostError, of_texts, plain
 from raypipe.networks.fit import Fit
 from raypipe.networks.inputs import Fresh, Samples
-from raypipe.networks.trial import Task, start_tensorflow, told
+from raypipe.networks.trial import Task, error_texts, start_tensorflow
 from raypipe.store import objects
 
 _SECONDS = 10.0
@@ -83,11 +83,11 @@ class _Probe:
         """Return when TensorFlow has started."""
 
     def time(self, planned: Planned, data: tuple[Samples | Fresh, Samples | Fresh]) -> tuple[float, str, str]:
-        """Seconds that a training takes, or its error message and traceback, as returned by `trial.told`."""
+        """Seconds that a training takes, or its error message and traceback, as returned by `trial.error_texts`."""
         try:
             return self._time(Task(*planned), *data), "", ""
         except Exception as error:
-            return 0.0, *told(Task(*planned), error)
+            return 0.0, *error_texts(Task(*planned), error)
 
     def _time(self, task: Task, train: Samples | Fresh, validation: Samples | Fresh) -> float:
         fit = task.begin()

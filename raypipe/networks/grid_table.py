@@ -11,7 +11,6 @@ from raypipe.errors import InputError
 from raypipe.networks import artifact
 from raypipe.networks.artifact import Artifact
 from raypipe.networks.grid import Grid
-from raypipe.networks.ranking import training_facts
 
 _TEXT = ("name", "word", "series")
 
@@ -102,7 +101,7 @@ def _row(grid: Grid, trained: Artifact) -> dict[str, Any]:
             f"network {trained.name} has other layers, input or data sets than the grid's; train the grid under "
             "another name, or leave it out"
         )
-    training = trained.provenance.get("made_from", {}).get("training", {})
+    training = trained.made_from.get("training", {})
     rate = training.get("rate")
     if grid.learning_rates and rate not in grid.learning_rates:
         rates = ", ".join(map(str, grid.learning_rates))
@@ -115,7 +114,7 @@ def _row(grid: Grid, trained: Artifact) -> dict[str, Any]:
         "word": member.word,
         "depth": len(member.blocks),
         **{name: varied[name] for name in grid.factors},
-        **training_facts(trained),
+        **trained.facts,
         **{f"recall_{name}": trained.metrics.get(f"val_recall/{name}", np.nan) for name in grid.classes},
         "seed": training.get("seed"),
         "series": trained.series,

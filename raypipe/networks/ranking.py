@@ -10,24 +10,7 @@ from scipy import stats
 
 from raypipe.errors import InputError
 from raypipe.networks import artifact, inputs
-from raypipe.networks.artifact import Artifact, own_splits
-from raypipe.networks.evaluate import evaluate, strata_of
-
-
-def training_facts(trained: Artifact) -> dict[str, Any]:
-    """Name, parameters, epochs, training samples, seconds of training and validation accuracy of a network.
-
-    Values that are not known, as for a network that was not trained here, are NaN.
-    """
-    data = trained.provenance.get("made_from", {}).get("data")
-    return {
-        "name": trained.name,
-        "parameters": trained.parameters,
-        "epochs": trained.epochs or np.nan,
-        "samples": (data["train"].get("samples") if data else None) or np.nan,
-        "seconds": trained.provenance.get("seconds") or np.nan,
-        "val_accuracy": trained.metrics.get("val_accuracy", np.nan),
-    }
+from raypipe.networks.evaluate import evaluate, strata_of, wilson
 
 
 def overview(networks: Sequence[str], evaluations: Mapping[str, Mapping[str, xr.Dataset]]) -> pd.DataFrame:
@@ -45,16 +28,15 @@ def overview(networks: Sequence[str], evaluations: Mapping[str, Mapping[str, xr.
     rows = []
     for name in networks:
         trained, found = artifact.load(name), evaluations[name]
-        facts, how = training_facts(trained), trained.provenance.get("made_from", {}).get("training", {})
-        train_split, val_split = own_splits(trained)
+        train_split, val_split = trained.splits
         rows.append(
             {
                 "network": trained.architecture.name,
                 "series": trained.series,
-                "seed": how.get("seed"),
+                "seed": trained.made_from.get("training", {}).get("seed"),
                 "train_split": train_split,
                 "val_split": val_split,
-                **{key: facts[key] for key in ("epochs", "seconds")},
+                **{key: trained.facts[key] for key in ("epochs", "seconds")},
                 **{one: found[one]["accuracy"].item() if one in found else np.nan for one in ("train", "val", "test")},
                 **{
                     f"recall_{one.label.item()}": one.item()
@@ -84,7 +66,7 @@ def ranking(predictions: Mapping[str, xr.Dataset], reference: str) -> pd.DataFra
         reference: the network to compare the others with.
 
     Returns:
-        Columns `name`, `parameters`, `epochs`, `samples`, `seconds` and `val_accuracy` (see `training_facts`); on the
+        Columns `name`, `parameters`, `epochs`, `samples`, `seconds` and `val_accuracy` (see `Artifact.facts`); on the
         samples of the predictions, `accuracy` with `accuracy_low` and `accuracy_high`, its 95 % confidence interval
         (Wilson, J. Am. Stat. Assoc. 22, 209 (1927)), `micro_f1`, `macro_f1`, `recall_<class>`; and `difference`, the
         accuracy minus the reference's, with `difference_low` and `difference_high`, its 95 % confidence interval over
@@ -100,10 +82,11 @@ def ranking(predictions: Mapping[str, xr.Dataset], reference: str) -> pd.DataFra
         raise InputError(
             "the samples have no labels, which a ranking needs; choose a training, validation or test split"
         )
-    labels = _labels(predictions[reference])
-    right_of_reference = _right(predictions[reference])
+    compared = inputs.by_label(predictions[reference])
+    labels, right_of_reference = _labels(compared), _right(compared)
     rows = []
     for name, found in predictions.items():
+        found = inputs.by_label(found)
         if not np.array_equal(_labels(found), labels):
             raise InputError(
                 f"predictions of {name} and {reference} are of different samples; classify the same split with both"
@@ -112,8 +95,8 @@ def ranking(predictions: Mapping[str, xr.Dataset], reference: str) -> pd.DataFra
         difference, low, high = mean_with_interval(right - right_of_reference)
         rows.append(
             {
-                **training_facts(artifact.load(name)),
-                **_metrics(found, int(right.sum())),
+                **artifact.load(name).facts,
+                **_metrics(found),
                 "difference": difference,
                 "difference_low": low,
                 "difference_high": high,
@@ -124,25 +107,22 @@ def ranking(predictions: Mapping[str, xr.Dataset], reference: str) -> pd.DataFra
 
 def _labels(predictions: xr.Dataset) -> np.ndarray:
     """Names of the samples' classes, independent of the networks' numbering; "" for samples without a label."""
-    found = inputs.by_label(predictions)
-    names: np.ndarray = np.array([*found["class"].values.tolist(), ""])[found["label"].values]
-    return names
+    return np.array([*predictions["class"].values.tolist(), ""])[predictions["label"].values]
 
 
 def _right(predictions: xr.Dataset) -> np.ndarray:
     """1 for each correctly classified sample, 0 for the others."""
-    found = inputs.by_label(predictions)
-    right: np.ndarray = found["predicted"].values == found["label"].values
-    return right.astype("float64")
+    return (predictions["predicted"].values == predictions["label"].values).astype("float64")
 
 
-def _metrics(predictions: xr.Dataset, right: int) -> dict[str, Any]:
+def _metrics(predictions: xr.Dataset) -> dict[str, Any]:
     evaluation = evaluate(predictions)
-    interval = stats.binomtest(right, evaluation.attrs["samples"]).proportion_ci(0.95, method="wilson")
+    confusion = evaluation["confusion"].values
+    low, high = wilson(np.trace(confusion), confusion.sum())
     return {
         "accuracy": evaluation["accuracy"].item(),
-        "accuracy_low": interval.low,
-        "accuracy_high": interval.high,
+        "accuracy_low": low.item(),
+        "accuracy_high": high.item(),
         "micro_f1": evaluation["micro_f1"].item(),
         "macro_f1": evaluation["macro_f1"].item(),
         **{f"recall_{one.label.item()}": one.item() for one in evaluation["recall"]},

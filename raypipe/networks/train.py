@@ -181,11 +181,9 @@ def _training(architecture: Architecture, settings: Settings) -> Training:
 def summary(names: Sequence[str]) -> str:
     """One line per trained network, the best first: validation accuracy, parameters, epochs, seconds."""
     networks = sorted((artifact.load(name) for name in names), key=lambda one: -one.metrics.get("val_accuracy", 0))
-    lines = ["validation accuracy  parameters  epochs  seconds  network"]
-    for one in networks:
-        accuracy, seconds = one.metrics.get("val_accuracy", math.nan), one.provenance.get("seconds") or math.nan
-        lines.append(f"{accuracy:19.4f}  {one.parameters:10d}  {one.epochs:6d}  {seconds:7.1f}  {one.name}")
-    return "\n".join(lines)
+    head = "validation accuracy  parameters  epochs  seconds  network"
+    line = "{val_accuracy:19.4f}  {parameters:10d}  {epochs:6.0f}  {seconds:7.1f}  {name}"
+    return "\n".join([head, *(line.format(**one.facts) for one in networks)])
 
 
 def _describe(architecture: Architecture, name: str, count: int | None, fresh: int) -> dict[str, Any]:
@@ -226,7 +224,7 @@ def _is_trained(name: str, architecture: Architecture, made_from: Mapping[str, A
     if not artifact.exists(name):
         return False
     found = artifact.load(name)
-    differences = _differences(found.provenance.get("made_from"), made_from)
+    differences = _differences(found.made_from, made_from)
     if found.architecture != architecture:
         differences.append("its layers, input or data sets differ")
     if differences:
@@ -302,7 +300,9 @@ def _tune(planned: Mapping[str, _Planned], settings: Settings) -> None:
 
     tasks = {name: trial.Task(*one) for name, one in planned.items()}
     trainable = tune.with_resources(
-        tune.with_parameters(trial.NetworkTrial, tasks=tasks, data=data, place=objects.place()),
+        tune.with_parameters(
+            trial.NetworkTrial, tasks=tasks, data=data, place=objects.place(), cores=settings.cpus_per_trial
+        ),
         {"cpu": settings.cpus_per_trial, "gpu": settings.gpus_per_trial},
     )
     epochs = schedule.epochs

@@ -98,7 +98,7 @@ def start_tensorflow(place: Mapping[str, str], threads: int) -> None:
         tensorflow.config.experimental.set_memory_growth(device, True)
 
 
-def told(task: Task, error: Exception) -> tuple[str, str]:
+def error_texts(task: Task, error: Exception) -> tuple[str, str]:
     """Message and traceback of a failed training; the traceback is empty for a user's mistake."""
     said, details = in_texts(error)
     return f"{task.name}: {said}", details
@@ -117,10 +117,10 @@ class NetworkTrial(tune.Trainable):
         tasks: dict[str, Task],
         data: tuple[Samples | Fresh, Samples | Fresh],
         place: Mapping[str, str],
+        cores: int,
     ) -> None:
-        """Start TensorFlow with as many threads as the trial has CPU cores."""
-        resources = self.trial_resources
-        start_tensorflow(place, int(resources.required_resources.get("CPU", 1)) if resources else 1)
+        """Start TensorFlow with as many threads as the trial has cores."""
+        start_tensorflow(place, cores)
         self._tasks, self._data = tasks, data
         self.reset_config(config)
 
@@ -141,7 +141,7 @@ class NetworkTrial(tune.Trainable):
                 self._begin()
             return self._step()
         except Exception as error:
-            message, details = told(self._task, error)
+            message, details = error_texts(self._task, error)
             return {"epoch": 0, "error": message, "details": details, "done": True}
 
     def _begin(self) -> None:

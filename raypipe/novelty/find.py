@@ -80,15 +80,12 @@ class Search:
                 f"the study {self.of.name} of network {self.network} has no split {self.split!r}; "
                 f"choose one of {', '.join(self.of.data_sets)}"
             )
-        learnt = artifact.load(self.network).provenance.get("made_from", {}).get("data") or {}
-        of_training = (learnt.get(key, {}).get("name", "").partition("/")[2] for key in ("train", "validation"))
         reference, calibration = (
-            self.of.check(given or usual or own, f"{what} split", labelled=True)
-            for what, given, usual, own in zip(
+            self.of.check(given or own, f"{what} split", labelled=True)
+            for what, given, own in zip(
                 ("reference", "calibration"),
                 (self.reference, self.calibration),
-                of_training,
-                self.architecture.splits,
+                artifact.load(self.network).splits,
                 strict=True,
             )
         )
@@ -270,8 +267,7 @@ def novelty_of(distance: np.ndarray, of_calibration: np.ndarray) -> np.ndarray:
     more with a probability of at most 1 - n.
     """
     ordered = np.sort(of_calibration)
-    nearer: np.ndarray = np.searchsorted(ordered, distance, side="left")
-    return nearer / (1 + len(ordered))
+    return np.searchsorted(ordered, distance, side="left") / (1 + len(ordered))
 
 
 @dataclass(frozen=True)

@@ -67,12 +67,12 @@ def reliability(found: Mapping[str, Mapping[str, xr.Dataset]]) -> Figure:
         for place, (name, one) in enumerate(results.items()):
             colour, marker = ((ORANGE, "s"), (BLUE, "o"))[place % 2]
             filled = one.isel(bin=np.flatnonzero(one["count"].values))
-            count, accuracy = filled["count"].values, filled["accuracy"].values
-            low, high = _wilson(accuracy, count)
+            accuracy = filled["accuracy"].values
+            reach = np.stack([accuracy - filled["accuracy_low"].values, filled["accuracy_high"].values - accuracy])
             above.errorbar(
                 filled["confidence"].values,
                 accuracy,
-                np.stack([accuracy - low, high - accuracy]).clip(min=0),
+                reach.clip(min=0),
                 fmt=marker,
                 color=colour,
                 markersize=4,
@@ -94,10 +94,3 @@ def reliability(found: Mapping[str, Mapping[str, xr.Dataset]]) -> Figure:
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
     return figure
-
-
-def _wilson(share: np.ndarray, count: np.ndarray, z: float = 1.96) -> tuple[np.ndarray, np.ndarray]:
-    """Ends of the 95 % interval of a share of so many."""
-    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    return middle - half, middle + half

@@ -99,7 +99,7 @@ def networks(holdings: Holdings) -> Iterator[Part]:
             yield Heading(f"Study {study}")
             yield Table(
                 ("network", "parameters", "epochs", "validation accuracy", "training time (s)"),
-                [_row(one) for one in sorted(own.networks, key=lambda one: -(_accuracy(one) or 0))],
+                [_row(one) for one in sorted(own.networks, key=lambda one: -one.metrics.get("val_accuracy", 0))],
             )
         elif of and of.networks and labelled & {one.name for one in own.stores}:
             yield Heading(f"Study {study}")
@@ -109,18 +109,13 @@ def networks(holdings: Holdings) -> Iterator[Part]:
             )
 
 
-def _accuracy(network: Artifact) -> float | None:
-    """The last validation accuracy, of a network that was trained here."""
-    return next(reversed(network.history.get("val_accuracy", [])), None)
-
-
 def _row(network: Artifact) -> tuple[str, int, int | None, float | None, int | None]:
     seconds = network.provenance.get("seconds")
     return (
         network.name,
         network.parameters,
         network.epochs or None,
-        _accuracy(network),
+        network.metrics.get("val_accuracy"),
         None if seconds is None else round(seconds),
     )
 

@@ -64,7 +64,7 @@ def made_from(name: str) -> list[str]:
 
 
 def _learnt_from(network: Artifact) -> list[str]:
-    data = network.provenance.get("made_from", {}).get("data") or {}
+    data = network.made_from.get("data") or {}
     return [data[key]["name"] for key in ("train", "validation") if key in data]
 
 

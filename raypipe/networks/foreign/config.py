@@ -148,9 +148,9 @@ class _Model:
         for option, given in config.items():
             value = _plain(given)
             if option in meant:
-                usual = config.get("pool_size", 1) if option == "strides" else meant[option]
+                usual = _plain(config.get("pool_size", 1)) if option == "strides" else meant[option]
                 if not _same(value, usual):
-                    options[option] = self._value(value, option, said)
+                    options[option] = _checked(value, option, said)
             elif option in NEUTRAL:
                 if value not in (NEUTRAL[option], None):
                     raise InputError(f"{said} with {option} = {value!r}, which is not supported")
@@ -158,18 +158,15 @@ class _Model:
                 raise InputError(f"{said} with {option} = {value!r}, which is not supported")
         return kind, options
 
-    def _value(self, value: Any, option: str, said: str) -> Any:
-        ok = isinstance(value, int | float | str) or (
-            isinstance(value, tuple) and all(isinstance(number, int) for number in value)
-        )
-        if not ok:
-            raise InputError(f"{said} with {option} = {value!r}, which is not supported")
+
+def _checked(value: Any, option: str, said: str) -> Any:
+    if isinstance(value, int | float | str) or (isinstance(value, tuple) and all(isinstance(n, int) for n in value)):
         return value
+    raise InputError(f"{said} with {option} = {value!r}, which is not supported")
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Whether two options are equal; 2 equals (2, 2)."""
-    one, other = _plain(one), _plain(other)
+    """Whether two plain options are equal; (2, 2) equals 2."""
     if isinstance(one, tuple) and not isinstance(other, tuple):
         return all(number == other for number in one)
     return bool(one == other)

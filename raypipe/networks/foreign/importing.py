@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from raypipe import study
-from raypipe.errors import InputError, WorkError
+from raypipe.errors import InputError, of_texts
 from raypipe.networks import artifact, keras_model
 from raypipe.networks.architecture import Architecture
 from raypipe.networks.artifact import Artifact
@@ -125,8 +125,8 @@ def _check_name(name: str, own: dict[str, str]) -> None:
     """Make sure that a name is not in use."""
     objects.checked(artifact.path(name))
     if artifact.exists(name):
-        made_from = artifact.load(name).provenance.get("made_from", {}).get("imported", {})
-        same = ", made from this same file" if made_from.get("sha256") == own["sha256"] else ""
+        imported = artifact.load(name).made_from.get("imported", {})
+        same = ", made from this same file" if imported.get("sha256") == own["sha256"] else ""
         raise InputError(
             f"network {name} already exists{same}; choose another --name, or delete {objects.root()}/"
             f"{artifact.path(name)}"
@@ -153,10 +153,8 @@ def _read(
         remote: Any = ray.remote(runtime_env=environments.runtime_env(OLD), max_retries=0)(reader.read)
         data = ray.get(remote.remote(files, source, json.dumps(sizes)))
     arrays, documents = artifact.unpack(data, source)
-    if documents.get("traceback"):
-        raise WorkError(documents["error"], documents["traceback"])
     if "error" in documents:
-        raise InputError(documents["error"])
+        raise of_texts(documents["error"], documents["traceback"])
     return arrays, documents
 
 

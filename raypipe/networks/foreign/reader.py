@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from raypipe.errors import InputError, own_traceback
+from raypipe.errors import InputError, in_texts
 from raypipe.networks import artifact
 from raypipe.networks.architecture import Layer
 from raypipe.networks.foreign import config, graph
@@ -57,12 +57,9 @@ def read(files: dict[str, bytes], source: str, sizes: str) -> bytes:
             shape = _sized(shape, json.loads(sizes), source)
             samples = _samples(shape)
             outputs = np.asarray(forward(samples))
-    except InputError as error:
-        return artifact.pack({}, {"error": str(error), "traceback": ""})
     except Exception as error:
-        return artifact.pack(
-            {}, {"error": f"{source}: {type(error).__name__}: {error}", "traceback": own_traceback(error)}
-        )
+        message, details = in_texts(error)
+        return artifact.pack({}, {"error": f"{source}: {message}" if details else message, "traceback": details})
     arrays = {f"weights/{name}": array for name, array in weights.items()}
     documents = {"layers": [asdict(one) for one in layers], "input_shape": shape, "framework": framework}
     return artifact.pack({**arrays, "inputs": samples, "outputs": outputs}, documents)
