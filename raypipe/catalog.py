@@ -346,8 +346,7 @@ def _within(name: str, column: np.ndarray, wanted: Any) -> np.ndarray:
     least, most = wanted
     if column.dtype.kind == "f":
         least, most = least - _tolerance(column, least), most + _tolerance(column, most)
-    hit: np.ndarray = (column >= least) & (column <= most)
-    return hit
+    return (column >= least) & (column <= most)
 
 
 def equal(column: np.ndarray, wanted: Any) -> np.ndarray:

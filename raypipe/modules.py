@@ -55,8 +55,7 @@ def function(reference: str) -> Callable[..., Any]:
     if file := study_file():
         _make_importable(file)
     module, _, name = reference.partition(":")
-    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    return found
+    return getattr(importlib.import_module(module), name)
 
 
 def reference(of: Callable[..., Any]) -> str:

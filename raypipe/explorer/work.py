@@ -18,11 +18,8 @@ from raypipe.errors import InputError
 
 @cache
 def _pool() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_quiet)
-
-
-def _quiet() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 
 
 def ask(function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
@@ -103,5 +100,4 @@ def simulated(source: str, network: str, point: Mapping[str, float]) -> tuple[di
     )
     trained = artifact.load(network)
     ((_, taken),) = inputs.groups(trained.architecture, new, slice(0, 1))
-    probability: np.ndarray = classify.classifier(trained)(taken)[0]
-    return made, probability
+    return made, classify.classifier(trained)(taken)[0]

@@ -23,6 +23,9 @@ PATCHES = 16
 REMOVED_PATCHES = (0, 4, 8, 16, 32, 64, 128)
 """Numbers of patches that are removed, up to half of a field."""
 
+_SEED = 0
+"""Seed of the random patches and shifts."""
+
 ORDERS = ("relevant", "shifted", "random", "irrelevant")
 """Orders in which steps are removed, see `removal_orders`."""
 
@@ -132,7 +135,6 @@ def patch_curve(
     *,
     patches: int = PATCHES,
     removed: Sequence[int] = REMOVED_PATCHES,
-    seed: int = 0,
 ) -> xr.Dataset:
     """How well a network still recognises fields as more and more patches of them are removed.
 
@@ -146,7 +148,6 @@ def patch_curve(
         patches: number of patches along each side, from 2 to the points of the shorter side; if it does not divide a
             side, some patches are one point longer.
         removed: numbers of patches to remove, each from 0 to all.
-        seed: seed of the random patches and shifts.
 
     Returns:
         As `perturbation_curve`. In the order "shifted", the most salient patches are moved by a random displacement
@@ -168,28 +169,22 @@ def patch_curve(
         raise InputError(f"{unfit[0]} patches to remove of {patches**2}; expected from 0 to {patches**2}")
     if not np.isfinite(values).all():
         raise InputError("the data set has maps that are not finite; explain the network again")
-    orders = patch_orders(patch_sums(values, patches), seed)
+    orders = patch_orders(patch_sums(values, patches), _SEED)
     return _curve(
         orders,
         lambda gone: predict(flattened(fields, gone, patches)),
         predicted,
         removed,
-        {"samples": samples, "seed": seed, "patches": patches**2},
+        {"samples": samples, "seed": _SEED, "patches": patches**2},
     )
 
 
 def patch_sums(maps: np.ndarray, patches: int) -> np.ndarray:
     """Sums of maps (sample, y, x) over patches (sample, patches, patches), with `patches` along each side."""
-    samples, size_y, size_x = maps.shape
-    if size_y % patches or size_x % patches:
-        summed = maps.astype("float64")
-        for axis, side in ((1, size_y), (2, size_x)):
-            first = np.searchsorted(_patch_of(side, patches), np.arange(patches))
-            summed = np.add.reduceat(summed, first, axis=axis)
-    else:
-        blocks = maps.reshape(samples, patches, size_y // patches, patches, size_x // patches)
-        summed = blocks.sum(axis=(2, 4), dtype="float64")
-    return summed
+    for axis in (1, 2):
+        first = np.searchsorted(_patch_of(maps.shape[axis], patches), np.arange(patches))
+        maps = np.add.reduceat(maps, first, axis=axis, dtype="float64")
+    return maps
 
 
 def _patch_of(side: int, patches: int) -> np.ndarray:

@@ -194,8 +194,7 @@ def labels_for(architecture: Architecture, data: "xarray.Dataset") -> np.ndarray
     numbers = [
         architecture.classes.index(name) if name in architecture.classes else -1 for name in class_names(data)
     ] + [-1]  # the last one is for samples without a label, -1
-    found: np.ndarray = np.array(numbers, "int64")[data["label"].values.astype("int64")]
-    return found
+    return np.array(numbers, "int64")[data["label"].values.astype("int64")]
 
 
 def check_finite(what: str, values: np.ndarray, samples: np.ndarray) -> None:

@@ -13,6 +13,9 @@ from raypipe.plot.sequences import draw_sequence
 from raypipe.plot.style import BLUE, RED, new_figure, styled
 from raypipe.study import Sample
 
+_MOST_MISTAKES = 4
+"""Maximum number of mistakes that are drawn of a pair of classes."""
+
 
 class Pair(Protocol):
     """So many of the `samples` of the class `true` were taken for the class `predicted`; both by name."""
@@ -34,7 +37,6 @@ def confused_samples(
     probability: np.ndarray,
     pairs: Sequence[Pair],
     sample: Sample,
-    examples: int = 4,
 ) -> Figure:
     """A row for each pair of classes: samples that were confused, between one of either class that was recognised.
 
@@ -45,13 +47,12 @@ def confused_samples(
             recognised the sample that was recognised most surely.
         pairs: which rows, see `evaluate.confused`.
         sample: what the study's networks see of a sample, and how one is drawn.
-        examples: at most so many mistakes of a pair.
     """
     names, label, predicted = class_names(predictions), predictions["label"].values, predictions["predicted"].values
     draw = drawing(sample)
     wide = len(sample.dims) == 2
     width, height = (2.0, 1.35) if wide else (1.45, 1.75)
-    columns = min(examples, max(pair.count for pair in pairs)) + 2
+    columns = min(_MOST_MISTAKES, max(pair.count for pair in pairs)) + 2
     figure = new_figure(width * columns + 1.1, height * len(pairs) + 0.3)
     grid = figure.subplots(len(pairs), columns, squeeze=False)
     for row, pair in zip(grid, pairs, strict=True):

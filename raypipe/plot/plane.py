@@ -15,6 +15,7 @@ from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from scipy.ndimage import distance_transform_edt, label
+from scipy.special import entr
 
 from raypipe.errors import InputError
 from raypipe.plot.classes import class_names, study_colours, symbol
@@ -169,8 +170,7 @@ def entropy_plane(plane: Lattice, entropy: np.ndarray, predicted: np.ndarray) ->
 def normalised_entropy(probability: np.ndarray) -> np.ndarray:
     """Entropy of probabilities (sample, class) over that of equal ones: from 0, sure, to 1, float64 (sample,)."""
     shares = np.asarray(probability, "float64")
-    logarithms = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
-    return np.clip(-(shares * logarithms).sum(axis=1) / np.log(max(2, shares.shape[1])), 0, 1)
+    return np.clip(entr(shares).sum(axis=1) / np.log(max(2, shares.shape[1])), 0, 1)
 
 
 @styled

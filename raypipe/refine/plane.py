@@ -146,8 +146,7 @@ def _between(points: np.ndarray, finer: int) -> np.ndarray:
     for row in (low, high):
         for column in (low, high):
             inside &= there[row[..., 0], column[..., 1]]
-    found: np.ndarray = fine[inside].astype("int64")
-    return found
+    return fine[inside].astype("int64")
 
 
 def points(scan: Plan, plane: Plane, chosen: np.ndarray) -> dict[str, Coordinate]:

@@ -60,8 +60,7 @@ class Scan:
     @cached_property
     def predicted(self) -> np.ndarray:
         """(sample,) numbers of the classes."""
-        values: np.ndarray = self.predictions["predicted"].values
-        return values
+        return self.predictions["predicted"].values
 
     def cells(self, text: Callable[[int], str]) -> Cells | None:
         """What the cells say: their place and, of the number of their sample, a text; None if they are not equal."""

@@ -201,8 +201,7 @@ def is_submitted() -> bool:
 
 
 def _job() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(os.environ[_JOB])
-    return found
+    return json.loads(os.environ[_JOB])
 
 
 def _upload() -> dict[str, Any]:

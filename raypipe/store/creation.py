@@ -369,5 +369,4 @@ def size(name: str) -> int:
 
 def attributes(name: str) -> dict[str, Any]:
     """The attributes of a store's Zarr group."""
-    found: dict[str, Any] = group_of(name, read_plan(name))["attributes"]
-    return found
+    return group_of(name, read_plan(name))["attributes"]

@@ -42,5 +42,4 @@ def decoded(values: np.ndarray, attributes: Mapping[str, Any]) -> np.ndarray:
         return values
     if values.size and values.min() < 0:
         raise IndexError(f"{values.min()} is not an index of {len(attributes[NAMES])} names")
-    texts: np.ndarray = np.array(attributes[NAMES], dtype="U")[values]
-    return texts
+    return np.array(attributes[NAMES], dtype="U")[values]

@@ -77,8 +77,7 @@ class _Reader:
         if node.op == "Const":
             from tensorflow import make_ndarray
 
-            value: np.ndarray = make_ndarray(node.attr["value"].tensor)
-            return value
+            return make_ndarray(node.attr["value"].tensor)
         values = [self._constant(one) for one in self._inputs(node)] if node.op in (*_FOLDED, "Squeeze") else [None]
         if node.op == "Squeeze" and values[0] is not None:
             return np.squeeze(values[0], tuple(node.attr["squeeze_dims"].list.i) or None)

@@ -71,8 +71,7 @@ def share(task: str) -> np.ndarray:
         return outcomes.SHARE
     level = np.rint(outcomes.EXPONENT / outcomes.STEP).astype("int64")
     allowed = np.bincount(level)
-    found: np.ndarray = 1 / (len(outcomes.LEVELS) * allowed[level])
-    return found
+    return 1 / (len(outcomes.LEVELS) * allowed[level])
 
 
 PLANS = {f"challenge-{task}-{dimensions}d": partial(plan, task, dimensions) for task in TASKS for dimensions in COUNTS}

@@ -87,5 +87,4 @@ def _lengths(chance: np.ndarray, over: float) -> np.ndarray:
     steps = int(seen.size(np.array(int(first))))
     shorter = seen.SIZES[steps > seen.SIZES].max(initial=seen.FEWEST - 2)
     least, most = shorter + 2, min(steps + 1, seen.MOST)
-    found: np.ndarray = least + (chance * (most - least + 1)).astype("int64")
-    return found
+    return least + (chance * (most - least + 1)).astype("int64")

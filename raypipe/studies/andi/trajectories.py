@@ -64,8 +64,7 @@ class Walks(models_theory._oneD):  # type: ignore[misc]
         # Drawing the numbers at once gives the same ones as drawing them one by one.
         directions = 2 * np.random.randint(0, 2, size=flights) - 1
         displacements = np.repeat(speed * directions, steps[:flights])[:T]
-        positions: np.ndarray = np.cumsum(displacements) - displacements[0]
-        return positions
+        return np.cumsum(displacements) - displacements[0]
 
     def attm(self, T: int, alpha: float) -> np.ndarray:
         """Annealed transient time motion, regime 1: diffusivities that change; the lower one is, the longer it lasts.

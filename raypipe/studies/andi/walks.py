@@ -130,8 +130,7 @@ def sbm_deviations(exponent: float, displacements: int) -> np.ndarray:
     Returns:
         (displacements,), float64.
     """
-    deviations: np.ndarray = np.sqrt(np.diff(np.arange(1, displacements + 2, dtype="float64") ** exponent))
-    return deviations
+    return np.sqrt(np.diff(np.arange(1, displacements + 2, dtype="float64") ** exponent))
 
 
 @numba.njit(cache=True, nogil=True)

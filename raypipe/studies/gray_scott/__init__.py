@@ -49,8 +49,7 @@ def _augmentation(name: str) -> Callable[[np.ndarray, np.random.Generator], np.n
     def augmented(u: np.ndarray, random: np.random.Generator) -> np.ndarray:
         from raypipe.studies.gray_scott import augment  # imported here because numba compiles it
 
-        variants: np.ndarray = getattr(augment, name)(u, random)
-        return variants
+        return getattr(augment, name)(u, random)
 
     return augmented
 

@@ -71,8 +71,7 @@ def label(model: np.ndarray, exponent: np.ndarray) -> np.ndarray:
     """Class numbers (n,), int64, for models and exponents, rounded to the nearest exponent that the model may have."""
     first = np.searchsorted(MODEL, model)
     last = np.searchsorted(MODEL, model, side="right") - 1
-    found: np.ndarray = np.clip(first + np.rint((exponent - EXPONENT[first]) / STEP).astype("int64"), first, last)
-    return found
+    return np.clip(first + np.rint((exponent - EXPONENT[first]) / STEP).astype("int64"), first, last)
 
 
 def reweighted(probability: np.ndarray, share: np.ndarray) -> np.ndarray:
@@ -97,14 +96,12 @@ def _quantile(of_level: np.ndarray, share: float) -> np.ndarray:
     here = np.take_along_axis(of_level, at, axis=1)
     missing = share - (np.take_along_axis(below, at, axis=1) - here)
     within = np.clip(np.divide(missing, here, out=np.zeros_like(missing), where=here > 0), 0, 1)
-    found: np.ndarray = (LEVELS[at] + (within - 0.5) * STEP)[:, 0]
-    return found
+    return (LEVELS[at] + (within - 0.5) * STEP)[:, 0]
 
 
 def unfamiliarity(probability: np.ndarray) -> np.ndarray:
     """Probability that tracks follow none of the models, (n,), from the output of a network for FAMILIAR_CLASSES."""
-    found: np.ndarray = 1 - probability[:, 0].astype("float64")
-    return found
+    return 1 - probability[:, 0].astype("float64")
 
 
 def familiar_measures(outputs: np.ndarray, labels: np.ndarray, times: np.ndarray) -> dict[str, float]:
@@ -135,14 +132,12 @@ def familiar_measures(outputs: np.ndarray, labels: np.ndarray, times: np.ndarray
 def is_flagged(found: np.ndarray, points: np.ndarray, metrics: Mapping[str, float]) -> np.ndarray:
     """Whether tracks of unfamiliarity `found` are flagged, by their number of points and the metrics of the network."""
     limits = np.array([metrics[f"val_threshold/{most}"] for most in TIMES])
-    flagged: np.ndarray = found > limits[np.searchsorted(TIMES, points - 1)]
-    return flagged
+    return found > limits[np.searchsorted(TIMES, points - 1)]
 
 
 def _softmax(outputs: np.ndarray) -> np.ndarray:
     exponentials = np.exp(outputs - outputs.max(axis=1, keepdims=True).astype("float64"))
-    found: np.ndarray = exponentials / exponentials.sum(axis=1, keepdims=True)
-    return found
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
 
 
 def measures(outputs: np.ndarray, labels: np.ndarray, _: np.ndarray) -> dict[str, float]:

@@ -37,7 +37,7 @@ _MEANINGS = {
 }
 
 
-def shares(found: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+def shares(found: pd.DataFrame) -> pd.DataFrame:
     """Share of each model among tracks: its mean probability, with a 95 % interval by bootstrap over tracks.
 
     A track flagged as following none of the models counts fully as `NONE`.
@@ -46,7 +46,7 @@ def shares(found: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     none = (found["model"] == NONE).to_numpy()
     probability = np.where(none[:, None], 0, found[list(ANDI_MODELS)].to_numpy())
     probability = np.concatenate([probability, none[:, None]], axis=1)
-    random, count = np.random.default_rng(seed), len(probability)
+    random, count = np.random.default_rng(0), len(probability)
     # The mean over many tracks is normally distributed and needs no bootstrap. With fewer, the multinomial numbers say
     # how often each track is drawn.
     if count > 5000:

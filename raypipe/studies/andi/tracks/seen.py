@@ -47,8 +47,7 @@ def channels(dimensions: int) -> int:
 
 def size(length: np.ndarray) -> np.ndarray:
     """The value of SIZES to which tracks with these numbers of points are padded."""
-    found: np.ndarray = SIZES[np.searchsorted(SIZES, length - 1)]
-    return found
+    return SIZES[np.searchsorted(SIZES, length - 1)]
 
 
 def misfit(architecture: Architecture, shape: tuple[int, ...]) -> str | None:
