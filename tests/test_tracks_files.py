@@ -92,9 +92,10 @@ def test_tables_in_many_forms_give_the_same_tracks(tmp_path, write):
     is_the_table(read(tmp_path / "tracks.csv"))
 
 
-def test_rows_of_units_below_the_names(tmp_path):
+@pytest.mark.parametrize("before", [[], ["", "  "]])
+def test_rows_of_units_below_the_names(tmp_path, before):
     lines = table().to_csv(index=False).splitlines()
-    (tmp_path / "spots.csv").write_text("\n".join([lines[0], "Track ID,Frame,X,Y", ",,(µm),(µm)", *lines[1:]]))
+    (tmp_path / "spots.csv").write_text("\n".join([*before, lines[0], "Track ID,Frame,X,Y", ",,(µm),(µm)", *lines[1:]]))
     is_the_table(read(tmp_path / "spots.csv"))
 
 
