@@ -184,7 +184,7 @@ class Explored:
         return bool(there.sum() == len(self.predicted) and there.mean() > _MOST)
 
     def owns(self, parameters: Mapping[str, Any]) -> bool:
-        """Whether what was made with these parameters is of the same network and samples, not of earlier ones."""
+        """Return whether a result with these parameters is from the same network and samples, not from earlier ones."""
 
         def made_of(known: Mapping[str, Any]) -> list[Any]:
             given = known.get("source_parameters") or {}

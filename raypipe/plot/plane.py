@@ -168,7 +168,7 @@ def entropy_plane(plane: Lattice, entropy: np.ndarray, predicted: np.ndarray) ->
 
 
 def normalised_entropy(probability: np.ndarray) -> np.ndarray:
-    """Entropy of probabilities (sample, class) over that of equal ones: from 0, sure, to 1, float64 (sample,)."""
+    """Return the entropy of probabilities (sample, class) over its maximum, from 0 (sure) to 1, float64 (sample,)."""
     shares = np.asarray(probability, "float64")
     logarithms = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
     return np.clip(-(shares * logarithms).sum(axis=1) / np.log(max(2, shares.shape[1])), 0, 1)
