@@ -49,7 +49,7 @@ def agreement(of: Refinement, against: str, count: int) -> Iterator[Agreement]:
 
 
 def _whole(of: Refinement, against: str) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of the cells that a classified scan has in the plane, and (cell, class) probabilities there."""
+    """Return the numbers of the plane's cells that a classified scan has, and their probabilities (cell, class)."""
     named, _, split = against.partition("/")
     if named != of.of.name or of.of.declared(split) is None:
         raise InputError(f"{against} is not a data set of the study {of.of.name}; choose {of.scan.name}")
