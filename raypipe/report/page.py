@@ -99,7 +99,7 @@ class Picture:
         return file.getvalue()
 
     def pointing(self, cells: Cells) -> dict[str, Any]:
-        """For the page's script: where in the picture, once it is drawn, the cells are, in parts of its size."""
+        """Return where the cells are in the picture, as fractions of its size, for the page's script; draw it first."""
         axes = self.figure.axes[0]
         box = axes.get_position()
         if cells.extent:

@@ -65,7 +65,7 @@ class Scan:
         return values
 
     def cells(self, text: Callable[[int], str]) -> Cells | None:
-        """What the cells say: their place and, of the number of their sample, a text; None if they are not equal."""
+        """Return cells with their place and the `text` of their sample's number; None if cells differ in size."""
         if self.plane.extent is None:
             return None
         (first, second), samples = self.plane.axes, self.plane.samples[::-1]
