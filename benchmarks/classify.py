@@ -58,7 +58,7 @@ class Bare:
 
 
 def predictions_of(parameters: dict[str, Any]) -> Callable[[Rows], dict[str, np.ndarray]]:
-    """What computes the shards of predictions, in a worker that tells when it is ready and what it took."""
+    """Return what computes the shards of predictions, in a worker that signals when ready and records its time."""
     compute = classify.predictions_of(parameters)
     compute({"sample": np.arange(classify.FIELDS_BATCH)})
     leave_mark(parameters["marks"])

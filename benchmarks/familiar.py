@@ -30,7 +30,7 @@ Probability = Callable[[np.ndarray], np.ndarray]
 
 
 def _circling(random: np.random.Generator, length: np.ndarray, dimensions: int) -> np.ndarray:
-    """A drift of one to three steps' deviation that turns round two to eight times; in one dimension to and fro."""
+    """Generate diffusion whose drift, 1 to 3 standard deviations per step, turns 2 to 8 times; in 1-D, to and fro."""
     time = np.arange(length.max())
     angle = 2 * np.pi * random.uniform(2, 8, (len(length), 1)) * time / length[:, None]
     drift = random.uniform(1, 3, (len(length), 1, 1)) * np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=-1)

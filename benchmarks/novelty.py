@@ -39,7 +39,10 @@ def outputs_of(trained: artifact.Artifact, values: np.ndarray) -> tuple[np.ndarr
 
 
 def mahalanobis(seen: np.ndarray, learnt: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Smallest distance from a class's mean, by the covariance that all share (Lee et al., NeurIPS 2018)."""
+    """Return the squared Mahalanobis distance from the nearest class mean, by one shared covariance.
+
+    See Lee et al., NeurIPS 2018.
+    """
     means = np.stack([learnt[labels == label].mean(axis=0) for label in np.unique(labels)])
     shared = LedoitWolf(assume_centered=True).fit(learnt - means[np.searchsorted(np.unique(labels), labels)])
     from_mean = [np.einsum("si,ij,sj->s", seen - mean, shared.precision_, seen - mean) for mean in means]
