@@ -1,4 +1,4 @@
-"""Samples that a network gets wrong, the surest mistakes first, with what they were made with.
+"""Samples that a network gets wrong, the most confident mistakes first, with their parameters.
 
 python examples/queries/wrong.py predictions/andi-study/test
 """
