@@ -198,9 +198,9 @@ def coarse(plane: Plane, every: int) -> np.ndarray:
 def choose(plane: Plane, known: np.ndarray, probability: np.ndarray, count: int) -> np.ndarray:
     """Return the numbers of up to `count` cells to simulate next, in order.
 
-    Cells whose nearest simulated cells have different classes, or of which one is `UNSURE`, come first. Among these,
-    and then among all, the next one is always the cell farthest from all cells that are simulated or chosen. A larger
-    `count` therefore begins with the same cells.
+    Cells come first if their nearest simulated cells have different classes, or if one of these is `UNSURE`. Among
+    these cells, and then among all, the next one is always the cell farthest from all that are simulated or chosen. A
+    larger `count` therefore begins with the same cells.
 
     Args:
         plane: plane of the scan.

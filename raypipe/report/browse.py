@@ -59,7 +59,7 @@ def browse(name: str, settings: Mapping[str, Any] | None = None) -> None:
     pages, samples = pages_of(of, name, settings or {}), catalog.open(made["source"])
     browser = Browser(pyplot.figure(figsize=_SIZE), pages, predictions, samples, drawing(of.seen))
     pyplot.show()
-    del browser  # needed until now, as its figure has only weak references to it
+    del browser  # needed until here: the figure has only weak references to it
 
 
 def pages_of(of: study.Study, name: str, settings: Mapping[str, Any]) -> list[Picture]:
