@@ -3,7 +3,7 @@
     python jobs/status.py
     python jobs/status.py --json
 
-To continue incomplete work, run the command that started it again.
+To continue incomplete work, repeat the command that started it.
 """
 
 import dataclasses
