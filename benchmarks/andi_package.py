@@ -1,8 +1,8 @@
-"""What of trajectories.py runs in the environment `andi`: the plain package, and what the job's workers load.
+"""The part of trajectories.py that runs in the environment `andi`: the plain package, and what the job's workers load.
 
-As a program it is the plain package in one process, ready once it is imported: it reads requests from standard input,
-one a line, [way, [[seed, number of trajectories], …]] in JSON, makes those calls one after another, and answers with
-the seconds that they took and a checksum of what each returned.
+As a program it runs the plain package in one process. It prints "ready" when the package is imported; then it reads one
+request per line from standard input, [way, [[seed, number of trajectories], …]] in JSON, makes these calls one after
+another, and answers with the seconds that they took and a checksum of each result.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from raypipe import store
 from raypipe.studies.andi.diffusion import ANDI_MODELS, NOISE_LEVELS, TRAJECTORY_LENGTH, andi_exponents
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # of deeptrack, which trajectories do not need
+    warnings.simplefilter("ignore")  # about deeptrack, which trajectories do not need
     import stochastic.random
     from andi_datasets.datasets_challenge import challenge_theory_dataset
     from andi_datasets.datasets_theory import datasets_theory
@@ -32,7 +32,7 @@ Compute = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 
 
 def recipe(parameters: dict[str, Any]) -> Compute:
-    """What computes the shards of train and val, in a worker that tells when it is ready."""
+    """Return what computes the shards of train and val, in a worker that signals when it is ready."""
     from raypipe.studies.andi import trajectories
 
     leave_mark(parameters["marks"])
@@ -40,7 +40,7 @@ def recipe(parameters: dict[str, Any]) -> Compute:
 
 
 def challenge(parameters: dict[str, Any]) -> Compute:
-    """What computes the shards of test, in a worker that tells when it is ready."""
+    """Return what computes the shards of test, in a worker that signals when it is ready."""
     from raypipe.studies.andi import trajectories
 
     leave_mark(parameters["marks"])
@@ -48,7 +48,7 @@ def challenge(parameters: dict[str, Any]) -> Compute:
 
 
 def plain_challenge(count: int) -> tuple[Any, Any]:
-    """Positions and labels of the package's own function, as its documentation has it."""
+    """Return positions and labels from the package's own function, called as in its documentation."""
     _, _, positions, labels, _, _ = challenge_theory_dataset(
         count, tasks=2, dimensions=1, min_T=TRAJECTORY_LENGTH, max_T=TRAJECTORY_LENGTH + 1
     )
@@ -56,10 +56,10 @@ def plain_challenge(count: int) -> tuple[Any, Any]:
 
 
 def plain_balanced(count: int, models: Sequence[int] = range(len(ANDI_MODELS))) -> tuple[Any, Any]:
-    """Positions and labels of as many trajectories of each of some models, their exponents alike.
+    """Return positions and labels of the same number of trajectories of each model, with equally frequent exponents.
 
-    The steps of `challenge_theory_dataset` with the package's functions, all trajectories at once, less its choice of
-    a part.
+    It takes the steps of `challenge_theory_dataset` with the package's functions, for all trajectories at once, but
+    without selecting a part of them.
     """
     exponents = np.arange(1, 41) / 20
     numbers = np.zeros((len(ANDI_MODELS), len(exponents)))
@@ -83,7 +83,7 @@ PLAIN = {"challenge": plain_challenge, "recipe": plain_balanced} | {
 
 
 def answer(way: str, calls: list[tuple[int, int]]) -> tuple[float, list[str]]:
-    """Seconds of the calls, and the checksum of what each returned; to take that is not in the seconds."""
+    """Return the seconds that the calls took, and a checksum of each result; checksums are not included in the time."""
     seconds, checksums = 0.0, []
     for seed, count in calls:
         began = time.perf_counter()

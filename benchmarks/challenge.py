@@ -1,10 +1,10 @@
-"""Networks of tracks beside the best entries of the AnDi challenge, on test sets composed as the challenge's.
+"""Compare networks of tracks with the best entries of the AnDi challenge, on test sets composed in the same way.
 
-    python benchmarks/challenge.py                  # those that come along
+    python benchmarks/challenge.py                  # networks that come with raypipe
     python benchmarks/challenge.py --dimensions 2 --network longer/tracks-2d
 
-Makes the test sets by andi-datasets, if they are not there. Last line: of each column of the challenge's table (task,
-dimensions) how much better than its best entry the network is over all lengths, the worst of them.
+Generates the test sets with andi-datasets if they do not exist. Each column (task, dimensions) of the challenge's table
+has a margin, by which the network is better than the best entry over all lengths; the last line has the smallest one.
 """
 
 from typing import Annotated

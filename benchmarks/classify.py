@@ -1,22 +1,22 @@
-"""What does the job cost that classifies the scan? Bare `model.predict` on images in memory, and `classify` on Ray.
+"""How much does it cost to classify a scan? Compare bare `model.predict` on images in memory with `classify` on Ray.
 
     python benchmarks/classify.py [--patterns 2048] [--network pattern-2d] [--repeat 5]
 
 Needs gray_scott/scan and the network under RAYPIPE_STORE, a folder; nothing is written there.
 
-Bare: one process with TensorFlow's threads on both cores; the patterns are read and converted to float32 beforehand,
-and `model.predict` gives outputs, which are not kept. Each batch of BATCHES is tried in every round, and the one with
-the best median is the peer. The job: two workers of one core, which read Zarr shards of float64, decompress and check
-them, convert, classify, make probabilities, and write them as shards with checksums and ledger. Both run with the
-priority that Ray gives its workers, so that the load of a busy machine meets both alike; they take turns, and the
-figures are medians.
+Bare: one process with TensorFlow's threads on both cores. The patterns are read and converted to float32 beforehand,
+and the outputs of `model.predict` are discarded. Each batch size in BATCHES is tried in every round, and the one with
+the best median is the peer. The job: two workers of one core each, which read Zarr shards of float64, decompress and
+check them, convert, classify, compute probabilities, and write them as shards with checksums and ledger. Both run with
+the priority that Ray gives its workers, so that the load of a busy machine affects both equally; they alternate, and
+the figures are medians.
 
-`throughput_ratio` is the patterns per second of the job over those of bare `predict`, both from when a first batch
-has gone through the network (mean of the two workers) to the end: of `predict`, or of `classify`, when the store is
-complete and the pool is gone. The start-up before that, importing TensorFlow, loading and tracing the network, and
-for the job starting workers, does not grow with the scan; it is in the table, and the line before the last has the
-ratio with it. Seconds of processor per pattern are those of the process and its threads, and hardly depend on the
-load: of the job all but writing and Ray's own.
+`throughput_ratio` is the patterns per second of the job over those of bare `predict`. Both are timed from when a first
+batch has gone through the network (mean of the two workers) to the end: of `predict`, or of `classify`, when the store
+is complete and the workers have ended. The start-up before that, which consists of importing TensorFlow, loading and
+tracing the network, and, for the job, starting workers, does not grow with the scan; it is in the table, and the line
+before the last has the ratio with it. Processor time per pattern is that of the process and its threads, and hardly
+depends on the load; for the job, it excludes writing and Ray itself.
 """
 
 import multiprocessing
@@ -42,7 +42,7 @@ from raypipe.run.work import Rows
 from raypipe.store import Coordinate, Plan, objects
 
 BATCHES = (32, 64, 128)
-"""Of bare `predict`; 32 is Keras's default."""
+"""Batch sizes of bare `predict`; 32 is Keras's default."""
 
 NICE = 15
 """Priority of Ray's workers."""
@@ -50,7 +50,7 @@ NICE = 15
 
 @dataclass(frozen=True)
 class Bare:
-    """How bare `predict` went: seconds before, seconds and seconds of processor by batch."""
+    """Results of bare `predict`: seconds of start-up, and seconds and processor seconds by batch size."""
 
     start_up: float
     seconds: dict[int, float]
@@ -58,7 +58,7 @@ class Bare:
 
 
 def predictions_of(parameters: dict[str, Any]) -> Callable[[Rows], dict[str, np.ndarray]]:
-    """What computes the shards of predictions, in a worker that tells when it is ready and what it took."""
+    """Return what computes the shards of predictions, in a worker that signals when ready and records its time."""
     compute = classify.predictions_of(parameters)
     compute({"sample": np.arange(classify.FIELDS_BATCH)})
     leave_mark(parameters["marks"])
@@ -78,7 +78,7 @@ def predictions_of(parameters: dict[str, Any]) -> Callable[[Rows], dict[str, np.
 
 
 def scan_plan(network: str, patterns: int) -> Plan:
-    """The plan of `classify` for the first patterns of the scan."""
+    """Return the plan of `classify` for the first patterns of the scan."""
     plan = classify.plan(network, "scan")
     if not 1 <= patterns <= plan.samples:
         raise InputError(f"{patterns} patterns; expected from 1 to {plan.samples}, those of the scan")
@@ -112,7 +112,7 @@ def _predict(network: str, patterns: int, started: float) -> Bare:
     images = np.concatenate(
         [inputs.network_input(architecture, inputs.values(architecture, source, part)) for part in parts]
     )
-    reading = time.time() - began_reading  # which is not what bare `predict` is timed for
+    reading = time.time() - began_reading  # which does not count for bare `predict`
     model = keras_model.load(trained)
     for batch in BATCHES:
         model.predict(images[:batch], batch_size=batch, verbose=0)

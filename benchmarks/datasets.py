@@ -1,8 +1,8 @@
-"""What the Gray-Scott data sets of a store cost: time, throughput, size, compression, steps saved.
+"""Tabulate what the Gray-Scott data sets of a store cost: time, throughput, size, compression, steps saved.
 
     python benchmarks/datasets.py --output results/gray_scott_datasets.csv
 
-Seconds are those of computing, summed over the shards as their workers noted them in the ledger: one core each.
+Seconds are computing time on one core, summed over the shards as the workers recorded it in the ledger.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ from raypipe.store import objects
 
 
 def row(name: str) -> dict[str, object]:
-    """Figures of one data set."""
+    """Return the figures of one data set."""
     data, ledger = catalog.open(name), store.ledger(name)
     seconds = sum(line.seconds for line in ledger)
     files = [path for path in Path(store.location(name)).rglob("*") if path.is_file()]

@@ -1,10 +1,10 @@
-"""How fast does the explorer show a scan, and answer a click? In a real browser, of scans of two sizes.
+"""How fast does the explorer show a scan, and respond to a click? Measured in a real browser, for scans of two sizes.
 
     RAYPIPE_STORE=store python benchmarks/explorer.py --predictions predictions/shipped/pattern-2d-second/scan
 
-Opens the page of these predictions, and that of a scan of 10⁵ points that is written for it, in headless Chromium:
-medians of the time from the address to the plane, and from a click to the picture of the sample with its text. Goals:
-2 s and 300 ms for either.
+Opens the page of these predictions, and that of a scan of 10⁵ points that is written for this benchmark, in headless
+Chromium. The results are the median times from opening the address to the plane, and from a click to the picture and
+text of the sample. The goals are 2 s and 300 ms for either scan.
 """
 
 import os
@@ -30,7 +30,7 @@ LARGE, LARGE_SCAN = "predictions/large/scan-large", "gray_scott/scan-large"
 
 _FLAGS = ("no-sandbox", "disable-gpu", "no-first-run", "disable-sync", "disable-background-networking")
 
-# The plane is there when its view is; a sample when its picture is painted that is called as its text.
+# The plane is shown when its view exists; a sample, when the picture that has its text as alt text is loaded.
 _PLANE = "() => window.Bokeh && [...Bokeh.index.query((view) => view.model.type === 'Figure')].length > 0"
 _PLACE = """([x, y]) => {
   const [plot] = [...Bokeh.index.query((view) => view.model.type === "Figure")];
@@ -49,7 +49,7 @@ _SHOWN = """(start) => {
 
 
 def write_large(side: int = 316) -> None:
-    """A scan of side × side points, small fields, and predictions of it in stripes."""
+    """Write a scan of side × side points with small fields, and predictions of it in stripes."""
     k, f = (one.ravel() for one in np.meshgrid(*[np.linspace(0.03, 0.07, side)] * 2))
     points, classes = side * side, ["a", "b", "c", "d"]
     coordinates = {"k": Coordinate(("sample",), k), "f": Coordinate(("sample",), f)}
@@ -76,7 +76,7 @@ def write_large(side: int = 316) -> None:
 
 
 def timed(root: str, name: str, clicks: int) -> tuple[float, float]:
-    """Seconds to the plane of some predictions, and from a click to the sample: medians."""
+    """Return the median seconds until the plane of some predictions is shown, and from a click to the sample."""
     from playwright.sync_api import sync_playwright
 
     port = 5997

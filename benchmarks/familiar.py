@@ -1,11 +1,12 @@
-"""How many tracks of motion that none of the five models describes are told as such, and how many of the models'.
+"""Measure the share of tracks flagged as motion of none of the five models, for such motion and for the models' tracks.
 
-    python benchmarks/familiar.py                  # networks that come along
+    python benchmarks/familiar.py                  # networks that come with raypipe
     python benchmarks/familiar.py --dimensions 2 --network longer/familiar-2d
 
-The models' tracks are the AnDi challenge's kind of test set, by andi-datasets, which is made if it is not there. The
-others are those of the training, from other seeds, and two kinds that no network has learnt from: circling, and stuck
-for a part of the time. Last line: the share of the models' that are flagged, in the worst of the dimensions.
+The models' tracks are a test set like the AnDi challenge's, generated with andi-datasets if it does not exist. The
+other tracks are of the kinds that the network was trained on, with other seeds, and of two kinds that no network was
+trained on: circling, and stuck for part of the time. The last line has the share of the models' tracks that is flagged,
+for the number of dimensions where it is largest.
 """
 
 from collections.abc import Callable
@@ -29,7 +30,7 @@ Probability = Callable[[np.ndarray], np.ndarray]
 
 
 def _circling(random: np.random.Generator, length: np.ndarray, dimensions: int) -> np.ndarray:
-    """A drift of one to three steps' deviation that turns round two to eight times; in one dimension to and fro."""
+    """Generate diffusion whose drift, 1 to 3 standard deviations per step, turns 2 to 8 times; in 1-D, to and fro."""
     time = np.arange(length.max())
     angle = 2 * np.pi * random.uniform(2, 8, (len(length), 1)) * time / length[:, None]
     drift = random.uniform(1, 3, (len(length), 1, 1)) * np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=-1)
@@ -38,7 +39,7 @@ def _circling(random: np.random.Generator, length: np.ndarray, dimensions: int) 
 
 
 def _stuck(random: np.random.Generator, length: np.ndarray, dimensions: int) -> np.ndarray:
-    """Diffusion that stands still from one third of the track to two thirds."""
+    """Generate diffusion that stands still in the middle third of the track."""
     steps = random.standard_normal((len(length), length.max(), dimensions))
     share = np.arange(length.max()) / length[:, None]
     steps[(share > 1 / 3) & (share < 2 / 3)] = 0
@@ -46,7 +47,7 @@ def _stuck(random: np.random.Generator, length: np.ndarray, dimensions: int) -> 
 
 
 def _flagged(trained: artifact.Artifact, probability: Probability, position: np.ndarray, length: np.ndarray) -> float:
-    """Which share of tracks is taken for motion of none of the models."""
+    """Return the share of tracks that is flagged as motion of none of the models."""
     found = np.empty((len(length), len(trained.architecture.classes)))
     for places, taken in inputs.grouped(trained.architecture, position, length):
         found[places] = probability(taken)
@@ -58,7 +59,7 @@ def main(
     network: Annotated[str, typer.Option(help="{} is 1, 2 or 3.")] = "shipped/familiar-{}d",
     count: Annotated[int, typer.Option(help="Tracks of each kind and range of lengths.")] = 1000,
 ) -> None:
-    """Print a table for each number of dimensions: by length, the share of each kind that is flagged."""
+    """Print a table for each number of dimensions: the share of each kind that is flagged, by length."""
     flagged = []
     for number in dimensions:
         trained = artifact.load(artifact.at_hand(network.format(number)))

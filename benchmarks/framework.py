@@ -1,18 +1,18 @@
-"""What do Ray, Zarr and the ledger cost? The same simulations in a plain loop and through `fill`.
+"""What do Ray, Zarr and the ledger cost? Compare the same simulations in a plain loop and through `fill`.
 
     python benchmarks/framework.py [--simulations 100] [--repeat 3] [--shards 10000]
 
-Plain: the integrator, raypipe.studies.gray_scott.integrator, called in a loop that stores nothing, in one process, and
-in two at once, which shows what two cores of the machine give. Filled: the scan's plan with one worker and with two.
-All take turns; the figures are medians. Seconds are those of a process, from the moment when it has loaded the compiled
-kernel to the end: of the loop, or of `fill`, whose pool is gone and whose ledger is complete by then. The time until a
-first worker is ready is the start-up, shown by itself, as it does not grow with the work.
+Plain: the integrator, raypipe.studies.gray_scott.integrator, is called in a loop that stores nothing, in one process,
+and in two at once, which shows what two cores of the machine can do. Filled: the scan's plan with one worker and with
+two. All alternate; the figures are medians. Seconds are measured from when a process has loaded the compiled kernel to
+the end: of the loop, or of `fill`, when its workers have ended and its ledger is complete. The start-up, until a first
+worker is ready, is listed separately, as it does not grow with the work.
 
-All simulations are of one point (k, f) with a pattern that never comes to rest. So shards take equally long, and no
-worker idles at the end because the last shard happens to be the other's.
+All simulations are of one point (k, f), with a pattern that never comes to rest. All shards thus take the same time,
+and no worker idles at the end while the other computes a longer one.
 
-Memory is looked at twice a second, in Linux's /proc. Private memory (USS) is what a process costs; its resident memory
-(RSS) counts the libraries, and the part of Ray's object store, that it shares with others.
+Memory is sampled twice a second from Linux's /proc. Private memory (USS) is what a process costs; its resident memory
+(RSS) includes the libraries, and the part of Ray's object store, that it shares with others.
 """
 
 import multiprocessing
@@ -39,14 +39,14 @@ F, K = 0.05, 0.065
 
 
 def simulated(parameters: dict[str, Any]) -> Callable[[Rows], Rows]:
-    """What computes the shards of the pattern data sets, in a worker that tells when it is ready."""
+    """Return what computes the shards of the pattern data sets, in a worker that signals when it is ready."""
     _load_kernel()
     leave_mark(parameters["marks"])
     return pattern_sets.simulated_patterns(parameters)
 
 
 def squares(parameters: dict[str, Any]) -> Callable[[Rows], Rows]:
-    """Trivial work, in a worker that tells when it is ready."""
+    """Return trivial work, in a worker that signals when it is ready."""
     leave_mark(parameters["marks"])
     return lambda rows: {"square": rows["seed"] ** 2}
 
@@ -56,14 +56,14 @@ def _load_kernel() -> None:
 
 
 def pattern_plan(simulations: int) -> Plan:
-    """The scan's plan for every so many-th seed, about `simulations` of them, all at one point (k, f)."""
+    """Return the scan's plan for every n-th seed, about `simulations` of them, all at one point (k, f)."""
     plan = pattern_sets.scan(every=-(-len(tables.scan_simulations()) // simulations))
     rates = {name: Coordinate(("sample",), np.full(plan.samples, rate)) for name, rate in (("f", F), ("k", K))}
     return replace(plan, coordinates={**plan.coordinates, **rates}, compute="framework:simulated")
 
 
 def square_plan(shards: int) -> Plan:
-    """A plan of as many shards as samples, with next to no work in each."""
+    """Return a plan with one sample per shard and hardly any work in each."""
     return Plan(
         name="squares",
         samples=shards,
@@ -77,7 +77,7 @@ def square_plan(shards: int) -> Plan:
 
 
 def plain_seconds(plan: Plan, processes: int) -> float:
-    """Time a plan's simulations in plain processes, each of which makes its part and stores nothing."""
+    """Time a plan's simulations in plain processes, which share the work and store nothing."""
     seeds = np.asarray(plan.coordinates["seed"].values).tolist()
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
         return fmean(pool.map(_loop, [seeds[number::processes] for number in range(processes)], chunksize=1))

@@ -1,7 +1,7 @@
-"""Time of an epoch on fresh samples and on the same number that are in memory, in turns.
+"""Compare the time of an epoch on fresh samples with that on the same number of samples in memory.
 
-python benchmarks/fresh.py                                       # andi-study on one core
-python benchmarks/fresh.py --network tracks-2d --cores 2 --samples 3000 --precision bfloat16
+python benchmarks/fresh.py                                       # andi-study on one core python benchmarks/fresh.py
+--network tracks-2d --cores 2 --samples 3000 --precision bfloat16
 """
 
 import os
@@ -18,7 +18,7 @@ from raypipe.study import architecture
 
 
 class Stored:
-    """Parts of samples that were made before, in the same sizes as fresh ones have."""
+    """Parts of samples that were made before, of the same sizes as fresh ones."""
 
     def __init__(self, parts: list[Samples]) -> None:
         """Take parts as they are."""
@@ -26,7 +26,7 @@ class Stored:
         self.count = sum(part.count for part in parts)
 
     def parts(self, *_: object) -> "list[Samples]":
-        """All of them."""
+        """Return all parts."""
         return iter(self._parts)  # type: ignore[return-value]
 
 
@@ -37,7 +37,7 @@ def main(
     precision: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
     repeat: Annotated[int, typer.Option()] = 7,
 ) -> None:
-    """Print the median seconds of an epoch, and their ratio."""
+    """Print the median time of an epoch per sample, for both, and the ratio."""
     os.environ.update(TF_NUM_INTRAOP_THREADS=str(cores), TF_NUM_INTEROP_THREADS=str(cores), TF_CPP_MIN_LOG_LEVEL="2")
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     of = architecture(network)

@@ -1,10 +1,10 @@
-"""How fast is raypipe's generator of trajectories? Beside the package andi-datasets, one process each.
+"""How fast is raypipe's generator of trajectories? Compare it with the package andi-datasets, in one process each.
 
     python benchmarks/generator.py [--trajectories 20000] [--repeat 3]
 
-Both make trajectories of 320 positions in one dimension by the challenge's recipe, the package in its isolated
-environment, a twentieth of them, as it takes so much longer; they take turns, and the figures are medians. The
-mixture is the package's own `challenge_theory_dataset`, the models alone are its `create_dataset` and the challenge's
+Both generate trajectories of 320 positions in one dimension by the challenge's recipe. The package runs in its isolated
+environment and generates a twentieth of them, as it takes so much longer. They alternate; the figures are medians. The
+mixture is the package's own `challenge_theory_dataset`; single models are its `create_dataset` with the challenge's
 scaling and noise, as in trajectories.py.
 """
 

@@ -1,5 +1,5 @@
-/* The Gray-Scott integrator as one would write it in C: the peer that benchmarks/gray_scott.py compiles with
-   gcc -O3 -march=native. Periodic neighbours by halo cells, two buffers, the 9-point Laplacian written out. */
+/* The Gray-Scott integrator as one would write it in C, with which benchmarks/gray_scott.py compares raypipe; compiled
+   with gcc -O3 -march=native. Halo cells for the periodic boundary, two buffers, the 9-point Laplacian written out. */
 
 #ifndef REAL
 #define REAL double

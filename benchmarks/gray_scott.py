@@ -1,11 +1,12 @@
-"""How fast is the Gray-Scott integrator? Beside plain NumPy, plain C and, where it is installed, py-pde.
+"""How fast is the Gray-Scott integrator? Compare it with plain NumPy, plain C and, if it is installed, py-pde.
 
     python benchmarks/gray_scott.py [rounds]
 
-All of them compute the same problem (128 x 128, Δt = 0.25, 9-point Laplacian) from the same fields to the same result,
-in turns, so that a change of the machine's load meets them all; the figures are medians. Ratios say how many
-times faster raypipe is than NumPy and C in the same precision, and numpy64_ratio_f32 than NumPy in float64. NumPy and
-C are timed while v has not died out: later on, denormal numbers make them slower. The C compiler is gcc.
+All of them solve the same problem (128 x 128, Δt = 0.25, 9-point Laplacian) from the same fields with the same result.
+They alternate, so that a change of the machine's load affects all of them; the figures are medians. Ratios say how many
+times faster raypipe is than NumPy and C in the same precision; numpy64_ratio_f32 compares raypipe in float32 with NumPy
+in float64. NumPy and C are timed while v has not died out: later on, denormal numbers make them slower. The C compiler
+is gcc.
 """
 
 import ctypes
@@ -42,7 +43,7 @@ def run_raypipe(u: np.ndarray, v: np.ndarray, steps: int) -> np.ndarray:
 
 
 def compile_c(folder: Path, dtype: str) -> Run:
-    """Compile gray_scott.c as a plain user would, and return a call of it."""
+    """Compile gray_scott.c as a plain user would, and return a function that calls it."""
     library = folder / f"{dtype}.so"
     real, real_name = {"float64": (ctypes.c_double, "double"), "float32": (ctypes.c_float, "float")}[dtype]
     source = Path(__file__).with_suffix(".c")
@@ -103,7 +104,7 @@ def compile_py_pde() -> Run | None:
 
 
 def measure(runs: dict[str, tuple[Run, str, int]], rounds: int) -> dict[str, float]:
-    """Time every run in turns, after one turn that compiles; return the median microseconds of a step of each."""
+    """Time all runs in turns, after one turn that compiles; return the median microseconds per step of each."""
     fields = initial_state(SEED)
     times: dict[str, list[float]] = {name: [] for name in runs}
     for turn in range(rounds + 1):
@@ -117,7 +118,7 @@ def measure(runs: dict[str, tuple[Run, str, int]], rounds: int) -> dict[str, flo
 
 
 def check_agreement(runs: dict[str, tuple[Run, str, int]]) -> None:
-    """Stop unless all of them compute the same."""
+    """Exit unless all of them compute the same result."""
     u, v = initial_state(SEED)
     expected = run_numpy(u, v, 400)
     for name, (run, dtype, _) in runs.items():

@@ -1,21 +1,21 @@
-"""What does Tune bring? Twelve small networks of the grid by a plain Keras loop, and by `train` on the same two cores.
+"""What does Ray Tune gain? Train twelve small networks in a plain Keras loop, and with `train` on the same two cores.
 
     python benchmarks/grid.py [--epochs 12] [--trajectories 5000] [--validation 1000] [--repeat 3]
 
-Plain: as one writes it in Keras, one network after another in one process: build, compile, `fit` with the validation
-samples after every epoch. It is run with TensorFlow's default threads, which are free to take both cores, and with
-one thread; the faster of the two is the peer. Tune: raypipe.networks.train, two networks at once, each with one thread.
-It also writes a checkpoint after every epoch and each network as an artifact, which the plain loop does not. Both see
-the same trajectories, batches of the same size and the same number of epochs, and start from weights drawn alike. Their
-steps are the same (tests/test_fit.py); the order of trajectories is not, and after few epochs the accuracy shows it.
+Plain: an ordinary Keras program, which trains one network after another in one process: build, compile, `fit` with the
+validation samples after every epoch. It runs with TensorFlow's default threads, which can use both cores, and with one
+thread; the faster of the two is the peer. Tune: raypipe.networks.train, two networks at once, each with one thread. It
+also writes a checkpoint after every epoch and stores each network as an artifact, which the plain loop does not. Both
+have the same trajectories, batch size and number of epochs, and draw initial weights in the same way. Their training
+steps are the same (tests/test_fit.py); the order of trajectories is not, which shows in the accuracy after few epochs.
 
-All take turns; the figures are medians. `speedup` is of the whole time after importing TensorFlow and reading the
-data: from a plain process's first network to its last; in Tune from when a worker is ready (mean of the two) to the
-return of `train`, when all artifacts are kept and Tune is done. The table has the whole time with start-up beside it,
-and how much of a worker's time Tune's epochs took: what is missing is between epochs and networks, and at the end,
-where one worker has nothing left to do.
+All alternate; the figures are medians. `speedup` compares the whole time after importing TensorFlow and reading the
+data: for a plain process, from its first network to its last; for Tune, from when a worker is ready (mean of the two)
+to the return of `train`, when all artifacts are stored and Tune has ended. The table also has the whole time with
+start-up, and the share of a worker's time that Tune spent in epochs: the rest is spent between epochs and networks, and
+at the end, when one worker has nothing left to do.
 
-The trajectories are random walks whose drift tells the class: how long a step takes does not depend on the values.
+The trajectories are random walks whose drift depends on the class: the time of a step does not depend on the values.
 """
 
 import multiprocessing
@@ -49,11 +49,11 @@ NETWORKS = tuple(f"{word}-{kernel}" for word in ("123", "132", "123123", "132132
 
 @dataclass(frozen=True)
 class Trained:
-    """How all networks were trained.
+    """Results of training all networks.
 
     Attributes:
-        start_up: seconds until TensorFlow was imported and the data were there.
-        seconds: from then on to the end.
+        start_up: seconds until TensorFlow was imported and the data were read.
+        seconds: seconds from then to the end.
         accuracy: mean of the validation accuracies after the last epoch.
         in_epochs: share of a worker's `seconds` that it spent in epochs.
     """
@@ -65,7 +65,7 @@ class Trained:
 
 
 def train_plain(epochs: int, threads: int | None) -> Trained:
-    """Train all networks by a plain loop in a process of its own, with TensorFlow's default of threads if None."""
+    """Train all networks in a plain loop in a process of its own; None for TensorFlow's default number of threads."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_loop, (epochs, threads))
 
@@ -100,7 +100,7 @@ def _loop(epochs: int, threads: int | None) -> Trained:
             batch_size=plan.batch,
             epochs=plan.epochs,
             validation_data=(x_validation, y_validation),
-            validation_batch_size=256,  # as raypipe.fit has it: in batches of 64 it would take longer
+            validation_batch_size=256,  # as in raypipe.networks.fit; batches of 64 would take longer
             verbose=0,
         )
         accuracies.append(history.history["val_accuracy"][-1])
@@ -108,14 +108,14 @@ def _loop(epochs: int, threads: int | None) -> Trained:
 
 
 def mark_workers() -> None:
-    """Let the workers of `train` tell when they have imported TensorFlow."""
+    """Let the workers of `train` signal when they have imported TensorFlow."""
     from raypipe.networks import trial
 
     class Marking(trial.NetworkTrial):
-        def reset_config(self, new_config):  # of the first network as well, after TensorFlow's threads are set
+        def reset_config(self, new_config):  # also called for the first network, after TensorFlow's threads are set
             from tensorflow import keras
 
-            _ = keras.layers  # it is loaded by its first use
+            _ = keras.layers  # loaded on first use
             measure.leave_mark(_marks())
             return super().reset_config(new_config)
 
@@ -127,7 +127,7 @@ def _marks() -> Path:
 
 
 def train_on_tune(epochs: int, series: str) -> Trained:
-    """Train all networks by `train`, two at once."""
+    """Train all networks with `train`, two at once."""
     for mark in _marks().iterdir():
         mark.unlink()
     began = time.time()
@@ -151,7 +151,7 @@ def main(
     validation: Annotated[int, typer.Option(help="To validate on after every epoch.")] = 1000,
     repeat: Annotated[int, typer.Option(help="Rounds, of which medians are taken.")] = 3,
 ) -> None:
-    """Measure the time of twelve small networks by a plain Keras loop and by Ray Tune."""
+    """Measure the time to train twelve small networks in a plain Keras loop and with Ray Tune."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
     measure.start_ray()
     import ray

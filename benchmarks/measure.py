@@ -1,4 +1,4 @@
-"""What the benchmarks share: Ray, a timed `fill` whose workers tell when they are ready, lines of a table."""
+"""Shared by the benchmarks: Ray, a timed `fill` whose workers signal when they are ready, rows of a table."""
 
 import logging
 import os
@@ -39,26 +39,26 @@ def start_ray() -> None:
 
 
 def leave_mark(folder: str | Path) -> None:
-    """Tell by a file that this process, a worker, is ready; the first mark counts."""
+    """Signal by a file that this process, a worker, is ready; only the first mark counts."""
     mark = Path(folder, str(os.getpid()))
     if not mark.exists():
         mark.write_text(str(time.time()))
 
 
 def ready_times(folder: Path) -> list[float]:
-    """When workers were ready, ascending, in seconds as of time.time()."""
+    """Return when workers were ready, ascending, in seconds as of time.time()."""
     return sorted(float(mark.read_text()) for mark in folder.iterdir())
 
 
 @dataclass(frozen=True)
 class Filled:
-    """How a run of `fill` went.
+    """Results of a run of `fill`.
 
     Attributes:
-        name: of the store that it made.
-        start_up: seconds to the first worker.
-        seconds: those of a worker from then on to the end.
-        memory: peak of private and of resident memory, MB, of `driver` and `worker`.
+        name: name of the store that it made.
+        start_up: seconds until the first worker was ready.
+        seconds: seconds from when a worker was ready, mean over the workers, to the end.
+        memory: peak private and resident memory, MB, of `driver` and of the largest `worker`.
     """
 
     name: str
@@ -68,21 +68,21 @@ class Filled:
 
 
 def time_fill(plan: Plan, workers: int, folder: Path) -> Filled:
-    """Fill a new store with a plan, whose workers leave marks in the folder that the parameter `marks` names."""
+    """Fill a new store with a plan whose workers leave marks in the folder that the parameter `marks` names."""
     marks = Path(tempfile.mkdtemp(dir=folder))
     plan = replace(plan, name=marks.name, parameters={**plan.parameters, "marks": str(marks)})
     with peak_memory(marks) as memory:
         began = time.time()
         fill(plan, workers=workers)
         ended = time.time()
-    # Where shards take no time, the pool at times lets a worker go and takes another in its place.
+    # If shards take no time, the pool sometimes replaces a worker by another one.
     ready = ready_times(marks)[:workers]
     return Filled(plan.name, ready[0] - began, ended - fmean(ready), memory)
 
 
 @contextmanager
 def peak_memory(marks: Path) -> Iterator[dict[str, tuple[float, float]]]:
-    """Watch the private and the resident memory, MB, of this driver and of the workers that leave marks."""
+    """Record the peak private and resident memory, MB, of this driver and of the workers that leave marks."""
     peak = {"driver": (0.0, 0.0), "worker": (0.0, 0.0)}
     over = threading.Event()
 
@@ -103,17 +103,17 @@ def peak_memory(marks: Path) -> Iterator[dict[str, tuple[float, float]]]:
 
 
 def memory(process: int) -> tuple[float, float]:
-    """Private and resident memory of a process, MB; zeros if it has ended."""
+    """Return the private and resident memory of a process, MB; zeros if it has ended."""
     try:
         lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()[1:]
     except (FileNotFoundError, ProcessLookupError):
-        return 0.0, 0.0  # it has ended
+        return 0.0, 0.0
     size = {name: int(value.split()[0]) * 1024 / 1e6 for name, value in (line.split(":") for line in lines)}
     return size["Private_Clean"] + size["Private_Dirty"], size["Rss"]
 
 
 def workers_below(process: int) -> list[int]:
-    """Ray's workers among the processes that a process has started, directly or not."""
+    """Return those of Ray's workers that a process has started, directly or indirectly."""
     parent, found = {}, []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -131,7 +131,7 @@ def workers_below(process: int) -> list[int]:
 
 
 def epoch_seconds(runs: Mapping[str, tuple["Fit", Any, Any]], repeat: int) -> dict[str, float]:
-    """Median seconds of an epoch of several trainings, in turns; each with what it learns from and is validated on."""
+    """Return the median seconds of an epoch of several trainings, in turns, each with its data and validation data."""
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(repeat + 1):
         for name, (run, train, validation) in runs.items():
@@ -143,5 +143,5 @@ def epoch_seconds(runs: Mapping[str, tuple["Fit", Any, Any]], repeat: int) -> di
 
 
 def print_row(label: str, *cells: str) -> None:
-    """Print a line of a table."""
+    """Print a row of a table."""
     print(f"{label:24}" + "".join(f"{cell:>13}" for cell in cells))

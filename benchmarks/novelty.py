@@ -1,7 +1,8 @@
-"""How well scores of novelty tell patterns of a class that a network does not know: area under the ROC curve.
+"""How well do novelty scores detect patterns of a class that a network does not know? Area under the ROC curve.
 
-For π in `val2` and a network of the first pass: against all patterns there of known classes, and against those at
-points (k, f) that `train` does not have. Needs the store with gray_scott/train, gray_scott/val2 and the network.
+The unknown class is π in `val2`, for a network of the first pass. Its patterns are compared with all patterns of known
+classes in `val2`, and with those at points (k, f) that `train` does not have. Needs the store with gray_scott/train,
+gray_scott/val2 and the network.
 
     RAYPIPE_STORE=store python benchmarks/novelty.py --network pattern-2d
 """
@@ -23,7 +24,7 @@ from raypipe.studies.gray_scott import augment, tables
 
 
 def outputs_of(trained: artifact.Artifact, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Outputs before softmax (sample, class), and what the last layer sees (sample, unit)."""
+    """Return the outputs before softmax (sample, class), and the input of the last layer (sample, unit)."""
     from tensorflow import keras
 
     model = keras_model.load(trained)
@@ -38,7 +39,10 @@ def outputs_of(trained: artifact.Artifact, values: np.ndarray) -> tuple[np.ndarr
 
 
 def mahalanobis(seen: np.ndarray, learnt: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Smallest distance from a class's mean, by the covariance that all share (Lee et al., NeurIPS 2018)."""
+    """Return the squared Mahalanobis distance from the nearest class mean, by one shared covariance.
+
+    See Lee et al., NeurIPS 2018.
+    """
     means = np.stack([learnt[labels == label].mean(axis=0) for label in np.unique(labels)])
     shared = LedoitWolf(assume_centered=True).fit(learnt - means[np.searchsorted(np.unique(labels), labels)])
     from_mean = [np.einsum("si,ij,sj->s", seen - mean, shared.precision_, seen - mean) for mean in means]
@@ -47,7 +51,7 @@ def mahalanobis(seen: np.ndarray, learnt: np.ndarray, labels: np.ndarray) -> np.
 
 
 def main(network: Annotated[str, typer.Option(help="Of 15 classes.")] = "pattern-2d") -> None:
-    """Prints a table: score, area against all known, area against those at other points."""
+    """Print a table: score, area against all known patterns, area against those at other points."""
     trained = artifact.load(network)
     train = inputs.read(trained.architecture, catalog.open("gray_scott/train"), "gray_scott/train")
     asked = catalog.open("gray_scott/val2")

@@ -1,7 +1,8 @@
-"""Accuracy at points (k, f) that were left out of training, for each way to vary the patterns.
+"""Measure the accuracy at points (k, f) that were left out of training, for each augmentation.
 
-Of each class of `train2`, each fifth point that `train` does not have is left out, those of another fifth in each fold.
-`test` plays no part. Needs the store with gray_scott/train2; 20 epochs take a quarter of an hour on a core.
+In each fold, every fifth point of each class is left out, chosen from the points of `train2` that `train` does not
+have; each fold leaves out others. `test` is not used. Needs the store with gray_scott/train2; 20 epochs take a quarter
+of an hour on one core.
 
     RAYPIPE_STORE=store python benchmarks/points_left_out.py --folds 2 free symmetric_or_free
 """
@@ -22,7 +23,7 @@ FOLDS = 5
 
 
 def left_out(labels: np.ndarray, points: list[tuple[float, float]], fold: int) -> np.ndarray:
-    """Which patterns are at the points of a fold: of each class each fifth, in the order of f, then k."""
+    """Return which patterns are at the points of a fold: of each class every fifth point, in the order of f, then k."""
     known = {(k, f) for _, k, f, _ in tables.pattern_points("train")}
     out = set()
     for label in np.unique(labels):
@@ -37,7 +38,7 @@ def main(
     epochs: Annotated[int, typer.Option()] = 20,
     folds: Annotated[int, typer.Option(min=1, max=FOLDS, help="How many of the five.")] = FOLDS,
 ) -> None:
-    """Prints one line per augmentation and fold, then the accuracy over all folds."""
+    """Print one line per augmentation and fold, then the accuracy over all folds."""
     of, data = architecture(network), catalog.open("gray_scott/train2")
     samples = inputs.read(of, data, "gray_scott/train2")
     known = data.isel(sample=np.flatnonzero(inputs.labels_for(of, data) >= 0))

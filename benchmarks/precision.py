@@ -1,4 +1,4 @@
-"""Time of an epoch of a pattern network in bfloat16 and in float32, in turns, on one core.
+"""Compare the time of an epoch of a pattern network in bfloat16 and in float32, on one core.
 
 python benchmarks/precision.py
 """
@@ -23,7 +23,7 @@ def main(
     patterns: Annotated[int, typer.Option()] = 160,
     repeat: Annotated[int, typer.Option()] = 7,
 ) -> None:
-    """Prints the median seconds of an epoch with its augmentation, and their ratio."""
+    """Print the median time of an epoch per pattern, with augmentation, in each precision, and the ratio."""
     of = architecture(network)
     random = np.random.default_rng(1)
     labels = random.integers(0, len(of.classes), patterns)

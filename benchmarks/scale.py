@@ -2,10 +2,10 @@
 
     python benchmarks/scale.py [--shards 1000,10000,100000] [--store s3://bucket/prefix]
 
-Of each plan: seconds of the processor that the driver takes per shard, seconds of the clock per shard from the first
-worker on, the driver's peak of private memory, and how long it takes to find the store complete and to list it, as a
-job does that is run once more. Goals: at most 2 ms of the driver per shard however many there are, memory that does not
-grow with them but for the rows of the plan, and 100 000 shards found complete in 2 s on a disk.
+For each plan, the table has the driver's processor time per shard, the wall-clock time per shard from the first worker
+on, the driver's peak private memory, and how long it takes to find the store complete and to list it, as a job does
+that is run again. Goals: at most 2 ms of the driver's processor time per shard, however many shards there are; memory
+that does not grow with them except for the rows of the plan; and 100 000 shards found complete in 2 s on a disk.
 """
 
 import os
@@ -33,7 +33,7 @@ def main(
         str | None, typer.Option("--store", help="Root of the stores, such as s3://bucket/prefix.  [default: a disk's]")
     ] = None,
 ) -> None:
-    """Measure what the driver takes per shard, and how long it takes to find a store complete."""
+    """Measure the driver's time per shard, and how long it takes to find a store complete."""
     measure.start_ray()
     import ray
 
@@ -41,7 +41,7 @@ def main(
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         os.environ[objects.ROOT_VARIABLE] = place or str(folder / "store")
-        time_fill(square_plan(10), 2, folder)  # what is imported once
+        time_fill(square_plan(10), 2, folder)  # warm-up, for what is imported once
         for count in map(int, shards.split(",")):
             plan = square_plan(count)
             began = time.process_time()

@@ -1,4 +1,4 @@
-"""Time of a cell and step of the Gray-Scott integrator on grids of several sizes, in turns, on one core.
+"""Measure the time per cell and step of the Gray-Scott integrator on grids of several sizes, on one core.
 
 python benchmarks/sizes.py
 """
@@ -14,11 +14,11 @@ from raypipe.studies.gray_scott.kernel import Stepper
 
 SIZES = (64, 128, 256, 512, 1024)
 CELL_STEPS = 2**25
-"""Cells times steps of a turn, of each size: some hundredths of a second."""
+"""Cells times steps of a turn, for each size: a few hundredths of a second."""
 
 
 def main(repeat: Annotated[int, typer.Option(help="Turns.")] = 15) -> None:
-    """Prints nanoseconds per cell and step, and those of 512 points along a side over those of 128."""
+    """Print the nanoseconds per cell and step, and the ratio of those for 512 and for 128 points along a side."""
     ratios = {}
     for dtype in DATA_TYPES:
         steppers = {

@@ -1,11 +1,11 @@
-"""How fast are a file's tracks classified, in which memory? The job beside the bare networks.
+"""How fast are the tracks of a file classified, and with how much memory? Compare the job with the bare networks.
 
     python benchmarks/tracks.py                  # a million tracks in two dimensions, of 10 to 60 points
 
 The job is `classify_tracks` of a Parquet file, from the command to the written table and page, on two cores. Bare: the
-same two networks with such tracks that are prepared and in memory, in two processes of a core each, with the priority
-that Ray gives its workers. Memory is what a process does not share, the driver's and the largest worker's. Last line:
-tracks per second of the job over those of the bare networks; what a file of few tracks takes is not counted.
+same two networks on such tracks, prepared and in memory, in two processes of one core each, with the priority that Ray
+gives its workers. Memory is the private memory of the driver and of the largest worker. The last line has the tracks
+per second of the job over those of the bare networks; the time for a file of few tracks is subtracted.
 """
 
 import os
@@ -33,7 +33,7 @@ NETWORKS = ("shipped/tracks-2d", "shipped/familiar-2d")
 POINTS = (10, 60)
 
 _PIECE = 20_000
-"""Tracks that are made at once."""
+"""Number of tracks that are generated at once."""
 
 
 def make(file: Path, tracks: int) -> None:
@@ -53,7 +53,7 @@ def make(file: Path, tracks: int) -> None:
 
 
 def walks(first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions (track, time, axis) and lengths of some tracks, by their numbers."""
+    """Return the positions (track, time, axis) and lengths of some tracks, given by their numbers."""
     from raypipe.studies.andi.generator import generate
     from raypipe.studies.andi.tracks import outcomes
 
@@ -65,7 +65,7 @@ def walks(first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def bare(tracks: int) -> float:
-    """Tracks per second of the networks alone, in a process."""
+    """Return the tracks per second of the networks alone, in one process."""
     os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1", TF_CPP_MIN_LOG_LEVEL="2")
     os.nice(15)  # as Ray's workers
     trained = [artifact.load(artifact.at_hand(name)) for name in NETWORKS]
@@ -82,7 +82,7 @@ def bare(tracks: int) -> float:
 
 
 def timed_job(folder: Path, tracks: int) -> tuple[float, dict[str, float]]:
-    """Seconds of the job for so many tracks, and the largest private memory, MB, of its driver and of its workers."""
+    """Return the seconds of the job for some tracks, and the peak private memory, MB, of its driver and its workers."""
     file = folder / f"{tracks}.parquet"
     make(file, tracks)
     print(f"{tracks} tracks, {file.stat().st_size / 1e6:.0f} MB", flush=True)

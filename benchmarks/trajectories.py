@@ -1,24 +1,24 @@
-"""How fast are trajectories made? By the plain package andi-datasets in one process, and by the job.
+"""How fast are trajectories generated? Compare the plain package andi-datasets in one process with the job.
 
     python benchmarks/trajectories.py [--trajectories 30000] [--repeat 3]
 
-The plain package, in its isolated environment, stores nothing. The job's plan is filled with one worker and with two,
-into a store. All take turns; the figures are medians. Seconds are those of a process from the moment when it has
-imported the package: to the last trajectory, or to the end of `fill`, whose pool is gone and whose ledger is complete
-by then. The time until a first worker is ready is shown by itself, as it does not grow with the work.
+The plain package runs in its isolated environment and stores nothing. The job's plan is filled with one worker and with
+two, into a store. All alternate; the figures are medians. Seconds are measured from when a process has imported the
+package to the last trajectory, or to the end of `fill`, when its workers have ended and its ledger is complete. The
+time until a first worker is ready is listed separately, as it does not grow with the work.
 
-Two data sets, as the job has two ways:
+There are two data sets, as the job has two ways:
 
-test: the job's shards are calls of `challenge_theory_dataset`, so that function is the peer, called for as many
-trajectories with the shards' seeds, when all values must be those of the store, else nothing is printed; and in one
-call for 10 000, which joins ever longer arrays. The faster of the two counts.
+test: the job's shards are calls of `challenge_theory_dataset`, so that function is the peer. It is called for the same
+numbers of trajectories with the shards' seeds, and the benchmark stops unless all values are those of the store. It is
+also called once for 10 000 trajectories, which joins ever longer arrays. The faster of the two counts.
 
-train: the job makes trajectory after trajectory, each of its own seed, and none in vain. The peer are the package's
-own functions with the same numbers of trajectories, for a shard at a time: `create_dataset`, then the challenge's
-scaling and noise for the whole array. (`challenge_theory_dataset` makes half as many again as it returns.)
+train: the job generates trajectory after trajectory, each from its own seed, and discards none. The peer is the
+package's own functions with the same numbers of trajectories, one shard at a time: `create_dataset`, then the
+challenge's scaling and noise for the whole array. (`challenge_theory_dataset` makes half as many again as it returns.)
 
-Then the job with raypipe's own generator makes OWN times as many. The last line has its ratios to both peers, the line
-before that those of `test`, where the values are the same to the last bit.
+Then the job generates OWN times as many with raypipe's own generator. The last line has its ratios to both peers; two
+lines above are the ratios for `test`, where the values are the same to the last bit.
 """
 
 import json
@@ -45,7 +45,7 @@ from raypipe.studies.andi import own_trajectories, trajectory_sets
 
 AT_ONCE = 10_000
 OWN = 20
-"""Times as many trajectories as by the package, as they are made so much faster."""
+"""How many times more trajectories raypipe's own generator makes than the package, as it is so much faster."""
 
 WAYS = {"train": "recipe", "test": "challenge"}
 Process = subprocess.Popen[str]
@@ -53,7 +53,7 @@ Process = subprocess.Popen[str]
 
 @contextmanager
 def plain_package(processes: int) -> Iterator[list[Process]]:
-    """Processes in the environment `andi` that have imported the package and wait for requests."""
+    """Start processes in the environment `andi` that have imported the package and wait for requests."""
     environments.warm("andi")
     isolated = environments.command(environments.lock("andi"), *environments.QUIET)
     command = [*isolated, "python", str(BENCHMARKS / "andi_package.py")]
@@ -76,7 +76,7 @@ def plain_package(processes: int) -> Iterator[list[Process]]:
         yield started
     finally:
         for process in started:
-            process.communicate()  # it ends with its standard input
+            process.communicate()  # it ends when its standard input is closed
 
 
 def _read(process: Process) -> str:
@@ -84,7 +84,7 @@ def _read(process: Process) -> str:
 
 
 def time_plain(processes: Sequence[Process], way: str, calls: list[tuple[int, int]]) -> tuple[float, list[str]]:
-    """Seconds of a process that makes its part of the calls, and the checksums of all, in their order."""
+    """Return the mean seconds of processes that share the calls, and the checksums of all calls, in order."""
     for number, process in enumerate(processes):
         print(json.dumps([way, calls[number :: len(processes)]]), file=process.stdin, flush=True)
     answers = [json.loads(_read(process)) for process in processes]
@@ -95,18 +95,18 @@ def time_plain(processes: Sequence[Process], way: str, calls: list[tuple[int, in
 
 
 def plan_of(split: str, trajectories: int) -> Plan:
-    """The job's plan, computed by workers that tell when they are ready."""
+    """Return the job's plan, computed by workers that signal when they are ready."""
     return replace(trajectory_sets.trajectories(split, trajectories), compute=f"andi_package:{WAYS[split]}")
 
 
 def own_plan(trajectories: int) -> Plan:
-    """The plan of as many trajectories of train, and OWN times more, by raypipe's own generator."""
+    """Return the plan of OWN times as many trajectories of train, by raypipe's own generator."""
     plan = trajectory_sets.trajectories("train", OWN * trajectories, generator="raypipe")
     return replace(plan, compute="trajectories:own")
 
 
 def own(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
-    """What computes them, in a worker that tells when it is ready: with its code compiled."""
+    """Return what computes them, in a worker that signals when it is ready, with its code compiled."""
     compute = own_trajectories.compute(parameters)
     compute({"seed": np.arange(5), "label": np.arange(5)})
     measure.leave_mark(parameters["marks"])
@@ -114,14 +114,14 @@ def own(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[st
 
 
 def calls_of(plan: Plan) -> list[tuple[int, int]]:
-    """Seed and number of trajectories of each shard."""
+    """Return the seed and number of trajectories of each shard."""
     bounds = [plan.bounds(shard) for shard in range(plan.shards)]
     seeds = np.asarray(plan.coordinates["seed"].values)
     return [(int(seeds[one.start]), one.stop - one.start) for one in bounds]
 
 
 def check_same(plan: Plan, name: str, checksums: list[str]) -> None:
-    """Stop unless the shards of store `name` are what the plain package returned."""
+    """Exit unless the shards of store `name` are what the plain package returned."""
     arrays = store.arrays(name)
     made = {variable: np.asarray(arrays[variable][:]) for variable in ("position", "label")}
     for shard, expected in enumerate(checksums):

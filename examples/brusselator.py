@@ -7,8 +7,8 @@
 
     du/dt = A - (B + 1) u + u² v + D_u ∇²u        dv/dt = B u - u² v + D_v ∇²v
 
-on a periodic square, from the homogeneous state u = A, v = B/A and a little noise. The network learns from points
-(A, B) where linear stability analysis decides what happens; the scan covers the whole plane.
+on a periodic square, from the homogeneous state u = A, v = B/A with a little noise. The network is trained on points
+(A, B) where linear stability analysis determines the state; the scan covers the whole plane.
 """
 
 import numpy as np
@@ -53,7 +53,7 @@ def simulate(A, B, seed):
 
 
 def growth(A, B):
-    """Growth rates of the oscillation of the whole (Hopf) and of the fastest stationary pattern (Turing)."""
+    """Growth rates of the uniform oscillation (Hopf) and of the fastest stationary pattern (Turing)."""
     k2 = np.linspace(0.02, 8, 400)
     trace = B - 1 - A**2 - (D_U + D_V) * k2
     determinant = (B - 1 - D_U * k2) * (-(A**2) - D_V * k2) + B * A**2
@@ -70,7 +70,7 @@ def decided(A, B, margin=0.05):
 
 
 def labelled(first_seed, per_class):
-    """Points drawn at random, as many of each class."""
+    """Points drawn at random, the same number of each class."""
     a, b = np.random.default_rng(first_seed).uniform(*np.transpose([WINDOW["A"], WINDOW["B"]]), (400 * per_class, 2)).T
     label = np.array([decided(*point) for point in zip(a, b, strict=True)])
     chosen = np.sort(np.concatenate([np.flatnonzero(label == one)[:per_class] for one in range(len(CLASSES))]))
@@ -84,7 +84,7 @@ def scan(points: int = 41):
 
 
 def phase_diagram(predictions):
-    """What the network says of the scan, with the lines of theory over it."""
+    """Draw the network's classes of the scan, with the lines of theory over them."""
     theory = np.array([decided(a, b) for a, b in zip(predictions.A.values, predictions.B.values, strict=True)])
     agreement = (predictions.predicted.values == theory)[theory >= 0].mean()
     figure = Figure(layout="constrained")

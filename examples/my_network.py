@@ -7,7 +7,7 @@
     raypipe explain --network strided
     raypipe rank_networks --networks strided --reference andi-study --output ranking.csv
 
-Only training needs this file: a trained network knows its layers, and that it is one of the study `andi`.
+Only training needs this file: a trained network stores its layers, and that it belongs to the study `andi`.
 """
 
 from dataclasses import replace

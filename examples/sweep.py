@@ -2,7 +2,8 @@
 
     raypipe generate --study sweep.py --split scan
     raypipe draw --study sweep.py
-Then `raypipe.catalog.open("pendulum/scan")` is the sweep as an xarray data set.
+
+After this, `raypipe.catalog.open("pendulum/scan")` returns the sweep as an xarray data set.
 """
 
 import numpy as np
@@ -15,7 +16,7 @@ from raypipe.study import DataSet, Picture, Study
 
 @njit
 def section(drive, damping, periods=300, steps=100):
-    """Angular velocity once in each of the last 100 periods of a drive of frequency 2/3."""
+    """Angular velocity, once per period, in the last 100 periods of a drive of frequency 2/3."""
     angle, velocity, step, found = 0.2, 0.0, 3 * np.pi / steps, np.empty(periods)
     for number in range(periods * steps):
         velocity += step * (drive * np.cos(2 / 3 * step * number) - damping * velocity - np.sin(angle))

@@ -4,8 +4,8 @@
     python jobs/browse_scan.py --network pattern-2d-second --set montage_class=kappa
     python jobs/browse_scan.py --study my_study.py --network small
 
-The pictures are those that the study has of the scan, such as a phase diagram and all patterns of a class; the keys n
-and b turn the pages. Without a display, raypipe draw and raypipe report show the same pictures.
+The window shows the study's pictures of the scan, such as a phase diagram or all patterns of a class; the keys n and b
+show the next and the previous one. Without a display, use raypipe draw or raypipe report, which show the same pictures.
 """
 
 from typing import Annotated
@@ -22,7 +22,7 @@ def main(
     split: Annotated[str, typer.Option(help="The scan: a data set of the network's study.")] = "scan",
     settings: Settings = None,
 ) -> None:
-    """Look at a classified scan in a window, and click on what you want to see."""
+    """Show a classified scan in a window; click a cell to see its sample."""
     browse(f"predictions/{artifact.at_hand(network)}/{split}", values(settings))
 
 

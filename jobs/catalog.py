@@ -1,9 +1,11 @@
-"""List the data sets, describe one, or find samples by what they were made with.
+"""List data sets, describe one, or search for samples by class and parameters.
 
-python jobs/catalog.py list --kind patterns
-python jobs/catalog.py show gray_scott/scan
-python jobs/catalog.py show shipped/tracks-2d                  # a network that comes with raypipe
-python jobs/catalog.py search --kind patterns --class mu --where f=0.04:0.06 --output mu.csv
+    python jobs/catalog.py list --kind patterns
+    python jobs/catalog.py show gray_scott/scan
+    python jobs/catalog.py show shipped/tracks-2d                  # a network that comes with raypipe
+    python jobs/catalog.py search --kind patterns --class mu --where f=0.04:0.06 --output mu.csv
+
+A search prints the first 20 samples that match; with --output or --json, it writes all of them.
 """
 
 import json
@@ -17,7 +19,7 @@ from raypipe.command import run, values
 from raypipe.errors import InputError, choice, make_folder_of
 
 _SHOWN = 20
-"""Samples that are printed."""
+"""Maximum number of samples that are printed."""
 
 
 def main(

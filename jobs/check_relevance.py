@@ -1,11 +1,11 @@
-"""Check relevance maps: are they conserved, do they depend on the weights, does it matter what they point at?
+"""Check relevance maps: is relevance conserved, do maps depend on the weights, do they mark what the network relies on?
 
     python jobs/check_relevance.py --network andi-study
     python jobs/check_relevance.py --network andi-study --per-class 100 --output figures
     python jobs/check_relevance.py --network pattern-2d --method lrp --per-class 10
 
-The network is explained for samples that it classifies correctly. For the same samples and classes, so are the network
-with shuffled weights and, where the method distributes the score, the one without biases.
+The job explains samples that the network classifies correctly. For comparison, it explains the same samples and classes
+with shuffled weights and, if the method distributes the score over the input, with biases set to zero.
 """
 
 from pathlib import Path

@@ -6,9 +6,10 @@ Classes and probabilities are written as the data set `predictions/<network>/sca
     python jobs/classify_scan.py --network pattern-2d-second --against pattern-2d
     python jobs/classify_scan.py --study my_study.py --network small --split scan-fine
 
-The scan is made by jobs/generate_scan.py or by a study of yours; the network was trained here or imported. Run again,
-it continues. It prints the number and share of the samples in each class; with --against, next to those of another
-network, which classifies the scan too.
+Make the scan with jobs/generate_scan.py or with a study of your own. The network is one that you trained or imported,
+or one that comes with raypipe (shipped/…). The job prints the number and share of samples in each class; with
+--against, it also classifies the scan with a second network and prints both side by side. To continue an interrupted
+run, run the same command again.
 """
 
 from typing import Annotated
@@ -32,7 +33,7 @@ def main(
         int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
     ] = None,
 ) -> None:
-    """Classify every sample of a scan; run again, it continues where it stopped."""
+    """Classify every sample of a scan; if run again, continue where it stopped."""
     names = [artifact.at_hand(one) for one in (network, against) if one]
     said = classify_each([(name, split) for name in names], workers=workers)
     print(shares({name: catalog.open(said[name, split]) for name in names}))

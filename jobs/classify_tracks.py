@@ -1,11 +1,12 @@
-"""Classify tracks of your own: the model of diffusion and the anomalous exponent of each, straight from their files.
+"""Classify your own tracks: find the diffusion model and the anomalous exponent of each, directly from their files.
 
     python jobs/classify_tracks.py spots.csv
     python jobs/classify_tracks.py day1.csv day2.csv --name both --output both.parquet --gaps split
 
 Reads tables (CSV, TSV, Parquet) with any column names, TrackMate's spots and XML, trackpy, MATLAB's `tr` arrays, and
-the text files of both AnDi challenges. Writes a table with a row per track, and a page next to it. The tracks become
-the data set `andi/tracks-<name>-2d`, the results `predictions/<network>/tracks-<name>-2d`. Run again, it continues.
+the text files of both AnDi challenges. Writes a table with one row per track, and an HTML page beside it. For tracks in
+two dimensions, the data set is `andi/tracks-<name>-2d`, the predictions are `predictions/<network>/tracks-<name>-2d`.
+To continue an interrupted run, run the same command again.
 """
 
 import re
@@ -47,7 +48,7 @@ def main(
         int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
     ] = None,
 ) -> None:
-    """Find the model of diffusion and the anomalous exponent of each track in some files."""
+    """Find the diffusion model and the anomalous exponent of each track in one or more files."""
     called = name or re.sub(r"[^\w.-]+", "-", files[0].stem)
     table_file = output or Path(f"tracks-{called}.csv")
     results.check_format(table_file)

@@ -5,9 +5,10 @@
     python jobs/compare_grid.py --table results/andi_grid.csv --output redrawn
     python jobs/compare_grid.py --grid my_grid.toml
 
-Writes the table andi_grid.csv and the pictures figures/andi_grid_*.png, or for --grid files named after that file, and
-prints the effects as Markdown. Needs networks of jobs/train_grid.py, all trained with the same number of epochs and
-samples, or a table written earlier; some of the grid may be missing.
+Writes the table andi_grid.csv and the pictures figures/andi_grid_*.png into the output folder and prints the effects as
+Markdown; with --grid, the file names begin with the name of the grid's file. Needs networks trained with
+jobs/train_grid.py, all on the same number of samples and for the same number of epochs, or a table written by an
+earlier run. The grid may be incomplete.
 """
 
 import math

@@ -1,9 +1,10 @@
-"""Run the whole pipeline from end to end on small data sets, and draw the report.
+"""Run the whole pipeline on small data sets, and draw the report.
 
     RAYPIPE_STORE=demo/store python jobs/demo.py --output demo
 
-Each line that it prints is a job that can also be run alone. Small networks are trained here; the scan is classified
-by one that comes with raypipe, trained at full size. Run again, the demo finds its work done and only draws.
+Each command that the demo prints can also be run on its own. The demo trains small networks; it classifies the scan
+with a network that comes with raypipe, trained on the full data sets, and with a small one for comparison. If run
+again, it skips finished work and only draws.
 """
 
 import importlib
@@ -45,7 +46,7 @@ report --output {output}/report
 def main(
     output: Annotated[Path, typer.Option(help="Folder for the figures and the report.")] = Path("demo"),
 ) -> None:
-    """Run every stage of the pipeline in one Ray cluster; takes some minutes on two cores."""
+    """Run every stage of the pipeline in one Ray cluster; takes a few minutes on two cores."""
     if not TRACKS.is_file():
         raise InputError(f"there is no {TRACKS} here; run the demo in a checkout of raypipe, as make demo does")
     make_folder(output)

@@ -1,9 +1,9 @@
-"""Draw the pictures of a study from its data sets and from what networks made of them.
+"""Draw the pictures of a study from its data sets and from the results of networks, such as predictions.
 
     python jobs/draw.py --study my_study.py
     python jobs/draw.py --study gray_scott --set montage_class=kappa --output figures
 
-The settings depend on the pictures; a wrong name lists those that are possible.
+The settings (--set) depend on the pictures; an unknown name lists those available.
 """
 
 from pathlib import Path

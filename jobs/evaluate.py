@@ -1,7 +1,7 @@
-"""Evaluate a trained network: metrics and calibration as tables, and pictures of what it recognises and confuses.
+"""Evaluate a trained network: tables of metrics and calibration, and pictures of what it recognises and confuses.
 
-Splits that are not classified yet are classified first. If the validation split is among them, the temperature that
-calibrates the network's probabilities is fitted on it and stored with the network:
+Splits that have not been classified yet are classified first. If the validation split is among those evaluated, the
+temperature that calibrates the network's probabilities is fitted on it and stored with the network:
 
     python jobs/evaluate.py --network andi-study
     python jobs/evaluate.py --network pattern-2d --split train,val,test --output figures
@@ -52,7 +52,7 @@ def main(
         label = predictions["label"].values
         kinds = {"as it is": raw} | ({f"with T = {found.temperature:.2f}": shown[one]} if found else {})
         reliability[one] = {kind: calibration.reliability(values, label) for kind, values in kinds.items()}
-    trained = artifact.load(network)  # of one of others there is no history
+    trained = artifact.load(network)  # an imported network has no history
     pictures = {"training": plot.training_history(trained.history)} if trained.epochs else {}
     for one, evaluation in evaluations.items():
         print(f"{network} on {one}\n{table(evaluation)}\n")

@@ -1,14 +1,15 @@
 """Explain the decisions of a trained network: relevance of the steps of trajectories, saliency of patterns.
 
-The split is classified first, if it is not yet. Then correctly classified samples are explained:
+The split is classified first if necessary. By default, samples that are classified correctly are explained; those
+chosen with --samples are explained in any case:
 
     python jobs/explain.py --network andi-study --per-class 500 --method integrated-gradients
     python jobs/explain.py --network pattern-2d --method lrp
     python jobs/explain.py --network pattern-2d --samples 3,17
     python jobs/explain.py --network pattern-2d-second --split scan --where k=0.06,f=0.035
 
-The result is the data set `relevance/<network>/<split>`, for patterns `saliency/<network>/<split>`; what is not the
-default is added to the name, such as `relevance/andi-study/test-integrated-gradients-500-per-class`.
+The result is the data set `relevance/<network>/<split>`, for patterns `saliency/<network>/<split>`. Options that differ
+from the defaults are added to its name, as in `relevance/andi-study/test-integrated-gradients-500-per-class`.
 """
 
 from typing import Annotated

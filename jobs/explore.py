@@ -1,9 +1,9 @@
-"""Explore the stores on a page served by this machine: click on a scan, look through samples, compare networks.
+"""Explore the stores on a local web page: click on a scan, look through samples, compare networks.
 
     python jobs/explore.py
     python jobs/explore.py --study my_study.py --port 5010 --no-show
 
-The page's address records what is chosen. Ctrl-C ends the job.
+The address of the page contains the current selection. Press Ctrl-C to stop the server.
 """
 
 from typing import Annotated
@@ -19,8 +19,8 @@ def main(
     ] = 5006,
     show: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
 ) -> None:
-    """Explore the stores on a page served by this machine."""
-    from raypipe.explorer.page import serve  # loads what makes pages, which other jobs do not need
+    """Explore the stores on a web page served by this machine."""
+    from raypipe.explorer.page import serve  # imported here: it loads Panel, which other jobs do not need
 
     serve(port, show=show)
 

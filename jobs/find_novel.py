@@ -4,8 +4,9 @@
     python jobs/find_novel.py --network pattern-2d --split val2
     python jobs/find_novel.py --study my_study.py --network small --calibration test --threshold 0.95
 
-The features that the network computes for its training samples, the calibration samples and the split are the data sets
-`features/<network>/…`, the result is `novelty/<network>/<split>`; raypipe draw shows it. Run again, it continues.
+The features that the network computes for its training samples, for the calibration samples and for the split are
+stored as the data sets `features/<network>/…`, the result as `novelty/<network>/<split>`; raypipe draw shows it. To
+continue an interrupted run, run the same command again.
 """
 
 from typing import Annotated

@@ -1,9 +1,9 @@
-"""Make a data set of any study: one of yours, named by the file that defines it, or a built-in one.
+"""Generate a data set of any study: your own, named by the file that defines it, or a built-in one.
 
     python jobs/generate.py --study my_study.py --split scan
     python jobs/generate.py --study gray_scott --split train --set per_class=20
 
-The settings depend on the data set; a wrong name lists those that are possible.
+The settings (--set) depend on the data set; an unknown name lists those available.
 """
 
 from typing import Annotated
@@ -23,7 +23,7 @@ def main(
         int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
     ] = None,
 ) -> None:
-    """Make a data set of a study; run again, it continues where it stopped."""
+    """Generate a data set of a study; if run again, continue where it stopped."""
     chosen = study.chosen()
     if chosen is None:
         raise InputError(f"no study; name one with --study: {', '.join(study.built_in())}, or your own file")

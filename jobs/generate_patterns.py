@@ -1,6 +1,8 @@
-"""Simulate a data set of Gray-Scott patterns into the store gray_scott/<split>.
+"""Simulate a data set of Gray-Scott patterns and store it as gray_scott/<split>.
 
-python jobs/generate_patterns.py --split train
+    python jobs/generate_patterns.py --split train
+
+To continue an interrupted run, run the same command again.
 """
 
 from typing import Annotated
@@ -26,10 +28,10 @@ def main(
         int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
     ] = None,
 ) -> None:
-    """Integrate the Gray-Scott system on 128 x 128 cells to t = 15000 and store u at twelve times from 11400 on.
+    """Integrate the Gray-Scott system on 128 x 128 cells to t = 15000 and store u at twelve times from t = 11400 on.
 
-    One run gives the three frames of a 2-D sample and the ten of a 3-D sample. Runs that were interrupted continue when
-    the same command is given again.
+    A single simulation provides both the three frames of a 2-D sample and the ten frames of a 3-D sample. To continue
+    an interrupted run, run the same command again.
     """
     fill(STUDY.plan(split, {"per_class": per_class, "dtype": dtype}), workers=workers)
 

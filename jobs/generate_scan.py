@@ -5,9 +5,9 @@
     python jobs/generate_scan.py --name spread --k 0.06 --f 0.03 --diffusion-u 0.1:0.25:0.01 --diffusion-v 0.05:0.12:15p
     python jobs/generate_scan.py --name bubbles --k 0.055:0.063:0.001 --f 0.06:0.12:0.005 --start inverse --seeds 3
 
-The values of a parameter are a number, a list such as 0.03,0.04, or a range including both ends: first:last:step, or
-first:last:Np with N points. Each combination is simulated. The original paper's scan is gray_scott/scan; yours has its
-name at the end, such as gray_scott/scan-zoom, and scan-zoom is the --split of the jobs that classify and compare.
+Give the values of a parameter as a number, a list such as 0.03,0.04, or a range that includes both ends:
+first:last:step, or first:last:Np for N points. All combinations are simulated. The original paper's scan is stored as
+gray_scott/scan, your own under its name, such as gray_scott/scan-zoom; pass it to other jobs as --split scan-zoom.
 """
 
 from typing import Annotated
@@ -49,9 +49,8 @@ def main(
 ) -> None:
     """Integrate the Gray-Scott system over the plane of kill rate k and feed rate f; store u near t = 15000.
 
-    The original paper's scan has three frames, t = 14940, 14970, 15000, k from 0.02375 to 0.0775 in steps of 0.000625,
-    f from 0.0015 to 0.119 in steps of 0.00125. Runs that were interrupted continue when the same command is given
-    again.
+    The original paper's scan has three frames (t = 14940, 14970, 15000), with k from 0.02375 to 0.0775 in steps of
+    0.000625 and f from 0.0015 to 0.119 in steps of 0.00125. To continue an interrupted run, run the same command again.
     """
     rates = {"k": k, "f": f, "diffusion_u": diffusion_u, "diffusion_v": diffusion_v}
     others = {"seeds": seeds, "size": size, "time_step": time_step, "frame_times": frame_times, "start": start}

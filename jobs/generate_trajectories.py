@@ -1,11 +1,11 @@
-"""Generate trajectories of anomalous diffusion: the challenge's, or with models, exponents and lengths of your own.
+"""Generate trajectories of anomalous diffusion: the AnDi challenge's, or with your own models, exponents and lengths.
 
     python jobs/generate_trajectories.py --split train --count 50000
     python jobs/generate_trajectories.py --split train --name short --length 10:100 --dimensions 2 --count 100000
     python jobs/generate_trajectories.py --split val --name slow --models ctrw,fbm --exponents 0.2:0.8:0.1 --noise 0,0.2
 
-The challenge's are in `andi/<split>`; yours have their name at the end, such as andi/train-short. Each model gets only
-the exponents that it may have: attm and ctrw up to 1, fbm below 2, lw from 1, sbm up to 2.
+The challenge's trajectories are stored as `andi/<split>`, your own with their name added, such as andi/train-short.
+Each model gets only those exponents that it allows: attm and ctrw up to 1, fbm below 2, lw from 1, sbm up to 2.
 """
 
 from typing import Annotated
@@ -57,8 +57,8 @@ def main(
 ) -> None:
     """Generate trajectories with andi-datasets in its isolated environment or with raypipe's own generator.
 
-    Positions are in units of the displacements' standard deviation before the last scaling. Runs that were
-    interrupted continue when the same command is given again.
+    Displacements are scaled to unit standard deviation; then localisation noise is added, and they are multiplied by a
+    random factor. Positions are in these units. To continue an interrupted run, run the same command again.
     """
     own = {"models": models, "exponents": exponents, "noise": noise, "positions": length, "dimensions": dimensions}
     given = {key: value for key, value in own.items() if value is not None}

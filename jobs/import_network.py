@@ -1,11 +1,12 @@
-"""Import a network that others trained: a TensorFlow SavedModel, or an .h5 or .keras file of Keras 2 or 3.
+"""Import a network trained elsewhere: a TensorFlow SavedModel, or an .h5 or .keras file of Keras 2 or 3.
 
     python jobs/import_network.py their_model.h5
     python jobs/import_network.py saved_model_folder --name theirs/small --study gray_scott
     python jobs/import_network.py their_model.keras --classes alpha,beta,gamma --frames 14940,14970,15000
 
-Its outputs for random samples are compared with the original's, and it is kept only if they agree. Then every other
-job takes it by its name. A SavedModel is a program: import only those from people you trust.
+The job compares the outputs of the imported network for random samples with those of the original, and keeps the
+network only if they agree. Then all other jobs can use it by its name. A SavedModel is a program: import only those
+from people you trust.
 """
 
 from typing import Annotated
@@ -31,7 +32,7 @@ def main(
         typer.Option(help="Times of the frames that it sees.  [default: the study's, if the number matches]"),
     ] = None,
 ) -> None:
-    """Import a network that others trained, and report how far its outputs are from the original's."""
+    """Import a network trained elsewhere, and report how much its outputs differ from the original's."""
     found = import_network(path, name=name, classes=_listed(classes), frames=_numbers(frames))
     own = found.architecture
     print(f"{found.name}, of the study {own.study}: {len(own.layers)} layers, {found.parameters} parameters")

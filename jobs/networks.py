@@ -3,7 +3,7 @@
     python jobs/networks.py
     python jobs/networks.py --folder results/networks
 
-Any job takes such a name as --network, or the path or URL of a file.
+Jobs that use a trained network accept these names as --network, or the path or URL of a network file.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Draw one figure for a paper, as PDF, SVG or PNG, with lines and text as vectors.
+"""Draw one figure for a paper, as PDF, SVG or PNG, with lines and text as vectors in PDF and SVG.
 
     python jobs/plot.py phase-diagram predictions/shipped/pattern-2d-second/scan --output phases.pdf
     python jobs/plot.py phase-diagram predictions/pattern-2d/scan --set colours=tab20 --output others.pdf
@@ -7,8 +7,9 @@
     python jobs/plot.py history shipped/pattern-2d --output history.pdf
     python jobs/plot.py grid results/andi_grid.csv --output grid.pdf
 
-Every picture that a study draws of a data set is available; a wrong name lists them. The colours can be told apart with
-every kind of colour vision, unless another of matplotlib's colour maps is named.
+All pictures that a study draws of a data set are available; an unknown name lists them. By default, the colours of up
+to six classes, and those of the Gray-Scott patterns, can be told apart with every kind of colour vision; --set colours
+chooses one of matplotlib's colour maps instead.
 """
 
 from pathlib import Path

@@ -2,8 +2,8 @@
 
     python jobs/preview_pattern.py --seed 1 --f 0.03 --k 0.0565
 
-With a display, a window shows the field u as it evolves; without one, or with --output, a film (GIF) and a picture of
-the end (PNG) are written.
+With a display, a window shows the field u as it evolves. Without a display, or with --output, the job writes an
+animation (GIF) and a picture of the final state (PNG) instead.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ from raypipe.studies.gray_scott import integrator
 from raypipe.studies.gray_scott.pictures import preview
 
 TIMES = range(0, 15001, 250)
-"""Times that are drawn, from the initial state to the end of the study's simulations."""
+"""Times of the frames, from the initial state to the end of the study's simulations."""
 
 
 def main(

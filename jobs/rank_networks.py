@@ -1,11 +1,11 @@
-"""Rank trained networks on the same samples, with confidence intervals, against a reference.
+"""Rank trained networks on the same samples, with confidence intervals, and compare them with a reference network.
 
     python jobs/rank_networks.py --networks 123132-16,132132-16
     python jobs/rank_networks.py --networks full/123132-16 --reference full/andi-study --split test
 
-Classifies the split with each network first, if it is not yet. Writes the ranking and, if the study names strata, next
-to it the same for each of them, such as exponent and localisation noise (…_strata.csv), with a picture of it for the
-best network and the reference.
+The split is classified with each network first if necessary. Writes the ranking and, if the study defines strata such
+as exponent and localisation noise, a second table beside it (…_strata.csv) with the accuracy and recall in each
+stratum, and a picture of these for the best network and the reference.
 """
 
 from pathlib import Path

@@ -1,10 +1,11 @@
-"""Refine a scan of parameter space: simulate and classify only where it matters, round after round.
+"""Refine a scan of parameter space adaptively: simulate and classify only where it matters, in several rounds.
 
     python jobs/refine_scan.py --network pattern-2d-second --budget 0.25
     python jobs/refine_scan.py --study my_study.py --network small --finer 4 --budget 1
 
-It begins with every Nth point of the scan (--coarse), and goes on where classes meet or the network is unsure. The scan
-itself need not be made. Run again, it continues, also with a larger budget.
+The job starts with every Nth point of the scan (--coarse) and continues where classes meet or the network is uncertain.
+The scan itself does not need to be made first. If run again, the job continues where it stopped, also with a larger
+budget.
 """
 
 from typing import Annotated
@@ -34,7 +35,7 @@ def main(
         int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
     ] = None,
 ) -> None:
-    """Refine a scan with a trained network, until a budget of simulations is spent."""
+    """Refine a scan with a trained network until a budget of simulations is spent."""
     of = Refinement(
         artifact.at_hand(network),
         split,

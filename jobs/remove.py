@@ -1,9 +1,9 @@
-"""Remove a data set, or what a network made of one, with its ledger.
+"""Remove a data set, or a network's results for one, together with its ledger.
 
     python jobs/remove.py gray_scott/scan-zoom
     python jobs/remove.py predictions/pattern-2d/scan-zoom --yes
 
-It shows what would be removed, and what was made from it, which stays, and asks for confirmation.
+The job shows what would be removed and what was made from it, which is kept, and asks for confirmation.
 """
 
 import sys
@@ -21,10 +21,10 @@ def main(
     name: Annotated[str, typer.Argument(help="Name, as raypipe status lists it.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Remove a store; only the job that made it can bring it back."""
+    """Remove a store; to get it back, it must be made again by its job."""
     try:
         what = f"{store.plan_of(name).samples} samples, {store.size(name) / 1e6:.1f} MB,"
-    except InputError as error:  # as of what is left of an earlier removal
+    except InputError as error:  # for example, the remains of an earlier removal
         if name not in store.list_names(name, damaged=True):
             raise
         what = f"damaged ({error.found})," if isinstance(error, DamageError) else "incomplete,"

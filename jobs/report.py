@@ -1,10 +1,10 @@
-"""Draw the report of everything in the stores: one HTML page, and its pictures as PNG files next to it.
+"""Create a report on everything in the stores: one HTML page, and its pictures as PNG files beside it.
 
     python jobs/report.py --output report
     python jobs/report.py --set montage_class=kappa
 
-The page, index.html, needs no other file and no network. Sections without data say which job makes them.
-The settings depend on the pictures of the studies that have data; a wrong name lists those that are possible.
+The page, index.html, is self-contained and works offline. Sections without data name the job that makes it. The
+settings (--set) depend on the pictures of the studies that have data; an unknown name lists those available.
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ def main(
     output: Annotated[Path, typer.Option(help="Folder for the page and the pictures.")] = Path("report"),
     settings: Settings = None,
 ) -> None:
-    """Draw the report of everything in the stores."""
+    """Create a report on everything in the stores."""
     make_folder(output)
     print(build(output, values(settings)))
 

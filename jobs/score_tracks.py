@@ -3,7 +3,7 @@
     python jobs/classify_tracks.py task.txt
     python jobs/score_tracks.py task.txt tracks-task.csv --reference ref1.txt --reference ref2.txt
 
-Writes task1.txt, exponents, and task2.txt, probabilities of the models, with a line for each line of the task's file.
+Writes task1.txt (exponents) and task2.txt (probabilities of the models), with one line for each line of the task file.
 """
 
 from pathlib import Path

@@ -1,6 +1,8 @@
-"""Show that three software stacks share one cluster: start an actor in each environment and ask for versions.
+"""Show that three software stacks share one cluster: start an actor in each environment and print package versions.
 
-python jobs/show_environments.py
+    python jobs/show_environments.py
+
+Prints one row per environment.
 """
 
 from typing import Any
@@ -12,7 +14,7 @@ PACKAGES = ("numpy", "tensorflow", "keras", "andi_datasets", "innvestigate")
 
 
 def table() -> dict[str, dict[str, str]]:
-    """Versions by environment, asked of an actor in each."""
+    """Return the package versions in each environment, as reported by an actor there."""
     cluster.connect()
     import ray
 

@@ -1,9 +1,9 @@
-"""List what is in the store: how far it is, how large, how long it took, what made it.
+"""List everything in the store: its state, its size, how long it took, and what it was made from.
 
     python jobs/status.py
     python jobs/status.py --json
 
-Incomplete work continues with the command that began it.
+To continue incomplete work, repeat the command that started it.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ from raypipe.store import objects
 def main(
     as_json: Annotated[bool, typer.Option("--json", help="A JSON list, with bytes and seconds, for programs.")] = False,
 ) -> None:
-    """List data sets, what networks made of them, networks, and unfinished trainings."""
+    """List data sets, the results of networks, networks, and unfinished trainings."""
     found = list(status())
     if as_json:
         print(json.dumps([dataclasses.asdict(one) for one in found], indent=1))

@@ -1,10 +1,11 @@
-"""Evaluate trained networks of a study, and write a table: how each was trained, and how good it is.
+"""Evaluate the trained networks of a study, and write a table of how each was trained and how good it is.
 
     python jobs/tabulate_networks.py --study gray_scott --output results/patterns.csv
     python jobs/tabulate_networks.py --networks pattern-2d,seed-2/pattern-2d
 
-A row has the network, its series and seed, epochs and seconds, its accuracy on the splits that it was trained and
-validated on and on test, and its recall of each class there. What is not classified yet is classified first.
+Each row gives the network, its series and seed, its epochs and training time in seconds, its accuracy on its training
+split, its validation split and the test split, and its recall of each class on the test split. Splits that have not
+been classified yet are classified first.
 """
 
 import logging
@@ -34,7 +35,7 @@ def main(
         int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
     ] = None,
 ) -> None:
-    """Write a table of trained networks, a row for each."""
+    """Write a table of trained networks, one row per network."""
     names = [artifact.at_hand(one.strip()) for one in networks.split(",")] if networks else _of_study()
     make_folder_of(output)
     evaluations: dict[str, dict[str, xr.Dataset]] = {name: {} for name in names}
@@ -43,7 +44,7 @@ def main(
         trained = artifact.load(name)
         train, validation = trained.splits
         for column, split in {"train": train, "val": validation, "test": test}.items():
-            if split == FRESH:  # made while it learnt, and not kept
+            if split == FRESH:  # generated during training and not stored
                 continue
             data = catalog.open(f"{trained.architecture.study}/{split}")
             named, own = inputs.class_names(data), trained.architecture.classes

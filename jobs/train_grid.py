@@ -1,4 +1,4 @@
-"""Train a grid of networks with Ray Tune, each on one core; run again, it continues.
+"""Train a grid of networks with Ray Tune, by default each on one core; if run again, continue where it stopped.
 
 The 164 trajectory networks, some of them, or a grid of your own with all its learning rates and seeds:
 
@@ -6,7 +6,8 @@ The 164 trajectory networks, some of them, or a grid of your own with all its le
     python jobs/train_grid.py --networks 123-2,132-16 --samples 5000 --epochs 3
     python jobs/train_grid.py --grid my_grid.toml
 
-Needs the data sets of the study, andi/train and andi/val. Makes `networks/<series>/<name>.safetensors` in the store.
+Needs the study's data sets for training and validation, by default andi/train and andi/val. Saves each network as
+`networks/<series>/<name>.safetensors` in the store.
 """
 
 from dataclasses import replace

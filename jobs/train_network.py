@@ -1,12 +1,12 @@
-"""Train one network; run again, it continues where it stopped.
+"""Train one network; if run again, continue where it stopped.
 
     python jobs/train_network.py --network andi-study
     python jobs/train_network.py --network pattern-2d --cpus 2
 
-Needs the data sets for training and validation of its study: andi/train and andi/val, gray_scott/train and
-gray_scott/val. By default andi-residual learns from andi/train-challenge and val-challenge, pattern-2d-second from
-gray_scott/train2 and val2. tracks-1d to tracks-3d and familiar-1d to familiar-3d train on fresh samples, generated
-during training, and need no data set.
+Needs its study's data sets for training and validation: andi/train and andi/val, or gray_scott/train and
+gray_scott/val. By default, andi-residual uses andi/train-challenge and andi/val-challenge instead, and
+pattern-2d-second uses gray_scott/train2 and gray_scott/val2. tracks-1d to tracks-3d and familiar-1d to familiar-3d
+train on fresh samples, generated during training, and need no data set.
 """
 
 from typing import Annotated
@@ -53,7 +53,7 @@ def main(
     gpus: Annotated[float, typer.Option(help="GPUs; may be a fraction.")] = 0,
     tensorboard: Annotated[str | None, typer.Option(help="Folder for TensorBoard logs.  [default: none]")] = None,
 ) -> None:
-    """Train one network and report how good it is on the validation samples."""
+    """Train one network and report how well it classifies the validation samples."""
     if fresh and train_split:
         raise InputError(f"--fresh and --train-split {train_split}; choose one of them")
     settings = Settings(

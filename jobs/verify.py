@@ -1,9 +1,10 @@
-"""Verify that data sets and trained networks are as they were written; with --repair, make damaged parts again.
+"""Verify that data sets and trained networks are undamaged; with --repair, make damaged parts again.
 
     python jobs/verify.py
     python jobs/verify.py andi/test --repair
 
-It reads everything. A repair makes only the damaged parts again, as the job that made the data set did; the rest stays.
+The job reads all data. A repair recomputes only the damaged or missing parts, in the same way as the job that made the
+data set; everything else stays as it is.
 """
 
 from typing import Annotated
@@ -24,7 +25,7 @@ def main(
     ] = None,
     mend: Annotated[bool, typer.Option("--repair", help="Repair damaged and missing parts of data sets.")] = False,
 ) -> None:
-    """Verify data sets and trained networks; the exit code is 1 if damage was found and is not repaired."""
+    """Verify data sets and trained networks; the exit code is 1 if damage was found and not repaired."""
     left = [one for one in ([name] if name else store.list_names(damaged=True)) if not _settled(one, mend)]
     for network in [] if name else artifact.names():
         try:
@@ -38,7 +39,7 @@ def main(
 
 
 def _settled(name: str, mend: bool) -> bool:
-    """Whether a data set is sound, or was mended."""
+    """Return whether a data set is sound, if necessary after a repair."""
     found = _verified(name)
     print(f"{name}: {'sound' if found.sound else 'damaged'}{', not complete' if found.missing else ''}")
     if text := str(found):

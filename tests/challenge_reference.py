@@ -1,4 +1,4 @@
-"""What the package itself returns, asked without this project's code; called in the environment `andi`."""
+"""Reference results of the andi-datasets package, without this project's code; runs in the environment `andi`."""
 
 import contextlib
 import hashlib
@@ -7,7 +7,7 @@ import warnings
 
 
 def challenge_digests(seed, count):
-    """SHA-256 of the positions and of the labels of `challenge_theory_dataset`, and its number of trajectories."""
+    """Return the SHA-256 of positions and labels from `challenge_theory_dataset`, and the number of trajectories."""
     import numpy as np
 
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):

@@ -1,4 +1,4 @@
-"""One Ray cluster for all tests, one that is joined from outside, and a store of its own for each test."""
+"""A shared Ray cluster, a second cluster that tests join from outside, and a separate store for each test."""
 
 import contextlib
 import os
@@ -17,8 +17,8 @@ from raypipe.run import cluster
 settings.register_profile("raypipe", deadline=None)
 settings.load_profile("raypipe")
 
-# Before any test module imports Ray, which reads them then. Workers die alone here, not with their host, so the next
-# attempt need not wait until Ray has noticed the loss of a host; tests/test_hosts.py keeps that wait.
+# Set these before any test module imports Ray, which reads them on import. Here workers die without their host, so the
+# next attempt need not wait until Ray has detected the loss of a host; tests/test_hosts.py keeps that wait.
 delays = {f"RAY_task_actor_unavailable_retry_{name}_ms": "1000" for name in ("delay_base", "max_delay")}
 for name, value in {**cluster.SETTINGS, **delays}.items():
     os.environ.setdefault(name, value)
@@ -28,14 +28,14 @@ BIN = Path(sys.executable).parent
 
 
 def pytest_collection_modifyitems(items):
-    """Tests that share a cluster run in one process, one after another; of the others those of a file."""
+    """Run all tests that share the cluster in one process, one after another; group the other tests by file."""
     for item in items:
         item.add_marker(pytest.mark.xdist_group("ray" if "ray_cluster" in item.fixturenames else item.path.stem))
 
 
 @pytest.fixture(autouse=True)
 def store_root(tmp_path, monkeypatch):
-    """An empty root; returned as a Path."""
+    """Set an empty root for the stores and return its path, which does not exist yet."""
     root = tmp_path / "store"
     monkeypatch.setenv("RAYPIPE_STORE", str(root))
     return root
@@ -43,7 +43,7 @@ def store_root(tmp_path, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def handlers_of_signals():
-    """Those of the tests' own process come back: a job that is run within it takes them until its end."""
+    """Restore the signal handlers of the test process after each test: a job that runs in it replaces them."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
     for number, handler in before.items():
@@ -52,7 +52,7 @@ def handlers_of_signals():
 
 @pytest.fixture(scope="session")
 def ray_cluster():
-    """Ray on this machine, two cores, with token authentication; workers can import modules of tests/."""
+    """Start Ray on this machine with two cores and token authentication; workers can import modules of tests/."""
     import ray
 
     ray.init(
@@ -68,15 +68,15 @@ def ray_cluster():
 
 
 def takes_jobs(environment):
-    """Whether the cluster runs a job by now: its agent starts after its dashboard."""
+    """Whether the cluster already runs jobs: its agent starts after its dashboard."""
     command = [BIN / "ray", "job", "submit", "--", "true"]
     return subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
 
 
 @pytest.fixture(scope="session")
 def head(tmp_path_factory):
-    """Environment in which `ray` commands reach a fresh cluster of this machine."""
-    # Short, because Ray's sockets lie in it and a socket's path may have 107 characters.
+    """Start a fresh cluster on this machine; return the environment variables with which `ray` commands reach it."""
+    # A short path: Ray puts its sockets there, and a socket path may have at most 107 characters.
     folder = Path("/tmp") / f"raypipe-{os.getpid()}"
     token = tmp_path_factory.mktemp("token") / "auth_token"
     token.write_text("a-token-for-this-test-only-0123456789")
@@ -97,7 +97,7 @@ def head(tmp_path_factory):
         "--dashboard-host=127.0.0.1",
         f"--dashboard-port={dashboard.rsplit(':')[-1]}",
     ]
-    # Its agent takes the jobs; on its usual port there may be that of the cluster of the other tests.
+    # The agent accepts the jobs; its default port may be taken by the agent of the shared cluster.
     ports.append(f"--dashboard-agent-listen-port={agent_port}")
     with open(tmp_path_factory.mktemp("log") / "ray.log", "w") as log:
         process = subprocess.Popen(
@@ -122,7 +122,10 @@ def head(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory):
-    """A small scan across a boundary, classified twice; labelled patterns; trajectories, classified."""
+    """Create a store and return its root.
+
+    It has a small scan across a boundary, classified by two networks, labelled patterns, and classified trajectories.
+    """
     from without_ray import fill_here
 
     from raypipe.networks import artifact, classify
@@ -145,6 +148,6 @@ def made(tmp_path_factory):
 
 @pytest.fixture
 def data(made, monkeypatch):
-    """The root of the store that `made` has filled; not to be changed."""
+    """Return the root of the store that `made` has filled; tests must not change it."""
     monkeypatch.setenv("RAYPIPE_STORE", str(made))
     return made

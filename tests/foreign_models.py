@@ -1,4 +1,4 @@
-"""Networks of others, as TensorFlow 2.14 saves them; run in `explain` by tests/test_import_network.py."""
+"""Third-party networks, saved by TensorFlow 2.14; tests/test_import_network.py runs this in `explain`."""
 
 import shutil
 from pathlib import Path
@@ -9,7 +9,7 @@ def _sequential(keras, layers, shape, name="theirs"):
 
 
 def pattern(keras):
-    """A classifier of patterns, in the layers that those of the study have; it ends in logits."""
+    """Build a classifier of patterns with more kinds of layers than the study's networks; it outputs logits."""
     of = keras.layers
     layers = [
         of.BatchNormalization(),
@@ -29,7 +29,7 @@ def pattern(keras):
 
 
 def pattern_3d(keras):
-    """A classifier of patterns in ten frames."""
+    """Build a classifier of patterns with ten frames."""
     of = keras.layers
     layers = [
         of.BatchNormalization(),
@@ -42,7 +42,7 @@ def pattern_3d(keras):
 
 
 def trajectory(keras):
-    """A classifier of trajectories, whose softmax is a layer of its own around a network within."""
+    """Build a classifier of trajectories: a nested network followed by a separate softmax layer."""
     of = keras.layers
     layers = [
         of.GaussianNoise(0.1),
@@ -60,7 +60,7 @@ def trajectory(keras):
 
 
 def residual(keras):
-    """A classifier of trajectories with branches that meet."""
+    """Build a classifier of trajectories with branches that merge."""
     of = keras.layers
     inputs = keras.Input((320, 1))
     first = of.Conv1D(4, 3, padding="same", activation="relu")(inputs)
@@ -72,7 +72,7 @@ def residual(keras):
 
 
 def randomised(model, seed=0):
-    """The model with weights as after training: no zero biases, statistics far from 0 and 1."""
+    """Set weights as after training (non-zero biases, statistics far from 0 and 1) and return the model."""
     import numpy as np
 
     random = np.random.default_rng(seed)
@@ -87,7 +87,7 @@ def randomised(model, seed=0):
 
 
 def samples(shape):
-    """Three random samples, small to large: of one size a network that averages would say the same of all."""
+    """Return three random samples of different amplitudes; networks that average would not tell equal ones apart."""
     import numpy as np
 
     sizes = np.reshape([0.1, 1, 3], (3, *[1] * len(shape)))
@@ -95,7 +95,7 @@ def samples(shape):
 
 
 def save_all(folder: str) -> str:
-    """Save each network in each format of TensorFlow 2.14; its version."""
+    """Save each network in each format of TensorFlow 2.14; return the version of TensorFlow."""
     import numpy as np
     import tensorflow as tf
     from tensorflow import keras
@@ -116,7 +116,7 @@ def save_all(folder: str) -> str:
     )
     many = keras.Sequential([keras.Input((320, 1)), of.Flatten(), of.Dense(4, activation="softmax")])
     other = keras.Sequential([keras.Input((100, 2)), of.Flatten(), of.Dense(5, activation="softmax")])
-    # A SavedModel takes seconds, one of an LSTM many.
+    # Writing a SavedModel takes seconds, and much longer for an LSTM.
     files = {"odd.h5": odd, "binary.h5": binary, "code.h5": code, "code": code, "many": many, "other": other}
     for name, model in files.items():
         model.save(f"{folder}/{name}")
@@ -126,7 +126,7 @@ def save_all(folder: str) -> str:
 
 
 def as_before_2_5(folder: str) -> None:
-    """Make a SavedModel as TensorFlow before 2.5 wrote it: what Keras says of the layers is in saved_model.pb."""
+    """Rewrite a SavedModel as TensorFlow before 2.5 wrote it, with Keras's layer metadata in saved_model.pb."""
     from keras.protobuf import saved_metadata_pb2
     from tensorflow.core.protobuf import saved_model_pb2
 

@@ -1,8 +1,8 @@
-"""Hosts on one machine, each with a network, processes and a disk of its own, which end with what made them.
+"""Simulated hosts on one machine, each with its own network, processes and disk; they end with the test process.
 
-A host is a set of Linux namespaces. Its disk is this machine's, as the image that it was set up from, under a layer in
-memory that no other host sees; /tmp, /dev/shm and ~/.ray are empty. The hosts reach each other and this machine, and
-nothing else, by a bridge.
+A host is a set of Linux namespaces. Its disk is this machine's disk, used as a read-only base image, under a layer in
+memory that no other host sees; /tmp, /dev/shm and ~/.ray are empty. A bridge connects the hosts with each other and
+with this machine, and with nothing else.
 """
 
 import contextlib
@@ -16,12 +16,12 @@ ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 NETWORK = f"10.213.{os.getpid() % 256}"
 HERE = f"{NETWORK}.1"
-"""The address of this machine; hosts have those that follow."""
+"""Address of this machine; the hosts have the following addresses."""
 
 _NAMESPACES = ["--net", "--mount", "--pid", "--uts", "--ipc"]
 
-# Bash collects the processes that their parents left. It ends, and with it all of the host, when its input does: the
-# process of the tests has the other end, however that goes.
+# Bash is the init process and reaps orphaned processes. It ends, and the whole host with it, when its standard input is
+# closed: the test process holds the other end, so this happens however that process ends.
 _INIT = """
 set -e
 mount -t tmpfs none /mnt && mkdir /mnt/upper /mnt/work /mnt/root
@@ -37,7 +37,7 @@ echo ready && read -r || true
 
 
 def impossible() -> str:
-    """Why there can be no hosts here; empty if there can."""
+    """Return the reason why hosts cannot be created here, or an empty string if they can."""
     command = [*_unshare(), "sh", "-c", "ip link add name b type bridge && mount -t tmpfs none /mnt"]
     try:
         run = subprocess.run(command, capture_output=True, text=True)
@@ -55,7 +55,7 @@ def _ip(*command: object) -> None:
 
 
 class Host:
-    """A host by its name, which runs until it is killed; `environment` is that of its commands."""
+    """A named host, which runs until it is killed; its commands get the variables in `environment`."""
 
     def __init__(self, name: str, address: str, environment: dict[str, str]) -> None:
         self.name, self.address, self.environment = name, address, environment
@@ -69,7 +69,7 @@ class Host:
         self.init = int(children.read_text())
 
     def command(self, *command: object) -> list[str]:
-        """As it is run from outside, in the folder of the checkout."""
+        """Return the command line that runs a command on this host, in the folder of the checkout."""
         variables = [f"{name}={value}" for name, value in self.environment.items()]
         enter = [
             "nsenter",
@@ -94,7 +94,7 @@ class Host:
         return run.stdout + run.stderr
 
     def move_checkout(self, place: str) -> None:
-        """Have the checkout and its .venv at another place, as if they had been installed there, and nowhere else."""
+        """Move the checkout and its .venv to another path, as if they had been installed only there."""
         venv, place = ROOT / ".venv", Path(place)
         changed = [*venv.glob("lib/python*/site-packages/*raypipe*.pth"), venv / "bin/ray"]
         self.check("sed", "-i", f"s|{ROOT}|{place}|g", *changed)
@@ -105,13 +105,13 @@ class Host:
         self.environment["PATH"] = self.environment["PATH"].replace(str(ROOT), str(place))
 
     def kill(self) -> None:
-        """As if its plug were pulled: processes and network go at once."""
+        """Kill the host as in a power failure: processes and network vanish at once."""
         self._process.kill()
         self._process.wait()
 
 
 class Network:
-    """A bridge, and the hosts on it."""
+    """A bridge and the hosts connected to it."""
 
     def __init__(self) -> None:
         self.hosts: list[Host] = []
@@ -128,13 +128,13 @@ class Network:
         subprocess.run([*self._ip, *map(str, command)], check=True)
 
     def _plug_in(self, device: str, process: int) -> None:
-        """A cable from the bridge to the network that a process is in, where it is called `device`."""
+        """Connect the bridge to the network namespace of a process, as the interface `device` there."""
         end = f"port{len(self.hosts)}"
         _ip("link", "add", end, "netns", self._switch.init, "type", "veth", "peer", "name", device, "netns", process)
         self._in_switch("link", "set", end, "master", "bridge", "up")
 
     def host(self, name: str, **environment: str) -> Host:
-        """Another host, whose commands have these variables, and find `ray`."""
+        """Add a host; its commands get these environment variables and find `ray`."""
         address = f"{NETWORK}.{len(self.hosts) + 2}"
         path = f"{BIN}:/usr/sbin:/usr/bin:/sbin:/bin"
         found = Host(name, address, {"PATH": path, "HOME": os.environ["HOME"], **environment})

@@ -1,10 +1,10 @@
-"""Outputs of trained networks as plain lists, from whichever environment this is called in."""
+"""Outputs of trained networks as plain lists, computed in the environment that calls this."""
 
 import os
 
 
 def keras_outputs(names: tuple[str, ...], root: str) -> tuple[str, list[list[list[float]]]]:
-    """Version of Keras, and per network the outputs (sample, class) for three samples that are the same everywhere."""
+    """Return the version of Keras and, per network, the outputs (sample, class) for three fixed random samples."""
     os.environ["RAYPIPE_STORE"] = root
     import keras
     import numpy as np

@@ -1,4 +1,4 @@
-"""A user's study whose classes meet on known curves: a network that cannot err names the sides of a parabola."""
+"""A user's study whose class boundaries are known, a parabola and a circle, with a network that is always right."""
 
 from pathlib import Path
 
@@ -13,12 +13,12 @@ CLASSES = ("below", "above", "island")
 
 
 def class_of(a, b):
-    """Number of the class at a point."""
+    """Return the class number at a point."""
     return np.where((a - 0.2) ** 2 + (b - 0.75) ** 2 < 0.02, 2, np.where(b > 0.2 + 0.5 * a**2, 1, 0))
 
 
 def simulate(a, b, seed, calls):
-    """Field of the class's number, a little noise aside; each call leaves a mark in the folder `calls`, if given."""
+    """Return a field of the class number plus noise; each call writes to a file in the folder `calls`, if given."""
     if calls:
         with (Path(calls) / f"{seed}").open("a") as file:
             file.write("called\n")
@@ -39,7 +39,7 @@ STUDY = Study("parabola", {"scan": DataSet(scan, labelled=False)}, Sample("u", (
 
 
 def classifier(trained):
-    """What Keras makes of the network, in NumPy."""
+    """Evaluate the network in NumPy instead of Keras."""
     kernel, bias = (trained.weights[f"dense_2/{number}"] for number in range(2))
 
     def probability(values):
@@ -51,7 +51,7 @@ def classifier(trained):
 
 
 def save_network(steepness=20.0):
-    """The network whose most probable class is the number that is nearest to the mean of the field."""
+    """Save a network whose most probable class is the number nearest to the mean of the field."""
     number = np.arange(len(CLASSES), dtype="float32")
     kernel = np.tile(2 * steepness * number / 4, (4, 1)).astype("float32")
     weights = {"dense_2/0": kernel, "dense_2/1": -steepness * number**2}

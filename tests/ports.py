@@ -1,4 +1,4 @@
-"""Ports of loopback that are free, for servers that tests start."""
+"""Free loopback ports, for servers that tests start."""
 
 import contextlib
 import socket

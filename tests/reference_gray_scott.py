@@ -1,6 +1,6 @@
-"""The Gray-Scott system in plain NumPy, straight from the published description, to test raypipe.gray_scott against.
+"""The Gray-Scott system in plain NumPy, straight from the published description: a reference for the tests.
 
-Independent of the package on purpose: no import from it, `np.roll` for every neighbour, one expression per line of
+Deliberately independent of the package: no import from it, `np.roll` for every neighbour, one expression per line of
 the description. C. Scholz, S. Scholz, Am. J. Phys. (2022), arXiv:2110.07306.
 """
 
@@ -9,7 +9,7 @@ from scipy import ndimage
 
 
 def initial_state(seed: int, size: int = 128) -> tuple[np.ndarray, np.ndarray]:
-    """The fields u and v at t = 0, each (size, size), from NumPy's legacy generator."""
+    """Return the fields u and v at t = 0, each (size, size), from NumPy's legacy generator."""
     generator = np.random.RandomState(seed)
     sx, sy = 0.5, 0.5
     while not 0.2 <= max(abs(sx - 0.5), abs(sy - 0.5)) <= 0.4:
@@ -40,7 +40,7 @@ def initial_state(seed: int, size: int = 128) -> tuple[np.ndarray, np.ndarray]:
 
 
 def laplacian(field: np.ndarray) -> np.ndarray:
-    """The periodic 9-point Laplacian: centre -3, edge neighbours 1/2, corners 1/4."""
+    """Compute the periodic 9-point Laplacian: centre -3, edge neighbours 1/2, corners 1/4."""
     north, south = np.roll(field, 1, axis=0), np.roll(field, -1, axis=0)
     west, east = np.roll(field, 1, axis=1), np.roll(field, -1, axis=1)
     corners = np.roll(north, 1, axis=1) + np.roll(north, -1, axis=1) + np.roll(south, 1, axis=1)
@@ -58,7 +58,7 @@ def integrate(
     diffusion_v: float = 0.1,
     time_step: float = 0.25,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The fields after `steps` forward Euler steps, in the precision of u and v."""
+    """Return the fields after `steps` forward Euler steps, in the precision of u and v."""
     for _ in range(steps):
         reaction = u * v * v
         u_change = diffusion_u * laplacian(u) - reaction + f * (1 - u)

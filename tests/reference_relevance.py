@@ -1,7 +1,7 @@
 """The epsilon rule of layer-wise relevance propagation in plain NumPy, layer by layer, for one trajectory.
 
-Bach et al., PLoS ONE (2015): a layer z = Σ_i x_i w_i + b hands its relevance R back as
-R_i = x_i w_i R / (z + ε sign z), the winner of a maximum pooling takes all, everything else passes it on.
+Bach et al., PLoS ONE (2015): a layer z = Σ_i x_i w_i + b propagates its relevance R back as
+R_i = x_i w_i R / (z + ε sign z). Maximum pooling gives all relevance to the maximum; other layers pass it on unchanged.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ Backward = Callable[[np.ndarray], np.ndarray]
 
 
 def relevance(network: Artifact, values: np.ndarray, number: int, epsilon: float) -> tuple[np.ndarray, float]:
-    """Relevance (time) of the standardised trajectory `values` (time, 1) for class `number`, and the class score."""
+    """Return relevance (time) of the standardised trajectory `values` (time, 1) for class `number`, and its score."""
     x = values.astype("float64")
     steps: list[Backward] = []
     for layer in network.architecture.layers:

@@ -1,4 +1,4 @@
-"""Run inside the environment `explain` by tests/test_explain.py: only JSON goes in and comes out."""
+"""Functions that tests/test_explain.py runs in the environment `explain`: they exchange only plain values and files."""
 
 import json
 
@@ -8,7 +8,7 @@ from raypipe.networks import artifact, relevance
 
 
 def analyse(cases: str, values: str, classes: str) -> str:
-    """Relevance (n, time) and scores (n) of the same inputs for each case [network, method, settings]."""
+    """Return relevance (n, time) and scores (n) of the same inputs for each case [network, method, settings]."""
     inputs = np.asarray(json.loads(values), "float32")
     numbers = np.asarray(json.loads(classes))
     found = []
@@ -19,7 +19,7 @@ def analyse(cases: str, values: str, classes: str) -> str:
 
 
 def analyse_with_tolerance(network: str, tolerance: float, values: str) -> str:
-    """The message of the error when probabilities may move by no more than `tolerance`."""
+    """Return the error message when probabilities may change by at most `tolerance`."""
     relevance.TOLERANCE = tolerance
     inputs = np.asarray(json.loads(values), "float32")
     try:
@@ -30,7 +30,7 @@ def analyse_with_tolerance(network: str, tolerance: float, values: str) -> str:
 
 
 def analyse_fields(network: str, values: str, classes: list[int], epsilon: float, composite: bool) -> None:
-    """Write relevance (as the inputs) of fields in a file to the file of that name and ".relevance.npy"."""
+    """Write the relevance of the fields in the file `values`, in their shape, to `<values>.relevance.npy`."""
     import innvestigate
     import tensorflow as tf
     from innvestigate.analyzer.relevance_based import relevance_rule

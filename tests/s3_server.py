@@ -1,4 +1,4 @@
-"""A real S3 server on loopback, SeaweedFS, for tests of stores in a bucket."""
+"""A real S3 server (SeaweedFS) on this machine, for tests of stores in a bucket."""
 
 import contextlib
 import datetime
@@ -18,14 +18,14 @@ KEYS = {"AWS_ACCESS_KEY_ID": "raypipe", "AWS_SECRET_ACCESS_KEY": "of-these-tests
 
 
 def make_bucket(name):
-    """obstore makes none: a signed request does."""
+    """Create a bucket with a signed request, because obstore cannot create buckets."""
     bucket = obstore.store.S3Store(name, virtual_hosted_style_request=False)
     url = obstore.sign(bucket, "PUT", "", datetime.timedelta(minutes=1))
     urllib.request.urlopen(urllib.request.Request(url, method="PUT"), timeout=10).close()
 
 
 class Server:
-    """The process; it can be stopped, and started again with what it had."""
+    """The server process; it can be stopped, and started again with the same data."""
 
     def __init__(self, command, log):
         self._command, self._log = command, log
@@ -42,8 +42,8 @@ class Server:
 
 @contextlib.contextmanager
 def serving(folder: Path, address: str = "127.0.0.1"):
-    """Serve S3 from a folder; the environment variables by which obstore finds it are set meanwhile."""
-    # SeaweedFS serves gRPC on a port that is 10000 more, unless told.
+    """Serve S3 from a folder, with the environment variables set by which obstore finds it."""
+    # By default SeaweedFS serves gRPC on the port number plus 10000.
     names = ["master.port", "master.port.grpc", "volume.port", "volume.port.grpc"]
     names += ["filer.port", "filer.port.grpc", "s3.port", "s3.port.grpc"]
     ports = dict(zip(names, free_ports(len(names)), strict=True))

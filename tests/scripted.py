@@ -1,4 +1,4 @@
-"""Work whose faults are scripted, for tests of how stores are filled; imported by workers."""
+"""Computations with scripted faults, for tests of filling stores; imported by workers."""
 
 import os
 import resource
@@ -12,7 +12,7 @@ from raypipe.store import objects, shards
 
 
 def squares(parameters):
-    """The squares of the samples; each call leaves a mark in the folder `calls`, if one is given."""
+    """Compute the squares of the sample numbers; each call creates a file in the folder `calls`, if one is given."""
 
     def compute(rows):
         if "calls" in parameters:
@@ -23,7 +23,7 @@ def squares(parameters):
 
 
 def failing(parameters):
-    """Squares, but for the shard that starts at sample `at`, which raises as long as `while_exists` is there."""
+    """Compute squares, but raise at the shard that starts at sample `at` while the file `while_exists` exists."""
 
     def compute(rows):
         if rows["sample"][0] == parameters["at"] and Path(parameters["while_exists"]).exists():
@@ -34,15 +34,15 @@ def failing(parameters):
 
 
 def die_once(mark, number=9):
-    """Kill this process, unless there is the mark of an earlier death."""
+    """Kill this process unless the file `mark` shows that one was killed before."""
     if not Path(mark).exists():
         Path(mark).touch()
         os.kill(os.getpid(), number)
-        time.sleep(60)  # a signal that can be handled may come a little later
+        time.sleep(60)  # a signal with a handler may arrive a little later
 
 
 def picky(parameters):
-    """Squares, but for the second and the third shard, which raise; these last, so that others have succeeded."""
+    """Compute squares, but raise at the second and third shard, after a delay in which other shards succeed."""
 
     def compute(rows):
         if rows["sample"][0] in (3, 6):
@@ -54,7 +54,7 @@ def picky(parameters):
 
 
 def dying(parameters):
-    """Squares, but the worker that first meets sample `at` is killed, as by a lost node."""
+    """Compute squares, but kill the first worker at the shard that starts at sample `at`, like the loss of a node."""
 
     def compute(rows):
         if rows["sample"][0] == parameters["at"]:
@@ -65,7 +65,7 @@ def dying(parameters):
 
 
 def dying_at_each(parameters):
-    """Squares, but at every shard the worker that first meets it is killed."""
+    """Compute squares, but kill the first worker at every shard."""
 
     def compute(rows):
         die_once(f"{parameters['marks']}/{rows['sample'][0]}")
@@ -75,9 +75,10 @@ def dying_at_each(parameters):
 
 
 def dying_in_write(parameters):
-    """Squares, but a worker dies where it first writes a document whose path has `where` in it.
+    """Compute squares, but kill a worker when it first writes a document whose path contains `where`.
 
-    Half of the document is left in a file beside it, as obstore leaves it, which puts it in place when it is whole.
+    Half of the document remains in a temporary file next to it, as with obstore, which writes to a temporary file and
+    renames it when it is complete.
     """
 
     def compute(rows):
@@ -98,7 +99,7 @@ def dying_in_write(parameters):
 
 
 def greedy(parameters):
-    """Squares, but as long as `while_exists` is there, sample `at` wants more memory than the process may have."""
+    """Compute squares, but exceed the memory limit of the process at sample `at` while `while_exists` exists."""
 
     def compute(rows):
         if rows["sample"][0] == parameters["at"] and Path(parameters["while_exists"]).exists():
@@ -110,7 +111,7 @@ def greedy(parameters):
 
 
 def hungry(parameters):
-    """Squares, but as long as `while_exists` is there, sample `at` takes memory until it has `most` bytes."""
+    """Compute squares, but allocate up to `most` bytes at sample `at` while `while_exists` exists."""
 
     def compute(rows):
         if rows["sample"][0] == parameters["at"] and Path(parameters["while_exists"]).exists():
@@ -124,7 +125,7 @@ def hungry(parameters):
 
 
 def waiting(parameters):
-    """Squares, but the shard that starts at sample `at` waits as long as there is the file `while_exists`."""
+    """Compute squares, but wait at the shard that starts at sample `at` while the file `while_exists` exists."""
 
     def compute(rows):
         if rows["sample"][0] == parameters["at"]:
@@ -137,8 +138,8 @@ def waiting(parameters):
 
 
 def dying_predictions(parameters):
-    """Predictions, but the worker that first meets sample `at` is killed."""
-    from raypipe.networks.classify import predictions_of  # isolated environments, which have other faults, lack it
+    """Compute predictions, but kill the first worker at the shard that starts at sample `at`."""
+    from raypipe.networks.classify import predictions_of  # missing in isolated environments, which use other faults
 
     predictions = predictions_of(parameters)
 
@@ -151,13 +152,13 @@ def dying_predictions(parameters):
 
 
 def stack(parameters):
-    """Which NumPy a worker runs with, as a number, once per sample."""
+    """Return the NumPy version of the worker as a number, once per sample."""
     major, minor, patch = (int(part) for part in np.__version__.split("."))
     return lambda rows: {"square": np.full(len(rows["sample"]), major * 10_000 + minor * 100 + patch)}
 
 
 def always_dying(parameters):
-    """Whatever worker meets sample `at` is killed."""
+    """Compute squares, but kill every worker at the shard that starts at sample `at`."""
 
     def compute(rows):
         if rows["sample"][0] == parameters["at"]:
@@ -168,12 +169,12 @@ def always_dying(parameters):
 
 
 def doubled(a):
-    """Twice the value of a point."""
+    """Return twice the value of a point."""
     return {"x": 2.0 * a}
 
 
 def leaving(a):
-    """Leave, as Ray does at a point above 1."""
+    """Raise SystemExit; at a point above 1 with the message that Ray adds when it ends a worker itself."""
     ended = SystemExit("solver failed")
     if a > 1:
         ended.ray_terminate_msg = "scripted"
@@ -181,5 +182,5 @@ def leaving(a):
 
 
 def summed(**values):
-    """The sum of all that is given."""
+    """Return the sum of all arguments."""
     return {"x": float(sum(values.values()))}

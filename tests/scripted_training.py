@@ -1,4 +1,4 @@
-"""A training whose fault is scripted; imported by workers."""
+"""Trainings with scripted faults; imported by workers."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from raypipe.store import objects
 
 
 class DyingTask(Task):
-    """Its worker is killed at the end of the seventh epoch, between a checkpoint and what it tells of it."""
+    """A task whose worker is killed after the seventh epoch, between writing the checkpoint and reporting it."""
 
     def put_away(self, fit):
         super().put_away(fit)
@@ -20,7 +20,7 @@ class DyingTask(Task):
 
 
 class PoisonedFit(Fit):
-    """Its weights are no numbers after the fifth epoch: once, or each time if there is a file `always`."""
+    """A fit whose weights become NaN after the fifth epoch: once, or every time if the file `always` exists."""
 
     def epoch_in_parts(self, train, validation):
         yield from super().epoch_in_parts(train, validation)

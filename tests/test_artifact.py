@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def small_artifact(name="123-2", series=""):
-    """All weights that the architecture has, though not of its shapes, which only Keras knows."""
+    """Return an artifact with all weights of the architecture by name, but not in their true shapes."""
     first, *others = weight_names(architecture(name))
     return Artifact(
         architecture=architecture(name),
@@ -154,7 +154,7 @@ def test_a_network_of_which_no_training_is_known(history):
 
 
 def test_a_network_without_a_checksum_is_loaded_and_named(caplog):
-    """As networks were kept at first."""
+    """The first format of network files had no checksum."""
     artifact.save(small_artifact())
     weights, documents = artifact.unpack(objects.get(artifact.path("123-2")), "test")
     old = safetensors.numpy.save(weights, {"raypipe": json.dumps(documents)})
@@ -190,7 +190,7 @@ def test_networks_that_come_along_are_at_hand_by_name():
     assert (found.series, found.architecture.name) == ("shipped", "pattern-2d")
     assert not artifact.exists("pattern-2d")
     before = artifact.checksum("shipped/pattern-2d")
-    artifact.save(replace(found, metrics={}))  # as an older one may be
+    artifact.save(replace(found, metrics={}))  # differs from the shipped file, like one of an older version
     artifact.at_hand("shipped/pattern-2d")
     assert artifact.checksum("shipped/pattern-2d") == before
     with pytest.raises(InputError, match=r"unknown shipped network 'shipped/pattern'; choose one of .*andi-study"):

@@ -12,7 +12,7 @@ def fixed(monkeypatch, *, zoom=0.0, shear=0.0, intensity=0.0):
 
 
 class Chosen:
-    """A generator of which the angle (in units of 2 pi), the shift and the flips are known."""
+    """A random generator that returns a given angle (in units of 2 pi), shift and flips."""
 
     def __init__(self, angle, shift, flips):
         self.angle, self.shift, self.flips = angle, shift, flips
@@ -85,12 +85,12 @@ def test_the_same_generator_gives_the_same_variants():
 
 
 def views(field):
-    """The eight quarter turns and reflections of a pattern (y, x, …)."""
+    """Return the eight rotations and reflections of a pattern (y, x, …) by the symmetries of the square."""
     return [np.rot90(one, turns) for one in (field, field[:, ::-1]) for turns in range(4)]
 
 
 def laplacian(field):
-    """Nine points, in an order of summation that turns and reflections leave alone."""
+    """Compute a 9-point Laplacian whose rounding does not change under rotations and reflections."""
     edges = (np.roll(field, 1, 0) + np.roll(field, -1, 0)) + (np.roll(field, 1, 1) + np.roll(field, -1, 1))
     corners = sum(np.roll(field, (a, b), (0, 1)).astype("float64") for a in (-1, 1) for b in (-1, 1))
     return 2 * edges.astype("float64") + corners - 12.0 * field
@@ -121,14 +121,14 @@ def test_symmetric_variants_keep_every_value(shape):
     found = symmetric(patterns, np.random.default_rng(3))
     assert (found.shape, found.dtype) == (patterns.shape, patterns.dtype)
     flat = (20, 256, -1)
-    # Whole cells move: the frames of each cell stay together.
+    # Whole grid points move: the frames of each point stay together.
     for one, original in zip(found.reshape(flat), patterns.reshape(flat), strict=True):
         np.testing.assert_array_equal(one[np.lexsort(one.T)], original[np.lexsort(original.T)])
 
 
 def test_symmetric_variants_commute_with_the_laplacian():
-    """What follows from a variant in time is the variant of what follows."""
-    # Multiples of a power of two: sums are exact in any order.
+    """The time evolution of a variant is therefore the variant of the time evolution."""
+    # Multiples of 2^-12: sums are exact in any order.
     patterns = (np.random.default_rng(4).integers(0, 2**12, (10, 32, 32, 1)) / 2**12).astype("float32")
     before = np.stack([laplacian(one) for one in patterns])
     found = symmetric(np.concatenate([patterns, before.astype("float32")], axis=-1), np.random.default_rng(5))
@@ -137,13 +137,13 @@ def test_symmetric_variants_commute_with_the_laplacian():
 
 
 def test_a_free_variant_has_no_seam():
-    """A wave that is periodic on the plane goes on across what was the edge, whatever the window on it."""
+    """A wave that is periodic in the domain continues smoothly across the former edge in any transformed window."""
     size, samples = 64, 50
     y, x = np.mgrid[:size, :size] * (2 * np.pi / size)
     wave = 0.5 + 0.2 * np.cos(x) + 0.2 * np.sin(2 * y - x)
     random = np.random.default_rng(6)
     found = free(np.tile(wave[None, ..., None], (samples, 1, 1, 1)).astype("float32"), random)[..., 0]
-    # Steepest slope per cell, with shear and zoom; a seam would be a jump of the wave's height.
+    # Steepest slope per grid point, with shear and zoom; a seam would be a jump by the amplitude of the wave.
     steepest = 0.7 * 2 * np.pi / size * (1 + module.ZOOM) * (1 + module.SHEAR) * (1 + module.INTENSITY)
     assert max(abs(np.diff(found, axis=axis)).max() for axis in (1, 2)) < steepest
     assert abs(found[:, 0] - found[:, -1]).max() > 2 * steepest, "but its own edges need not meet"
@@ -154,5 +154,5 @@ def test_half_of_the_variants_are_symmetries():
     found = symmetric_or_free(patterns, np.random.default_rng(8))
     exact = [np.array_equal(np.sort(a, axis=None), np.sort(b, axis=None)) for a, b in zip(found, patterns, strict=True)]
     assert 160 < sum(exact) < 240
-    for count in (0, 1, 2):  # also where none of a kind is drawn
+    for count in (0, 1, 2):  # also if no variant of one kind is drawn
         assert symmetric_or_free(patterns[:count], np.random.default_rng(0)).shape == (count, 8, 8, 3)

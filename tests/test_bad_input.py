@@ -1,4 +1,4 @@
-"""A user's mistake gives one clear line and exit code 2, and leaves nothing behind; Ray is not even started."""
+"""User errors give one clear line and exit code 2, leave no files behind, and do not even start Ray."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The window on a classified scan: clicks tell what is in a cell or tile, and nothing where there is none."""
+"""The window that shows a classified scan: a click on a cell or tile describes its sample; other clicks do nothing."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ NAME = "predictions/pattern-2d-second/scan"
 
 @pytest.fixture
 def said():
-    """A thinned scan and what a network said about it."""
+    """Write a thinned scan and the predictions of a network for it."""
     said = tiny_results.scan_predictions(150)
     fields = tiny_results.patterns(said.sizes["sample"], frames=1)
     write("gray_scott/scan", fields.assign_coords({name: said[name] for name in ("k", "f", "seed", "label")}))
@@ -35,7 +35,7 @@ def said():
 
 
 class Window:
-    """A browser in a figure without a window, what it told, and clicks into it."""
+    """A browser in a figure without a window; records its messages and simulates clicks."""
 
     def __init__(self, name=NAME, **settings):
         self.figure, self.told = Figure(figsize=(10, 6)), []
@@ -47,7 +47,7 @@ class Window:
         self.picture, self.sample = self.figure.axes
 
     def press(self, x, y):
-        """Click at a place, in parts of the picture that is shown."""
+        """Click at a position, given as fractions of the displayed picture."""
         left, right, bottom, top = self.picture.images[0].get_extent()
         at = self.picture.transData.transform((left + x * (right - left), top + y * (bottom - top)))
         MouseEvent("button_press_event", self.figure.canvas, *at, button=1)._process()
@@ -67,7 +67,7 @@ class Window:
 
     @property
     def marked(self):
-        """How many cells of the page are framed, each in white and black."""
+        """Number of framed cells on the page; each frame is one white and one black patch."""
         return len(self.picture.patches) // 2
 
 
@@ -94,7 +94,7 @@ def test_a_click_on_a_cell_tells_what_is_there_and_shows_it_and_elsewhere_nothin
         assert told(said, sample) in [text.get_text().replace("\n", " ") for text in window.figure.texts]
         np.testing.assert_allclose(window.sample.images[0].get_array(), sample / said.sizes["sample"])
         assert window.marked > 1, "a thinned scan fills the cells around with the same pattern"
-    # A click that the toolbar waits for, to zoom, is its own.
+    # While the zoom tool is active, clicks belong to the toolbar.
     window.figure.canvas.toolbar = type("Toolbar", (), {"mode": "zoom rect"})()
     window.press_cell(60 * 87 + 40)
     assert len(window.told) == 3

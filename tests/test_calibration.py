@@ -1,4 +1,4 @@
-"""Whether probabilities are what they say: on made-up networks whose calibration is known."""
+"""Calibration of probabilities, tested on artificial predictions whose calibration is known."""
 
 import json
 from dataclasses import replace
@@ -14,7 +14,7 @@ from raypipe.study import architecture
 
 
 def outcomes(samples=20000, classes=4, sharpness=1.0, seed=0):
-    """Probabilities, and labels drawn from them; then all scores times `sharpness`: the temperature to be found."""
+    """Draw labels from probabilities, then multiply the scores by `sharpness`, the temperature to be found."""
     random = np.random.default_rng(seed)
     true = random.dirichlet(np.full(classes, 0.7), samples)
     label = (true.cumsum(axis=1) > random.random((samples, 1))).argmax(axis=1)
@@ -155,7 +155,7 @@ def test_a_temperature_of_another_network_is_not_used(caplog):
 
 
 def test_it_is_fitted_on_the_usual_split_where_the_network_cannot_classify_its_own():
-    """val2, on which the network that comes along was validated without π, has a class that it does not know."""
+    """The shipped network was validated on val2 without π, and val2 has this class, which the network does not know."""
     assert artifact.load("shipped/pattern-2d").splits[1] == "val2"
     assert calibration.validation_split("shipped/pattern-2d") == "val"
     assert calibration.validation_split("shipped/pattern-2d-second") == "val2"

@@ -1,4 +1,4 @@
-"""The catalogue: which data sets there are, what they are, and samples by what they were made with."""
+"""The catalogue: listing and describing data sets, and searching for samples by their parameters."""
 
 import importlib.util
 import json
@@ -27,7 +27,7 @@ from raypipe.study import architecture
 
 @pytest.fixture
 def filled(store_root, monkeypatch):
-    """Two sets of trajectories, and what a network takes the second for."""
+    """Create two sets of trajectories, and the predictions of a network for the second."""
     monkeypatch.setattr(classify, "fill", fill_here)
     for split, count in (("train-own", 20), ("val-own", 40)):
         fill_here(STUDY.plan(split, {"trajectories": count, "positions": 320}))
@@ -37,7 +37,7 @@ def filled(store_root, monkeypatch):
 
 
 def simulated(name, **points):
-    """A data set of sums of its parameters."""
+    """Create a data set that holds the sum of the parameters of each sample."""
     fill_here(replace(simulations(scripted.summed, points, {"x": Output()}), name=name))
 
 
@@ -237,7 +237,7 @@ def test_what_is_made_by_a_checkout_says_by_which_commit(tmp_path, monkeypatch):
     monkeypatch.setattr(fill.cluster, "PACKAGE", package)
     assert fill._commit() == {}
     git("init", "-q")
-    assert fill._commit() == {}  # it only lies below a checkout
+    assert fill._commit() == {}  # a folder inside a checkout, but not tracked
     git("add", ".")
     git("commit", "-qm", "first")
     assert fill._commit() == {"commit": git("rev-parse", "--short=12", "HEAD")}

@@ -30,7 +30,7 @@ def here(monkeypatch):
 
 
 def write_scan(count: int) -> None:
-    """Patterns without labels in three frames."""
+    """Write unlabelled patterns with three frames."""
     u = np.random.default_rng(0).uniform(size=(count, 128, 128, 3))
     k = np.linspace(0.03, 0.06, count)
     coordinates = {
@@ -44,7 +44,7 @@ def write_scan(count: int) -> None:
 
 
 def test_a_flipped_byte_in_the_source_is_one_line(here, store_root):
-    """Of data set, shard and the command that mends it; what a worker says reaches the user as it is."""
+    """It names the data set, the shard and the repair command; users see the worker's message unchanged."""
     random_network(architecture("123-2"))
     tiny_data.write_trajectories("test", 10)
     chunk = store_root / "andi/test.zarr/position/c/0/0"
@@ -96,7 +96,7 @@ def test_a_pattern_network_sees_its_frames_and_gives_probabilities(here, name):
 
 
 def test_labels_count_the_classes_of_the_network(here):
-    """Patterns of the first pass, which has no pi, before a network of the second."""
+    """A network of the second pass classifies patterns of the first pass, which has no pi."""
     random_network(architecture("pattern-2d-second"))
     tiny_data.write_patterns("test", 15)
     found = catalog.open(classify.classify("pattern-2d-second", "test"))
@@ -186,7 +186,7 @@ def test_mistakes_are_told_before_anything_is_written(here, store_root):
 
 
 def write_fields(name, shape, **coordinates):
-    """A user's scan: fields u (sample, y, x, frame) of zeros."""
+    """Write a user's scan: fields u (sample, y, x, frame) of zeros."""
     made = {"k": Coordinate(("sample",), np.arange(shape[0], dtype=float)), **coordinates}
     variables = {"u": Variable(("sample", "y", "x", "frame"), shape, "float32", (1, *shape[1:]))}
     store.create(Template(name, shape[0], max(1, shape[0]), variables, made, {}), {})
@@ -200,7 +200,7 @@ LAST = ("Dense", {"units": 3, "activation": "softmax"})
 
 @pytest.fixture
 def guest(monkeypatch):
-    """A user's study whose network sees 8 x 8 points in 2 frames, whatever their times."""
+    """Define a user's study whose network takes 8 x 8 points in 2 frames at any times."""
     layers = stack(("Flatten", {}), ("Dense", {"units": 2, "activation": "softmax"}))
     small = Architecture("small", "guest", (8, 8, 2), ("calm", "wild"), layers)
     sample = Sample("u", ("sample", "y", "x", "frame"))
@@ -290,7 +290,7 @@ def test_what_a_data_set_has_grown_by_is_classified_too(here, tmp_path, monkeypa
 
 
 def test_predictions_older_than_what_they_were_made_of_are_told(here, monkeypatch, caplog):
-    """A simulation may have been mended, and its data set made again with the same parameters."""
+    """A simulation may have been corrected, and its data set generated again with the same parameters."""
     days = itertools.count(1)
 
     class Calendar(datetime):

@@ -1,4 +1,4 @@
-"""Tracks from files to a table, a store and a page, through Ray."""
+"""Tracks from files through Ray into a table, a store and a page."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def here(monkeypatch):
-    """All is made in this process: that workers make the same the first test shows."""
+    """Compute everything in this process; the first test shows that workers give the same results."""
     for module in (classify, explain, classify_tracks):
         monkeypatch.setattr(module, "fill", fill_here)
 
@@ -42,7 +42,7 @@ def job(*arguments):
 
 
 def random_networks(*dimensions, threshold=0.0):
-    """Of tracks, and of familiar ones, of which all are taken for such that are not if the threshold is 0."""
+    """Save random networks for models and for familiarity; with threshold 0 all tracks count as unfamiliar."""
     for number in dimensions:
         random_network(networks.NETWORKS[number - 1])
         limits = {f"val_threshold/{most}": threshold for most in outcomes.TIMES}
@@ -58,7 +58,7 @@ def positions(plan):
 
 
 def mixed(tracks=9):
-    """Tracks of 10, 20, … points."""
+    """Return tracks of 10, 20, … points."""
     whole = table(tracks, points=10 * tracks)
     return whole[whole["frame"] < 10 * (1 + whole["particle"])]
 
@@ -105,7 +105,7 @@ def test_the_network_that_comes_along_names_the_tracks_of_the_example(folder, ra
     call(classify_tracks.main, [str(EXAMPLE)])
     found = pd.read_csv("tracks-tracks.csv").set_index("track")
     assert len(found) == 40
-    # As they were simulated: eight of each model.
+    # The example has eight simulated tracks of each model.
     assert (found["model"].value_counts().reindex(ANDI_MODELS, fill_value=0) >= 4).all()
     assert found["exponent"].between(0, 2.05).all()
 
@@ -124,7 +124,7 @@ def test_tracks_that_are_of_no_model_are_not_named(folder, here):
 
 
 def test_what_classify_tracks_has_made_is_explained_and_drawn(folder, here, monkeypatch, capsys):
-    """Tracks are of a split that the study does not declare, without labels, and move in a plane."""
+    """The tracks are two-dimensional, unlabelled, and in a split that the study does not declare."""
     random_networks(2, threshold=1.0)
     table(4).to_csv("cells.csv", index=False)
     job("cells.csv")
@@ -206,7 +206,7 @@ def test_many_parts_have_the_same_tracks(folder, monkeypatch):
     expected = positions(whole)
     names = whole.coordinates["track"].values
     monkeypatch.setattr(collect, "_PART_BYTES", 10_000)
-    monkeypatch.setattr(collect, "_SHARD_TRACKS", 5)  # so that a part has several groups of rows
+    monkeypatch.setattr(collect, "_SHARD_TRACKS", 5)  # gives each part several row groups
     monkeypatch.setattr("raypipe.studies.andi.tracks.files._PIECE", 100)
     told, (plan,) = collect.collect([folder / "cells.csv"], "many", made(folder / "cells.csv"))
     assert len(plan.parameters["parts"]) > 3
@@ -269,7 +269,7 @@ def test_what_was_interrupted_between_two_dimensions_is_continued(folder):
     told, plans = collect.collect([folder / "task.txt"], "task", of)
     fill_here(*plans)
     assert collect.collected("task", of) == told
-    # What is damaged then cannot be made without the files.
+    # Damaged tracks cannot be recreated without the files.
     with pytest.raises(
         InputError, match=r"raypipe remove andi/tracks-task-2d, then give raypipe classify_tracks the sam"
     ):
@@ -351,7 +351,7 @@ def test_the_table_says_what_was_done_to_a_track():
 
 
 def challenge_task(folder):
-    """A task of five tracks, one of which does not move, and the table of what is said of them."""
+    """Write a task of five tracks, one of which does not move, and the table of results for the others."""
     lines = [";".join(map(str, [d, *(walk(d, 20, d) * (at != 2)).T.ravel()])) for at, d in enumerate((1, 2, 2, 3, 1))]
     (folder / "task.txt").write_text("\n".join(lines) + "\n")
     found = some_results(4).assign(track=[0, 4, 1, 3], exponent=[0.5, 1.5, 1.0, 0.75])

@@ -1,4 +1,4 @@
-"""Which cluster a job joins, and whether that can ever give it what it asks for."""
+"""Which cluster a job joins, and whether the cluster can ever provide the requested resources."""
 
 import json
 import os
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def address(given):
-    """What a fresh process says that is to join a cluster there, and after how many seconds."""
+    """Return the output of a new process that tries to join a cluster at this address, and its duration in seconds."""
     program = "from raypipe.run import cluster\ntry: cluster.connect()\nexcept Exception as error: print(repr(error))"
     began = time.monotonic()
     environment = {**os.environ, "RAY_ADDRESS": given}
@@ -65,7 +65,7 @@ def test_room_is_counted_node_by_node(monkeypatch):
 
 
 def test_an_autoscaler_is_waited_for(ray_cluster, monkeypatch, caplog):
-    """Its report as Ray 2.60's monitor wrote it for a cluster with and without node types of its own."""
+    """Uses the reports of Ray 2.60's monitor for clusters with and without configured node types."""
     for types, waits in (({"ffff00": "ray.head.default"}, True), ({"ffff00": "node_ffff00"}, False)):
         report = json.dumps({"autoscaler_report": {"active_nodes": {}, "node_type_mapping": types}}).encode()
         monkeypatch.setattr("ray.experimental.internal_kv._internal_kv_get", lambda _, report=report: report)
@@ -79,7 +79,7 @@ def test_an_autoscaler_is_waited_for(ray_cluster, monkeypatch, caplog):
 
 
 def packed(folder, *excludes):
-    """Files below a folder that Ray would send, by its own function."""
+    """Return the files of a folder that Ray would upload, according to Ray's own function."""
     from ray._private.runtime_env import packaging
 
     archive = folder.parent / "sent.zip"

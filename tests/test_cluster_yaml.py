@@ -1,4 +1,4 @@
-"""cluster.yaml is valid by Ray's own schema and by the checks that `ray up` makes first."""
+"""cluster.yaml is valid according to Ray's schema and passes the first checks of `ray up`."""
 
 import json
 import re

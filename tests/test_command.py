@@ -71,7 +71,7 @@ run(main, [])
 
 
 def ended(farewell, *numbers):
-    """Exit code and standard error of a job that gets signals, half a second apart."""
+    """Return exit code and standard error of a job that receives signals, half a second apart."""
     process = subprocess.Popen(
         [sys.executable, "-c", WAITING.format(farewell=farewell)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -25,7 +25,7 @@ from raypipe.study import architecture
 
 
 def predictions(right, exponent=None):
-    """Of classes that take turns, right where `right` is 1, else taken for the next class."""
+    """Return predictions for cyclic labels: correct where `right` is 1, otherwise the next class."""
     label = np.arange(len(right)) % 5
     predicted = np.where(right, label, (label + 1) % 5)
     coordinates = {
@@ -118,10 +118,10 @@ def test_the_ranking_of_a_case_counted_by_hand():
         0.8,
     )
     assert best.accuracy == best.micro_f1 == 0.8
-    # Wilson's formula for 80 of 100.
+    # Wilson interval for 80 of 100.
     assert (best.accuracy_low, best.accuracy_high) == pytest.approx((0.71117, 0.86663), abs=1e-5)
     assert (best.recall_fbm, best.recall_sbm, study.recall_fbm) == (1, 0, 0)
-    # 40 of 100 pairs differ, all one way: standard deviation √(0.4 · 0.6 · 100 / 99), Student's t 1.98422.
+    # 40 of 100 pairs differ, all in one direction: standard deviation √(0.4 · 0.6 · 100 / 99), Student's t 1.98422.
     half = 1.98422 * (0.24 / 99) ** 0.5
     assert (best.difference, best.difference_low, best.difference_high) == pytest.approx((0.4, 0.4 - half, 0.4 + half))
     assert (study.difference, study.difference_low, study.difference_high) == (0, 0, 0)
@@ -204,7 +204,7 @@ def test_the_job_compares_the_grid(tmp_path, capsys):
 
 
 def test_the_job_takes_up_a_table_written_earlier(tmp_path, capsys):
-    """One seed from the table, whose networks are gone, another from the store: as if both were there."""
+    """One seed comes from the table (its networks are deleted), another from the store; the result is the same."""
     networks = {"123-2": 0.5, "132-2": 0.51, "123123-2": 0.6}
     for series, seed in (("", 1), ("seed-2", 2)):
         for name, accuracy in networks.items():
@@ -228,7 +228,7 @@ def test_the_job_takes_up_a_table_written_earlier(tmp_path, capsys):
 
 
 def trained_network(name, accuracy):
-    """A network that can classify, and knows how it was trained."""
+    """Save a network with usable weights and the record of a training."""
     weights = random_network(architecture(name)).weights
     tiny_grid.save(name, accuracy)
     artifact.save(replace(artifact.load(name), weights=weights))

@@ -1,4 +1,4 @@
-"""However many processes create a store at once, it is made once, and by one plan."""
+"""When several processes create a store at the same time, it is created once, from one plan."""
 
 import json
 import multiprocessing
@@ -28,7 +28,7 @@ def template(name, samples):
 
 
 def is_equal(turn):
-    """Whether all processes create the store from one plan in this round, or each from its own."""
+    """Whether all processes create the store from the same plan in this round, rather than each from its own."""
     return turn % 2 == 0
 
 

@@ -1,4 +1,4 @@
-"""The demo's lines are jobs with flags that they have, and it covers every job that makes data."""
+"""The demo's lines are valid calls of jobs, and they cover every job that creates data."""
 
 import importlib
 import shlex

@@ -1,4 +1,4 @@
-"""Commands that the documents and the jobs themselves show: each is one of a job with flags that it has."""
+"""Commands shown in the documentation and in job docstrings are calls of existing jobs with existing flags."""
 
 import re
 import shlex
@@ -18,7 +18,7 @@ _COMMAND = re.compile(
 
 
 def code_of(file: Path) -> Iterator[str]:
-    """The lines of code in a document: of its blocks, and what stands within sentences; of a job, of its docstring."""
+    """Yield lines of code: from a document's code blocks and inline code, or from a job's docstring."""
     text = re.sub(r"\\\n\s*", " ", file.read_text())
     if file.suffix == ".py":
         yield from re.findall(r"^    ((?:raypipe|python) .*)$", text.split('"""')[1], re.MULTILINE)
@@ -31,7 +31,7 @@ def code_of(file: Path) -> Iterator[str]:
 
 
 def jobs_in(line: str) -> Iterator[tuple[str, list[str]]]:
-    """Each job that a line of a shell runs, and its arguments."""
+    """Yield each job that a shell line runs, with its arguments."""
     for job, rest in _COMMAND.findall(line):
         words = shlex.shlex(rest.replace("$split", "test"), posix=True, punctuation_chars=True)
         words.whitespace_split = True

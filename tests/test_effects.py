@@ -1,4 +1,4 @@
-"""The effects of order, depth and kernel size: known ones are found, with intervals that cover them."""
+"""Effects of order, depth and kernel size: known effects are found, and the intervals cover them."""
 
 from dataclasses import replace
 from itertools import product
@@ -17,13 +17,13 @@ from raypipe.networks.ranking import mean_with_interval
 from raypipe.studies.andi.networks import GRID
 
 exact = pytest.mark.filterwarnings("ignore:Precision loss")
-"""Without chance all units are equal but for their last bits, which SciPy notices."""
+"""Without noise all units agree up to rounding errors, about which SciPy warns."""
 
 TRUE = {"order": 0.02, "depth": 0.05, "kernel": 0.01}
 
 
 def expected(comparison):
-    """What each comparison must give for TRUE; every second block of a deeper network's additional ones is 132."""
+    """Return the expected result of a comparison for TRUE; on average half of the added blocks are 132."""
     added_block = TRUE["depth"] + TRUE["order"] / 2
     if comparison == "all blocks 132 instead of 123":
         return TRUE["order"] * (6 * (1 + 2 + 3) + 5 * 4) / 23  # mean number of blocks over the cells
@@ -45,7 +45,7 @@ def test_known_effects_are_found():
     }
     np.testing.assert_allclose(found["difference"], [expected(one) for one in found["comparison"]])
     counted = found.set_index("comparison")[["units", "pairs"]]
-    # Per kernel size 1, 4, 12 and 32 pairs of words that differ in one block; the last not at a kernel size of 32.
+    # Per kernel size, 1, 4, 12 and 32 pairs of words differ in one block; depth 4 has no networks of kernel size 32.
     assert counted.loc["one block 132 instead of 123"].tolist() == [23, 6 * (1 + 4 + 12) + 5 * 32]
     assert counted.loc["one block 132 instead of 123, depth 4"].tolist() == [5, 5 * 32]
     assert counted.loc["depth 4 instead of 3"].tolist() == [5, 5 * 16]
@@ -112,7 +112,7 @@ def test_what_cannot_be_compared_is_refused():
 
 
 def test_an_interval_counted_by_hand():
-    # Standard error 1/√3, Student's t of 2 degrees of freedom 4.3027.
+    # Standard error 1/√3, Student's t for 2 degrees of freedom 4.3027.
     assert mean_with_interval([1, 2, 3]) == pytest.approx((2, 2 - 4.3027 / 3**0.5, 2 + 4.3027 / 3**0.5), abs=1e-4)
     assert mean_with_interval([0.5, 0.5]) == (0.5, 0.5, 0.5)
 
@@ -208,7 +208,7 @@ OWN = Grid(
 
 
 def own_table(grid, noise=0.0):
-    """Every training of a grid: accuracy for each factor by its level, and by chance."""
+    """Return a table of all trainings of a grid: accuracy is the sum of the effects of all factors and noise."""
     random = np.random.default_rng(6)
     effect = {"132": 0.01, "213": -0.02, 8: 0, 16: 0.03, 32: 0.04, 4: 0, 0.001: 0, 0.01: -0.05}
     rows = []
@@ -240,7 +240,7 @@ def test_known_effects_of_a_grid_of_the_users_own_are_found():
     for comparison, difference in expected.items():
         assert found.loc[comparison, "difference"] == pytest.approx(difference), comparison
     counted = found[["units", "pairs"]]
-    # Seeds, kernel sizes, filters and rates: 24 cells of each depth; words 3 and 27.
+    # Seeds × kernel sizes × filters × rates: 24 cells per depth; 3 words of depth 1 and 27 of depth 3.
     assert counted.loc["one block 132 instead of 123"].tolist() == [48, 24 * (1 + 27)]
     assert counted.loc["depth 3 instead of 1"].tolist() == [24, 24 * 27]
     assert counted.loc["filters 32 instead of 8"].tolist() == [2 * 2 * 2 * 30] * 2

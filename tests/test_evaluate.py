@@ -151,7 +151,7 @@ def test_the_job_prints_the_table_and_draws_the_pictures(monkeypatch, tmp_path, 
 
 
 def by_kind() -> xr.Dataset:
-    """Two classes of samples, by a network that tells two kinds of each; 1 of 4 is wrong."""
+    """Predictions with two subclasses of each label class; summed by class all 4 are right, by subclass only 3."""
     probability = [[0.3, 0.3, 0.4, 0.0], [0.1, 0.0, 0.2, 0.7], [0.0, 0.2, 0.5, 0.3], [0.0, 1.0, 0.0, 0.0]]
     return xr.Dataset(
         {"predicted": ("sample", [2, 3, 2, 1]), "probability": (("sample", "class"), probability)},
@@ -166,7 +166,7 @@ def test_classes_that_are_kinds_of_those_of_the_labels_are_counted_as_these():
     found = evaluate(by_kind())
 
     assert found.label.values.tolist() == ["lw", "fbm"]
-    np.testing.assert_array_equal(found.confusion, [[2, 0], [0, 2]])  # the first is fbm by 0.6, though most by lw_1.50
+    np.testing.assert_array_equal(found.confusion, [[2, 0], [0, 2]])  # the first is fbm: 0.6 in sum, lw_1.50 only 0.4
     assert ranking._right(inputs.by_label(by_kind())).tolist() == [1, 1, 1, 1]
     explained = inputs.by_label(by_kind().drop_vars("probability"))
     assert explained["predicted"].values.tolist() == [0, 0, 0, 1]

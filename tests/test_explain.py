@@ -1,4 +1,4 @@
-"""Explanations: relevance through innvestigate, checked against independent formulas, and saliency."""
+"""Explanations: relevance from innvestigate, checked against independent formulas, and saliency."""
 
 import json
 import logging
@@ -143,7 +143,7 @@ def test_what_innvestigate_gets_wrong_is_explained_here():
     assert explain.is_opaque(sequences_in_two_channels(FIRST, second, product, Layer("Flatten", "f", {})).architecture)
 
 
-# Relevance, in the environment that has innvestigate
+# Relevance, in the environment with innvestigate
 
 
 def run_in_explain(store_root, function, *arguments):
@@ -242,7 +242,7 @@ def test_the_job_explains_trajectories_through_ray(ray_cluster, classified_here,
     assert capsys.readouterr().out.strip().endswith("relevance/123-32/test-3-per-class.zarr")
 
 
-# Controls: networks whose maps check those of the network itself
+# Controls: modified networks whose maps validate those of the network itself
 
 
 def test_a_shuffled_network_has_the_same_weights_in_other_places():
@@ -301,7 +301,7 @@ def test_how_many_of_each_class_is_in_the_name_unless_it_is_one(here, monkeypatc
         "relevance/123-2/test",
         "relevance/123-2/test-gradient-zero-biases-500-per-class",
     )
-    for plan in (plain, more, replace(more, name="relevance/123-2/test-gradient-zero-biases")):  # as it was once
+    for plan in (plain, more, replace(more, name="relevance/123-2/test-gradient-zero-biases")):  # an earlier name
         store.create(plan, {})
         mending = repair.plan_of(plan.name)
         assert (mending.name, mending.parameters) == (plan.name, plan.parameters)
@@ -358,7 +358,7 @@ def test_the_job_checks_relevance_through_ray(ray_cluster, classified_here, tmp_
     assert len(list((tmp_path / "figures").iterdir())) == 4
 
 
-# What is explained
+# Choice of samples
 
 
 def predictions(label: list[int], predicted: list[int]) -> xr.Dataset:
@@ -467,7 +467,7 @@ def test_patterns_are_explained_with_the_frames_of_their_network(here, name):
 
 
 def small_network(shape, *, biases=True):
-    """Of every kind of layer of fields: normalisations that can be merged and that cannot, sums, maxima and means."""
+    """Return a network of fields with convolutions, maxima, a sum, and normalisations that can and cannot be merged."""
     convolution = "Conv2D" if len(shape) == 3 else "Conv3D"
     pooling = convolution.replace("Conv", "MaxPooling")
     kernel = (3, 3) if len(shape) == 3 else (3, 3, 1)
@@ -546,12 +546,12 @@ def test_relevance_of_a_case_computed_by_hand():
     assert score.item() == pytest.approx(8.875)
     np.testing.assert_allclose(found.ravel(), expected, rtol=1e-5)
     found, _ = propagation.propagation(network, epsilon=0.0, composite=True)(values, classes)
-    # z+: all of it to the first of two, whose weight alone is positive; flat: half to either point
+    # z+: all relevance goes to the first of the two, which alone has a positive weight; flat: half to each point
     np.testing.assert_allclose(found.ravel(), [second / 2, second / 2, 0], rtol=1e-5)
 
 
 def by_hand(*layers, shape=(1, 4, 1), **weights):
-    """A network of the last layer "last", with these weights by layer."""
+    """Return a network of these layers, with the given kernel for each layer name."""
     network = random_network(Architecture("hand", "gray_scott", shape, ("a", "b"), layers, (1,)))
     for name, values in weights.items():
         own = network.weights[f"{name}/0"]
@@ -726,7 +726,7 @@ def test_the_job_checks_the_maps_of_fields(here, monkeypatch, tmp_path, capsys, 
     random_network(architecture("pattern-2d"))
     tiny_data.write_patterns("test", 15)
     classify.classify("pattern-2d", "test")
-    # Whatever a random network says, it is to be right in three samples.
+    # A random network is right by chance only: count three samples as correctly classified.
     monkeypatch.setattr(explain, "chosen", lambda *_: np.array([0, 4, 9]))
     opened = catalog.open
 

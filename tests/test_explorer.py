@@ -1,4 +1,4 @@
-"""The page on which stores are explored, in a real browser: what is clicked is what is told."""
+"""The page for exploring stores, in a real browser: it describes the sample that was clicked."""
 
 import asyncio
 import os
@@ -41,7 +41,7 @@ needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="there is no chromium; 
 
 
 def fill_root(points=9):
-    """A scan of a user's study and what a network says of it; trajectories with relevance; networks."""
+    """Write a user's scan, trajectories and patterns, each with predictions; relevance of trajectories; networks."""
     parabola.save_network()
     fill(study.find("parabola").plan("scan", {"points": points}))
     scan = catalog.open(SCAN)
@@ -113,7 +113,7 @@ def test_a_point_of_the_plane_is_the_sample_of_its_cell(at_root):
     assert of.parameters == ["a", "b"]
     for number in range(len(of.predicted)):
         x, y = of.place(number)
-        for step in (0.0, 0.06, -0.06):  # cells are an eighth wide
+        for step in (0.0, 0.06, -0.06):  # cells have a width of 1/8
             assert of.at(x + step, y - step) == number
     assert of.at(-0.07, 0.5) == of.at(0.5, 1.07) == -1
 
@@ -138,7 +138,7 @@ def test_samples_by_class_and_parameters(at_root):
 
 
 def test_many_classes_of_few_kinds_are_named_by_kind():
-    """As those of networks of tracks, which are a model and an exponent: half of a model may be more than one class."""
+    """Networks of tracks have a class per model and exponent; the most probable class may belong to another model."""
     classes = ["fbm_0.50", "fbm_0.60", "fbm_0.70", "lw_1.50", "lw_1.60", "lw_1.70"]
     probability = np.array([[0.3, 0.3, 0.0, 0.4, 0.0, 0.0], [0.1, 0.0, 0.0, 0.0, 0.2, 0.7]])
     said = xr.Dataset(
@@ -179,7 +179,7 @@ PLANE = {"a": (0.0, 1.0, 2.0), "b": (0.0, 1.0)}
 
 
 def points(**axes):
-    """Coordinates of all points of a plane."""
+    """Return the coordinates of all points of a plane."""
     values = [one.ravel() for one in np.meshgrid(*axes.values(), indexing="ij")]
     named = {name: ("sample", one) for name, one in zip(axes, values, strict=True)}
     return {**named, "seed": ("sample", np.arange(len(values[0])))}
@@ -192,7 +192,7 @@ def write_scan(coordinates, start="flat"):
 
 
 def write_made(name, made, coordinates, **parameters):
-    """What a network, "sharp" unless it is another, made of the scan as it is now."""
+    """Write a product of a network (default "sharp") from the current scan."""
     own = {"network": "sharp", "network_sha256": "now", "source": SCAN, **parameters}
     made = xr.Dataset(made, coordinates)
     tiny_results.write(name, made, **{"source_parameters": store.plan_of(SCAN).parameters, **own})
@@ -207,7 +207,7 @@ def write_said(coordinates, name=SHARP, **parameters):
 
 @pytest.fixture
 def small(monkeypatch):
-    """A scan of six points as two networks classify it, and what writes it."""
+    """Write a scan of six points and the predictions of two networks for it."""
     monkeypatch.setenv("RAYPIPE_STUDY", PARABOLA)
     explored._explored.cache_clear()
     explored._distance.cache_clear()
@@ -222,7 +222,7 @@ def small(monkeypatch):
 def test_predictions_of_a_scan_made_anew_with_other_settings_are_refused(small, caplog):
     assert explored.explored(SHARP) is explored.explored(SHARP)
     store.remove(SCAN)
-    time.sleep(1)  # when a store was made is told to the second
+    time.sleep(1)  # creation times have a resolution of one second
     write_scan(points(**PLANE), start="noise")
     with pytest.raises(InputError, match="of another scan than parabola/scan; make them again: raypipe remove"):
         explored.explored(SHARP)
@@ -252,7 +252,7 @@ def test_an_explanation_of_an_earlier_network_or_scan_is_not_shown(small):
     assert list(sample._stored(of, 2)) == ["saliency"]
 
 
-@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # of a Panel to come
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # about a future version of Panel
 @pytest.mark.parametrize("fails", [False, True])
 @pytest.mark.parametrize("turn", [{"predictions": "predictions/other/scan"}, {"sample": 3}])
 def test_what_was_asked_for_of_another_network_or_sample_is_not_shown(small, monkeypatch, fails, turn):
@@ -278,7 +278,7 @@ def test_what_was_asked_for_of_another_network_or_sample_is_not_shown(small, mon
     assert not new._button.loading
 
 
-@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # of a Panel to come
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # about a future version of Panel
 def test_a_click_between_whole_numbers_simulates_the_sample_that_is_there(small):
     for name in (SCAN, SHARP):
         store.remove(name)
@@ -303,7 +303,7 @@ def test_an_address_of_what_is_gone_changes_nothing(small):
 
 def test_a_scan_with_labels_is_one_but_not_a_set_of_examples(small):
     assert explored.scans([SHARP]) == [SHARP]
-    for shown, *labels in ((True, -1), (True, 0), (False, 0, 1)):  # of two samples in each cell one would be hidden
+    for shown, *labels in ((True, -1), (True, 0), (False, 0, 1)):  # with two samples per cell one would be hidden
         store.remove(SHARP)
         store.remove(SCAN)
         there = points(**{**PLANE, "label": labels})
@@ -331,7 +331,7 @@ def test_what_stores_and_networks_are_called_is_no_markup(monkeypatch):
 
 
 class Server:
-    """`raypipe explore` of a root, as a process of its own."""
+    """`raypipe explore` for a root, as a separate process."""
 
     def __init__(self, root, *flags):
         (port,) = free_ports(1)
@@ -378,7 +378,7 @@ def browser():
 
 @pytest.fixture
 def asked():
-    """Every address that the page asked for."""
+    """Collect every address that the page requested."""
     return []
 
 
@@ -395,7 +395,7 @@ def page(browser, asked):
     )
 
 
-# Where in the browser's window a point of the plane is.
+# Position of a point of the plane in the browser window.
 PLACE = """
 ([x, y]) => {
   const [plot] = [...Bokeh.index.query((view) => view.model.type === "Figure")];
@@ -406,7 +406,7 @@ PLACE = """
 
 
 def click_at(page, x, y):
-    page.wait_for_timeout(400)  # two clicks at once would be a double one
+    page.wait_for_timeout(400)  # two quick clicks would count as a double click
     page.mouse.click(*page.evaluate(PLACE, [x, y]))
 
 
@@ -417,7 +417,7 @@ def opened(page, url):
 
 
 def told(page, text):
-    """Wait until the sample that is shown is called so, with its picture: what is below is then in its place."""
+    """Wait until the page shows the sample with this text and its picture; then the page no longer shifts."""
     page.locator("p.sample", has_text=text).first.wait_for()
     page.locator(f'img[alt*="{text}"]').first.wait_for()
 
@@ -469,7 +469,7 @@ def test_a_sample_is_simulated_and_explained_when_that_is_asked_for(page, server
         field.fill(value)
         field.press("Enter")
     page.get_by_role("button", name="Simulate here").click()
-    # TensorFlow is loaded first, which takes a busy machine a while.
+    # TensorFlow is loaded first, which takes long on a busy machine.
     page.locator("p.simulated", has_text="simulated at a = 0.2, b = 0.74: island").wait_for(timeout=120_000)
     page.get_by_role("button", name="Explain").click()
     page.locator("p[role=alert]", has_text="raypipe explain --network sharp --split scan --samples 0").wait_for()
@@ -525,14 +525,14 @@ def test_a_network_of_a_grid_is_chosen_by_its_cell(page, server):
 @needs_chromium
 @pytest.mark.parametrize("tab", range(5))
 def test_everybody_can_use_it(page, server, tab):
-    """Names of what can be pressed, contrast, order: what axe-core finds."""
+    """Accessibility as checked by axe-core: names of controls, contrast, order."""
     from axe_playwright_python.sync_playwright import Axe
 
     page.goto(f"{server.url}?tab={tab}&sample=20")
     page.locator("p.sample").or_(page.locator(".tabulator-cell", has_text="andi-study")).first.wait_for()
     page.wait_for_timeout(1000)
     found = Axe().run(page).response["violations"]
-    of_the_table = {"aria-required-children", "empty-table-header"} if tab == 4 else set()  # Tabulator's own
+    of_the_table = {"aria-required-children", "empty-table-header"} if tab == 4 else set()  # issues of Tabulator itself
     others = [one for one in found if one["id"] not in of_the_table]
     assert [(one["id"], [node["html"][:200] for node in one["nodes"]][:3]) for one in others] == []
 

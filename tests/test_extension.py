@@ -1,4 +1,4 @@
-"""Stores that are made longer: what is there stays, and the whole is what it would have been at once."""
+"""Extending stores: existing shards stay, and the result equals a store created at full length."""
 
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ def check(samples):
 
 
 def known(name=NAME):
-    """What a store says of itself, but for when and where it was made."""
+    """Return the description of a store, except when and where it was created."""
     document = store.plan_of(name)
     lines = [(line.shard, line.start, line.stop, line.checksum, line.seeds) for line in store.ledger(name)]
     return document.samples, document.shards, document.parameters, document.arrays, lines

@@ -1,4 +1,4 @@
-"""Checks of relevance maps, on maps and predictors whose truth is known."""
+"""Checks of relevance maps, tested with predictors whose decisive inputs are known."""
 
 import matplotlib
 import numpy as np
@@ -11,18 +11,18 @@ from raypipe.errors import InputError
 from raypipe.networks import faithfulness
 
 DECIDING = np.arange(40, 50)
-"""Steps that the made-up network decides by."""
+"""Time steps on which the artificial network bases its decision."""
 
 
 def judged_by_few_steps(positions: np.ndarray) -> np.ndarray:
-    """Probabilities of classes 0 and 1: class 1 if the deciding steps zigzag, which interpolation ends."""
+    """Return probabilities of classes 0 and 1: class 1 if the deciding steps zigzag, which interpolation removes."""
     zigzag = np.abs(np.diff(positions[:, DECIDING], n=2, axis=1)).mean(axis=1)
     probability = 1 / (1 + np.exp(8 * (0.5 - zigzag)))
     return np.stack([1 - probability, probability], axis=1)
 
 
 def zigzags(samples: int = 200, steps: int = 100, *, honest: bool = True) -> xr.Dataset:
-    """Zigzags on random slopes; honest maps have relevance at the deciding steps, others at the last ones."""
+    """Return zigzags on random slopes; honest maps are high at the deciding steps, others at the last steps."""
     random = np.random.default_rng(0)
     time = np.arange(steps)
     position = random.normal(size=(samples, 1)) * time + (-1.0) ** time
@@ -147,7 +147,7 @@ def test_mistakes_are_told():
 
 
 def spots(samples=60, *, honest=True):
-    """Fields with one bright patch of four by four points, which tells the class, and maps that know of it or not."""
+    """Return fields with a bright patch of 4 x 4 points that determines the class; only honest maps highlight it."""
     random = np.random.default_rng(0)
     fields = random.uniform(0, 0.1, (samples, 32, 32, 2))
     maps = random.uniform(0, 0.1, (samples, 32, 32)).astype("float32")

@@ -1,5 +1,8 @@
-"""Whatever dies, fills up or is taken away: the finished store is the same, or a line says what to do and the next run
-completes it. docs/reliability.md tells of each."""
+"""Faults such as killed processes and full disks do not change the finished store.
+
+Either the run completes, or a line says what to do and the next run completes the store. docs/reliability.md describes
+each case.
+"""
 
 import contextlib
 import os
@@ -27,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("ray_cluster")
 
 
 def check_squares(samples=10):
-    """The store is complete, sound and has the values."""
+    """Check that the store is complete and sound, and has the right values."""
     found = store.verify("tests/squares")
     assert found.sound, str(found)
     assert not found.missing
@@ -44,7 +47,7 @@ def test_a_worker_killed_inside_a_computation_is_replaced(tmp_path, number):
 
 @pytest.mark.slow
 def test_a_worker_may_be_lost_at_every_shard(tmp_path):
-    """As on spot nodes: more often than one shard may lose its worker."""
+    """As on spot nodes: in total more losses than the retries of one shard."""
     marks = tmp_path / "marks"
     marks.mkdir()
     fill(plan("scripted:dying_at_each", samples=RETRIES + 2, per_shard=1, marks=str(marks)), workers=1)
@@ -56,7 +59,7 @@ def test_a_worker_may_be_lost_at_every_shard(tmp_path):
     "where", ["tests/squares.zarr/square/c/", pytest.param("tests/squares.ledger/", marks=pytest.mark.slow)]
 )
 def test_a_worker_killed_while_it_writes_is_replaced(tmp_path, where):
-    """In the middle of a shard; between the shard and its line in the ledger."""
+    """While it writes a shard, or the ledger entry after the shard."""
     mark = tmp_path / "mark"
     fill(plan("scripted:dying_in_write", where=where, mark=str(mark)))
     assert mark.exists()
@@ -87,7 +90,7 @@ fill(plan(**{of!r}))
 
 
 def driver(where, of, **settings):
-    """Another process that fills the squares, on the cluster that `where` names."""
+    """Start another process that fills the store of squares on the cluster `where`."""
     environment = {**os.environ, **settings, "PYTHONPATH": str(Path(__file__).parent)}
     command = [sys.executable, "-c", _DRIVER.format(where=where, of=of)]
     return subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE, text=True)
@@ -95,7 +98,7 @@ def driver(where, of, **settings):
 
 @pytest.mark.slow
 def test_want_of_memory_on_a_node_is_told_and_the_next_run_completes(tmp_path):
-    """Ray kills the worker that takes most, where 1.5 GB more are in use than when the node began."""
+    """Ray kills the worker with the largest memory use once 1.5 GB more are in use than at the start."""
     trigger = tmp_path / "trigger"
     trigger.touch()
     lines = [line.split() for line in Path("/proc/meminfo").read_text().splitlines()]
@@ -107,7 +110,7 @@ def test_want_of_memory_on_a_node_is_told_and_the_next_run_completes(tmp_path):
     process = driver(local, of, **settings)
     _, said = process.communicate()
     assert "tests/squares: workers were lost 4 times at the same shard, perhaps for lack of memory" in said
-    # What the last exception says is that the worker was begun anew; why, only Ray's events tell.
+    # The last exception only says that the worker was restarted; the reason is in Ray's event files.
     events = [file.read_text() for file in Path("/tmp/ray").glob(f"session_*_{process.pid}/logs/events/*")]
     assert any("killed due to the node running low on memory" in one for one in events)
     assert 1 in store.missing("tests/squares")
@@ -117,9 +120,10 @@ def test_want_of_memory_on_a_node_is_told_and_the_next_run_completes(tmp_path):
 
 
 def test_a_driver_that_is_killed_is_continued(tmp_path, store_root):
-    """Killed while a shard is under way and others are finished: these are not made again.
+    """The driver is killed while one shard is in progress and others are finished; these are not computed again.
 
-    Which ones is Ray's: a worker takes what is queued for it in any order, and so may begin with the one that waits.
+    Which shards are finished depends on Ray: a worker takes its queued shards in any order, so it may start with the
+    one that waits.
     """
     import ray
 
@@ -149,7 +153,7 @@ def test_a_driver_that_is_killed_is_continued(tmp_path, store_root):
 
 @contextlib.contextmanager
 def small_disk(folder, megabytes):
-    """A file system of its own in a folder."""
+    """Mount a separate file system of limited size in a folder."""
     folder.mkdir()
     options = ["-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs"]
     if subprocess.run(["mount", *options, folder], capture_output=True, check=False).returncode:
@@ -186,10 +190,10 @@ def test_a_store_that_becomes_read_only_is_told_and_the_next_run_completes(tmp_p
         def take_away():
             try:
                 wait_for(lambda: mark.exists() and store.finished("tests/squares"))
-                # A file that was just put in place may be open for a moment more: the disk is busy until then.
+                # A file that was just written may stay open a moment longer; until then the disk is busy.
                 wait_for(lambda: not subprocess.run(["mount", "-o", "remount,ro", disk], check=False).returncode)
             finally:
-                trigger.unlink()  # otherwise a failure here would be a wait without end there
+                trigger.unlink()  # otherwise a failure here would block the worker forever
 
         taker = threading.Thread(target=take_away)
         taker.start()

@@ -1,4 +1,4 @@
-"""Single figures for a paper, by the job that draws them."""
+"""The job that draws single figures for a paper."""
 
 from pathlib import Path
 

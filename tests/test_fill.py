@@ -127,7 +127,7 @@ def test_the_first_failure_ends_it_where_asked(tmp_path, monkeypatch):
     alone = r"^tests/squares, shard \d+ \(samples \d+ to \d+\): KeyError: 'at'; run the same command to retry what is"
     with pytest.raises(WorkError, match=alone):
         fill(plan("scripted:failing", samples=300), workers=1)
-    # What a worker had been given by then may have failed too.
+    # Shards that the worker had already received may have failed too.
     assert 1 <= len(store.failed("tests/squares")) < 100
 
 

@@ -51,7 +51,7 @@ def test_recipes_that_there_are_not():
 
 
 def test_what_was_trained_before_is_trained_alike():
-    """A setting that a network does not use is not in its provenance, so that no earlier one is trained again."""
+    """Unused settings are not in the provenance of a network, so existing networks need no new training."""
     for path in (Path(__file__).parent.parent / "results" / "networks").glob("*.safetensors"):
         made_from = artifact.unpack(path.read_bytes(), path.name)[1]["provenance"]["made_from"]
         trained = made_from["training"]
@@ -85,7 +85,7 @@ def test_a_network_learns_and_its_history_is_true():
 
 def test_the_steps_are_those_of_keras():
     train, validation = trajectories(100), trajectories(10, seed=1)
-    plan = training(ANDI, epochs=2, batch=32)  # the last batch of an epoch is a smaller one
+    plan = training(ANDI, epochs=2, batch=32)  # the last batch of each epoch is smaller
     ours = Fit(ANDI, plan)
     keras.utils.set_random_seed(plan.seed)
     theirs = keras_model.build(ANDI)
@@ -239,7 +239,7 @@ def test_training_in_bfloat16_ends_with_weights_of_float32():
     keras_model.set_weights(exact, weights)
     expected = exact.predict_on_batch(samples.inputs)
     found = run._model.predict_on_batch(samples.inputs)
-    # A number of bfloat16 has eight binary digits.
+    # A bfloat16 number has eight significant bits.
     assert 0 < abs(found - expected).max() < 0.05 * abs(expected).max()
 
 
@@ -260,7 +260,7 @@ def test_precisions():
 
 
 def test_what_is_measured_in_some_epochs_only_is_nan_in_the_others():
-    """A network is kept whatever a study measures when, and as whatever kind of number."""
+    """A network is saved whichever measures a study returns in an epoch, and whatever their number type."""
     train, validation = trajectories(50), trajectories(10, seed=1)
     plan = training(ANDI, epochs=4, batch=50)
     task, run = trial.Task(ANDI, plan, {"training": plan.document()}, "odd"), Fit(ANDI, plan)

@@ -1,4 +1,4 @@
-"""--dry-run: what would be made, what it takes, and that nothing is."""
+"""--dry-run reports what would be created and its cost, and creates nothing."""
 
 import json
 import os
@@ -22,7 +22,7 @@ SECONDS = 0.05
 
 
 def slow(a):
-    """A simulation that takes a known time."""
+    """Simulate with a known duration."""
     time.sleep(SECONDS)
     return {"x": np.full(1000, a)}
 
@@ -106,7 +106,7 @@ def test_what_is_made_from_complete_stores_is_come_to(asked):
 
 
 def broken(a):
-    """A simulation with a mistake."""
+    """Simulate with a bug: a division by zero."""
     return {"x": np.full(1000, 1 / int(a - a))}
 
 

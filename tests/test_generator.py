@@ -1,4 +1,4 @@
-"""raypipe's own generator of trajectories: what theory says of its walks, and that each follows from its seed alone."""
+"""raypipe's own generator of trajectories: its walks agree with theory, and each depends only on its seed."""
 
 import subprocess
 
@@ -19,7 +19,7 @@ ANDI = dict(zip(diffusion.ANDI_MODELS, range(5), strict=True))
 
 
 def displacements(model, exponent, count, dimensions=1, positions=200, as_package=False):
-    """Of bare walks, before scaling and noise."""
+    """Return the displacements of walks before scaling and noise."""
     states = np.empty((count, 4), "uint64")
     generator._begin(states, np.arange(count, dtype="uint64") * 977)
     of_each = np.full(count, ANDI[model]), np.full(count, float(exponent))
@@ -33,7 +33,7 @@ def test_normal_numbers_are_normal():
     walks.spectrum(state, np.ones(200_000), pairs := np.empty(200_000, "complex128"))
     found = np.concatenate([pairs.real[1:-1], pairs.imag[1:-1]])
     assert stats.kstest(found, "norm").pvalue > 1e-4
-    # The tail beyond the lowest layer is made in another way.
+    # A different method samples the tail beyond the lowest layer.
     far = np.abs(found) > 3.2
     assert stats.binomtest(int(far.sum()), len(found), 2 * stats.norm.sf(3.2)).pvalue > 1e-4
     assert np.abs(found).max() > 4
@@ -46,7 +46,7 @@ def test_uniform_numbers_are_uniform():
 
 
 def test_the_stream_is_that_of_xoshiro256():
-    """The first words after the state 1, 2, 3, 4, as the authors' own code gives them."""
+    """The first outputs from the state 1, 2, 3, 4, compared with those of the authors' code."""
     state = np.array([1, 2, 3, 4], "uint64")
     expected = [41943041, 58720359, 3588806011781223, 3591011842654386]
     words = [int(draws.uniform(state) * 2**53) for _ in expected]
@@ -71,7 +71,7 @@ def test_scaled_brownian_motion_spreads_as_a_power_of_time(exponent):
 
 @pytest.mark.parametrize(("model", "exponent"), [("ctrw", 0.5), ("ctrw", 0.8), ("lw", 1.3), ("lw", 1.6)])
 def test_waits_and_flights_have_tails_of_the_right_power(model, exponent):
-    # In two dimensions no two flights go the same way.
+    # In two dimensions no two flights have the same direction.
     steps = displacements(model, exponent, 3000, dimensions=2, positions=2000)[:, 0]
     if model == "ctrw":
         lengths = np.concatenate([np.diff(np.flatnonzero(walk)) for walk in steps])
@@ -148,7 +148,7 @@ def test_displacements_are_scaled_and_noise_is_added():
             np.arange(n), np.full(n, 2), np.full(n, 0.8), np.full((n, 2), noise), np.full(n, 100), longest=100
         )
         spread = np.diff(made, axis=1).std(axis=1)
-        # One normal factor for both axes, and per axis variance one of the walk and two noises per displacement.
+        # Both axes share one normal factor; per axis, a displacement has variance one of the walk and two noise terms.
         assert spread[:, 0] / spread[:, 1] == pytest.approx(1, abs=1e-9 if noise == 0 else 0.5)
         assert (spread**2).mean() == pytest.approx(1 + 2 * noise**2, rel=0.1)
 
@@ -158,7 +158,7 @@ def test_a_walk_that_does_not_turn_is_a_straight_line_without_noise():
     made = generate(np.arange(n), np.full(n, 3), np.full(n, 2.0), np.full((n, 2), 1.0), np.full(n, 100))[..., 0]
     steps = np.diff(made, axis=1)
     straight = np.ptp(steps, axis=1) < 1e-9 * np.abs(steps[:, 0])
-    # The first flight outlasts 100 steps with a probability that is the mean of 100^(-σ), σ uniform from 0 to 1.
+    # The probability that the first flight exceeds 100 steps is the mean of 100^(-σ), σ uniform from 0 to 1.
     assert stats.binomtest(int(straight.sum()), n, 0.21).pvalue > 1e-3
     assert np.isfinite(made).all()
 
@@ -248,7 +248,7 @@ def test_sets_that_cannot_be_made_are_refused(asked, message):
 @pytest.mark.parametrize("dimensions", [1, 2, 3])
 @pytest.mark.parametrize("model", diffusion.ANDI_MODELS)
 def test_walks_are_distributed_as_the_packages(model, dimensions, tmp_path):
-    """Two samples of each kind, by Kolmogorov and Smirnov, of what physics looks at."""
+    """Two-sample Kolmogorov-Smirnov tests of physical observables."""
     exponents = {"attm": (0.3, 0.7, 1.0), "ctrw": (0.3, 0.7, 1.0), "fbm": (0.3, 1.0, 1.6), "lw": (1.05, 1.5, 1.9, 2.0)}
     least = {}
     for exponent in exponents.get(model, (0.3, 1.0, 1.7)):
@@ -260,7 +260,7 @@ def test_walks_are_distributed_as_the_packages(model, dimensions, tmp_path):
 
 
 def packages_walks(folder, model, exponent, dimensions, count=1500, positions=200):
-    """Displacements of the package's walks, made in its environment."""
+    """Return the displacements of the package's walks, simulated in its environment."""
     file = folder / f"{exponent}.npy"
     code = f"""
 import numpy as np, stochastic.random, warnings
@@ -274,12 +274,12 @@ np.save({str(file)!r}, np.diff(walks))
     environments.warm("andi")
     subprocess.run([*environments.command(environments.lock("andi")), "python", "-c", code], check=True)
     made = np.load(file)
-    # The package's fractional motion takes a time of one in all.
+    # The package's fractional Brownian motion has a total duration of one.
     return made * (positions - 1) ** (exponent / 2) if model == "fbm" else made
 
 
 def observables(steps):
-    """Of walks (n, dimensions, displacements), rounded, as walks that never turn are the same but for rounding."""
+    """Return observables of displacements (n, dimensions, steps), rounded: straight walks differ by rounding errors."""
     position = np.concatenate([np.zeros((*steps.shape[:2], 1)), steps.cumsum(axis=-1)], axis=-1)
     square, last = (steps**2).sum(axis=1), steps.shape[-1]
     total = square.sum(axis=-1) + 1e-30

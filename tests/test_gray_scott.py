@@ -19,7 +19,7 @@ from raypipe.studies.gray_scott.integrator import Frame, initial_state, integrat
 
 MU = {"f": 0.05, "k": 0.065}
 UNIFORM = {"f": 0.01, "k": 0.07}
-ALTERNATING = {"f": 0.02025, "k": 0.040625}  # a uniform state that rounding lets alternate between two values
+ALTERNATING = {"f": 0.02025, "k": 0.040625}  # uniform state that alternates between two values due to rounding
 STATIONARY = {"f": 0.03275, "k": 0.06875}
 
 

@@ -1,4 +1,4 @@
-"""Grids of networks: names and factors tell each other, and what is said to be buildable is built by Keras."""
+"""Grids of networks: names and factors determine each other, and Keras builds what counts as buildable."""
 
 import re
 from dataclasses import replace

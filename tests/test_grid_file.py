@@ -1,4 +1,4 @@
-"""Grids from files: what they leave out, what they may not hold, and the way from a file to the effects."""
+"""Grids from files: default values, invalid content, and all steps from a file to the effects."""
 
 import re
 from dataclasses import replace

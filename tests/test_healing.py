@@ -1,4 +1,4 @@
-"""Whatever happens to the files of a store, a repair makes it what it was: values, checksums and every chunk."""
+"""Whatever happens to the files of a store, a repair restores it: values, checksums and every chunk."""
 
 from collections import Counter
 
@@ -16,7 +16,7 @@ OTHERS = ("swap two", "leave half of a write", "add a chunk")
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A root with a store, and every file of it."""
+    """Create a root with a store; return the root and the content of every file."""
     root = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAYPIPE_STORE", str(root))
@@ -46,7 +46,7 @@ def checksums():
 
 
 def harm(root, data):
-    """Do one thing to the files of a store; what it was."""
+    """Damage the files of a store in one way; return the kind of damage."""
     files = sorted(path for path in root.rglob("*") if path.is_file())
     file, other = (data.draw(st.sampled_from(files)) for _ in range(2))
     kind, where, how = data.draw(damages | st.tuples(st.sampled_from(OTHERS), st.just(0.0), st.integers(0, 999)))
@@ -101,7 +101,7 @@ def here(monkeypatch, whole):
 
 
 ONE_STORE = [HealthCheck.function_scoped_fixture]
-"""The fixtures are the same for all examples on purpose: each begins with the whole store again."""
+"""All examples share the fixtures on purpose: each example starts from the restored store."""
 
 
 @settings(max_examples=60, suppress_health_check=ONE_STORE)

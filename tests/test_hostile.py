@@ -1,4 +1,4 @@
-"""What stands in a store, an artifact or a card may be anything: it is used, or refused in one line that names it."""
+"""Any content of a store, artifact or card is either used, or refused in one line that names it."""
 
 import contextlib
 import copy
@@ -31,7 +31,7 @@ ANYTHING = st.sampled_from(
 
 @contextlib.contextmanager
 def little_memory(spare=2**32):
-    """Let this process have so many bytes more, and no more: an absurd allocation fails instead of being granted."""
+    """Limit this process to so many additional bytes, so that absurd allocations fail."""
     with open("/proc/self/statm") as pages:
         used = int(pages.read().split()[0]) * resource.getpagesize()
     before = resource.getrlimit(resource.RLIMIT_AS)
@@ -43,7 +43,7 @@ def little_memory(spare=2**32):
 
 
 def places(node, at=()):
-    """The place of each value in a JSON document, itself left out."""
+    """Yield the path of each value in a JSON document, except the document itself."""
     inner = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     for key, value in inner:
         yield (*at, key)
@@ -52,7 +52,7 @@ def places(node, at=()):
 
 @st.composite
 def changed(draw, document):
-    """A JSON document with one value changed, gone, or more than there was."""
+    """Return a JSON document with one value changed, removed or added."""
     document = copy.deepcopy(document)
     *outer, last = draw(st.sampled_from(list(places(document))))
     node = document
@@ -71,7 +71,7 @@ def changed(draw, document):
 
 
 def sealed(file, document):
-    """With the checksum of what it says now: a stranger's document, not a damaged one."""
+    """Return the document with a valid checksum: deliberately changed, not damaged."""
     with contextlib.suppress(AttributeError, KeyError, TypeError):
         if ".ledger" in str(file):
             content = {key: value for key, value in document.items() if key != documents.SEAL}
@@ -98,7 +98,7 @@ READERS = {
 
 
 def said_by(read):
-    """The line of the error that a reader raises; it says what to do."""
+    """Return the message of a reader's error, or nothing; one without advice gets a line break, so that tests fail."""
     try:
         read()
     except InputError as error:
@@ -185,7 +185,7 @@ ABSURD = {
 
 @pytest.mark.parametrize("what", ABSURD)
 def test_absurd_sizes_are_refused_before_anything_is_allocated(what, store_root):
-    """Plan and metadata agree, and their checksums are right."""
+    """Plan and metadata agree, and their checksums are valid."""
     filled(template())
     files = [store_root / path(NAME) for path in (documents.group_path, documents.plan_path)]
     group, plan = (json.loads(file.read_text()) for file in files)

@@ -1,6 +1,6 @@
-"""A cluster of hosts that share no disk: what it makes is what one machine makes, whichever host is lost or joins.
+"""A cluster of hosts without a shared disk gives the same results as one machine, whichever hosts are lost or join.
 
-docs/hosts.md tells what was seen. Hosts are namespaces of Linux, see tests/hosts.py.
+docs/hosts.md describes the results. The hosts are Linux namespaces, see tests/hosts.py.
 """
 
 import os
@@ -35,7 +35,7 @@ MADE = ["andi/train", "andi/val", "predictions/123-2/val"]
 
 @pytest.fixture(scope="module")
 def bucket(tmp_path_factory):
-    """Where the data of this module are: URL and what reaches it, as variables of hosts."""
+    """Start the hosts' network and an S3 server; return the network and the variables for access to the server."""
     with hosts.network() as network, s3_server.serving(tmp_path_factory.mktemp("s3"), hosts.HERE):
         variables = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
         yield network, variables
@@ -43,7 +43,7 @@ def bucket(tmp_path_factory):
 
 @pytest.fixture
 def cluster(bucket, request):
-    """A function that adds a host of some name, and the URL of a store that is this test's own."""
+    """Return a function that adds a named host, and the URL of a separate store for this test."""
     network, variables = bucket
     url = f"s3://raypipe/{request.node.name}"
 
@@ -57,7 +57,7 @@ def cluster(bucket, request):
 
 
 def start_head(host):
-    # It computes nothing, so that killing any other host loses no driver.
+    # The head has no cores and only runs the driver, so killing any other host does not lose the driver.
     host.check("ray", "start", "--head", "--port=6379", "--dashboard-host=127.0.0.1", *SMALL, "--num-cpus=0")
 
 
@@ -81,7 +81,7 @@ def made_by(name):
 
 
 def contents(root, monkeypatch):
-    """Values and checksums of the ledger of all that the pipeline makes, and the weights of its network."""
+    """Return values and ledger checksums of all stores of the pipeline, and the weights of its network."""
     monkeypatch.setenv("RAYPIPE_STORE", str(root))
     assert all(store.verify(name).sound for name in MADE)
     values = {name: catalog.open(name).load().drop_attrs() for name in MADE}
@@ -98,7 +98,7 @@ def test_a_host_is_killed_and_another_joins_and_all_is_as_on_one_machine(cluster
         assert join(other, head).returncode == 0
     generate = subprocess.Popen(head.command(*submitted(*PIPELINE[0])), stdout=subprocess.PIPE, text=True)
     wait_for(lambda: {"one", "two"} <= made_by("andi/train"), 300)
-    for other in (one, two):  # both hold shards then that they have not finished
+    for other in (one, two):  # both then hold unfinished shards
         other.check("pkill", "-STOP", "MapWorker")
     assert len(store.ledger("andi/train")) < 20
     finished_by_two = sum(line.host == "two" for line in store.ledger("andi/train"))
@@ -128,7 +128,7 @@ def test_a_host_whose_python_lies_elsewhere_works(cluster, monkeypatch):
     head, moved = host("head"), host("moved")
     moved.move_checkout("/srv/elsewhere")
     start_head(head)
-    moved.check("python", "-m", "raypipe.run.environments")  # as `make setup` does
+    moved.check("python", "-m", "raypipe.run.environments")  # like `make setup`
     assert join(moved, head).returncode == 0
     head.check(*submitted(*PIPELINE[1]))
     monkeypatch.setenv("RAYPIPE_STORE", url)
@@ -143,7 +143,7 @@ def test_a_stranger_neither_joins_nor_submits_nor_looks(cluster):
     nodes = head.check("python", "-c", "import ray; ray.init(address='auto'); print(len(ray.nodes()), 'nodes')")
     assert "1 nodes" in nodes
     for address in (f"http://{head.address}:8265", "http://127.0.0.1:8265"):
-        # The first from outside, where nothing listens; the second on the head itself, as one who has no token.
+        # The first: from outside, where nothing listens. The second: on the head itself, with a wrong token.
         run = (stranger if head.address in address else head).run(
             "env", "RAY_AUTH_TOKEN=another-token-that-is-long-enough-012345", f"RAY_API_SERVER_ADDRESS={address}",
             *submitted("echo", "in"),

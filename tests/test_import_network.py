@@ -1,4 +1,4 @@
-"""Networks of others: files that TensorFlow 2.14 makes here in its environment, and Keras 3 in this one."""
+"""Imported networks: files written by TensorFlow 2.14 in its own environment, and by Keras 3 in this one."""
 
 import hashlib
 import shutil
@@ -26,7 +26,7 @@ from raypipe.study import architecture
 
 @pytest.fixture(scope="module")
 def saved(ray_cluster, tmp_path_factory):
-    """A folder of networks as TensorFlow 2.14 saves them, some SavedModels without what Keras wrote beside them."""
+    """Create a folder of networks saved by TensorFlow 2.14; some SavedModels lack the metadata file of Keras."""
     import ray
 
     folder = tmp_path_factory.mktemp("theirs")
@@ -41,7 +41,7 @@ def saved(ray_cluster, tmp_path_factory):
 
 @pytest.fixture
 def keras_3(tmp_path):
-    """A classifier of patterns as Keras 3 saves it, and its outputs."""
+    """Save a classifier of patterns with Keras 3, and its outputs."""
     from tensorflow import keras
 
     model = foreign_models.randomised(foreign_models.pattern(keras))
@@ -116,7 +116,7 @@ def test_a_network_of_keras_3_says_the_same_here(file, keras_3):
 
 
 def rearranged(keras):
-    """A classifier of trajectories with every layer that rearranges."""
+    """Build a classifier of trajectories with layers that rearrange axes, and a dot product."""
     of = keras.layers
     inputs = keras.Input((320, 1))
     first = of.Conv1D(4, 5, strides=5, activation="relu")(inputs)
@@ -126,7 +126,7 @@ def rearranged(keras):
 
 
 def flattened(keras):
-    """One that flattens what its convolution makes."""
+    """Build a classifier that flattens the output of its convolution."""
     of = keras.layers
     layers = [of.Conv1D(4, 5, strides=5, activation="relu"), of.Flatten(), of.Dense(8, activation="relu"), of.Dense(5)]
     return keras.Sequential([keras.Input((320, 1)), *layers])
@@ -263,7 +263,7 @@ def test_a_name_is_never_taken_twice(keras_3):
     assert artifact.checksum("new") == before
 
 
-# What Keras writes of layers
+# Descriptions of layers by Keras
 
 
 def described(*layers: tuple[str, dict]) -> dict:
@@ -347,7 +347,7 @@ def test_an_activation_that_is_used_otherwise_stays_a_layer():
 
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid", "linear"])
 def test_an_activation_that_changes_nothing_does_not_hide_the_last_one(activation):
-    """Keras advises one in float32 at the end of a network of mixed precision."""
+    """Keras recommends such a float32 activation at the end of a mixed-precision network."""
     first = Layer("Activation", "a", {"activation": "linear"}, ("input",))
     dense = Layer("Dense", "b", {"units": 2, "activation": activation}, ("a",))
     idle = Layer("Activation", "c", {"activation": "linear"}, ("b",))

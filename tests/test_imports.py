@@ -1,4 +1,4 @@
-"""The rooms of the house: imports run downwards only, and importing the package starts nothing."""
+"""Layers of the package: imports only go downwards, and importing the package loads no heavy library."""
 
 import ast
 import importlib.util
@@ -30,12 +30,12 @@ MAY_IMPORT = {
     "repair": {"errors", "store", "study", "run", "networks", "refine", "novelty"},
     "command": {"errors", "modules", "study"},
 }
-"""Rooms, from the ground up, and those that each may import, beside the package's version, which all may.
+"""Layers from the bottom up, and the layers that each may import; all may import the package's version.
 
-`study` knows the package `studies` only as the place where it looks for those that come with raypipe."""
+`study` imports `studies` only to find the studies that come with raypipe."""
 
 VALUES = {"networks/architecture.py", "networks/artifact.py", "networks/grid.py"}
-"""What networks are, as plain values."""
+"""Modules that describe networks by plain values; together they form the layer `values`."""
 
 STUDIES = {path.name for path in (PACKAGE / "studies").iterdir() if (path / "__init__.py").is_file()}
 SHARED = set(MAY_IMPORT) - {"studies"}
@@ -78,13 +78,13 @@ STAGES = {"networks/train.py", "networks/classify.py", "networks/evaluate.py", "
 
 
 def room(path):
-    """Room of a file of the package."""
+    """Return the layer of a file of the package."""
     name = str(path.relative_to(PACKAGE))
     return "values" if name in VALUES else name.split("/")[0].removesuffix(".py")
 
 
 def imports(path):
-    """Names that a file imports anywhere, also within functions."""
+    """Yield all names that a file imports, also within functions."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -95,7 +95,7 @@ def imports(path):
 
 
 def used_files(path):
-    """Files of the package that a file imports."""
+    """Return the files of the package that a file imports."""
     found = set()
     for name in imports(path):
         parts = name.split(".")
@@ -111,7 +111,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_run_downwards_only(path):
     own, name = room(path), str(path.relative_to(PACKAGE))
-    # What a package's own file says for the package, such as `from raypipe.networks import artifact`.
+    # `from raypipe.networks import artifact` also uses __init__.py, which counts only in `store` and `plot`.
     used = {room(one) for one in used_files(path) if one.name != "__init__.py" or room(one) in ("store", "plot")}
     if name == "__init__.py":
         assert not used
@@ -136,7 +136,7 @@ def test_imports_run_downwards_only(path):
     ids=lambda path: str(path.relative_to(PACKAGE)),
 )
 def test_no_shared_room_names_a_study(path):
-    """In code, messages, comments and examples alike; gray_scott also as Gray-Scott, andi also within andi_grid."""
+    """This includes messages, comments and examples; gray_scott also as Gray-Scott, andi also in andi_grid."""
     for name in STUDIES:
         words = re.compile(rf"(?<![a-z]){name.replace('_', '[_ -]?')}(?![a-z])", re.IGNORECASE)
         assert not words.findall(path.read_text())
@@ -162,7 +162,7 @@ def test_importing_the_package_loads_nothing_heavy():
         "raypipe.networks.effects",
         "raypipe.explorer.work",
     )
-    # One after the other in one process: the first after which anything heavy is there is the one that loads it.
+    # Imports the modules one by one in one process; the first after which a heavy library is loaded is the culprit.
     script = (
         "import importlib, sys\n"
         f"for module in {modules}:\n"

@@ -61,7 +61,7 @@ def test_read_takes_only_the_frames_of_the_network():
 
 @pytest.mark.parametrize("count", [None, 15, 17])
 def test_samples_of_classes_that_the_network_does_not_have_are_left_out(count):
-    """Of the 16 classes of the second pass, one after the other, a network of the first does not have the 14th."""
+    """A network of the first pass lacks the 14th of the 16 classes of the second pass; the labels are cyclic."""
     write_patterns("train2", 2 * 16 + 14)
     data = catalog.open("gray_scott/train2").load()
     found = inputs.read(PATTERN, data, "gray_scott/train2", count)

@@ -1,4 +1,4 @@
-"""The job that verifies and repairs, on data that jobs made, and what other jobs say of damage."""
+"""The job that verifies and repairs, on data created by jobs, and messages of other jobs about damage."""
 
 import pytest
 import tiny_data
@@ -27,13 +27,13 @@ def here(monkeypatch):
 
 @pytest.fixture
 def patterns(here):
-    """Five real simulations in two shards, quick ones: the homogeneous state of low u."""
+    """Simulate one pattern of each class of the first pass: 15 samples in one shard."""
     fill_here(pattern_sets.patterns("val", per_class=1))
     return PATTERNS
 
 
 def verify(*flags):
-    """The exit code of the job."""
+    """Run the job and return its exit code."""
     with pytest.raises(SystemExit) as ended:
         command.run(job("verify"), list(flags))
     return ended.value.code
@@ -132,7 +132,7 @@ def test_what_cannot_be_made_again_does_not_keep_the_rest_from_it(here, store_ro
 
 
 def test_predictions_of_a_users_tracks_are_made_again(here, store_root, monkeypatch):
-    """They are of a split that their study does not declare."""
+    """Such tracks are in a split that their study does not declare."""
     monkeypatch.setattr(classify, "fill", fill_here)
     network = random_network(tracks.NETWORKS[0]).name
     tiny_data.write_trajectories("tracks-cells-1d", 6)

@@ -1,4 +1,4 @@
-"""kubernetes.yaml is valid by the schema of KubeRay's RayJob, and says of token, versions and store what it must."""
+"""kubernetes.yaml is valid according to KubeRay's RayJob schema, and sets token, versions and store correctly."""
 
 import copy
 import re
@@ -17,7 +17,7 @@ SCHEMA = yaml.safe_load((ROOT / "tests/rayjob_schema.yaml").read_text())
 
 @pytest.fixture
 def job():
-    # As Kubernetes gets it: what is named twice in the file is two things.
+    # Each test gets its own copy; within it, YAML aliases still share one object.
     return copy.deepcopy(yaml.safe_load((ROOT / "kubernetes.yaml").read_text()))
 
 

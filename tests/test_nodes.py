@@ -33,7 +33,7 @@ nodes.shutdown()
 
 def test_a_node_without_an_environment_is_told(tmp_path):
     command = [sys.executable, "-c", PROGRAM, str(tmp_path / "empty")]
-    # Ray notes there where it was started, for whoever comes next; and its sockets want short names.
+    # Ray records its address there for later processes, and its sockets need short paths.
     with tempfile.TemporaryDirectory(prefix="r") as folder:
         environment = {
             **os.environ,

@@ -1,4 +1,4 @@
-"""The notebook runs from its first cell to its last on a small classified scan, and draws."""
+"""The notebook runs from the first to the last cell on a small classified scan, and draws figures."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is unlike the training samples: features, distances, how they are calibrated, groups, pictures, mistakes."""
+"""Novelty detection: features, distances and their calibration, groups, figures, and user errors."""
 
 from dataclasses import replace
 
@@ -53,7 +53,7 @@ GUEST = Study(
 
 
 def write(split, count, kinds=("calm", "wild"), seed=0, **coordinates):
-    """Fields: calm ones are flat, wild ones striped, odd ones chequered, all with noise."""
+    """Write fields with noise: `calm` ones are flat, `wild` ones striped, `odd` ones chequered."""
     random = np.random.default_rng(seed)
     kind = np.arange(count) % len(kinds)
     y, x = np.indices((SIZE, SIZE))
@@ -79,7 +79,7 @@ def write(split, count, kinds=("calm", "wild"), seed=0, **coordinates):
 
 @pytest.fixture
 def guest(monkeypatch):
-    """The study and its network, with random weights; stores are filled in this process."""
+    """Set up the study and its network with random weights; stores are filled in this process."""
     monkeypatch.setattr(study, "find", {"guest": GUEST}.__getitem__)
     monkeypatch.setattr(study, "built_in", lambda: {"guest": GUEST})
     monkeypatch.setattr(find, "fill", fill_here)
@@ -221,7 +221,7 @@ def test_novelty_is_one_minus_a_p_value():
 
 @given(seed=st.integers(0, 100), count=st.integers(1, 300), level=st.sampled_from([0.5, 0.9, 0.95]))
 def test_samples_like_those_of_the_calibration_are_rarely_flagged(seed, count, level):
-    """Of all n + 1 samples, as many as 1 - level at most can have such a rank among the others."""
+    """Among n + 1 samples, at most a share of 1 - level can have such a rank among the others."""
     every = np.random.default_rng(seed).random(count + 1)
     ranks = [novelty_of(every[one : one + 1], np.delete(every, one))[0] for one in range(count + 1)]
     assert np.mean(np.array(ranks) >= level) <= 1 - level + 1e-12
@@ -279,7 +279,7 @@ def test_a_search_that_was_stopped_goes_on_and_a_finished_one_writes_nothing(dat
 def test_what_is_damaged_can_be_planned_again(data):
     name = find.find(Search("small", "test", threshold=0.9, variants=2))
     for one in (name, "features/small/train-2-variants", "features/small/test"):
-        store.begun(repair.plan_of(one))  # which refuses other parameters
+        store.begun(repair.plan_of(one))  # raises if the parameters differ
 
 
 def test_the_network_says_what_it_has_learnt_from(data):
@@ -291,7 +291,7 @@ def test_the_network_says_what_it_has_learnt_from(data):
 
 
 def test_unknown_classes_of_the_reference_and_the_calibration_do_not_count(data):
-    """Chequered samples in `test` make nothing familiar."""
+    """Chequered samples in `test` do not make such samples familiar."""
     found = catalog.open(find.find(Search("small", "scan", reference="test", threshold=0.9)))
     odd = np.arange(40) % 2 == 1
     assert found["flagged"].values[odd].all()

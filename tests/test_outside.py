@@ -1,4 +1,4 @@
-"""What users write, from an empty folder with the wheel: the examples, a file with neighbours, mistakes."""
+"""User code in an empty folder with the installed wheel: examples, a file with further modules, errors."""
 
 import shutil
 import subprocess
@@ -19,9 +19,9 @@ EXAMPLES = ROOT / "examples"
 
 @pytest.fixture(scope="module")
 def bin_folder(tmp_path_factory):
-    """Commands of an environment that has the wheel and the packages of this one, but not the checkout.
+    """Return the bin folder of an environment with the wheel and the packages of this one, but not the checkout.
 
-    The wheel is that of the source distribution, which has everything that a wheel of the checkout has.
+    The wheel is built from the source distribution, which contains everything that a wheel of the checkout needs.
     """
     folder = tmp_path_factory.mktemp("outside")
     build = [sys.executable, "-m", "hatchling", "build", "-d", str(folder), "-t"]
@@ -39,7 +39,7 @@ def bin_folder(tmp_path_factory):
 
 
 class Outside:
-    """An empty folder in which a user works."""
+    """A user's working folder, empty at first."""
 
     def __init__(self, folder, environment):
         self.folder = folder
@@ -53,7 +53,7 @@ class Outside:
         (self.folder / name).write_text(textwrap.dedent(text))
 
     def call(self, line, code=0, **environment):
-        """What `raypipe …` prints: its results, and its messages."""
+        """Run `raypipe …` and return its standard output and its messages (standard error)."""
         run = subprocess.run(
             ["raypipe", *line.split()],
             cwd=self.folder,
@@ -69,7 +69,7 @@ class Outside:
 
 @pytest.fixture
 def outside(bin_folder, tmp_path, store_root, head):
-    """With a cluster that is joined."""
+    """Create a working folder whose commands join the running cluster."""
     folder = tmp_path / "empty"
     folder.mkdir()
     environment = {**head, "PATH": f"{bin_folder}:{head['PATH']}", "RAYPIPE_STORE": str(store_root)}
@@ -198,7 +198,7 @@ def test_a_file_with_neighbours_and_an_environment_goes_through_job_submit(outsi
 def test_errors_are_the_users_own(outside, imports, result, message):
     outside.write("mine.py", STUDY.format(imports=imports, result=result, options="per_shard=2"))
     if imports:
-        (outside.folder / "here").touch()  # there when the job plans, but not sent to the workers
+        (outside.folder / "here").touch()  # exists when the job plans, but is not sent to the workers
         (outside.folder / ".rayignore").write_text("here\n")
     _, said = outside.call("generate --study mine.py --split all", code=2 if "y" in result else 1)
     shown = [line for line in said.splitlines() if "samples (" not in line]

@@ -1,4 +1,4 @@
-"""Scans of one's own: how values are written, what is planned, simulated, classified and drawn, and what is refused."""
+"""Custom scans: notation of values; planning, simulation, classification and figures; and invalid input."""
 
 import numpy as np
 import pytest
@@ -257,7 +257,7 @@ def test_splits_of_ones_own():
 
 
 def test_a_window_is_classified_drawn_and_repaired(monkeypatch):
-    """Points at which all is uniform soon: simulated in no time."""
+    """At these points the state soon becomes uniform, so the simulations are fast."""
     monkeypatch.setattr(fill, "fill", fill_here)
     monkeypatch.setattr(classify, "fill", fill_here)
     random_network(architecture("pattern-2d"))

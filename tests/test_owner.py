@@ -1,4 +1,4 @@
-"""One job at a time makes a store: a second one stops, a dead one's place is taken, by one alone."""
+"""Only one job at a time writes a store: a second job stops, and exactly one job takes over from a dead one."""
 
 import contextlib
 import json
@@ -45,7 +45,7 @@ def anywhere(request, monkeypatch):
 
 
 def mark(path=FIRST, **values):
-    """The mark of a process that is gone, of another machine unless told otherwise."""
+    """Write the mark of a process that is gone, by default on another machine."""
     found = {"host": "elsewhere", "pid": 1, "started": 1, "machine": "another", "since": "2026-01-01T00:00:00+00:00"}
     objects.put(path, json.dumps({**found, "token": "x", **values}).encode())
 
@@ -91,9 +91,9 @@ def test_age_is_told_by_the_clock_of_the_store(anywhere, monkeypatch):
 @pytest.mark.parametrize(
     ("values", "lives"),
     [
-        ({"pid": os.getppid()}, False),  # the number of another process
+        ({"pid": os.getppid()}, False),  # the pid now belongs to another process
         ({"pid": os.getppid(), "started": owner._started(os.getppid())}, True),
-        ({"pid": 2**22 + 1}, False),  # no process has such a number
+        ({"pid": 2**22 + 1}, False),  # no process has such a pid
     ],
 )
 def test_a_process_of_this_machine_is_looked_for(values, lives):
@@ -112,7 +112,7 @@ def test_a_process_that_is_dead_but_not_waited_for_is_gone():
 
 
 def test_a_process_that_the_system_hides_is_judged_by_its_mark(monkeypatch):
-    """As that of another user may be: neither is it there nor is it known to be gone."""
+    """Such as a process of another user: it is unknown whether it still runs."""
     mark(machine=owner._machine())
     monkeypatch.setattr(owner, "_started", lambda _: None)
     assert owner.alive(NAME)
@@ -131,7 +131,7 @@ def test_a_mark_that_cannot_be_read_is_held_for_a_strangers(content, monkeypatch
 
 
 def test_of_many_that_try_at_once_one_owns(anywhere, request):
-    """Over the mark of a dead process; over none; while others end."""
+    """With and without the mark of a dead process, and while other attempts end."""
     bucket = "bucket" in request.node.name
     crowd = 8
     for number in range(10 if bucket else 100):
@@ -178,7 +178,7 @@ def test_jobs_that_come_and_go_never_meet(anywhere, request):
 
 
 def test_who_was_slow_gives_way(monkeypatch):
-    """It looked when the first had died; until it writes, another has come and gone, and a third has come."""
+    """It looks after the first owner died; before it writes, a second one comes and goes, and a third one comes."""
     mark(machine=owner._machine(), pid=2**22 + 1)
     write = objects.create
 
@@ -197,7 +197,7 @@ def test_who_was_slow_gives_way(monkeypatch):
 
 
 def test_a_mark_that_cannot_be_removed_keeps_nobody_out(monkeypatch, caplog):
-    """Not even the process itself, which lives on; as on a disk that has become read-only."""
+    """Not even the process itself, which keeps running; as on a disk that has become read-only."""
 
     def refused(path):
         raise InputError("scripted")
@@ -227,7 +227,7 @@ def test_an_owner_keeps_saying_so_and_notices_that_it_was_taken_for_dead(anywher
 
 
 def test_an_owner_leaves_a_mark_of_its_own_number_alone(monkeypatch):
-    """Of another that came after all the others had gone."""
+    """The mark of another owner, which came after all earlier ones had gone."""
     monkeypatch.setattr(owner, "RENEWED", 0.05)
     with owner.held(NAME) as own:
         mark(FIRST)
@@ -272,7 +272,7 @@ run(main, [])
 
 @pytest.fixture
 def first(tmp_path, ray_cluster):
-    """A process that fills the store until its second shard, and the plan of it."""
+    """Start a process that fills the store up to its second shard; return the process and its plan."""
     import ray
 
     (tmp_path / "trigger").touch()
@@ -281,7 +281,7 @@ def first(tmp_path, ray_cluster):
         **os.environ,
         "PYTHONPATH": f"{TESTS.parent}:{TESTS}",
         "RAY_ADDRESS": ray.get_runtime_context().gcs_address,
-        "RAYPIPE_STUDY": str(TESTS / "scripted.py"),  # its folder is sent to workers
+        "RAYPIPE_STUDY": str(TESTS / "scripted.py"),  # Ray sends its folder to the workers
     }
     process = subprocess.Popen(
         [sys.executable, "-c", HELD.format(**faults)],

@@ -1,4 +1,4 @@
-"""Integrated gradients of networks that innvestigate cannot walk back through."""
+"""Integrated gradients of networks through which innvestigate cannot propagate relevance."""
 
 import numpy as np
 import pytest
@@ -110,7 +110,7 @@ def test_what_is_not_for_it_is_told(here):
 
 
 def tracks_1d():
-    """Tracks of one length, and of any, as data sets of the study; a network for them."""
+    """Create data sets of tracks of equal and of mixed length, and a network with predictions for them."""
     network = random_network(networks.NETWORKS[0])
     for split, positions in (("train-same", "400"), ("train-mixed", "10:300")):
         fill_here(STUDY.plan(split, {"trajectories": 20, "positions": positions}))

@@ -1,4 +1,4 @@
-"""The pictures that studies define: of which data sets, under which names, and what happens to those that fail."""
+"""Pictures defined by studies: their data sets, their names, and what happens if one fails."""
 
 import pytest
 import tiny_results
@@ -41,7 +41,7 @@ def guest(*pictures, name="guest"):
 
 
 def parts(study, **settings):
-    """Titles of a study's sections, and what is in them."""
+    """Return the sections of a study: their titles and parts."""
     return {section.title: list(section.parts) for section in sections(study, stores(), settings)}
 
 

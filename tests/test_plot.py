@@ -1,4 +1,4 @@
-"""Pictures: right values at the right place, right names, and nothing left behind."""
+"""Figures: right values in the right place, right names, and no figures left open."""
 
 import matplotlib
 import numpy as np
@@ -25,14 +25,14 @@ from raypipe.studies.gray_scott.colours import CLASS_COLOURS
 
 
 def texts(figure):
-    """All texts within the axes of a figure, and their titles."""
+    """Return all texts and titles in the axes of a figure."""
     return [text.get_text() for axes in figure.axes for text in axes.texts] + [
         axes.get_title(loc) for axes in figure.axes for loc in ("center", "left")
     ]
 
 
 def classes_of(predictions):
-    """Class numbers over the scan's plane (f, k), -1 outside."""
+    """Return k, f and the class numbers over the scan's plane (f, k), with -1 outside."""
     plane = pictures.phase_lattice(predictions)
     return plane.x, plane.y, plane.image(predictions["predicted"].values).filled(-1)
 
@@ -42,7 +42,7 @@ def test_a_full_scan_is_drawn_point_by_point():
     k, f, image = classes_of(predictions)
     assert image.shape == (95, 87)
     assert np.count_nonzero(image >= 0) == 5369
-    # Points that belong to two rectangles have two predictions: either will do.
+    # Points that belong to two rectangles have two predictions; either is accepted.
     said = {}
     for point in zip(predictions.k.values, predictions.f.values, predictions.predicted.values, strict=True):
         said.setdefault(point[:2], set()).add(point[2])
@@ -167,7 +167,7 @@ def test_classes_without_colours_of_their_own_get_different_ones(classes):
     assert len(set(colours(classes))) == classes
 
 
-# Linear RGB as seen without one kind of cone: Machado, Oliveira and Fernandes (2009), severity 1.
+# Linear RGB as seen without one cone type: Machado, Oliveira and Fernandes (2009), severity 1.
 VISION = {
     "all cones": np.eye(3),
     "no long": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
@@ -360,7 +360,7 @@ def test_chosen_patterns_are_all_drawn_and_those_without_label_by_what_they_were
 
 
 def confusions(samples=30):
-    """Of `alpha` all are taken for `beta`, and one `gamma` is."""
+    """Return predictions in which all `alpha` and one `gamma` are classified as `beta`, and their probabilities."""
     label = np.arange(samples) % 3
     predicted = np.where(label == 0, 1, label)
     predicted[2] = 1
@@ -377,7 +377,7 @@ def test_what_was_confused_stands_between_what_was_recognised():
     figure = plot.confused_samples(tiny_results.patterns(30), said, probability, pairs, sample)
 
     drawn = {axes.get_title(): axes.images[0].get_array()[0, 0] for axes in figure.axes if axes.images}
-    # The surest ones: patterns 27, 24, 21 and 18 of α; 29 of γ, 28 of β; pattern i is i / 30 everywhere.
+    # The most confident ones: patterns 27, 24, 21 and 18 of α, 29 of γ, 28 of β; pattern i is i / 30 everywhere.
     assert drawn == pytest.approx(
         {
             "α taken for β, 78 %": 27 / 30,

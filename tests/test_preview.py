@@ -1,4 +1,4 @@
-"""The preview of one simulation: film and picture, window, and mistakes."""
+"""The preview of one simulation: film, picture, window, and user errors."""
 
 import matplotlib
 import numpy as np

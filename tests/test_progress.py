@@ -23,7 +23,7 @@ def test_a_log_file_gets_whole_lines(monkeypatch):
 
 
 def test_no_time_is_told_before_results_have_come_in_for_a_while(monkeypatch):
-    """The first result after 100 s, of workers' starts for the most part, then one each second."""
+    """The first result comes after 100 s, mostly startup of workers; then one comes per second."""
     now = [1000.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     log = io.StringIO()
@@ -47,7 +47,7 @@ def test_no_time_is_told_before_results_have_come_in_for_a_while(monkeypatch):
 
 
 def all_that_was_written(reader: int) -> str:
-    """A read of a pseudo-terminal returns what has come through so far: read on until its other end is gone."""
+    """Read a pseudo-terminal until its other end is closed: a single read returns only what has arrived so far."""
     parts = []
     with suppress(OSError), os.fdopen(reader, "rb", buffering=0) as stream:
         while part := stream.read(1000):

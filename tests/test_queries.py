@@ -1,4 +1,4 @@
-"""The scripts of examples/queries, run as a user would, on small data."""
+"""The scripts of examples/queries, run like a user on small data."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Every reader of Zarr reads every array of every kind of store: tensorstore, zarrs and zarr itself, bit for bit."""
+"""tensorstore, zarrs and zarr read every array of every kind of store bit for bit."""
 
 import numpy as np
 import pytest

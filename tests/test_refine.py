@@ -1,4 +1,4 @@
-"""Refinement of scans: the lattice, what is chosen, rounds that go on where they were, agreement with whole scans."""
+"""Refinement of scans: the lattice, choice of points, resuming of rounds, and agreement with full scans."""
 
 import subprocess
 import sys
@@ -30,11 +30,11 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture
 def own(monkeypatch):
-    """The study of tests/parabola.py and its network, filled in this process."""
+    """Set up the study of tests/parabola.py and its network; stores are filled in this process."""
     monkeypatch.setenv("RAYPIPE_STUDY", parabola.__file__)
     monkeypatch.setattr(rounds, "fill", fill_here)
     monkeypatch.setattr(classify, "fill", fill_here)
-    monkeypatch.setattr(classify, "classifier", parabola.classifier)  # without TensorFlow's seconds
+    monkeypatch.setattr(classify, "classifier", parabola.classifier)  # avoids the startup time of TensorFlow
     parabola.save_network()
 
 
@@ -81,7 +81,7 @@ def test_a_finer_plane_stays_within_the_scan_and_keeps_its_values_and_seeds():
     seeds = made["seed"].values[~fine.of_scan]
     assert len(np.unique(seeds)) == len(seeds)
     assert seeds.min() > same["seed"].values.max()
-    # Between two points of the scan, or four; k = 0.0375, f < 0.004 is a corner of it.
+    # Between two or four points of the scan; k = 0.0375, f < 0.004 is a corner of the scan.
     known = {tuple(cell) for cell in usual.cells.tolist()}
     for cell in fine.cells[:: len(fine.cells) // 300]:
         low, high = cell // 4, -(-cell // 4)
@@ -220,7 +220,7 @@ def calls(folder):
 
 
 def contents(root):
-    """Everything that is stored but times, hosts and who did it."""
+    """Return the values of all refined scans, without times, hosts and owners."""
     return {
         name: {key: value.values.tolist() for key, value in catalog.open(name).variables.items()}
         for name in store.list_names("refined")
@@ -229,7 +229,7 @@ def contents(root):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Where simulations leave a mark."""
+    """Create the folder in which simulations leave marks."""
     made = tmp_path / "calls"
     made.mkdir()
     return made

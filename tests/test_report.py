@@ -1,4 +1,4 @@
-"""The report: every section from its data, or the job that makes them; one file that needs no other."""
+"""The report: each section shows its data or the job that creates them, all in one self-contained file."""
 
 import base64
 import io
@@ -46,7 +46,7 @@ SECTIONS = ("summary", "evaluation", "relevance", *OF_PATTERNS, "networks", "pro
 
 
 class Page(HTMLParser):
-    """The text of each section, the pictures by their captions, the cells of pictures, and all addresses."""
+    """Parser of a report: text of each section, pictures by caption, cells of pictures, and all addresses."""
 
     def __init__(self, path):
         super().__init__()
@@ -88,7 +88,7 @@ def trained(name, accuracy=0.5, seconds=12.4):
 
 
 def scan(every):
-    """The scan and what a network said about it."""
+    """Write the thinned scan and the predictions of a network for it."""
     said = tiny_results.scan_predictions(every)
     fields = tiny_results.patterns(said.sizes["sample"], frames=1)
     write("gray_scott/scan", fields.assign_coords({name: said[name] for name in ("k", "f", "seed", "label")}))
@@ -210,7 +210,7 @@ def test_pointing_at_the_phase_diagram_tells_k_f_and_class(tmp_path):
 
 
 def test_pointing_hits_the_cell_that_is_drawn(tmp_path):
-    """The axes are wider than the scan: a cell's place in the picture has the colour of its class."""
+    """At the position of each cell the picture has the colour of its class, though the axes are wider than the scan."""
     scan(every=20)
     page = build(tmp_path)
     cells = page.cells[0]
@@ -247,7 +247,7 @@ def test_confidence_is_calibrated_where_there_is_a_temperature_of_this_network(t
     page = build(tmp_path)
     (caption,) = (one for one in page.pictures if one.startswith("How uncertain"))
     assert ("calibrated with T = 2.00" in caption) == of_this_network
-    # Of 0.9 and fifteen times 0.1 / 15, the square roots in proportion.
+    # Temperature 2 takes the square roots of 0.9 and of fifteen times 0.1 / 15, and normalises them.
     expected = 0.9**0.5 / (0.9**0.5 + 15 * (0.1 / 15) ** 0.5) if of_this_network else 0.9
     assert f"{expected:.0%}" in {text.rpartition(", ")[2] for text in page.cells[1]["texts"]}
 
@@ -428,7 +428,7 @@ def truncate(path):
 
 
 def test_one_damaged_thing_does_not_stop_the_report_of_the_rest(tmp_path):
-    """A plan, an artifact, a shard of predictions and a group's metadata; each is told in its place."""
+    """A plan, an artifact, a shard of predictions and the metadata of a group; each is reported in its section."""
     trained("andi-study")
     trained("andi-residual")
     truncate(artifact.path("andi-residual"))

@@ -1,4 +1,4 @@
-"""Stores in a bucket of a real S3 server are what they are in a folder."""
+"""Stores in a bucket of a real S3 server behave like stores in a folder."""
 
 import threading
 import time
@@ -62,7 +62,7 @@ def test_damage_is_found_and_written_over(bucket):
 
 @pytest.mark.slow
 def test_a_server_that_is_stopped_for_ten_seconds_is_waited_for(server, bucket, caplog):
-    """In the middle of reading, writing, listing and creating; one line tells of it."""
+    """It is stopped before reads, writes, listings and creations, which wait; the log has one line about it."""
     filled(template())
 
     def run():

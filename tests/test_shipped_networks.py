@@ -1,4 +1,4 @@
-"""The pattern networks in results/networks, on simulations of their own points."""
+"""The pattern networks in results/networks, on new simulations at points of known classes."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from raypipe.studies.gray_scott.integrator import simulate
 NETWORKS = Path(__file__).parent.parent / "results/networks"
 
 POINTS = {"gamma": (0.055, 0.025), "eta": (0.06, 0.03), "mu": (0.065, 0.05), "l": (0.05, 0.03), "h": (0.05, 0.005)}
-"""(k, f) of classes."""
+"""(k, f) by class."""
 
 
 @pytest.fixture(scope="module")

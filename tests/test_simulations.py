@@ -1,4 +1,4 @@
-"""What a user's function gives is stored as it is, or refused in one line before anything is made."""
+"""Outputs of a user's function are stored unchanged, or refused in one line before anything is created."""
 
 import itertools
 from dataclasses import replace
@@ -180,7 +180,7 @@ def test_another_data_type_does_not_continue_what_is_there():
 
 
 def test_stores_with_a_chunk_for_each_sample_grow_and_are_mended(store_root):
-    """As they were planned before small arrays shared chunks."""
+    """An earlier version planned stores like this, before small arrays shared chunks."""
 
     def of(count, chunk):
         outputs = {"x": Output(("t",), (3,))}

@@ -1,4 +1,4 @@
-"""The pages of docs/ as a site: they build without a warning, lead nowhere else, and have all that the code has."""
+"""The site of docs/: it builds without warnings, loads nothing from elsewhere, and covers jobs, networks and API."""
 
 import os
 import re
@@ -59,7 +59,7 @@ def test_nothing_is_loaded_from_elsewhere(site):
 
 
 def test_files_that_pages_lead_to_are_there(site):
-    """Of the tree's own, such as tables of results; that others are, mkdocs has seen to."""
+    """Such as tables of results from the repository; mkdocs itself checks the links between pages."""
     for page in set(site.glob("*.html")) - {site / "404.html"}:
         for link in re.findall(r'href="((?!https?:|#|mailto:|\.\.?")[^"#]+)', page.read_text()):
             assert (site / link).exists(), f"{page.name} leads to {link}"

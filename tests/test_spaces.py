@@ -60,7 +60,7 @@ def test_a_subset_spreads_over_the_points_of_a_class():
 
 
 def brute_force_scan():
-    """The scan's points and seeds, one by one, from the table."""
+    """Yield the points and seeds of the scan one by one from the table."""
     with (CATALOG / "gray_scott/scan.csv").open() as lines:
         rows = list(csv.DictReader(lines))
     blocks = {}

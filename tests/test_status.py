@@ -1,4 +1,4 @@
-"""What there is under the root, and removing of it."""
+"""Listing and removing what is under the root."""
 
 import json
 from dataclasses import replace
@@ -68,7 +68,7 @@ def test_status_of_nothing(store_root, capsys):
 
 
 def remove(*flags):
-    """The exit code of the job."""
+    """Run the job and return its exit code."""
     with pytest.raises(SystemExit) as ended:
         command.run(job("remove"), list(flags))
     return ended.value.code
@@ -122,7 +122,7 @@ def aborted(*_):
 
 @given(left=st.integers(1, 8))
 def test_what_is_half_removed_is_never_whole(tmp_path_factory, left):
-    """What a removal that was cut off has left is incomplete or damaged, and goes the second time."""
+    """What an interrupted removal leaves is incomplete or damaged; a second removal completes it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAYPIPE_STORE", str(tmp_path_factory.mktemp("root")))
         fill_here(plan("scripted:squares"))
@@ -137,7 +137,7 @@ def test_what_is_half_removed_is_never_whole(tmp_path_factory, left):
 
 
 def _until_cut_off(left):
-    """Remove a store until so many objects have been deleted; whether that was to the end."""
+    """Remove a store, interrupted after so many deleted objects; return whether the removal was complete."""
     delete, deleted = objects.delete, []
 
     def cut(*paths):

@@ -141,7 +141,7 @@ def test_every_chunk_has_a_checksum_and_is_there(store_root):
         codecs = array.metadata.to_dict()["codecs"]
         inner = codecs[0]["configuration"]["codecs"] if codecs[0]["name"] == "sharding_indexed" else codecs
         assert inner[-1]["name"] == "crc32c", name
-        assert array.nchunks_initialized >= array.nchunks, name  # it counts whole shards
+        assert array.nchunks_initialized >= array.nchunks, name  # it counts all chunks of a shard
 
 
 def test_the_group_says_whether_it_is_complete(store_root):
@@ -192,7 +192,7 @@ def test_a_store_without_checksums_of_its_documents_still_opens(store_root, old_
 
 @pytest.fixture
 def old_store(store_root):
-    """A store as it was made before: nothing but its shards has a checksum, zeros of a coordinate are no chunk."""
+    """Create a store of an earlier version: only shards have checksums, and a coordinate of zeros has no chunk."""
     plan = replace(
         template(), coordinates={**template().coordinates, "zero": Coordinate(("sample",), np.zeros(5, "int64"))}
     )
@@ -321,7 +321,7 @@ def test_names_that_lead_elsewhere_are_refused(name):
 
 
 def test_names_are_found_without_listing_what_is_in_the_stores(monkeypatch, store_root):
-    """Which may be a hundred thousand objects of each."""
+    """A store may have a hundred thousand objects."""
     for name in ("tests/five", "tests/deep/er/five", "other"):
         filled(template(name))
     (store_root / "empty.zarr").mkdir()

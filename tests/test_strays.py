@@ -1,4 +1,4 @@
-"""What lies in a store and belongs to nothing there: told, and removed where raypipe has left it."""
+"""Files in a store that do not belong to it are reported, and removed if raypipe left them."""
 
 import pytest
 from test_fill import plan
@@ -22,7 +22,7 @@ def squares(monkeypatch):
 
 
 def values(root):
-    """Every file but the metadata that say whether the store is complete."""
+    """Return every file except the metadata, which say whether the store is complete."""
     return {path: data for path, data in contents(root).items() if path.name != "zarr.json"}
 
 

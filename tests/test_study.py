@@ -1,4 +1,4 @@
-"""Studies: a user's file, settings, plans of simulations, and what is refused."""
+"""Studies: a user's file, settings, plans of simulations, and invalid input."""
 
 import functools
 import importlib
@@ -29,7 +29,7 @@ from raypipe.study import DataSet, Study
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A user's folder; what is imported from it is forgotten afterwards."""
+    """Change to a user's folder; modules imported from it are removed afterwards."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", list(sys.path))
     before = set(sys.modules)
@@ -341,7 +341,7 @@ def test_other_code_is_told(caplog, folder, monkeypatch):
     store.create(plan, fill.provenance(plan))
     monkeypatch.setattr(fill, "_run", lambda *_: iter([]))
     monkeypatch.setattr(fill.cluster, "connect", lambda: None)
-    monkeypatch.setattr(fill.cluster, "require", lambda *_: None)  # which asks the cluster that is not there
+    monkeypatch.setattr(fill.cluster, "require", lambda *_: None)  # would ask a cluster, but there is none
     caplog.set_level(logging.WARNING)
     with pytest.raises(InputError, match="that workers wrote are not here"):
         fill.fill(plan)

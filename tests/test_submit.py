@@ -1,4 +1,4 @@
-"""A job goes through `ray job submit` to a cluster started with `ray start`, with token authentication on loopback."""
+"""A job runs through `ray job submit` on a local cluster started with `ray start` and token authentication."""
 
 import re
 import subprocess
@@ -38,7 +38,7 @@ def test_a_submitted_job_without_a_store_says_what_to_do(head):
 
 
 def submissions(head):
-    """Names of the submissions that the cluster knows."""
+    """Return the names of all submissions known to the cluster."""
     command = [BIN / "ray", "job", "list"]
     said = subprocess.run(command, env=head, capture_output=True, text=True, check=True, timeout=120).stdout
     return set(re.findall(r"raysubmit_\w+", said))

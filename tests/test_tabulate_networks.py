@@ -1,4 +1,4 @@
-"""The table of trained networks: what they were trained with, and how good each is on its own splits and on test."""
+"""The table of trained networks: training settings, and accuracy on their own splits and on test."""
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ def here(monkeypatch):
 
 
 def trained(name, seed, series="", splits=None):
-    """A network with random weights, as if it had been trained for two epochs."""
+    """Save a network with random weights, as if it had been trained for two epochs."""
     described = architecture(name)
     weights = tiny_networks.random_network(described, seed).weights
     train, validation = splits or described.splits

@@ -1,4 +1,4 @@
-"""Files of tracks as people have them, and what becomes of their points."""
+"""Files of tracks in common formats, and how their points are used."""
 
 import gzip
 import lzma
@@ -25,7 +25,7 @@ def walk(seed=1, points=STEPS, dimensions=2):
 
 
 def table(tracks=3, points=STEPS, **more):
-    """Tracks 0, 1, … in the layout of trackpy."""
+    """Return tracks 0, 1, … in the layout of trackpy."""
     parts = []
     for track in range(tracks):
         x, y = walk(track, points).T
@@ -92,9 +92,10 @@ def test_tables_in_many_forms_give_the_same_tracks(tmp_path, write):
     is_the_table(read(tmp_path / "tracks.csv"))
 
 
-def test_rows_of_units_below_the_names(tmp_path):
+@pytest.mark.parametrize("before", [[], ["", "  "]])
+def test_rows_of_units_below_the_names(tmp_path, before):
     lines = table().to_csv(index=False).splitlines()
-    (tmp_path / "spots.csv").write_text("\n".join([lines[0], "Track ID,Frame,X,Y", ",,(µm),(µm)", *lines[1:]]))
+    (tmp_path / "spots.csv").write_text("\n".join([*before, lines[0], "Track ID,Frame,X,Y", ",,(µm),(µm)", *lines[1:]]))
     is_the_table(read(tmp_path / "spots.csv"))
 
 
@@ -436,7 +437,7 @@ def test_points_of_no_track_in_a_matlab_array(tmp_path, nobody):
 
 
 def in_the_middle(folder, content, name="spots.csv"):
-    """A sound file of 70 000 rows with something else behind them."""
+    """Write a valid file of 70 000 rows, followed by `content`."""
     path = folder / name
     table(tracks=700, points=100).to_csv(path, index=False)
     path.write_bytes(path.read_bytes() + content)

@@ -1,4 +1,4 @@
-"""Networks of tracks: what they see of a track, what follows from what they say, and that nothing else matters."""
+"""Networks of tracks: their inputs, the evaluation of their outputs, and independence of anything else."""
 
 import numpy as np
 import pytest
@@ -183,16 +183,16 @@ def stranger(kind, length=1000, noise=0.0, count=200):
 
 def test_strangers_move_as_they_are_called():
     confined, directed, switching = map(stranger, outcomes.STRANGERS)
-    # A confined one gets no farther, however long it goes on; its width is up to 0.35 √T.
+    # Confined tracks do not spread with time; the half-width of the box or spring is up to 0.35 √T.
     for lag in (300, 900):
         assert (np.abs(confined[:, lag:] - confined[:, :-lag]).max(axis=1) < 3 * 2 * 0.35 * 1000**0.5).all()
     spread = np.square(confined[:, 900] - confined[:, 0]).mean() / np.square(confined[:, 300] - confined[:, 0]).mean()
     assert 0.7 < spread < 1.4
-    # A directed one is at least 4 √T from where it began, less what diffusion takes.
+    # The drift moves a directed track at least 4 √T from its start; diffusion may take some of this away.
     assert (np.linalg.norm(directed[:, -1], axis=1) > 1 * 1000**0.5).all()
     steps = np.diff(directed, axis=1)
     np.testing.assert_allclose(steps.std(axis=1), 1, atol=0.15)
-    # Of a switching one the steps have tails, of each state none.
+    # Switching gives the steps heavy tails, though the steps of each state are normal.
     steps = np.diff(switching, axis=1)
     kurtosis = (steps**4).mean(axis=(1, 2)) / (steps**2).mean(axis=(1, 2)) ** 2
     assert np.median(kurtosis) > 4
@@ -216,7 +216,7 @@ def test_measures_of_familiar_tracks():
     outputs[:, 0] = np.where(labels == 0, np.linspace(0, 5, 400) * 4, -5)
     outputs[300:, 0] = 20
     times = np.where(np.arange(400) % 2, 16, 1000)
-    outputs[:100][times[:100] == 16] /= 10  # of short ones less is known
+    outputs[:100][times[:100] == 16] /= 10  # short tracks are less certain
     found = outcomes.familiar_measures(outputs, labels, times)
     assert found["flagged/confined"] == found["flagged/directed"] == 1
     assert found["flagged/switching"] == 0

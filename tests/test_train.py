@@ -35,7 +35,7 @@ SETTINGS = Settings(epochs=40, samples=100, seed=3)
 
 
 class OneTrial:
-    """What a callback of Tune uses of a trial."""
+    """The attributes of a trial that a Tune callback uses."""
 
     config: ClassVar = {"network": "123-2"}
 
@@ -47,7 +47,7 @@ def write_data():
 
 @pytest.fixture(scope="module")
 def trained(ray_cluster, tmp_path_factory):
-    """A root where two networks were trained at once, without a break, and what was said meanwhile."""
+    """Train two networks at the same time without interruption; return the root and the output."""
     root = tmp_path_factory.mktemp("trained")
     with (
         pytest.MonkeyPatch.context() as patch,
@@ -72,7 +72,7 @@ def wait_for(condition, seconds=120):
 
 
 def test_a_killed_grid_is_continued(trained, store_root, monkeypatch):
-    """The driver is killed when one network is done and another is under way."""
+    """The driver is killed when one network is finished and another is still training."""
     import ray
 
     write_data()
@@ -94,7 +94,7 @@ def test_a_killed_grid_is_continued(trained, store_root, monkeypatch):
 
     before = -1
     while before != (before := epochs_done()):
-        time.sleep(1)  # Ray ends the workers of a driver that is gone
+        time.sleep(1)  # Ray ends the workers of a killed driver
     assert before < 40, "killed in mid-run"
     state, documents = artifact.unpack(objects.get(checkpoint), checkpoint)
     documents["history"]["loss"][0] = 123.0
@@ -151,7 +151,7 @@ def test_a_training_that_diverges_again_ends(store_root, monkeypatch):
 
 
 def patterns_whole_and_cut(root):
-    """States after three epochs of a network of patterns: without a break, and begun again after each epoch."""
+    """Return the states of a pattern network after each of three epochs, uninterrupted and resumed at each epoch."""
     import tensorflow
 
     os.environ["RAYPIPE_STORE"] = root
@@ -307,7 +307,7 @@ def test_a_long_epoch_tells_how_far_it_is(monkeypatch, tmp_path):
     ],
 )
 def test_an_exception_in_a_training_ends_it_at_once(fault, message, own, monkeypatch):
-    """It is told as a result, which is no reason for Tune to try again, as an exception would be."""
+    """The exception is reported as a result; if it were raised, Tune would try again."""
     write_data()
     network = TWO[0]
     if fault == "a full disk":

@@ -1,4 +1,4 @@
-"""Trajectories are generated in the environment `andi`; what they must be is checked here, from the store."""
+"""Trajectories are generated in the environment `andi`; these tests check them as read from the store."""
 
 import hashlib
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("ray_cluster")
 
 @pytest.fixture(scope="module")
 def datasets(ray_cluster, tmp_path_factory):
-    """train with one and with two workers, and test, generated once."""
+    """Generate `train` with one and with two workers, and `test`."""
     made = {}
     with pytest.MonkeyPatch.context() as patch:
         for root, split, count, workers in (
@@ -44,7 +44,7 @@ def test_exponents_and_noise_are_those_of_the_challenge(datasets):
     for model in range(5):
         of_model = train.exponent.values[train.label.values == model]
         assert np.isin(of_model, diffusion.andi_exponents(model)).all()
-        # 600 draws of at most 40 values: one is left out with a probability of 40 exp(-15).
+        # 600 draws of at most 40 values: the probability that any value is missing is below 40 exp(-15).
         assert set(of_model) == set(diffusion.andi_exponents(model))
     noise, counts = np.unique(train.noise, return_counts=True)
     assert noise.tolist() == [0.1, 0.5, 1.0]
@@ -60,12 +60,12 @@ def test_trajectories_start_at_zero_and_none_overflows(datasets):
 
 
 def test_displacements_have_the_scale_of_the_recipe(datasets):
-    """Over their common random factor, displacements have variance 1 + 2 σ²: the walk's own variance is one."""
+    """Up to their common random factor, displacements have variance 1 + 2 σ²: one from the walk, 2 σ² from noise."""
     _, train = datasets["one", "train"]
     diffusive = train.isel(sample=np.isin(train.label, [2, 4]) & (np.abs(train.exponent - 1) < 0.3))
     spread = np.diff(diffusive.position, axis=1).std(axis=1)
     for noise in diffusion.NOISE_LEVELS:
-        # The factor is a standard normal number, so the mean square is (1 + 2 σ²) times one.
+        # The factor is a standard normal number, with mean square one.
         square = (spread[diffusive.noise.values == noise] ** 2).mean()
         assert square == pytest.approx(1 + 2 * noise**2, rel=0.6)
 
@@ -102,7 +102,7 @@ def test_test_split_is_what_the_challenge_returns(datasets):
 
 @pytest.mark.parametrize("model", ["attm", "lw"])
 def test_faster_walks_are_those_of_the_package(model, ray_cluster):
-    """Bit for bit, and with as many random numbers; a short walk may end in its first piece."""
+    """Bit for bit, and with equally many random numbers; a short walk may end within its first segment."""
     import ray
 
     remote = ray.remote(differing_walks).options(runtime_env=environments.runtime_env("andi"))
@@ -113,7 +113,7 @@ def test_faster_walks_are_those_of_the_package(model, ray_cluster):
 
 
 def test_exponents_of_the_test_split_are_those_of_the_package(datasets):
-    """The package's own bias shows: before it cuts a class to size it sorts it by exponent."""
+    """They show the package's bias: it sorts the trajectories of a class by exponent before it truncates the class."""
     _, test = datasets["one", "test"]
     assert test.sizes == {"sample": 1500, "time": 320}
     counts = np.bincount(test.label, minlength=5)
@@ -126,12 +126,14 @@ def test_exponents_of_the_test_split_are_those_of_the_package(datasets):
 
 
 def test_noise_of_the_test_split_belongs_to_its_trajectory(datasets):
-    """A random walk that waits shows the noise alone: a displacement of a waiting CTRW has the variance 2 σ² times c²,
-    and a moving one's is larger, so the median over the quantile tells the noise levels apart."""
+    """While a CTRW waits, its displacements are noise alone, with variance 2 σ² c², where c is its scaling factor.
+
+    Steps of the walk are larger, so the ratio of the median to the maximum distinguishes the noise levels.
+    """
     _, test = datasets["one", "test"]
     still = test.isel(sample=(test.label == 1) & (test.exponent < 0.3))
     displacements = np.abs(np.diff(still.position, axis=1))
-    # One step in a waiting walk has a size of order √320 c, for the walk is scaled to unit variance.
+    # A single step of such a walk is of order √320 c, because the walk is scaled to unit variance.
     ratio = np.median(displacements, axis=1) / displacements.max(axis=1)
     by_noise = [np.median(ratio[still.noise.values == noise]) for noise in diffusion.NOISE_LEVELS]
     assert by_noise[0] < by_noise[1] / 2 < by_noise[2] / 2

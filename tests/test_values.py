@@ -1,4 +1,4 @@
-"""Values that the attributes of an array do not allow are never written, and told where someone has written them."""
+"""Values that the attributes of an array do not allow are never written, and are reported where they exist."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ NAME = "tests/five"
 
 
 def ranged(**attributes):
-    """The template, with attributes of u, whose values are from 0 to 4.2."""
+    """Return the template with these attributes of u, whose values are from 0 to 4.2."""
     plain = template()
     return replace(plain, variables={**plain.variables, "u": replace(plain.variables["u"], attributes=attributes)})
 
@@ -109,7 +109,7 @@ def test_a_worker_names_the_shard_of_a_wrong_value():
         match=r"2 of 4 shards failed \(2, 3\); .*shard \d .*square of sample \d is \d\d, expected from 0 to 40",
     ):
         fill(replace(squares, variables=ranged_squares))
-    assert store.finished("tests/squares") == [0, 1]  # in the last there are 64 and 81
+    assert store.finished("tests/squares") == [0, 1]  # the last shard has 64 and 81
     assert store.failed("tests/squares") == [2, 3]
 
 
@@ -130,7 +130,7 @@ def test_patterns_lie_between_0_and_1_where_a_step_mixes():
 
 
 def test_a_document_of_absurd_size_is_not_read(store_root):
-    """A sparse file of 3 GB, which no memory is asked for."""
+    """A sparse file of 3 GB; no memory is allocated for it."""
     filled(template())
     for document in ("five.zarr/zarr.json", "five.ledger/plan.json", "five.ledger/000001.json"):
         file = store_root / "tests" / document

@@ -1,4 +1,4 @@
-"""Damage of any kind, anywhere, is found; what is damaged is made again, and nothing else."""
+"""Damage of any kind in any file is found; only damaged parts are created again."""
 
 import json
 import shutil
@@ -43,7 +43,7 @@ damages = st.one_of(
 
 
 def damage(file, files, kind, where, how):
-    """Damage a file; whether it differs from what it was."""
+    """Damage a file; return whether its content has changed."""
     sound = file.read_bytes()
     at = int(where * len(sound))
     if kind == "delete":
@@ -67,7 +67,7 @@ def damage(file, files, kind, where, how):
 
 
 def everything(name):
-    """All that a store says: its plan and ledger, its attributes, its values."""
+    """Return plan, ledger, attributes and values of a store as a string."""
     dataset = store.open(name).load()
     attributes = {key: value for key, value in dataset.attrs.items() if key != "sha256"}
     arrays = {str(key): (array.dims, array.attrs, array.values.tolist()) for key, array in dataset.variables.items()}
@@ -90,7 +90,7 @@ def test_no_damage_to_a_store_is_silent(lasting_root, monkeypatch_module, data):
         changed = damage(file, files, kind, where, how)
         line_is_gone = kind == "delete" and file.parent.name == "five.ledger" and file.name != "plan.json"
         try:
-            # With a line gone the store is not complete, which open tells; no value is wrong.
+            # Without a ledger entry the store is incomplete, which `open` reports, but no value is wrong.
             found = store.verify(NAME)
             is_found = not found.sound or (line_is_gone and len(found.missing) == 1)
         except InputError:
@@ -100,7 +100,7 @@ def test_no_damage_to_a_store_is_silent(lasting_root, monkeypatch_module, data):
         except InputError:
             read = None
         assert is_found or not changed or read == said, "verify is silent"
-        # A sound chunk or document in the place of another is told by verify alone.
+        # Only `verify` detects a valid chunk or document in place of another.
         assert read in (None, said) or kind == "exchange", "reading is silent"
     finally:
         for path, content in whole.items():
@@ -172,7 +172,7 @@ def test_a_line_of_another_name_counts_for_nothing(sound_store):
 
 
 def test_a_shard_that_is_another_arrays_chunk(sound_store):
-    """Which ends with a checksum of itself, and is as long as the index of a shard: it points beyond its end."""
+    """Such a chunk has a valid checksum and the length of a shard index, but the index points beyond its end."""
     shutil.copy(sound_store / "five.zarr/frame/c/0", sound_store / "five.zarr/u/c/2/0")
     said = r"u/c/2/0 is damaged: its index points to byte \d+, but it has only 36; repair it with: raypipe verify"
     with pytest.raises(DamageError, match=said):
@@ -186,7 +186,7 @@ def test_a_line_for_a_shard_that_is_none(sound_store):
 
 
 def test_sizes_that_someone_edited_are_held_against_the_plan(sound_store):
-    """With all checksums made right: the plan and the ledger know better."""
+    """All checksums are valid, but the sizes contradict the plan and the ledger."""
     from raypipe.store import template as templates
 
     file = sound_store / "five.zarr/zarr.json"
@@ -202,7 +202,7 @@ def test_sizes_that_someone_edited_are_held_against_the_plan(sound_store):
 
 
 def test_a_store_completed_by_another_kind_of_processor_is_sound(store_root):
-    """Whose last bits are others: what is held against the checksums is what was written."""
+    """Its results may differ in the last bits: checksums are compared with what was written."""
     store.create(template(), {})
     for shard in range(3):
         bounds = template().bounds(shard)
@@ -230,7 +230,7 @@ def test_a_shard_that_is_finished_meanwhile_is_no_damage(store_root, monkeypatch
 
     def meanwhile(name):
         found = opened(name)
-        if coordinates:  # these are the shards'
+        if coordinates:  # the second call opens the arrays of the shards
             write(template(), 2)
         coordinates.append(found)
         return found

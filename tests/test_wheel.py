@@ -1,4 +1,4 @@
-"""The wheel installs and can be used without Ray or TensorFlow being started."""
+"""The wheel installs, and can be used without starting Ray or TensorFlow."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
-    # hatchling is among the tests' packages: nothing is fetched for the build.
+    # hatchling is installed with the test packages, so the build downloads nothing.
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     (made,) = folder.glob("*.whl")

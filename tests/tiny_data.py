@@ -1,4 +1,4 @@
-"""Small data sets of the real layout, written without Ray, for tests of what learns from them."""
+"""Small data sets in the real layout, written without Ray, for tests of networks."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from raypipe.studies.gray_scott import tables
 
 
 def write_trajectories(split: str, count: int, *, length: int = diffusion.TRAJECTORY_LENGTH, seed: int = 0) -> None:
-    """Random walks, of a drift that tells the class: a network learns it at once."""
+    """Write random walks with a zigzag whose size depends on the class, which a network learns quickly."""
     random = np.random.default_rng(seed)
     label = np.arange(count) % len(diffusion.ANDI_MODELS)
     steps = random.standard_normal((count, length)) + label[:, None]
@@ -27,7 +27,7 @@ def write_trajectories(split: str, count: int, *, length: int = diffusion.TRAJEC
 def write_patterns(
     split: str, count: int, *, frame_times: tuple[int, ...] = tables.PATTERN_FRAME_TIMES, size: int = 128
 ) -> None:
-    """Stripes whose wave number and level tell the class, the frame's time added as a millionth."""
+    """Write stripes whose wave number and amplitude depend on the class, plus 1e-6 times the time of the frame."""
     classes = tables.pattern_classes(split)
     random = np.random.default_rng(0)
     label = np.arange(count) % len(classes)
@@ -40,7 +40,7 @@ def write_patterns(
 
 
 def write_labelled(name, variables, label, classes, coordinates, seed):
-    """Any variables, by name their dimensions and values, in one shard with their labels."""
+    """Write variables, given by name as (dimensions, values), with labels in one shard."""
     count = len(label)
     flags = {"flag_values": list(range(len(classes))), "flag_meanings": " ".join(classes)}
     template = Template(

@@ -1,4 +1,4 @@
-"""Networks of the grid as if they had been trained, with made-up accuracies."""
+"""Networks of the grid as if trained, with artificial accuracies."""
 
 import pandas as pd
 from tiny_networks import blank_weights
@@ -11,7 +11,7 @@ from raypipe.study import architecture
 
 
 def save(name, accuracy, *, series="", seed=1, epochs=8, samples=20000):
-    """A trained network without weights to speak of."""
+    """Save a trained network with placeholder weights; return its name."""
     metrics = {"val_accuracy": accuracy, **{f"val_recall/{model}": accuracy for model in diffusion.ANDI_MODELS}}
     data = {"train": {"name": "andi/train", "samples": samples}, "validation": {"name": "andi/val", "samples": 1000}}
     provenance = {"made_from": {"training": {"seed": seed}, "data": data}, "seconds": 12.5}
@@ -22,7 +22,7 @@ def save(name, accuracy, *, series="", seed=1, epochs=8, samples=20000):
 
 
 def table(*, order=0.0, depth=0.0, kernel=0.0, noise=0.0, seeds=(1,), random=None):
-    """The whole grid: so much accuracy for each block 132, each block, each next kernel size, and by chance."""
+    """Return the table of the grid; accuracy increases per block 132, per block and per kernel size, plus noise."""
     rows = []
     for network in GRID.networks:
         member = GRID.members[network.name]

@@ -8,13 +8,13 @@ from raypipe.networks.artifact import Artifact
 
 
 def blank_weights(architecture: Architecture, parameters: int) -> dict[str, np.ndarray]:
-    """Weights of the names of the architecture, and so many zeros in all; of no use but to be counted."""
+    """Return weights with the names of the architecture and so many zeros in total; only their count is meaningful."""
     first, *others = weight_names(architecture)
     return {first: np.zeros(parameters, "float32"), **{name: np.zeros(0, "float32") for name in others}}
 
 
 def random_network(architecture: Architecture, seed: int = 0, **metrics: float) -> Artifact:
-    """Statistics of batch normalisations are far from mean 0, variance 1; convolutions keep the size of their input."""
+    """Save a random network: batch statistics far from mean 0, variance 1; convolutions keep the scale of inputs."""
     random = np.random.default_rng(seed)
     normalisations = {layer.name for layer in architecture.layers if layer.kind == "BatchNormalization"}
     weights = {}

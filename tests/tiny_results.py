@@ -1,4 +1,4 @@
-"""What networks said about small data sets, in the layout of the stores: predictions, relevance, saliency."""
+"""Artificial results of networks for small data sets, in the layout of the stores: predictions and maps."""
 
 import numpy as np
 import xarray as xr
@@ -15,7 +15,7 @@ def flags(classes):
 
 
 def scan_predictions(every=1, classes=tables.PATTERN_CLASSES_SECOND):
-    """The scan, thinned; the classes take turns, with probabilities of 0.9 and 0.5 in turn, the rest equally shared."""
+    """Return predictions for the thinned scan: cyclic classes, probabilities 0.9 and 0.5 in turn, the rest equal."""
     scan = tables.scan_simulations(every)
     coordinates = {
         "k": ("sample", scan.k),
@@ -36,7 +36,7 @@ def scan_predictions(every=1, classes=tables.PATTERN_CLASSES_SECOND):
 
 
 def refined(classes=tables.PATTERN_CLASSES_SECOND):
-    """Four columns of three points, of which the first two columns are simulated; the classes take turns."""
+    """Return a refined scan of 4 columns of 3 points with cyclic classes; the first two columns are simulated."""
     column, row = np.divmod(np.arange(12), 3)
     simulated = column < 2
     coordinates = {
@@ -56,7 +56,7 @@ def refined(classes=tables.PATTERN_CLASSES_SECOND):
 
 
 def predictions(classes, samples):
-    """All right but the first of the first class, which is taken for the second one."""
+    """Return predictions that are all correct except for the first sample, which is assigned to the second class."""
     label = np.arange(samples) % len(classes)
     predicted = label.copy()
     predicted[0] = 1
@@ -65,7 +65,7 @@ def predictions(classes, samples):
 
 
 def trajectories(samples=10):
-    """Random walks with the predictions of `predictions`; relevance grows with a random order of the steps."""
+    """Return random walks with the predictions of `predictions`; relevance from -1 to 1 in random order."""
     random = np.random.default_rng(0)
     shape = (samples, diffusion.TRAJECTORY_LENGTH)
     said = predictions(diffusion.ANDI_MODELS, samples)
@@ -79,7 +79,7 @@ def trajectories(samples=10):
 
 
 def patterns(samples=20, frames=3):
-    """Pattern i has u = i / samples everywhere in its last frame, and 0 before."""
+    """Return patterns; pattern i has u = i / samples everywhere in its last frame, and 0 before."""
     u = np.zeros((samples, 128, 128, frames), dtype="float32")
     u[..., -1] = np.arange(samples)[:, None, None] / samples
     return xr.Dataset(
@@ -89,7 +89,7 @@ def patterns(samples=20, frames=3):
 
 
 def saliency(samples=20):
-    """Saliency only in the first corner."""
+    """Return saliency maps that are 1 in one corner and 0 elsewhere."""
     fields = patterns(samples)
     values = np.zeros((samples, 128, 128), dtype="float32")
     values[:, 0, 0] = 1
@@ -100,7 +100,7 @@ def saliency(samples=20):
 
 
 def write(name, dataset, *, shards=1, finished=None, **parameters):
-    """Store a data set under a name in so many shards, of which so many are finished."""
+    """Store a data set under a name in `shards` shards; write only the first `finished`, by default all."""
     product, _, of = name.partition("/")
     if product in RESERVED and not parameters:
         network, _, split = of.rpartition("/")

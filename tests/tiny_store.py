@@ -41,12 +41,12 @@ def filled(plan):
 
 
 def sound():
-    """Write it all, and say so in its attributes."""
+    """Write the whole store and mark it as complete."""
     plan = template()
     filled(plan)
     store.mark(plan.name, complete=True, hosts=1)
 
 
 def contents(folder):
-    """Every file below a folder, by path."""
+    """Return the content of every file below a folder, by path."""
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}

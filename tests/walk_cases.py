@@ -1,10 +1,13 @@
-"""Run inside the environment `andi` by tests/test_trajectories.py: only plain values go in and come out."""
+"""Functions that tests/test_trajectories.py runs in the environment `andi`; they exchange only plain values."""
 
 import warnings
 
 
 def differing_walks(model, exponents, lengths, seeds):
-    """Cases (exponent, length, seed) in which Walks and the package give other bits, or leave another random state."""
+    """Compare Walks with the package.
+
+    Returns the cases (exponent, length, seed) that differ in bits or final random state, and the number of all cases.
+    """
     import numpy as np
 
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Filling a store in this process, and calling a job's main, for tests of what is computed rather than where."""
+"""Filling stores in this process and calling the main of jobs, for tests of results that do not need Ray."""
 
 import runpy
 from collections.abc import Callable
@@ -10,14 +10,14 @@ from raypipe.store import owner
 
 
 def worker_of(plan: fill.Plan) -> fill.Worker:
-    """What `fill.fill` has compute the shards of a plan."""
+    """Return the worker with which `fill.fill` computes the shards of a plan."""
     return fill.Worker({plan.name: fill.work_of(plan)})
 
 
 def fill_here(
     *plans: fill.Plan, workers: int | None = None, own: owner.Ownership | None = None, last: bool = True
 ) -> None:
-    """Do what `fill.fill` does, with the same worker, here."""
+    """Do the same as `fill.fill`, with the same worker, in this process."""
     for plan in plans:
         store.create(plan, {})
         missing = store.missing(plan.name)
@@ -30,5 +30,5 @@ def fill_here(
 
 
 def job(name: str) -> Callable[..., None]:
-    """The main of jobs/<name>.py."""
+    """Return the main of jobs/<name>.py."""
     return runpy.run_path(str(Path(__file__).parent.parent / "jobs" / f"{name}.py"))["main"]

@@ -1,4 +1,4 @@
-"""Two classifications of one scan: how often they agree, and what the one takes the other's classes for.
+"""Compare two classifications of one scan: how often they agree, and a cross table of their classes.
 
 python examples/queries/compare.py predictions/pattern-2d/scan predictions/shipped/pattern-2d-second/scan
 """

@@ -1,4 +1,4 @@
-"""A class of a labelled data set as a NetCDF file and as a NumPy file, for programs that read neither Zarr nor names.
+"""Export a class of a labelled data set as a NetCDF and a NumPy file, for programs that read neither Zarr nor names.
 
 python examples/queries/export.py gray_scott/train mu
 """

@@ -1,4 +1,4 @@
-"""Where two classes meet in a classified scan: the points of either that have the other for a neighbour.
+"""Find where two classes meet in a classified scan: points of one class that have a neighbour of the other.
 
 python examples/queries/phase_boundary.py predictions/shipped/pattern-2d-second/scan theta kappa
 """

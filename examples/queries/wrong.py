@@ -1,4 +1,4 @@
-"""Samples that a network gets wrong, the surest mistakes first, with what they were made with.
+"""Samples that a network gets wrong, the most confident mistakes first, with their parameters.
 
 python examples/queries/wrong.py predictions/andi-study/test
 """
@@ -9,7 +9,7 @@ from raypipe import catalog
 from raypipe.networks.inputs import by_label
 
 found = catalog.search("predictions", data_sets=[sys.argv[1]])
-opened = by_label(catalog.open(sys.argv[1]))  # of a network with finer classes than the labels', in these
+opened = by_label(catalog.open(sys.argv[1]))  # in the classes of the labels, where the network's are finer
 found["predicted"] = opened["predicted"].values
 found["probability"] = opened["probability"].values.max(axis=1)
 found = found[found["label"] >= 0]  # others are of a class that the network does not have

@@ -1,4 +1,4 @@
-"""The page on which stores are explored: click on a plane, look through samples, compare networks.
+"""The web page for exploring stores: click on a plane, look through samples, compare networks.
 
-Panel serves it on this machine alone. What needs a network or a simulation is done by another process, see `work`.
+Panel serves it on this machine only. Work that needs a network or a simulation runs in another process, see `work`.
 """

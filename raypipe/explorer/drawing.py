@@ -1,4 +1,4 @@
-"""Pictures of samples as PNG files, in the way of their study."""
+"""Pictures of samples as PNG files, drawn as their study defines."""
 
 import io
 from functools import lru_cache
@@ -19,18 +19,18 @@ FRAME = "frame"
 _SHOWN_FRAMES = 3
 _DOTS = 100
 _BLUR = 2.0
-"""Of a map over a field, in grid spacings: single points say little."""
+"""Standard deviation of the Gaussian blur of saliency maps, in grid spacings: single points mean little."""
 
 
 @styled
 def sample(of: Explored, number: int) -> bytes:
-    """A sample: of several frames the first, one in the middle and the last."""
+    """Draw a sample; if it has several frames, draw the first, a middle one and the last."""
     return made(of.study.seen, of.samples.isel(sample=number))
 
 
 @styled
 def made(seen: Sample, one: xr.Dataset) -> bytes:
-    """The same of a sample that is not in a data set, with the coordinates that it was made with."""
+    """Draw a sample that is not in a data set, given with the coordinates that it was made with."""
     one = one.load()
     if is_sequence(seen):
         figure = new_figure(5.4, 2.6)
@@ -47,7 +47,7 @@ def made(seen: Sample, one: xr.Dataset) -> bytes:
 
 @styled
 def frame(of: Explored, number: int, place: int) -> bytes:
-    """One frame of a sample."""
+    """Draw one frame of a sample."""
     one = of.samples.isel({"sample": number, FRAME: slice(place, place + 1)}).load()
     figure = _fields(1)
     drawing(of.study.seen)(figure.axes[0], one)
@@ -58,7 +58,7 @@ def frame(of: Explored, number: int, place: int) -> bytes:
 @lru_cache(maxsize=4096)
 @styled
 def thumbnail(of: Explored, number: int) -> bytes:
-    """A small picture of a sample."""
+    """Draw a small picture of a sample."""
     sequence = is_sequence(of.study.seen)
     figure = Figure(figsize=(1.5, 0.9) if sequence else (0.9, 0.9))
     axes = figure.add_axes((0.02, 0.02, 0.96, 0.96))
@@ -71,7 +71,7 @@ def thumbnail(of: Explored, number: int) -> bytes:
 
 @styled
 def explanation(seen: Sample, found: dict[str, np.ndarray]) -> bytes:
-    """What `work.explained` found: a sequence with its relevance in colour, a field beside its saliency."""
+    """Draw the result of `work.explained`: a sequence coloured by its relevance, or a field beside its saliency."""
     if is_sequence(seen):
         figure = new_figure(5.4, 2.6)
         draw_sequence(figure.subplots(), found[seen.variable], found["relevance"])
@@ -86,12 +86,12 @@ def explanation(seen: Sample, found: dict[str, np.ndarray]) -> bytes:
 
 
 def is_sequence(seen: Sample) -> bool:
-    """Whether samples are sequences; else they are fields."""
+    """Return whether samples are sequences; otherwise they are fields."""
     return len(seen.dims) == 2
 
 
 def _fields(count: int) -> Figure:
-    """A figure with axes side by side, placed by hand: to have them placed takes as long as to draw them."""
+    """Create a figure with axes side by side, placed by hand: automatic layout would take as long as drawing."""
     figure = Figure(figsize=(1.9 * count, 2.1))
     for place in range(count):
         axes = figure.add_axes((place / count, 0.12, 0.96 / count, 0.87))

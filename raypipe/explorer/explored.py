@@ -1,4 +1,4 @@
-"""Predictions to explore: what a network takes samples for, where these are in a plane, and which belong together."""
+"""Predictions to explore: the predicted classes of samples, their places in a plane, and selections of them."""
 
 import logging
 from collections.abc import Mapping
@@ -18,22 +18,22 @@ from raypipe.report import scan
 from raypipe.report.holdings import known, stores
 
 _MOST = 0.5
-"""Share of the cells of its plane, more of which have a sample of a scan with labels."""
+"""Labelled samples form a scan only if more than this share of the cells of their plane have a sample."""
 
 _PER_VALUE = 2
-"""Samples that have a value of a parameter, on average, from which on it is an axis of a scan."""
+"""Minimum number of samples per value of a parameter, on average, for the parameter to be an axis of a scan."""
 
 _MADE_OF = ("network", "network_sha256", "source")
-"""Parameters of what is made of a network and samples that say which these were, beside those of the samples."""
+"""Parameters of a result that identify the network and the data set, besides the parameters of the data set itself."""
 
 CLASS, CONFIDENCE, NOVELTY = "class", "confidence", "novelty"
-"""What a plane can be coloured by."""
+"""Quantities by which a plane can be coloured."""
 
 
 def at_hand() -> dict[str, study.Study]:
-    """The complete predictions whose study and samples are at hand, by name, with their study.
+    """Return the complete predictions whose study and samples are available, as a mapping from name to study.
 
-    What cannot be opened is told in the log, and left out.
+    Predictions that cannot be opened are logged and left out.
     """
     complete = {one.name: one for one in stores() if one.complete}
     found = {}
@@ -48,15 +48,15 @@ def at_hand() -> dict[str, study.Study]:
 
 
 def scans(names: Mapping[str, study.Study]) -> list[str]:
-    """Those of the predictions at hand that are of a scan, see `Explored.is_scan`."""
+    """Return the names of those predictions that are of a scan, see `Explored.is_scan`."""
     return [name for name in names if explored(name).is_scan]
 
 
 def explored(name: str) -> "Explored":
-    """Predictions by their name, kept at hand until they or their samples are made anew, or grow.
+    """Return the predictions of this name, cached until they or their samples are made anew, or grow.
 
     Raises:
-        InputError: if they are not there, or are of other samples than those at hand.
+        InputError: if they do not exist, or were made from other samples than those in the store now.
     """
     plan = store.plan_of(name)
     return _explored(name, _age(plan), _age(store.plan_of(plan.parameters["source"])))
@@ -77,7 +77,7 @@ def _explored(name: str, *_: tuple[str, int]) -> "Explored":
 
 @lru_cache(maxsize=64)
 def _distance(name: str, _: tuple[str, int]) -> np.ndarray | None:
-    """(sample,) distances of novelty in units of the least that is flagged; None if nothing is."""
+    """Return novelty distances (sample,) relative to the smallest flagged one; None if no sample is flagged."""
     found = catalog.open(name)
     distance, flagged = found["distance"].values, found["flagged"].values == 1
     return np.asarray(distance / distance[flagged].min()) if flagged.any() else None
@@ -85,13 +85,13 @@ def _distance(name: str, _: tuple[str, int]) -> np.ndarray | None:
 
 @dataclass(frozen=True, eq=False)
 class Explored:
-    """Predictions and the samples that they are of.
+    """Predictions and the samples that they classify.
 
     Attributes:
-        name: of the predictions.
-        study: that they belong to.
-        predictions: what the network says of them.
-        samples: the data set, of which values are read when they are looked at.
+        name: name of the predictions.
+        study: the study that they belong to.
+        predictions: the output of the network.
+        samples: the data set, whose values are read only when they are needed.
     """
 
     name: str
@@ -121,14 +121,15 @@ class Explored:
 
     @cached_property
     def predicted(self) -> np.ndarray:
-        """(sample,) numbers of the classes."""
+        """Numbers of the predicted classes (sample,)."""
         return self.predictions["predicted"].values
 
     @cached_property
     def kinds(self) -> dict[str, np.ndarray]:
-        """What samples are named by, and of each the numbers of its classes.
+        """Names that samples can have, each with the numbers of its classes.
 
-        Where all these are many of few kinds, see `inputs.kind`, but not of one alone, those kinds; else the classes.
+        Classes are merged into kinds, see `inputs.kind`, if there is more than one kind, at least twice as many classes
+        as kinds, and no kind has the name of a class. Otherwise each class is used as it is.
         """
         kinds = [inputs.kind(name) for name in self.classes]
         if set(kinds) & set(self.classes) or len(set(kinds)) == 1 or 2 * len(set(kinds)) > len(kinds):
@@ -137,7 +138,7 @@ class Explored:
 
     @cached_property
     def named(self) -> np.ndarray:
-        """(sample,) numbers of their most probable kinds."""
+        """Numbers of the most probable kinds (sample,)."""
         if len(self.kinds) == len(self.classes):
             return self.predicted
         each = [self.probability[:, classes].sum(axis=1) for classes in self.kinds.values()]
@@ -145,22 +146,22 @@ class Explored:
 
     @cached_property
     def probability(self) -> np.ndarray:
-        """(sample, class) as they are shown to people: calibrated, where that is known."""
+        """Class probabilities (sample, class) as shown to users: calibrated, if the network's temperature is known."""
         return scan.shown_probability(self.predictions)[0]
 
     @cached_property
     def colour_of(self) -> Mapping[str, str]:
-        """Colours by the names of the classes."""
+        """Colours of the classes by name."""
         return scan.class_colours(self.predictions)
 
     @cached_property
     def parameters(self) -> list[str]:
-        """Coordinates of the samples that vary and were given, first those that become axes."""
+        """Coordinates of the samples that vary and are inputs, not computed; those that become axes come first."""
         return scan.parameters(self.predictions)
 
     @cached_property
     def plane(self) -> Lattice | None:
-        """Where the samples are in the plane of their first two parameters; None if they are on no lattice."""
+        """The samples in the plane of their first two parameters; None if they do not lie on a lattice."""
         if len(self.parameters) < 2:
             return None
         try:
@@ -170,9 +171,10 @@ class Explored:
 
     @property
     def is_scan(self) -> bool:
-        """Whether several samples have each value of the first two parameters.
+        """Whether there are, on average, several samples for each value of the first two parameters.
 
-        Of samples with labels also whether they are no set of examples: one in each cell, and most cells have one.
+        Samples with labels must also not be a mere set of examples: each has a cell of its own, and they fill most
+        cells.
         """
         if self.plane is None or len(self.predicted) < _PER_VALUE * max(self.plane.samples.shape):
             return False
@@ -182,7 +184,7 @@ class Explored:
         return bool(there.sum() == len(self.predicted) and there.mean() > _MOST)
 
     def owns(self, parameters: Mapping[str, Any]) -> bool:
-        """Whether what was made with these parameters is of the same network and samples, not of earlier ones."""
+        """Return whether a result with these parameters is from the same network and samples, not from earlier ones."""
 
         def made_of(known: Mapping[str, Any]) -> list[Any]:
             given = known.get("source_parameters") or {}
@@ -193,12 +195,12 @@ class Explored:
 
     @cached_property
     def _grows(self) -> list[str]:
-        """What says only how many samples there are, which keep their numbers when more come behind."""
+        """Parameters that only set the number of samples; samples keep their numbers when more are added."""
         return store.plan_of(self.source).grows
 
     @property
     def distance(self) -> np.ndarray | None:
-        """(sample,) how far from the training samples, 1 where flags begin; None if nobody has looked."""
+        """Distances (sample,) from the training samples, flagged from 1 on; None if unknown or if none is flagged."""
         name = f"novelty/{self.network}/{self.split}"
         if name not in store.list_names(name) or store.missing(name):
             return None
@@ -208,11 +210,11 @@ class Explored:
 
     @property
     def colourings(self) -> list[str]:
-        """What its plane can be coloured by."""
+        """Quantities by which the plane can be coloured."""
         return [CLASS, CONFIDENCE, *([NOVELTY] if self.distance is not None else [])]
 
     def at(self, x: float, y: float) -> int:
-        """The number of the sample in whose cell of the plane a point is; -1 if there is none."""
+        """Return the number of the sample whose cell of the plane contains a point; -1 if there is none."""
         assert self.plane
         (left, right), (bottom, top) = ((edges[0], edges[-1]) for edges in self.plane.edges)
         if not (left <= x <= right and bottom <= y <= top):
@@ -222,13 +224,13 @@ class Explored:
         return int(self.plane.samples[row, column])
 
     def place(self, number: int) -> tuple[float, float]:
-        """Where a sample is in the plane."""
+        """Return the position of a sample in the plane."""
         assert self.plane
         x, y = (float(self.predictions[name].values[number]) for name in self.plane.axes)
         return x, y
 
     def neighbours(self, number: int) -> list[int]:
-        """The samples in the cells around that of a sample, row by row from the top."""
+        """Return the samples in the cells around that of a sample, row by row from the top."""
         assert self.plane
         there = np.argwhere(self.plane.samples == number)
         if not len(there):
@@ -240,9 +242,9 @@ class Explored:
         return [int(one) for one in found if one >= 0]
 
     def matching(self, called: str = "", within: Mapping[str, tuple[float, float]] | None = None) -> np.ndarray:
-        """Numbers of the samples of a kind, by its name, all without one, and of parameters within these ranges.
+        """Return the numbers of the samples of a kind (any if empty) with parameters within these ranges.
 
-        In the order of their parameters, those that become axes first.
+        They are sorted by their parameters, those that become axes first.
         """
         hit = np.ones(len(self.predicted), bool)
         if called:
@@ -255,14 +257,14 @@ class Explored:
         return numbers[np.lexsort(order)] if order else numbers
 
     def said(self, number: int) -> str:
-        """Parameters, seed, class and probability of a sample."""
+        """Return the parameters, seed, class and probability of a sample as text."""
         return scan.said(self.predictions, self.parameters, self.probability, number)
 
     def ranking(self, number: int, most: int = 6) -> list[tuple[str, float]]:
-        """The most probable kinds of a sample, by symbol, with their probabilities."""
+        """Return the most probable kinds of a sample, by symbol, with their probabilities."""
         return self.ranked(self.probability[number], most)
 
     def ranked(self, probability: np.ndarray, most: int = 6) -> list[tuple[str, float]]:
-        """The same of any probabilities (class,)."""
+        """Like `ranking`, for any probabilities (class,)."""
         shares = {symbol(kind): float(probability[classes].sum()) for kind, classes in self.kinds.items()}
         return sorted(shares.items(), key=lambda one: -one[1])[:most]

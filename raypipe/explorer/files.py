@@ -1,4 +1,4 @@
-"""Files of one's own: dropped on the page, given to the job of the study that takes such, and its page shown."""
+"""The user's own files: uploaded on the page and passed to the study's job for files, whose page is shown."""
 
 import asyncio
 import hashlib
@@ -16,7 +16,7 @@ from raypipe.study import Study
 
 
 class FilesView(pn.viewable.Viewer):
-    """Where files for a study's job are dropped, and what became of them."""
+    """An upload field for files that a study's job takes, and the job's result."""
 
     def __init__(self, study: Study, **params: Any) -> None:
         super().__init__(**params)
@@ -27,7 +27,7 @@ class FilesView(pn.viewable.Viewer):
         self._drop.param.watch(self._given, "value")
 
     def __panel__(self) -> Any:
-        """The column in which it is shown."""
+        """The column that is shown."""
         return pn.Column(
             pn.pane.HTML(f'<h2 style="margin:2px;font-size:16px">A file of your own {self._study.kind}</h2>'),
             self._drop,
@@ -53,15 +53,15 @@ class FilesView(pn.viewable.Viewer):
 
 
 async def _worked(job: str, name: str, content: bytes) -> tuple[str, str]:
-    """The page that a job writes about a file, and the last line that it says.
+    """Run a job on a file; return the page that it writes, and the first line that it prints.
 
     Raises:
-        RuntimeError: with what it says if it fails.
+        RuntimeError: with the job's last error message, if it fails.
     """
     with tempfile.TemporaryDirectory() as folder:
         file, table = Path(folder) / re.sub(r"[^\w.-]+", "-", name), Path(folder) / "result.csv"
         file.write_bytes(content)
-        # With the content's checksum: other files may be called alike, and this one goes on with its own data set.
+        # With the content's checksum: other files may have the same name, and the same file continues its own data set.
         called = f"{file.stem}-{hashlib.sha256(content).hexdigest()[:8]}"
         command = [sys.executable, "-c", "from raypipe.command import raypipe; raypipe()", job, str(file)]
         command += ["--name", called, "--output", str(table)]

@@ -1,4 +1,4 @@
-"""The trained networks: a table, the grid's accuracies, and of one of them how it was trained and what it confuses."""
+"""The trained networks: a table, the grid's accuracies, and the training and confusion matrices of one network."""
 
 import io
 from html import escape
@@ -24,7 +24,7 @@ _ROWS = 15
 
 
 class NetworksView(pn.viewable.Viewer):
-    """The networks as a table and, those of a grid, as a map; the chosen one beside them."""
+    """The networks as a table and, for those of a grid, as a map, with the chosen one beside them."""
 
     network = param.String(default="")
 
@@ -58,7 +58,7 @@ class NetworksView(pn.viewable.Viewer):
         self.network = self._table.value["network"].iloc[event.row]
 
     def _heat_map(self, study: str, grid: Grid) -> Any:
-        """The best network of each word and kernel size; None of fewer than two networks."""
+        """Draw the best network for each word and kernel size; return None if there are fewer than two networks."""
         rows = [
             (f"{member.kernel_size}", member.word, one.metrics.get("val_accuracy", float("nan")), one.name)
             for one in self._networks.values()
@@ -93,7 +93,7 @@ class NetworksView(pn.viewable.Viewer):
 
 
 def table(networks: list[Artifact]) -> pd.DataFrame:
-    """A row per network: its study, parameters, epochs and validation accuracy."""
+    """Return one row per network with its study, parameters, epochs and validation accuracy."""
     rows = [{"study": one.architecture.study, **one.facts} for one in networks]
     found = pd.DataFrame(rows, columns=["name", "study", "parameters", "epochs", "val_accuracy"])
     found = found.rename(columns={"name": "network", "val_accuracy": "accuracy"})
@@ -101,7 +101,7 @@ def table(networks: list[Artifact]) -> pd.DataFrame:
 
 
 def _parts(one: Artifact) -> list[str]:
-    """HTML of a network: its training, and the confusion matrices of what it has classified."""
+    """Return the HTML for a network: its training history, and a confusion matrix for each labelled data set."""
     parts = [f'<p role="status" class="network">{escape(one.name)}, {one.parameters} parameters</p>']
     if one.epochs:
         parts.append(_picture("history", one.name, f"loss and accuracy of {one.name} after each epoch"))

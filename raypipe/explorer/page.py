@@ -1,4 +1,4 @@
-"""The page as a whole, and its server, on this machine alone."""
+"""The whole page, and its server, which is reachable only from this machine."""
 
 import socket
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from raypipe.networks import artifact
 HOST = "127.0.0.1"
 
 _MOST_BYTES = 2**30
-"""Of what a page may send at once: a file that is dropped comes whole, a third larger than it is."""
+"""Maximum size of a message from a page: an uploaded file arrives as a whole, encoded, and thus a third larger."""
 
 _EMPTY = """<h2>There is nothing to explore yet</h2>
 <p>No network has classified anything in this store. The quickest start: <code>make demo</code>, then
@@ -39,8 +39,8 @@ def serve(port: int, *, show: bool = False) -> None:
     """Serve the page until interrupted.
 
     Args:
-        port: of this machine.
-        show: also open it in a browser.
+        port: port of this machine.
+        show: whether to open the page in a browser.
 
     Raises:
         InputError: if the port is taken.
@@ -53,7 +53,7 @@ def serve(port: int, *, show: bool = False) -> None:
             raise InputError(
                 f"port {port} of this machine is taken ({error.strerror}); name another with --port"
             ) from error
-    explored.at_hand()  # so that the first visitor need not wait for it
+    explored.at_hand()  # so that the first visitor does not have to wait for it
     pn.extension("tabulator")
     hv.extension("bokeh")
     print(f"http://{HOST}:{port}/", flush=True)
@@ -74,7 +74,7 @@ def serve(port: int, *, show: bool = False) -> None:
 
 
 def page() -> Any:
-    """The page of one visitor. What is in a tab is made when the tab is opened."""
+    """Build the page for one visitor; the content of a tab is created when the tab is opened."""
     names = explored.at_hand()
     makers: dict[str, Callable[[], Any]] = {}
     if planes := explored.scans(names):
@@ -126,7 +126,7 @@ def _networks() -> Any:
 
 
 def _in_the_address(**chosen: tuple[Any, str]) -> None:
-    """Keep what is chosen in the page's address, which can be sent to others."""
+    """Keep the selection in the page's address, which can be sent to others."""
     if pn.state.location is not None:
         for key, (of, name) in chosen.items():
             pn.state.location.sync(of, {name: key})

@@ -1,4 +1,4 @@
-"""The plane of a scan: a click tells what is there."""
+"""The plane of a scan, in which a click shows the sample there."""
 
 from html import escape
 from typing import Any
@@ -18,10 +18,10 @@ _SHADES = {CONFIDENCE: ("viridis", "probability of the class"), NOVELTY: ("YlOrR
 
 
 class PlaneView(pn.viewable.Viewer):
-    """The plane of predictions, coloured by the class, the confidence or the novelty, and the chosen sample beside it.
+    """The plane of predictions, coloured by class, confidence or novelty, with the chosen sample beside it.
 
     Args:
-        names: of predictions that have a plane.
+        names: names of predictions that have a plane.
     """
 
     colour: Any = param.Selector(default=CLASS, objects=[CLASS])
@@ -99,7 +99,7 @@ class PlaneView(pn.viewable.Viewer):
             self.chosen.sample = self.chosen.of.at(*(widget.value for widget in self._place))
 
     def _follow(self, *_: Any) -> None:
-        """Put the mark and the two values where the chosen sample is."""
+        """Move the mark and the two values to the chosen sample."""
         of, number = self.chosen.of, self.chosen.sample
         if not self.chosen.there:
             self._mark.send([])

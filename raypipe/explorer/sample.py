@@ -1,4 +1,4 @@
-"""The sample that was chosen: what it looks like, what a network says of it and why, and what is around it."""
+"""The chosen sample: what it looks like, how a network classifies it and why, and its neighbours."""
 
 import asyncio
 from html import escape
@@ -19,11 +19,11 @@ from raypipe.report.holdings import stores
 _WIDTH = 560
 
 PLAYED_FRAMES = 3
-"""More than so many are played, besides."""
+"""Samples with more frames than this can also be played."""
 
 
 class Chosen(param.Parameterized):
-    """Predictions and one of their samples; of all that is shown, what is chosen."""
+    """The current selection: predictions and one of their samples."""
 
     predictions: Any = param.Selector(default=None, objects=[])
     sample = param.Integer(default=-1)
@@ -32,20 +32,21 @@ class Chosen(param.Parameterized):
         super().__init__()
         self.param.predictions.objects = names
         self.predictions = names[0]
-        self.param.predictions.check_on_set = True  # without objects it is not: an old address may name what is gone
+        # Off by default without initial objects, but an old address may name predictions that are gone.
+        self.param.predictions.check_on_set = True
 
     @property
     def there(self) -> bool:
-        """Whether a sample is chosen that the predictions have."""
+        """Whether the chosen sample is one of the predictions' samples."""
         return 0 <= self.sample < len(self.of.predicted)
 
     @property
     def of(self) -> Explored:
-        """The predictions."""
+        """The chosen predictions."""
         return explored(self.predictions)
 
     def still(self, of: Explored, number: int | None = None) -> bool:
-        """Whether these predictions are still chosen, and this sample of theirs if it is given."""
+        """Return whether these predictions, and this sample if it is given, are still chosen."""
         return self.predictions == of.name and number in (None, self.sample)
 
 
@@ -53,8 +54,8 @@ class SampleView(pn.viewable.Viewer):
     """The chosen sample.
 
     Args:
-        chosen: what is.
-        around: whether its neighbours in the plane are shown.
+        chosen: the current selection.
+        around: whether to show the sample's neighbours in the plane.
     """
 
     def __init__(self, chosen: Chosen, *, around: bool = False, **params: Any) -> None:
@@ -76,7 +77,7 @@ class SampleView(pn.viewable.Viewer):
         self._show()
 
     def __panel__(self) -> Any:
-        """The column in which it is shown."""
+        """The column that is shown."""
         return pn.Column(
             self._text,
             self._picture,
@@ -108,7 +109,7 @@ class SampleView(pn.viewable.Viewer):
         self._player.param.update(end=frames - 1, value=0)
         self._played.object = ""
         if self._around:
-            # Once what was asked for is on its way.
+            # Later, so that the sample itself is sent first.
             pn.state.execute(lambda: self._show_neighbours(of, number), schedule=True)
 
     def _say(self, text: str) -> None:
@@ -133,7 +134,7 @@ class SampleView(pn.viewable.Viewer):
             found = _stored(of, number)
             shown: Any = found or await asyncio.wrap_future(work.ask(work.explained, of.network, of.split, number))
             said = image(drawing.explanation(of.study.seen, shown), "what speaks for its class")
-        except Exception as error:  # of another process: whatever it is, it is for the visitor to know
+        except Exception as error:  # from another process: the visitor should see any error
             said = told(error)
         finally:
             self._why.loading = False
@@ -142,7 +143,7 @@ class SampleView(pn.viewable.Viewer):
 
 
 def _stored(of: Explored, number: int) -> dict[str, np.ndarray] | None:
-    """An explanation that was made before; None if there is none of the sample."""
+    """Return a stored explanation of the sample; None if there is none."""
     for one in stores():
         made = one.parameters
         if one.product not in ("relevance", "saliency") or not one.complete or one.is_control:
@@ -158,7 +159,7 @@ def _stored(of: Explored, number: int) -> dict[str, np.ndarray] | None:
 
 
 class Simulation(pn.viewable.Viewer):
-    """A new sample at a point of the plane, that is simulated when it is asked for."""
+    """A new sample at a point of the plane, simulated on request."""
 
     def __init__(self, chosen: Chosen, **params: Any) -> None:
         super().__init__(**params)
@@ -171,11 +172,11 @@ class Simulation(pn.viewable.Viewer):
         self._renamed()
 
     def __panel__(self) -> Any:
-        """The column in which it is shown."""
+        """The column that is shown."""
         return pn.Column(pn.Row(*self._point, pn.Column(pn.Spacer(height=14), self._button)), self._result)
 
     def at(self, x: float, y: float) -> None:
-        """Where the next one is to be."""
+        """Set the point of the next simulation."""
         of = self._chosen.of
         if of.plane is not None:
             for widget, name, value in zip(self._point, of.plane.axes, (x, y), strict=True):
@@ -208,12 +209,12 @@ class Simulation(pn.viewable.Viewer):
 
 
 def _valued(of: Explored, name: str, value: float) -> float:
-    """A value that the parameter can have: the nearest whole number where the samples have such."""
+    """Return a value that the parameter can have, rounded if the samples have integers."""
     return round(value) if of.samples[name].dtype.kind in "iu" else value
 
 
 def _like(of: Explored, x: float, y: float) -> dict[str, float]:
-    """What a simulation takes: of the nearest sample, but for the two parameters of the plane."""
+    """Return the inputs of a simulation: those of the nearest sample, except for the two parameters of the plane."""
     assert of.plane
     axes = of.plane.axes
     away = sum(
@@ -231,7 +232,7 @@ def _like(of: Explored, x: float, y: float) -> dict[str, float]:
 
 def _simulated(of: Explored, point: dict[str, float], made: dict[str, np.ndarray], probability: np.ndarray) -> str:
     seen = of.study.seen
-    # Of the data set's first sample everything but the values, so that frames are called as they are there.
+    # Copy everything but the values from the data set's first sample, so that frames have the same names.
     one = of.samples[[seen.variable]].isel(sample=0).copy(data={seen.variable: made[seen.variable]})
     one = one.assign_coords({name: value for name, value in point.items() if name in one.coords})
     ranking = of.ranked(probability)
@@ -241,11 +242,11 @@ def _simulated(of: Explored, point: dict[str, float], made: dict[str, np.ndarray
 
 
 def image(png: bytes, text: str) -> str:
-    """HTML of a picture that may not be wider than the page."""
+    """Return the HTML of a picture that is at most as wide as the page."""
     return f'<img src="{data_url(png)}" alt="{escape(text, quote=True)}" style="max-width:100%">'
 
 
 def told(error: Exception) -> str:
-    """HTML of why something cannot be shown."""
+    """Return the HTML of a message that says why something cannot be shown."""
     kind = "" if isinstance(error, InputError | RuntimeError) else f"{type(error).__name__}: "
     return f'<p role="alert" style="color:#8b0000">{escape(kind + " ".join(str(error).split()))}</p>'

@@ -1,4 +1,4 @@
-"""Samples side by side, those of a class and of a range of their parameters: a click shows one of them."""
+"""Samples side by side, filtered by class and parameters; a click shows one of them."""
 
 from functools import partial
 from typing import Any
@@ -17,16 +17,16 @@ PER_PAGE = 24
 _WIDTH = 680
 
 _MOST_OPTIONS = 60
-"""Values of a parameter up to which each can be picked."""
+"""Maximum number of values of a parameter to be offered as a list; if there are more, a range is entered."""
 
 ALL = "all"
 
 
 class SamplesView(pn.viewable.Viewer):
-    """Samples of predictions as tiles, and the chosen one beside them.
+    """Samples of predictions as tiles, with the chosen one beside them.
 
     Args:
-        names: of the predictions that there are.
+        names: names of the predictions to choose from.
     """
 
     called: Any = param.Selector(default=ALL, objects=[ALL])

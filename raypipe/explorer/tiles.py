@@ -1,4 +1,4 @@
-"""Pictures as buttons, side by side: what the mouse clicks the keyboard reaches."""
+"""Pictures as buttons, side by side, which can be used with the mouse and the keyboard."""
 
 import base64
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from panel.custom import JSComponent
 
 
 class Tiles(JSComponent):
-    """Buttons with a picture and a text; `chosen` is the number of the one that was pressed last."""
+    """Buttons with a picture and a text; `chosen` is the number of the button pressed last."""
 
     tiles = param.List(default=[], doc="of each its number, picture as data URL, and text")
     chosen = param.Integer(default=-1)
@@ -46,17 +46,17 @@ class Tiles(JSComponent):
     """
 
     def lay(self, tiles: Sequence[tuple[int, bytes, str]]) -> None:
-        """Lay out other tiles: of each its number, PNG and text."""
+        """Replace the tiles, each given by its number, PNG and text."""
         self.tiles = [(number, data_url(png), text) for number, png, text in tiles]
 
 
 def data_url(png: bytes) -> str:
-    """A picture as a URL that has it."""
+    """Return a data URL that contains a picture."""
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def bars(ranking: Sequence[tuple[str, float]]) -> str:
-    """HTML table of classes with their probabilities as bars."""
+    """Return an HTML table of classes with their probabilities as bars."""
     rows = "".join(
         f'<tr><th scope="row" style="text-align:left;padding-right:8px">{escape(name)}</th>'
         f'<td style="width:130px"><div style="background:#2b6ca3;height:10px;width:{100 * share:.1f}%"></div></td>'

@@ -1,6 +1,6 @@
-"""What the page asks for that takes a network or a simulation: done in another process, so that the page goes on.
+"""Requests of the page that need a network or a simulation: run in another process, so that the page stays responsive.
 
-That process is started when it is first needed, as loading what runs networks takes some seconds.
+The process is started when it is first needed, as loading TensorFlow takes a few seconds.
 """
 
 import json
@@ -23,10 +23,10 @@ def _pool() -> ProcessPoolExecutor:
 
 
 def ask(function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
-    """Have a function of this module called in the other process."""
+    """Call a function of this module in the other process."""
     try:
         return _pool().submit(function, *arguments)
-    except BrokenExecutor:  # it was killed, for want of memory perhaps
+    except BrokenExecutor:  # it was killed, perhaps because memory ran out
         end()
         return _pool().submit(function, *arguments)
 
@@ -46,16 +46,16 @@ def _computing(parameters: str, compute: str, per_sample: tuple[str, ...] | None
 
 
 def _computed(plan: Any, parameters: Mapping[str, Any], rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What a plan's function makes of one sample's row."""
+    """Apply a plan's function to the row of one sample."""
     compute = _computing(json.dumps(parameters), plan.compute, plan.per_sample)
     return {name: np.asarray(values)[0] for name, values in compute({**rows, "sample": np.zeros(1, "int64")}).items()}
 
 
 def explained(network: str, split: str, number: int) -> dict[str, np.ndarray]:
-    """Why a network takes a sample for what it does: what `raypipe explain` makes of it, without storing it.
+    """Explain a network's prediction for a sample as `raypipe explain` does, without storing the result.
 
     Raises:
-        InputError: if that can be told only in an environment of its own; the message says how.
+        InputError: if this needs an isolated environment; the message says what to do instead.
     """
     from raypipe.networks import explain
 
@@ -70,12 +70,15 @@ def explained(network: str, split: str, number: int) -> dict[str, np.ndarray]:
 
 
 def simulated(source: str, network: str, point: Mapping[str, float]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """A new sample of a data set, simulated at a point, and the network's probabilities (class,) of it.
+    """Simulate a new sample of a data set at a point, and classify it.
 
     Args:
         source: name of the data set.
-        network: that classifies it.
-        point: what the simulation takes of a sample.
+        network: name of the network that classifies the sample.
+        point: inputs of the simulation, by name.
+
+    Returns:
+        The variables of the sample, and the network's probabilities (class,) for it.
 
     Raises:
         InputError: if the data set cannot be made here.

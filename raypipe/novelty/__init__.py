@@ -1,1 +1,1 @@
-"""What a network was not trained on: samples unlike those that it has learnt from, and groups of them."""
+"""Novelty detection: samples that are unlike those that a network was trained on, and groups of them."""

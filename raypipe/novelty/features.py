@@ -1,9 +1,9 @@
-"""What a network's layers make of samples: network × data set → store `features/<network>/<split>`.
+"""Features of samples from a network's layers: network × data set → store `features/<network>/<split>`.
 
-Of every convolution the mean and the largest value of each channel over all places: some hundred numbers for a sample
-of any size. Of a network without convolutions the outputs of its dense layers but the last, and if it has none, what
-its last layer sees. Each layer's numbers are scaled to one length: how they relate to each other is what tells patterns
-apart; how large they are follows from the parameters more than from the pattern.
+For each convolution, the features are the mean and the maximum of each channel over all positions: a few hundred
+numbers for a sample of any size. For a network without convolutions, they are the outputs of all dense layers but the
+last, or, if there are none, the input of the last layer. The features of each layer are scaled to the same length:
+their ratios distinguish patterns, whereas their magnitude depends on the parameters more than on the pattern.
 """
 
 from collections.abc import Callable
@@ -21,20 +21,20 @@ from raypipe.store import Coordinate, Plan, Variable
 
 
 def plan(network: str, source_name: str, variants: int = 1, augmentation: str | None = None) -> Plan:
-    """Plan of the features of all samples of a data set that a network can see, of whatever classes.
+    """Plan the features of all samples of a data set that a network can see, whatever their classes.
 
-    The store has `features` (sample, variant, feature): of each sample as it is, and of `variants` - 1 random variants,
-    which follow from the sample's number. Its coordinates are those that the data set has for its samples.
+    The store has `features` (sample, variant, feature) of each sample as it is and of `variants` - 1 random variants,
+    whose seed is the sample's number. Its coordinates are those of the data set along `sample`.
 
     Args:
         network: name of a trained network.
         source_name: the data set, such as "logistic/scan".
-        variants: of each sample, with itself.
-        augmentation: that of the study which makes them; None for its first.
+        variants: number of variants of each sample, including the sample itself.
+        augmentation: the study's augmentation that makes the variants; None for the first one.
 
     Raises:
-        InputError: if the network is not trained, the data set is missing, empty or of samples that it cannot see, or
-            variants are asked for that the study cannot make.
+        InputError: if the network is not trained; if the data set is missing, empty or of samples that the network
+            cannot see; or if the study cannot make the variants.
     """
     trained, source = artifact.load(network), store.open(source_name)
     architecture = inputs.fitted(trained.architecture, source)
@@ -78,7 +78,7 @@ def plan(network: str, source_name: str, variants: int = 1, augmentation: str | 
 
 
 def own_coordinates(source: Any) -> dict[str, Coordinate]:
-    """The coordinates that an open data set has for its samples, as a plan takes them."""
+    """Return the coordinates of an open data set along `sample`, in the form that plans use."""
     return {
         str(key): Coordinate(("sample",), values.values, values.attrs)
         for key, values in source.coords.items()
@@ -87,9 +87,9 @@ def own_coordinates(source: Any) -> dict[str, Coordinate]:
 
 
 def features_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
-    """Function for `fill`: `features` of the samples of a shard, read from the source.
+    """Return a function for `fill` that computes the `features` of a shard's samples, read from the source.
 
-    `parameters` has `network`, `source`, `variants` and, if there are several, `augmentation`.
+    `parameters` has `network`, `source`, `variants` and, if there are several variants, `augmentation`.
     """
     trained, source = artifact.load(parameters["network"]), store.open(parameters["source"])
     architecture, variants = inputs.fitted(trained.architecture, source), parameters["variants"]
@@ -116,19 +116,19 @@ def features_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]],
 
 
 def length(trained: artifact.Artifact) -> int:
-    """Number of features of a sample."""
+    """Return the number of features of a sample."""
     layers, last = _layers(trained.architecture)
     sizes = {one.name: int(str(one.options["filters" if _is_convolution(one) else "units"])) for one in layers}
     if not layers:
         groups = next(one for one in trained.architecture.layers if one.name == last).options.get("groups", 1)
         sizes = {last: int(trained.weights[f"{last}/0"].shape[-2]) * int(str(groups))}
     seen, dimensions = inputs_of(trained.architecture), _dimensions(trained.architecture)
-    # Of values at places there are a mean and a maximum.
+    # Values at several positions are reduced to a mean and a maximum.
     return sum(size * (2 if dimensions[seen[name][0]] > 1 else 1) for name, size in sizes.items())
 
 
 def _dimensions(architecture: Architecture) -> dict[str, int]:
-    """How many dimensions of a sample are left behind each layer, by its name; those of the network are of "input"."""
+    """Return the number of dimensions of a sample after each layer, by name; "input" is the input of the network."""
     found, seen = {"input": len(architecture.input_shape)}, inputs_of(architecture)
     for layer in architecture.layers:
         of = [found[name] for name in seen[layer.name]]
@@ -143,10 +143,10 @@ def _dimensions(architecture: Architecture) -> dict[str, int]:
 
 
 def extractor(trained: artifact.Artifact) -> Callable[[np.ndarray], np.ndarray]:
-    """A function from network inputs (n, *input_shape) to features (n, feature), float32.
+    """Return a function from network inputs (n, *input_shape) to features (n, feature), float32.
 
-    Of L layers, each has the length 1 / √L, so that Euclidean distances between samples are from 0 to 2: the root mean
-    square over the layers of the distance between the directions.
+    With L layers, the features of each layer have the length 1 / √L. Euclidean distances between samples are then from
+    0 to 2: the root mean square, over the layers, of the distance between unit vectors.
     """
     import tensorflow as tf
     from tensorflow import keras
@@ -178,7 +178,7 @@ def extractor(trained: artifact.Artifact) -> Callable[[np.ndarray], np.ndarray]:
 
 
 _PLACELESS = ("Flatten", "Global")
-"""Layers behind which there are no places any more."""
+"""Kinds of layers, by the beginning of their name, whose output has no positions."""
 
 
 def _is_convolution(layer: Layer) -> bool:
@@ -186,6 +186,6 @@ def _is_convolution(layer: Layer) -> bool:
 
 
 def _layers(architecture: Architecture) -> tuple[list[Layer], str]:
-    """The layers whose outputs are features, and the name of the last layer with weights."""
+    """Return the layers whose outputs are features, and the name of the last layer with weights."""
     *hidden, last = (one for one in architecture.layers if _is_convolution(one) or one.kind == "Dense")
     return [one for one in hidden if _is_convolution(one)] or hidden, last.name

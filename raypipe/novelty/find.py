@@ -1,7 +1,7 @@
 """Samples unlike those that a network was trained on: features → store `novelty/<network>/<split>`.
 
-Three stores of features go into it: of the samples that the network has learnt from, of samples that say how far from
-these familiar ones are, and of those that are asked about.
+The result is computed from three stores of features: of the reference samples, which the network was trained on; of the
+calibration samples, which show how far familiar samples lie from these; and of the samples in question.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,30 +24,32 @@ from raypipe.run.fill import fill
 from raypipe.store import Coordinate, Plan, Variable
 
 VARIANTS = 2
-"""Of each training sample, where the study can make such."""
+"""Default number of variants of each training sample, if the study has augmentations."""
 
 THRESHOLD = 0.99
-"""Novelty from which a sample is flagged."""
+"""Samples of this novelty or more are flagged."""
 
 BLOCK = 4096
-"""Samples whose distances are computed at once."""
+"""Number of samples whose distances are computed at once."""
 
 _OWN = {"novelty", "distance", "nearest", "flagged", "group", "class"}
 
 
 @dataclass(frozen=True)
 class Search:
-    """What is looked for, and by which samples it is judged.
+    """The samples in question, and those that they are compared with.
 
     Attributes:
         network: name of the trained network.
-        split: of its study, whose samples are asked about; they may be of classes that the network does not know.
-        reference: split that the network has learnt from; None is that of its training. Samples of classes that it
-            does not know do not count.
-        calibration: split of samples that it was not trained on, but of its classes; None is that of its validation.
-        variants: of each sample of the reference, with itself; None is VARIANTS where the study can make such.
-        augmentation: of the study, which makes them; None is its first.
-        threshold: novelty from which a sample is flagged.
+        split: split of its study with the samples in question; they may be of classes that the network does not know.
+        reference: split that the network was trained on; None for that of its training. Samples of classes that the
+            network does not know are ignored.
+        calibration: split of samples of the network's classes that it was not trained on; None for that of its
+            validation.
+        variants: number of variants of each reference sample, including itself; None for VARIANTS if the study has
+            augmentations, otherwise 1.
+        augmentation: the study's augmentation that makes the variants; None for the first one.
+        threshold: samples of this novelty or more are flagged.
     """
 
     network: str
@@ -70,10 +72,11 @@ class Search:
 
     @cached_property
     def splits(self) -> tuple[str, str, str]:
-        """Of the reference, of the calibration, and what is asked about.
+        """The reference split, the calibration split, and the split in question.
 
         Raises:
-            InputError: if one is none of the study, has no labels where they are needed, or two of them are the same.
+            InputError: if one is not a split of the study or lacks the labels that are needed, or if reference and
+                calibration are the same.
         """
         if self.of.declared(self.split) is None:
             raise InputError(
@@ -98,7 +101,11 @@ class Search:
 
     @property
     def feature_plans(self) -> tuple[Plan, Plan, Plan]:
-        """Plans of the three stores of features; see `features.plan` for the errors."""
+        """Plans of the three stores of features.
+
+        Raises:
+            InputError: if the reference or the calibration data set does not exist, or as in `features.plan`.
+        """
         reference, calibration, split = (f"{self.of.name}/{one}" for one in self.splits)
         usual = VARIANTS if self.of.augmentations else 1
         variants = usual if self.variants is None else self.variants
@@ -115,10 +122,11 @@ class Search:
         )
 
     def plan(self) -> Plan:
-        """Plan of the result, one shard: `groups` needs all of it.
+        """Plan the result as a single shard, because `groups` needs all samples.
 
         Raises:
-            InputError: if the threshold is out of reach, or the samples have a coordinate of a name that is needed.
+            InputError: if the threshold cannot be reached, or the samples have a coordinate with a name that is used
+                here.
         """
         familiar, known, asked = self.feature_plans
         source = store.open(f"{self.of.name}/{self.split}")
@@ -189,23 +197,24 @@ class Search:
 
 
 def find(of: Search, *, workers: int | None = None) -> str:
-    """Say how unlike what a network has learnt the samples of a split are, or complete what is there.
+    """Measure how unlike a network's training samples the samples of a split are, or complete an unfinished result.
 
-    The store `novelty/<network>/<split>` has for each sample its `distance` from the nearest sample of the reference,
-    from 0 to 2, see `features.extractor`; `novelty`, from 0 to below 1, 1 - (1 + m) / (1 + n) if m of n samples of the
-    calibration are as far or farther; `nearest`, the class of that nearest sample; `flagged`, 1 from the
-    threshold on; and `group`, see `groups.grouped`. It has the coordinates of the split, and `class`, the names.
+    The store `novelty/<network>/<split>` has for each sample its `distance` from the nearest reference sample, from 0
+    to 2, see `features.extractor`; its `novelty`, from 0 to below 1, which is 1 - (1 + m) / (1 + n) if m of n
+    calibration samples are as far or farther; `nearest`, the class of the nearest reference sample; `flagged`, 1 from
+    the threshold on; and `group`, see `groups.grouped`. It has the coordinates of the split, and `class`, the names of
+    the classes.
 
     Args:
-        of: what is looked for.
-        workers: at most so many worker processes; by default as many as the cluster has room for.
+        of: the samples in question, and those that they are compared with.
+        workers: maximum number of worker processes; by default as many as the cluster has room for.
 
     Returns:
         Name of the store.
 
     Raises:
-        InputError: if the network is not trained, a data set is missing, empty, or of samples that it cannot see, the
-            threshold cannot be reached, or a store was made in another way.
+        InputError: if the network is not trained; if a data set is missing, empty or of samples that the network cannot
+            see; if the threshold cannot be reached; or if a store exists that was made in another way.
     """
     planned = of.plan()
     fill(*of.feature_plans, workers=workers, last=False)
@@ -214,7 +223,7 @@ def find(of: Search, *, workers: int | None = None) -> str:
 
 
 def planned(name: str, parameters: Mapping[str, Any]) -> Plan:
-    """Plan of a store that `find` made, from what it says that it was made with; for repairs."""
+    """Plan a store that `find` made, from the parameters stored with it; for repairs."""
     if name.startswith("features/"):
         return features.plan(
             parameters["network"], parameters["source"], parameters["variants"], parameters.get("augmentation")
@@ -225,7 +234,7 @@ def planned(name: str, parameters: Mapping[str, Any]) -> Plan:
 
 
 def found(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
-    """Function for `fill`: what `find` says of the samples, all at once.
+    """Return a function for `fill` that computes the result of `find`, for all samples at once.
 
     `parameters` has `network`, `source`, `reference`, `reference_features`, `calibration` and `threshold`.
     """
@@ -252,7 +261,7 @@ def found(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[
 
 
 def nearest(features: np.ndarray, learnt: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distance of each sample (sample, feature) from the nearest of those that were learnt, and that one's number."""
+    """Return the distance of each sample (sample, feature) from the nearest training sample, and the latter's index."""
     index = NearestNeighbors(n_neighbors=1).fit(learnt.astype("float64"))
     blocks = (features[start : start + BLOCK] for start in range(0, len(features), BLOCK))
     found = [index.kneighbors(block.astype("float64")) for block in blocks]
@@ -261,10 +270,10 @@ def nearest(features: np.ndarray, learnt: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def novelty_of(distance: np.ndarray, of_calibration: np.ndarray) -> np.ndarray:
-    """Novelty of samples at these distances: 1 - (1 + those of the calibration as far or farther) / (1 + all of them).
+    """Return novelties at these distances: 1 - (1 + calibration samples as far or farther) / (1 + calibration samples).
 
-    It is one minus a conformal p-value: samples that come from where those of the calibration do have a novelty of n or
-    more with a probability of at most 1 - n.
+    It is one minus a conformal p-value: a sample from the same distribution as the calibration samples has a novelty of
+    n or more with a probability of at most 1 - n.
     """
     ordered = np.sort(of_calibration)
     return np.searchsorted(ordered, distance, side="left") / (1 + len(ordered))
@@ -272,11 +281,11 @@ def novelty_of(distance: np.ndarray, of_calibration: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Detection:
-    """How well samples of classes that the network does not know are told from the others.
+    """How well samples of classes that the network does not know are distinguished from the others.
 
-    `area` is that under the receiver operating characteristic, the probability that a sample of an unknown class is
-    farther than one of a known class; `flagged` and `false` are the shares that are flagged of the `unknown` samples,
-    and of the `known`.
+    `area` is the area under the ROC curve: the probability that a sample of an unknown class is farther from the
+    training samples than one of a known class. `flagged` and `false` are the shares of the `unknown` and of the `known`
+    samples that are flagged; `classes` are the names of the unknown classes.
     """
 
     classes: tuple[str, ...]
@@ -294,7 +303,7 @@ class Detection:
 
 
 def detection(data: xr.Dataset) -> Detection | None:
-    """Of a store that `find` made; None if not both known and unknown classes are among its labels."""
+    """Evaluate a store that `find` made; return None unless its labels include both known and unknown classes."""
     if "label" not in data or not (names := inputs.class_names(data)):
         return None
     label = data["label"].values
@@ -315,7 +324,7 @@ def detection(data: xr.Dataset) -> Detection | None:
 
 
 def _labels(architecture: Architecture, name: str) -> np.ndarray:
-    """Labels of a data set in the network's order of classes, -1 where it does not know the class."""
+    """Return the labels of a data set in the network's order of classes, -1 for classes that it does not know."""
     data = store.open(name)
     if "label" not in data:
         raise InputError(f"{name} has no labels; reference and calibration need samples of known classes")

@@ -7,27 +7,27 @@ from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
 
 LEAST = 3
-"""Samples of a group at least."""
+"""Minimum number of samples in a group."""
 
 STRUCTURE = 0.25
-"""Mean silhouette below which all samples are one group: nothing divides them (Kaufman and Rousseeuw 1990)."""
+"""Mean silhouette below which all samples are one group, as they show no structure (Kaufman and Rousseeuw 1990)."""
 
 MOST_GROUPS = 15
-"""So many numbers of groups, from 2, are tried."""
+"""Largest number of groups that is tried, starting from 2."""
 
 MOST = 4000
-"""So many samples make the groups, evenly chosen; others join the group of the nearest."""
+"""Maximum number of samples that are clustered, evenly chosen; the others join the group of the nearest of them."""
 
 _COMPONENTS = 10
-"""Principal components that groups are looked for in: in more dimensions all samples are equally far."""
+"""Number of principal components used for clustering: in more dimensions, all samples are about equally far apart."""
 
 
 def grouped(features: np.ndarray) -> np.ndarray:
-    """Number of the group (sample,) of each sample, 0 for the largest group, -1 for none.
+    """Return the number of each sample's group (sample,), 0 for the largest group, -1 for none.
 
-    Samples are merged step by step so that the variance within the groups grows least (Ward 1963); they are as many as
-    make the mean silhouette largest (Rousseeuw 1987), each with `LEAST` samples or more, and one if nothing divides
-    them.
+    Samples are merged step by step so that the variance within groups grows least (Ward 1963). The number of groups is
+    the one with the largest mean silhouette (Rousseeuw 1987), or 1 if that is below `STRUCTURE`. Samples in groups of
+    fewer than `LEAST` samples are in no group; with fewer than twice `LEAST` samples there are no groups at all.
 
     Args:
         features: (sample, feature), see `features.extractor`.

@@ -1,4 +1,4 @@
-"""Pictures that every study shares: functions from arrays and data sets to matplotlib figures that need no window."""
+"""Pictures shared by all studies: functions from arrays and data sets to matplotlib figures that need no window."""
 
 from raypipe.plot.confidence import recalls, reliability
 from raypipe.plot.confused import confused_samples

@@ -1,4 +1,4 @@
-"""The classes of a data set: their names, symbols and colours, one example of each."""
+"""The classes of a data set: their names, symbols and colours, and one example of each."""
 
 from collections.abc import Sequence
 
@@ -17,18 +17,18 @@ _GREEK = {
 }  # fmt: skip
 
 _OKABE_ITO = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
-"""Colours that every kind of vision tells apart."""
+"""Colours that can be told apart with every kind of colour vision."""
 
 _MANY = 20
 
 
 def symbol(name: str) -> str:
-    """The letter of a class that is called as a Greek one; any other name as it is."""
+    """Return the Greek letter of a class that is named after one; return any other name as it is."""
     return _GREEK.get(name, name)
 
 
 def colours(classes: int, of: str = "") -> list[str]:
-    """A colour for each of so many classes: of one of matplotlib's colour maps, or else some that differ well.
+    """Return a colour for each class, from the named matplotlib colour map or, without a name, ones easy to tell apart.
 
     Raises:
         InputError: if there is no such colour map.
@@ -44,7 +44,7 @@ def colours(classes: int, of: str = "") -> list[str]:
 
 
 def study_colours(names: Sequence[str], of: str, colour_map: str = "") -> dict[str, str]:
-    """The colours of classes by name: of one of matplotlib's colour maps, or else of the study `of`, if it has some.
+    """Return colours by class name, from the named matplotlib colour map or else from the study `of`, if it has any.
 
     Raises:
         InputError: if there is no such colour map.
@@ -54,22 +54,22 @@ def study_colours(names: Sequence[str], of: str, colour_map: str = "") -> dict[s
         return usual
     try:
         own = study.find(of).class_colours
-    except InputError:  # its file or package is not here
+    except InputError:  # its file or package is not available
         return usual
     return {name: own.get(name, usual[name]) for name in names}
 
 
 def class_names(dataset: xr.Dataset) -> tuple[str, ...]:
-    """Names in the order of the class numbers: the coordinate `class`, or else the flag meanings of `label`."""
+    """Return class names in the order of their numbers, from the coordinate `class` or the flag meanings of `label`."""
     if "class" in dataset.coords:
         return tuple(str(name) for name in dataset["class"].values)
     return tuple(dataset["label"].attrs["flag_meanings"].split())
 
 
 def one_per_class(dataset: xr.Dataset) -> list[int]:
-    """Positions along `sample` of one example per class that occurs in `label`, in the order of the classes.
+    """Return the positions along `sample` of one example per class in `label`, in the order of the classes.
 
-    The first one that the network got right; the first one where it got none right.
+    The example is the first sample that the network classified correctly, or the first one if there is none.
     """
     label, predicted = dataset["label"].values, dataset["predicted"].values
     examples = []

@@ -1,4 +1,4 @@
-"""How far a network can be relied on: recall of each class, and accuracy beside what it says of its confidence."""
+"""How reliable a network is: the recall of each class, and its accuracy compared with its confidence."""
 
 from collections.abc import Mapping
 
@@ -16,9 +16,9 @@ _LINES = ((_GREY, "o"), (ORANGE, "s"), (BLUE, "D"), ("#009e73", "^"), ("#cc79a7"
 
 @styled
 def recalls(evaluations: Mapping[str, xr.Dataset]) -> Figure:
-    """Recall of each class with its 95 % interval, for each split.
+    """Plot the recall of each class with its 95 % interval, for each split.
 
-    `evaluations` maps the names of splits to what `evaluate.evaluate` returns, all of the same classes.
+    `evaluations` maps the names of splits to results of `evaluate.evaluate`, all with the same classes.
     """
     first = next(iter(evaluations.values()))
     names = [str(name) for name in first["label"].values]
@@ -52,11 +52,11 @@ def recalls(evaluations: Mapping[str, xr.Dataset]) -> Figure:
 
 @styled
 def reliability(found: Mapping[str, Mapping[str, xr.Dataset]]) -> Figure:
-    """Accuracy over confidence, and below it how many samples there are; a column for each split.
+    """Plot accuracy against confidence, and below it the number of samples, in one column for each split.
 
-    `found` maps the names of splits to one or two results of `calibration.reliability` by name, such as that of the
-    probabilities as they are and that of the calibrated ones. A bin is drawn at its mean confidence, with Wilson's
-    95 % interval of the accuracy; on the diagonal, a confidence means what it says.
+    `found` maps the names of splits to one or two results of `calibration.reliability` by name, such as those of the
+    original and of the calibrated probabilities. Each bin is drawn at its mean confidence, with Wilson's 95 % interval
+    of the accuracy. On the diagonal, accuracy and confidence agree.
     """
     figure = new_figure(3.1 * len(found) + 0.6, 4.3)
     grid = figure.subplots(2, len(found), sharex=True, squeeze=False, height_ratios=(3, 1))

@@ -1,4 +1,4 @@
-"""What a network confuses: samples of one class that it takes for another, between samples of both."""
+"""What a network confuses: samples of one class that it takes for another, between samples of both classes."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -18,7 +18,7 @@ _MOST_MISTAKES = 4
 
 
 class Pair(Protocol):
-    """So many of the `samples` of the class `true` were taken for the class `predicted`; both by name."""
+    """Two classes, by name: `count` of the `samples` of the class `true` were taken for the class `predicted`."""
 
     @property
     def true(self) -> str: ...  # noqa: D102
@@ -38,15 +38,15 @@ def confused_samples(
     pairs: Sequence[Pair],
     sample: Sample,
 ) -> Figure:
-    """A row for each pair of classes: samples that were confused, between one of either class that was recognised.
+    """Draw a row for each pair of classes: confused samples, between one correctly classified sample of each class.
 
     Args:
         samples: the data set that was classified.
-        predictions: of it, in the same order: `predicted` and `label` (sample), `class`.
-        probability: (sample, class), as it is to be shown; of the mistakes the surest are drawn, and of what was
-            recognised the sample that was recognised most surely.
-        pairs: which rows, see `evaluate.confused`.
-        sample: what the study's networks see of a sample, and how one is drawn.
+        predictions: its predictions, in the same order: `predicted` and `label` (sample), `class`.
+        probability: (sample, class), as it is to be shown; the mistakes and the correctly classified samples that are
+            drawn are those of the highest probability.
+        pairs: the rows, see `evaluate.confused`.
+        sample: what the study's networks see of a sample, and how a sample is drawn.
     """
     names, label, predicted = class_names(predictions), predictions["label"].values, predictions["predicted"].values
     draw = drawing(sample)
@@ -91,12 +91,12 @@ def confused_samples(
 
 
 def drawing(sample: Sample) -> Callable[[Axes, xr.Dataset], None]:
-    """How a sample is drawn in axes: in the study's way, or as it is."""
+    """Return the function that draws a sample into axes: that of the study, or a default one."""
     return sample.drawing or (lambda axes, one: _as_it_is(axes, one[sample.variable], len(sample.dims) == 2))
 
 
 def _as_it_is(axes: Axes, values: xr.DataArray, sequence: bool) -> None:
-    """A sequence as a line, a field as an image; of more dimensions what comes last."""
+    """Draw a sequence as a line, a field as an image; of further dimensions, only the last entry is drawn."""
     if sequence:
         draw_sequence(axes, values.values)
     else:

@@ -1,4 +1,4 @@
-"""Grids of networks: accuracy by word and kernel size, against cost, what makes it."""
+"""Grids of networks: accuracy by word and kernel size, accuracy against cost, and the effects of the factors."""
 
 from itertools import cycle
 from typing import Any
@@ -15,17 +15,17 @@ from raypipe.networks.grid import Grid, unit
 from raypipe.plot.style import BLUE, new_figure, styled
 
 _DEPTH_COLOURS = LinearSegmentedColormap.from_list("depth", ["#bddf26", "#26ad81", "#31668e", "#440154"])
-"""From viridis, the deepest darkest."""
+"""Colours from viridis; the deepest networks are darkest."""
 
 _KERNEL_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
 
 
 @styled
 def grid_heat_map(table: pd.DataFrame, grid: Grid) -> Figure:
-    """Validation accuracy of every word (down, by depth) and kernel size (across), mean over seeds and other factors.
+    """Draw the validation accuracy by word (rows, by depth) and kernel size (columns), averaged over everything else.
 
-    `table` as `grid_table.grid_table` gives it of the grid. Cells of networks that cannot be built are hatched, those
-    that are not in the table blank.
+    `table` is the result of `grid_table.grid_table` for the grid. The average is over seeds and the other factors.
+    Cells of networks that cannot be built are hatched, cells of networks that are not in the table are blank.
     """
     words, kernel_sizes = list(grid.words), grid.factors["kernel_size"]
     accuracy = table.pivot_table(index="word", columns="kernel_size", values="val_accuracy", aggfunc="mean")
@@ -68,9 +68,9 @@ def grid_heat_map(table: pd.DataFrame, grid: Grid) -> Figure:
 
 @styled
 def accuracy_against_cost(table: pd.DataFrame, grid: Grid) -> Figure:
-    """Validation accuracy against parameters and against seconds of training, a point per network, mean over seeds.
+    """Plot validation accuracy against parameters and against training time, one point per network, mean over seeds.
 
-    `table` as `grid_table.grid_table` gives it of the grid. The colour is the depth, the marker the kernel size.
+    `table` is the result of `grid_table.grid_table` for the grid. Colours show the depth, markers the kernel size.
     """
     shades = map(to_hex, _DEPTH_COLOURS(np.linspace(0, 1, len(grid.depths))))
     depths = dict(zip(sorted(grid.depths), shades, strict=True))
@@ -110,9 +110,10 @@ def accuracy_against_cost(table: pd.DataFrame, grid: Grid) -> Figure:
 
 @styled
 def effects_plot(effects: pd.DataFrame) -> Figure:
-    """Each effect on validation accuracy as a point with its 95 % confidence interval, in percentage points.
+    """Plot each effect on the validation accuracy with its 95 % confidence interval, in percentage points.
 
-    `effects` as `effects.effects` gives it. A grey bar reaches from the least to the greatest mean of a single seed.
+    `effects` is the result of `effects.effects`. A grey bar extends from the smallest to the largest mean of a single
+    seed.
     """
     new_factor = effects["factor"].ne(effects["factor"].shift())
     places = np.arange(len(effects)) + 0.6 * new_factor.cumsum().to_numpy()

@@ -1,4 +1,4 @@
-"""How well a network does: its confusion matrix and the history of its training."""
+"""How well a network performs: its confusion matrix and its training history."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,14 +10,14 @@ from raypipe.plot.classes import symbol
 from raypipe.plot.style import BLUE, ORANGE, new_figure, styled
 
 _SHORT = 8
-"""Characters of a name that fits below a column."""
+"""Maximum number of characters of a name that fits below a column."""
 
 
 @styled
 def confusion_matrix(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
-    """Counts and percentages of the row in each cell, true classes down, predicted classes across.
+    """Draw a confusion matrix with counts and percentages of the row; rows are true classes, columns predicted ones.
 
-    counts: (classes, classes), rows and columns in the order of `class_names`. Empty cells are left blank.
+    `counts` (classes, classes) has rows and columns in the order of `class_names`. Empty cells are left blank.
     """
     classes = len(class_names)
     totals = counts.sum(axis=1, keepdims=True)
@@ -55,9 +55,9 @@ def confusion_matrix(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
 
 @styled
 def training_history(history: Mapping[str, Sequence[float]]) -> Figure:
-    """Loss and accuracy over the epochs, of training and validation.
+    """Plot the loss and accuracy of training and validation over the epochs.
 
-    history: one value per epoch of `loss`, `accuracy`, `val_loss`, `val_accuracy`; what is not there is not drawn.
+    `history` has one value per epoch of `loss`, `accuracy`, `val_loss` and `val_accuracy`; missing ones are not drawn.
     """
     figure = new_figure(8.4, 2.9)
     total = max(map(len, history.values()))

@@ -1,4 +1,4 @@
-"""What a network was not trained on: where it is in the plane of a scan, the most novel samples, groups of them."""
+"""Novel samples: where they are in the plane of a scan, the most novel ones, and groups of them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,21 +18,22 @@ from raypipe.plot.style import RED, new_figure, styled
 
 _NO_AXES = {"seed", "label", "nearest", "flagged", "group", "distance", "novelty"}
 _FILLED = 0.1
-"""Share of a lattice that points have to fill to be drawn as one."""
+"""Minimum share of a lattice that points must fill to be drawn as an image."""
 
 _MOST_ROWS = 12
 
 
 @styled
 def novelty_map(found: xr.Dataset, axes: str = "") -> Figure:
-    """Where in the plane of two parameters samples are novel: left how far they are, right what is flagged.
+    """Draw where samples are novel in the plane of two parameters: left their distance, right which ones are flagged.
 
     Args:
-        found: as `raypipe find_novel` makes it.
-        axes: names of the two parameters, such as "k,f"; by default the first two that vary, in the order of the plan.
+        found: result of `raypipe find_novel`.
+        axes: names of the two parameters, such as "k,f"; by default the first two floating-point ones that vary, in the
+            order of the plan.
 
     Raises:
-        InputError: if the samples have no such parameters.
+        InputError: if the samples do not have these parameters.
     """
     x, y = _plane(found, axes)
     distance, group, flagged = (found[name].values for name in ("distance", "group", "flagged"))
@@ -64,7 +65,7 @@ def novelty_map(found: xr.Dataset, axes: str = "") -> Figure:
 
 @styled
 def most_novel(found: xr.Dataset, count: int = 10) -> Figure:
-    """The samples that are farthest from those of the training, the farthest first, as the study draws its samples."""
+    """Draw the samples that are farthest from the training samples, farthest first, in the way of their study."""
     order = np.argsort(-found["distance"].values, kind="stable")[: max(1, count)]
     columns = min(5, len(order))
     rows = -(-len(order) // columns)
@@ -81,7 +82,7 @@ def most_novel(found: xr.Dataset, count: int = 10) -> Figure:
 
 @styled
 def novel_groups(found: xr.Dataset, examples: int = 8) -> Figure:
-    """A row for each group of flagged samples, the largest first: some of each, evenly over their distances."""
+    """Draw a row of examples for each group of flagged samples, largest group first, evenly chosen by distance."""
     group, distance = found["group"].values, found["distance"].values
     present, counts = np.unique(group[group >= 0], return_counts=True)
     if not len(present):
@@ -122,7 +123,7 @@ def _nearest(found: xr.Dataset, number: int) -> str:
 
 
 def _samples(found: xr.Dataset) -> tuple[xr.Dataset, Callable[[Axes, xr.Dataset], None], bool]:
-    """The data set that was looked at, how one of its samples is drawn, and whether as a line."""
+    """Return the data set that was searched, how one of its samples is drawn, and whether as a line."""
     made = found.attrs["parameters"]
     source = made["source"]
     if store.plan_of(source).parameters != made["source_parameters"]:
@@ -157,7 +158,7 @@ def _plane(found: xr.Dataset, axes: str) -> tuple[str, str]:
 
 
 def _draw(axes: Axes, found: xr.Dataset, plane: tuple[str, str], values: np.ndarray, **how: Any) -> Any:
-    """Values over the plane: as an image where the points are on a lattice, as points elsewhere."""
+    """Draw values over the plane: as an image if the points are on a lattice, otherwise as points."""
     (x, column), (y, row) = (np.unique(found[name].values, return_inverse=True) for name in plane)
     if len(values) < _FILLED * len(x) * len(y) or min(len(x), len(y)) < 2:
         return axes.scatter(found[plane[0]].values, found[plane[1]].values, c=values, s=12, **how)

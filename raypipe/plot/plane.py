@@ -1,6 +1,6 @@
-"""A scan over the plane of two parameters: classes, how sure they are, where two networks differ, refinement.
+"""A scan over the plane of two parameters: its classes, their uncertainty, where two networks differ, refinement.
 
-A `Lattice` says which sample is in which cell of the plane; every picture here takes one, and values along `sample`.
+A `Lattice` says which sample is in which cell of the plane; most functions take one, and values along `sample`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,31 +22,31 @@ from raypipe.plot.classes import class_names, study_colours, symbol
 from raypipe.plot.style import new_figure, styled
 
 _LEAST_FILLED = 0.02
-"""Share of a lattice that a scan fills; of points at random it would be less."""
+"""Minimum share of a lattice that a scan fills; random points would fill less."""
 
 _UNEVEN = 0.01
-"""Share of a cell's width by which edges may be elsewhere than those of cells that are equally wide."""
+"""Maximum deviation of edges from those of cells of equal width, as a share of a cell's width."""
 
 _SMALLEST_LABELLED = 2.0
-"""Radius in cells of the largest disc inside a region, from which on the region gets its symbol."""
+"""Minimum radius, in cells, of the largest disc inside a region for the region to be labelled with its symbol."""
 
 _LEAST_RANGE = 0.2
-"""Entropy up to which colours go at least, so that a sure network does not look unsure."""
+"""Minimum upper end of the entropy's colour range, so that a confident network does not look uncertain."""
 
 _NO_PARAMETERS = ("label", "predicted", "seed")
-"""Coordinates of samples that are not sides of a plane."""
+"""Coordinates of samples that cannot be axes of a plane."""
 
 
 @dataclass(frozen=True)
 class Lattice:
-    """The plane of two parameters as a lattice of cells, and which sample of a scan is in each.
+    """The plane of two parameters as a lattice of cells, and which sample of a scan is in each cell.
 
     Attributes:
         axes: names of the two parameters, that of the horizontal axis first.
         x, y: their values along the sides of the lattice, ascending.
-        samples: (y, x) numbers of the samples, int64; -1 in cells that the scan does not reach.
-        labels: what is written at the axes.
-        limits: of the axes, (left, right, bottom, top); by default the sides of the lattice.
+        samples: (y, x) numbers of the samples, int64; -1 in cells without a sample.
+        labels: labels of the axes.
+        limits: limits of the axes (left, right, bottom, top); by default the sides of the lattice.
     """
 
     axes: tuple[str, str]
@@ -57,7 +57,7 @@ class Lattice:
     limits: tuple[float, float, float, float] | None = None
 
     def image(self, values: np.ndarray) -> np.ma.MaskedArray:
-        """Values (sample,) as an image (y, x), masked where there is no sample."""
+        """Return values (sample,) as an image (y, x), masked where there is no sample."""
         return np.ma.masked_array(np.asarray(values)[self.samples], self.samples < 0)
 
     @property
@@ -76,7 +76,7 @@ class Lattice:
         return float(x[0]), float(x[-1]), float(y[0]), float(y[-1])
 
     def draw(self, axes: Axes, values: np.ndarray, **colours: Any) -> Any:
-        """Draw values (sample,) as coloured cells, or an image of them; `colours` are arguments of `pcolormesh`."""
+        """Draw values (sample,), or an image of them, as coloured cells; `colours` are arguments of `pcolormesh`."""
         image = values if isinstance(values, np.ma.MaskedArray) else self.image(values)
         drawn = axes.pcolormesh(*self.edges, image, **colours)
         axes.set(xlabel=self.labels[0], ylabel=self.labels[1])
@@ -86,7 +86,7 @@ class Lattice:
 
 
 def parameters(scan: xr.Dataset) -> list[str]:
-    """Names of the coordinates of the samples that have several values, without label and seed."""
+    """Return the names of the samples' numeric coordinates that vary, except label, predicted class and seed."""
     return [
         str(name)
         for name, one in scan.coords.items()
@@ -95,14 +95,15 @@ def parameters(scan: xr.Dataset) -> list[str]:
 
 
 def lattice(scan: xr.Dataset, axes: Sequence[str] = ()) -> Lattice:
-    """The plane of a scan.
+    """Return the plane of a scan.
 
     Args:
-        scan: with its parameters as coordinates along `sample`.
-        axes: two of them; by default the two that vary. Of several samples in one cell the last one stands for it.
+        scan: scan with its parameters as coordinates along `sample`.
+        axes: two of the parameters; by default the two that vary. If several samples share a cell, the last one is
+            used.
 
     Raises:
-        InputError: if there are not just two, or the points are on no lattice.
+        InputError: if there are not exactly two parameters, or the points are not on a lattice.
     """
     chosen = tuple(axes) or tuple(parameters(scan))
     if len(chosen) != 2 or any(name not in scan.coords for name in chosen):
@@ -132,12 +133,12 @@ def _edges(values: np.ndarray) -> np.ndarray:
 
 @styled
 def class_plane(plane: Lattice, predicted: np.ndarray, colour_of: Mapping[str, str]) -> Figure:
-    """The class of each cell in its colour, with a legend, and its symbol where its largest region is widest.
+    """Draw the class of each cell in its colour, with a legend, and its symbol where its largest region is widest.
 
     Args:
-        plane: of the scan.
+        plane: plane of the scan.
         predicted: (sample,) numbers of the classes.
-        colour_of: by the names of all classes, in the order of their numbers.
+        colour_of: colours by class name, for all classes in the order of their numbers.
     """
     figure = new_figure(8.4, 6.2)
     axes = figure.add_subplot()
@@ -150,11 +151,11 @@ def class_plane(plane: Lattice, predicted: np.ndarray, colour_of: Mapping[str, s
 
 @styled
 def entropy_plane(plane: Lattice, entropy: np.ndarray, predicted: np.ndarray) -> Figure:
-    """How unsure a network is in each cell, with the borders of its classes.
+    """Draw how uncertain a network is in each cell, with the borders of its classes.
 
     Args:
-        plane: of the scan.
-        entropy: (sample,) of the probabilities of the classes, from 0 to 1, see `normalised_entropy`.
+        plane: plane of the scan.
+        entropy: (sample,) entropy of the class probabilities, from 0 to 1, see `normalised_entropy`.
         predicted: (sample,) numbers of the classes.
     """
     figure = new_figure(8.4, 6.2)
@@ -168,7 +169,7 @@ def entropy_plane(plane: Lattice, entropy: np.ndarray, predicted: np.ndarray) ->
 
 
 def normalised_entropy(probability: np.ndarray) -> np.ndarray:
-    """Entropy of probabilities (sample, class) over that of equal ones: from 0, sure, to 1, float64 (sample,)."""
+    """Return the entropy of probabilities (sample, class) over its maximum, from 0 (sure) to 1, float64 (sample,)."""
     shares = np.asarray(probability, "float64")
     return np.clip(entr(shares).sum(axis=1) / np.log(max(2, shares.shape[1])), 0, 1)
 
@@ -180,13 +181,15 @@ def differing_planes(
     names: tuple[str, str],
     colour_of: Mapping[str, str],
 ) -> Figure:
-    """The cells in which two networks differ, left as the one, right as the other names them; lines are its borders.
+    """Draw the cells in which two networks differ: on the left the classes of the first, on the right of the second.
+
+    Grey lines are the borders of each network's classes, black lines those of the cells that differ.
 
     Args:
-        plane: of the scan.
-        predicted: by each network, (sample,) numbers of the classes of `colour_of`.
-        names: of the networks.
-        colour_of: by the names of all classes, in the order of their numbers.
+        plane: plane of the scan.
+        predicted: for each network, (sample,) numbers of the classes in `colour_of`.
+        names: names of the networks.
+        colour_of: colours by class name, for all classes in the order of their numbers.
     """
     figure = new_figure(10.4, 4.9)
     differs = plane.image(predicted[0] != predicted[1])
@@ -205,14 +208,14 @@ def differing_planes(
 
 
 def refined_scan(refined: xr.Dataset) -> Figure:
-    """Left the class of every cell of a refined scan, right the cells that were simulated, coloured by their round."""
+    """Draw the class of every cell of a refined scan on the left, and the simulated cells by round on the right."""
     of = str(refined.attrs["parameters"].get("source", "")).partition("/")[0]
     return refined_planes(refined, study_colours(class_names(refined), of))
 
 
 @styled
 def refined_planes(refined: xr.Dataset, colour_of: Mapping[str, str]) -> Figure:
-    """The same with colours of one's own, by the names of the classes."""
+    """Like `refined_scan`, with colours given by class name."""
     plane, names = lattice(refined, refined.attrs["parameters"]["axes"]), class_names(refined)
     colour_of = {name: colour_of[name] for name in names}
     predicted, simulated = refined["predicted"].values, refined["simulated"].values == 1
@@ -235,13 +238,13 @@ def _colour_map(colour_of: Mapping[str, str]) -> ListedColormap:
 
 
 def _legend(figure: Figure, numbers: np.ndarray, colour_of: Mapping[str, str], **options: Any) -> None:
-    """A legend of the classes that there are."""
+    """Add a legend of the classes that occur."""
     present = [name for number, name in enumerate(colour_of) if (numbers == number).any()]
     figure.legend(handles=[Patch(facecolor=colour_of[name], label=symbol(name)) for name in present], **options)
 
 
 def _borders(axes: Axes, plane: Lattice, image: np.ndarray, **options: Any) -> None:
-    """Lines between cells of an image (y, x) that have different values, and around those that are not -1."""
+    """Draw lines between cells of an image (y, x) with different values, and around those that are not -1."""
     x, y = plane.edges
     image = np.pad(image, 1, constant_values=-1)
     row, column = np.nonzero(image[1:-1, 1:] != image[1:-1, :-1])
@@ -253,7 +256,7 @@ def _borders(axes: Axes, plane: Lattice, image: np.ndarray, **options: Any) -> N
 
 
 def _name_regions(axes: Axes, plane: Lattice, image: np.ndarray, colour_of: Mapping[str, str]) -> None:
-    """Write each class's symbol where its largest region is widest: colour alone does not tell 16 classes apart."""
+    """Write each class's symbol where its largest region is widest: colours alone do not distinguish 16 classes."""
     for number, (name, colour) in enumerate(colour_of.items()):
         regions, found = label(np.pad(image == number, 1))
         if not found:
@@ -274,6 +277,6 @@ def _name_regions(axes: Axes, plane: Lattice, image: np.ndarray, colour_of: Mapp
 
 
 def _brightness(colour: str) -> float:
-    """Perceived brightness of a colour, 0 to 1 (weights of ITU-R BT.601)."""
+    """Return the perceived brightness of a colour, 0 to 1 (weights of ITU-R BT.601)."""
     red, green, blue = to_rgb(colour)
     return 0.299 * red + 0.587 * green + 0.114 * blue

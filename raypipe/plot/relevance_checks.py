@@ -1,4 +1,4 @@
-"""Relevance over the time of a trajectory, and the checks of its maps: see `raypipe.networks.faithfulness`."""
+"""Relevance over the time steps of a trajectory, and checks of relevance maps: see `raypipe.networks.faithfulness`."""
 
 from collections.abc import Mapping
 
@@ -22,19 +22,19 @@ ORDER_LINES = {
 """Name, colour and line of each order in which steps are removed."""
 
 _TAIL = 1
-"""Percent of a histogram's values at either end that are drawn in its outermost bins."""
+"""Percentage of a histogram's values at either end that are counted in its outermost bins."""
 
 
 @styled
 def mean_relevance(trajectories: xr.Dataset) -> Figure:
-    """Mean relevance of each step, and its mean share of the absolute relevance, for each class; with standard errors.
+    """Plot mean relevance and mean share of the absolute relevance of each step, for each class, with standard errors.
 
-    `trajectories` has `relevance` (sample, time), `label` and `predicted` (sample). The means are over the
-    trajectories of a class that are classified correctly. A few maps of large relevance can rule the mean on the left;
-    on the right each map counts the same, and the dashed line is where all steps matter alike.
+    `trajectories` has `relevance` (sample, time), `label` and `predicted` (sample). The means are over the trajectories
+    of a class that are classified correctly. On the left, a few maps with large relevance can dominate the mean; on the
+    right, all maps have equal weight, and the dashed line is where all steps are equally relevant.
 
     Raises:
-        InputError: if there are fewer than two of every class.
+        InputError: if every class has fewer than two correctly classified trajectories.
     """
     relevance = trajectories["relevance"].values
     label, predicted = trajectories["label"].values, trajectories["predicted"].values
@@ -70,9 +70,10 @@ def mean_relevance(trajectories: xr.Dataset) -> Figure:
 
 @styled
 def perturbation_curve(curve: xr.Dataset, of: str = "steps") -> Figure:
-    """Accuracy and mean probability of the class over the number of removed steps; bars are standard errors.
+    """Plot accuracy and mean probability of the class against the number of removed steps; bars are standard errors.
 
-    `curve` is that of `faithfulness.perturbation_curve`, or of `patch_curve` for patches; `of` is what was removed.
+    `curve` is the result of `faithfulness.perturbation_curve`, or of `patch_curve` for patches; `of` is what was
+    removed.
     """
     figure = new_figure(8.4, 3.1)
     for axes, quantity, name in zip(
@@ -103,10 +104,10 @@ def perturbation_curve(curve: xr.Dataset, of: str = "steps") -> Figure:
 
 @styled
 def conservation(ratios: Mapping[str, np.ndarray], samples: str = "trajectories") -> Figure:
-    """Histograms of the sum of relevance over the score, and of how far it is from 1, for each network.
+    """Plot histograms of the sum of relevance over the score, and of its deviation from 1, for each network.
 
-    `ratios` maps what the network is called to the values of `faithfulness.conservation`. The outermost bins also
-    have what lies beyond them. `samples` is what the samples are called.
+    `ratios` maps names for the networks to values of `faithfulness.conservation`. The outermost bins include values
+    beyond them. `samples` is the plural noun for the samples.
     """
     figure = new_figure(8.4, 3.1)
     left, right = figure.subplots(1, 2)
@@ -114,7 +115,7 @@ def conservation(ratios: Mapping[str, np.ndarray], samples: str = "trajectories"
     _histograms(left, finite, samples)
     left.axvline(1, color="black", linewidth=0.7)
     left.set_xlabel("sum of relevance / score")
-    # A deviation below what float32 resolves is none.
+    # Deviations below the resolution of float32 are none.
     resolution = np.finfo("float32").eps
     deviations = {name: np.log10(np.maximum(np.abs(values - 1), resolution)) for name, values in finite.items()}
     _histograms(right, deviations, samples)
@@ -126,10 +127,10 @@ def conservation(ratios: Mapping[str, np.ndarray], samples: str = "trajectories"
 
 @styled
 def rank_correlations(similarity: xr.Dataset, samples: str = "trajectories", *, signed: bool = True) -> Figure:
-    """Histograms of the rank correlations between the maps of two networks, of relevance and of its absolute value.
+    """Plot histograms of the rank correlations between the maps of two networks, for relevance and its absolute value.
 
-    `similarity` is that of `faithfulness.similarity`; 1 means that the order of the steps is the same.
-    Of maps without a sign there is one histogram. `samples` is what the samples are called.
+    `similarity` is the result of `faithfulness.similarity`; 1 means that the order of the steps is the same. For maps
+    without a sign, there is one histogram. `samples` is the plural noun for the samples.
     """
     figure = new_figure(5.2, 3.1)
     axes = figure.add_subplot()
@@ -153,7 +154,7 @@ def rank_correlations(similarity: xr.Dataset, samples: str = "trajectories", *, 
 
 
 def _histograms(axes: Axes, series: Mapping[str, np.ndarray], samples: str) -> None:
-    """Histograms over the same bins; values beyond them are counted in the outermost ones."""
+    """Draw histograms with the same bins; values beyond them are counted in the outermost ones."""
     everything = np.concatenate(list(series.values()))
     low, high = np.percentile(everything, (_TAIL, 100 - _TAIL))
     bins = np.linspace(low, high, 61).tolist()

@@ -1,17 +1,17 @@
-"""Sequences: over time, or in the plane that they move in, with the relevance of their points in colour."""
+"""Sequences over time, or in the plane that they move in, with the relevance of their points in colour."""
 
 import numpy as np
 from matplotlib.axes import Axes
 
 
 def draw_sequence(axes: Axes, values: np.ndarray, relevance: np.ndarray | None = None) -> None:
-    """A sequence (time,) over time, or (time, axis) by its first two axes.
+    """Draw a sequence (time,) over time, or a sequence (time, axis) in the plane of its first two axes.
 
     Args:
-        axes: of matplotlib.
-        values: NaN where the sequence has ended.
-        relevance: (time,), of each point that of the step that leads to it: red what speaks for the class, blue what
-            speaks against it.
+        axes: axes of matplotlib.
+        values: the sequence, NaN after its end.
+        relevance: (time,), for each point that of the step that leads to it: red supports the class, blue contradicts
+            it.
     """
     there = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
     values = values[there]

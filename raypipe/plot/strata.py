@@ -1,4 +1,4 @@
-"""Where networks fail: accuracy, and recall of each class, over what the samples were made with."""
+"""Where networks fail: accuracy, and recall of each class, against the parameters of the samples."""
 
 import textwrap
 from collections.abc import Mapping
@@ -14,18 +14,18 @@ from raypipe.plot.style import new_figure, styled
 
 _MARKERS = "os^DvPXph*"
 _FEW = 6
-"""So many values have each a tick of its own."""
+"""Up to this number of values, each value has a tick of its own."""
 
 
 @styled
 def accuracy_by_stratum(
     evaluations: Mapping[str, xr.Dataset], notes: Mapping[str, Mapping[float, str]] | None = None
 ) -> Figure:
-    """Recall of each class and accuracy over the values of each stratum, a row per network and a column per stratum.
+    """Plot recall of each class and accuracy over the values of each stratum, a row per network, a column per stratum.
 
     Args:
-        evaluations: by name of the network, what `networks.evaluate.evaluate` gives, all with the same strata.
-        notes: by stratum, what is written at some of its values, see `study.Study.notes`.
+        evaluations: results of `networks.evaluate.evaluate` by name of the network, all with the same strata.
+        notes: by stratum, annotations of some of its values, see `study.Study.notes`.
 
     Raises:
         InputError: if there is no stratum.
@@ -34,7 +34,7 @@ def accuracy_by_stratum(
     strata = [str(name).removeprefix("accuracy_by_") for name in first if str(name).startswith("accuracy_by_")]
     if not strata:
         raise InputError("the samples have no coordinates to break the accuracy down by; see Study.strata")
-    # Wide in proportion to the values that there are, within bounds.
+    # Widths are proportional to the number of values, within bounds.
     widths = [float(np.clip(first.sizes[stratum] / 10, 1, 3)) for stratum in strata]
     figure = new_figure(1.6 + 2 * sum(widths), 0.5 + 2.7 * len(evaluations))
     grid = figure.subplots(len(evaluations), len(strata), sharex="col", sharey=True, squeeze=False, width_ratios=widths)

@@ -1,4 +1,4 @@
-"""One look for all pictures: colours, fonts, an empty figure, and how it becomes an image."""
+"""A common style for all pictures: colours, fonts, an empty figure, and its conversion to an image."""
 
 import matplotlib
 import numpy as np
@@ -11,7 +11,7 @@ BLUE = "#2b6ca3"
 ORANGE = "#d9730d"
 
 DOTS_PER_INCH = 144
-"""Resolution of the pictures: half as fine again as a screen's, for print and for phones."""
+"""Resolution of the pictures: 1.5 times that of a screen, for print and for phones."""
 
 styled = matplotlib.rc_context(
     {
@@ -34,25 +34,25 @@ styled = matplotlib.rc_context(
         "figure.dpi": DOTS_PER_INCH,
     }
 )
-"""Decorator of every function that draws: the settings hold while it runs and nowhere else."""
+"""Decorator of every function that draws: the settings apply only while the function runs."""
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty white figure, in inches, that belongs to no window and needs no closing."""
+    """Return an empty white figure, size in inches, that belongs to no window and does not need to be closed."""
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def raster(figure: Figure, dots_per_inch: int = DOTS_PER_INCH, *, palette: bool = False) -> Image.Image:
-    """The figure as an image.
+    """Return the figure as an image.
 
-    With a palette of 256 colours its file is a third of the size: enough for one colour map, visible as steps where
-    there are two.
+    With a palette of 256 colours, the file is a third of the size; this is enough for one colour map, but steps are
+    visible where there are two.
     """
     usual = figure.dpi
     try:
         figure.dpi = dots_per_inch
         canvas = FigureCanvasAgg(figure)
-        canvas.draw()  # once, where savefig draws a second time, and writes what would have to be read again
+        canvas.draw()  # once; savefig would draw twice, and its file would have to be read again
         image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     finally:
         figure.dpi = usual

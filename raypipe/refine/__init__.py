@@ -1,1 +1,1 @@
-"""Adaptive refinement: a scan's plane is simulated and classified where it matters, round after round."""
+"""Adaptive refinement: a scan's plane is simulated and classified only where it matters, in several rounds."""

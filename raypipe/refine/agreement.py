@@ -1,4 +1,4 @@
-"""How far a refinement agrees with the whole scan, and how far as many points at random would."""
+"""How well a refinement agrees with the whole scan, compared with the same number of random points."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -12,14 +12,14 @@ from raypipe.refine.plane import interpolated, is_at
 from raypipe.refine.rounds import Refinement, read
 
 DRAWS = 10
-"""Random choices of points."""
+"""Number of random selections of points."""
 
 
 class Agreement(NamedTuple):
-    """Shares of the scan's points that are named as the whole scan names them.
+    """Shares of the scan's points that have the same class as in the whole scan.
 
-    `simulations` were made up to a `round`; `random` is the mean of several choices of as many points at random,
-    `spread` their standard deviation; NaN where there are not so many points.
+    `agreement` is that of the refinement after `round`, with `simulations` in total; `random` is the mean over several
+    selections of as many random points, `spread` their standard deviation; NaN if the scan has fewer points.
     """
 
     round: int
@@ -30,10 +30,10 @@ class Agreement(NamedTuple):
 
 
 def agreement(of: Refinement, against: str, count: int) -> Iterator[Agreement]:
-    """After each round up to so many simulations, against a scan that the same network classified.
+    """Compute the agreement with a scan that the same network classified, after each round up to `count` simulations.
 
     Raises:
-        InputError: if the scan is none of the study, not classified by this network, or not of the same plane.
+        InputError: if the scan is not one of the study, not classified by this network, or not of the same plane.
     """
     whole, classes = _whole(of, against)
     places = of.plane.cells[whole]
@@ -49,7 +49,7 @@ def agreement(of: Refinement, against: str, count: int) -> Iterator[Agreement]:
 
 
 def _whole(of: Refinement, against: str) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of the cells that a classified scan has in the plane, and (cell, class) probabilities there."""
+    """Return the numbers of the plane's cells that a classified scan has, and their probabilities (cell, class)."""
     named, _, split = against.partition("/")
     if named != of.of.name or of.of.declared(split) is None:
         raise InputError(f"{against} is not a data set of the study {of.of.name}; choose {of.scan.name}")

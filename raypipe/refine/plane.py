@@ -1,7 +1,7 @@
-"""The plane of a scan as a lattice of cells: which to simulate next, and what the simulated ones tell of the others.
+"""The plane of a scan as a lattice of cells: which ones to simulate next, and how to interpolate the others.
 
-A cell is a pair of whole numbers, its place on the lattice. Everything here follows from such numbers and from what a
-network said, and distances are compared as whole numbers: the same choice on any machine.
+A cell is a pair of integers, its place on the lattice. Everything here depends only on these integers and on the
+network's predictions, and distances are compared as integers: the choice of cells is the same on any machine.
 """
 
 import math
@@ -16,19 +16,19 @@ from raypipe.errors import InputError
 from raypipe.store import Coordinate, Plan
 
 NEAREST = 3
-"""So many of the nearest simulated cells, and those that are as near as the last of them, speak for a cell."""
+"""Number of nearest simulated cells that determine a cell; others as near as the last of them count as well."""
 
 _LOOKED_AT = 16
-"""Of so many at most: on a lattice there are rarely more at one distance."""
+"""Maximum number of neighbours that are considered: on a lattice, there are rarely more at the same distance."""
 
 UNSURE = 0.6
-"""Probability of its class below which a simulated cell makes those around it worth a simulation."""
+"""A simulated cell whose class has a lower probability makes the cells around it worth simulating."""
 
 LEAST_FILLED = 0.1
-"""Share of a lattice that the points of a scan fill; of points at random it would be far less."""
+"""Minimum share of a lattice that the points of a scan fill; random points would fill far less."""
 
 SEED = "seed"
-"""Name of the parameter that only random numbers depend on."""
+"""Name of the parameter that only affects random numbers."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Plane:
 
     Attributes:
         axes: names of the two parameters.
-        values: of each, along its side of the lattice, ascending.
+        values: values of each parameter along its side of the lattice, ascending.
         cells: (cell, 2) places of the cells on the lattice, int64, in ascending order.
         samples: (cell,) number of the scan's first sample at a cell; -1 between the scan's points.
-        finer: so many steps of the lattice are one of the scan.
+        finer: number of steps of the lattice per step of the scan.
     """
 
     axes: tuple[str, str]
@@ -51,11 +51,11 @@ class Plane:
 
     @property
     def of_scan(self) -> np.ndarray:
-        """(cell,) whether a cell is a point of the scan."""
+        """Whether each cell is a point of the scan (cell,)."""
         return self.samples >= 0
 
     def find(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """Numbers of the cells that have these values of the two parameters; -1 where there is none."""
+        """Return the numbers of the cells with these values of the two parameters; -1 where there is none."""
         number = {tuple(cell): place for place, cell in enumerate(self.cells.tolist())}
         places = [np.searchsorted(axis, of) for axis, of in zip(self.values, (first, second), strict=True)]
         known = np.ones(len(first), bool)
@@ -66,16 +66,17 @@ class Plane:
 
 
 def plane_of(scan: Plan, axes: tuple[str, ...] = (), at: Mapping[str, Any] | None = None, finer: int = 1) -> Plane:
-    """The plane of a scan.
+    """Return the plane of a scan.
 
     Args:
-        scan: its plan.
+        scan: plan of the scan.
         axes: two of its parameters; by default the two that vary.
         at: values of further parameters at which the plane lies.
-        finer: divide each step of the scan into so many, wherever all corners of the lattice around are in the scan.
+        finer: number of parts into which each step of the scan is divided, wherever all surrounding points of the
+            lattice are in the scan.
 
     Raises:
-        InputError: if there is no such plane, or its points are on no lattice.
+        InputError: if there is no such plane, or its points are not on a lattice.
     """
     columns = {name: np.asarray(scan.coordinates[name].values) for name in scan.columns}
     there = np.ones(scan.samples, bool)
@@ -121,13 +122,13 @@ def plane_of(scan: Plan, axes: tuple[str, ...] = (), at: Mapping[str, Any] | Non
 
 
 def is_at(values: np.ndarray, value: Any) -> np.ndarray:
-    """Which values of a parameter are one that was given, such as 0.3 for what `np.linspace` made of it."""
+    """Return which values of a parameter equal a given one up to rounding, such as that of `np.linspace`."""
     numbers = values.dtype.kind in "iuf" and isinstance(value, int | float)
     return np.isclose(values, value, rtol=1e-9, atol=0) if numbers else values == value
 
 
 def _divided(axis: np.ndarray, finer: int) -> np.ndarray:
-    """An axis with each step divided; its own values stay what they are, to the bit."""
+    """Divide each step of an axis; the original values stay the same, bit for bit."""
     if finer == 1:
         return axis
     parts = axis[:-1, None] + np.diff(axis)[:, None] * (np.arange(finer) / finer)
@@ -137,7 +138,7 @@ def _divided(axis: np.ndarray, finer: int) -> np.ndarray:
 
 
 def _between(points: np.ndarray, finer: int) -> np.ndarray:
-    """The cells of a finer lattice that lie on points, or between such that are all there; ascending."""
+    """Return the cells of a finer lattice that lie on points or between points that all exist; ascending."""
     there = np.zeros(points.max(axis=0) + 2, bool)
     there[tuple(points.T)] = True
     fine = np.stack(np.meshgrid(*(np.arange((size - 2) * finer + 1) for size in there.shape), indexing="ij"), axis=-1)
@@ -150,9 +151,10 @@ def _between(points: np.ndarray, finer: int) -> np.ndarray:
 
 
 def points(scan: Plan, plane: Plane, chosen: np.ndarray) -> dict[str, Coordinate]:
-    """What a plan of some cells, given by their numbers, has for its samples: the scan's own values where it has them.
+    """Return the coordinates of the samples at some cells, given by number: the scan's own values where it has them.
 
-    The seed of a cell between the scan's points follows from its place on the lattice, and is above those of the scan.
+    If the scan's seeds vary, the seed of a cell between its points follows from the place on the lattice, and is above
+    all seeds of the scan.
     """
     here = plane.samples[chosen]
     own, made = here >= 0, {}
@@ -168,7 +170,7 @@ def points(scan: Plan, plane: Plane, chosen: np.ndarray) -> dict[str, Coordinate
             place = plane.cells[chosen] @ np.array([len(plane.values[1]), 1])
             taken = np.where(own, taken, values.max() + 1 + place).astype(values.dtype)
         elif name not in scan.columns and len(np.unique(values)) > 1:
-            continue  # nobody knows what it is between the points
+            continue  # unknown between the points
         elif not own.all():
             taken = np.full(len(chosen), values[plane.samples[plane.of_scan][0]], values.dtype)
         made[name] = Coordinate(("sample",), taken, coordinate.attributes)
@@ -176,7 +178,7 @@ def points(scan: Plan, plane: Plane, chosen: np.ndarray) -> dict[str, Coordinate
 
 
 def coarse(plane: Plane, every: int) -> np.ndarray:
-    """Numbers of the cells to begin with: every so many-th of the scan's points along each axis.
+    """Return the numbers of the cells to start with: every n-th of the scan's points along each axis, n being `every`.
 
     Raises:
         InputError: if there are fewer than `NEAREST`.
@@ -193,16 +195,17 @@ def coarse(plane: Plane, every: int) -> np.ndarray:
 
 
 def choose(plane: Plane, known: np.ndarray, probability: np.ndarray, count: int) -> np.ndarray:
-    """Numbers of up to `count` cells to simulate next, in their order: as many as one asks for, the first are the same.
+    """Return the numbers of up to `count` cells to simulate next, in order.
 
-    First those whose nearest simulated cells are of different classes, or one of them of a class that is `UNSURE`;
-    among these, and then among all, always the one that is farthest from what is simulated or chosen.
+    Cells come first if their nearest simulated cells have different classes, or if one of these is `UNSURE`. Among
+    these cells, and then among all, the next one is always the cell farthest from all that are simulated or chosen. A
+    larger `count` therefore begins with the same cells.
 
     Args:
-        plane: of the scan.
-        known: numbers of the cells that are simulated.
-        probability: (known cell, class) of each.
-        count: how many.
+        plane: plane of the scan.
+        known: numbers of the simulated cells.
+        probability: (known cell, class) probabilities of these.
+        count: number of cells to choose.
     """
     squares, near, speaks = _neighbours(plane.cells, plane.cells[known])
     predicted, unsure = probability.argmax(axis=1)[near], (probability.max(axis=1) < UNSURE)[near]
@@ -210,7 +213,7 @@ def choose(plane: Plane, known: np.ndarray, probability: np.ndarray, count: int)
     nearest, (row, column) = squares[:, 0], np.ascontiguousarray(plane.cells.T)
     extra = np.where(nearest == 0, 0, (nearest.max() + 1) * open_question)
     rank = nearest + extra
-    # Cells come row by row: of those farther away than this, a choice is the nearest to none.
+    # Cells are sorted by row. For cells farther away than this, a chosen one is never the nearest.
     reach = math.isqrt(int(nearest.max()))
     chosen = []
     for _ in range(min(count, len(plane.cells) - len(known))):
@@ -224,15 +227,15 @@ def choose(plane: Plane, known: np.ndarray, probability: np.ndarray, count: int)
 
 
 def interpolated(cells: np.ndarray, known: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities (cell, class) of all cells, and (cell,) which are simulated.
+    """Return the probabilities (cell, class) of all cells, and which of them are simulated (cell,).
 
-    A simulated cell has its own. Another has the mean of those that speak for it, see `NEAREST`, each weighted by the
-    inverse of its squared distance.
+    A simulated cell has its own probabilities. Any other has the mean of those of its nearest simulated cells, see
+    `NEAREST`, weighted by the inverse of the squared distance.
 
     Args:
         cells: (cell, 2) places.
-        known: (known cell, 2) places of those that are simulated.
-        probability: (known cell, class) of these.
+        known: (known cell, 2) places of the simulated cells.
+        probability: (known cell, class) probabilities of these.
     """
     squares, near, speaks = _neighbours(cells, known)
     simulated = squares[:, 0] == 0
@@ -243,10 +246,10 @@ def interpolated(cells: np.ndarray, known: np.ndarray, probability: np.ndarray) 
 
 
 def _neighbours(cells: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(cell, neighbour): squared distances to known cells, ascending, their numbers, and whether they speak for it."""
+    """Return (cell, neighbour): squared distances to known cells, ascending, their numbers, and which ones count."""
     count = min(_LOOKED_AT, len(known))
     _, near = KDTree(known).query(cells, k=range(1, count + 1))
     squares = ((cells[:, None] - known[near]) ** 2).sum(axis=-1)
-    order = np.argsort(squares * len(known) + near, axis=1)  # equal ones in their own order, not that of the tree
+    order = np.argsort(squares * len(known) + near, axis=1)  # ties in the order of their numbers, not of the tree
     squares, near = np.take_along_axis(squares, order, 1), np.take_along_axis(near, order, 1)
     return squares, near, squares <= squares[:, [min(NEAREST, count) - 1]]

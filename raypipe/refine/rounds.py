@@ -1,7 +1,7 @@
-"""A refinement, round after round: each is a store of samples and one of what a network says of them.
+"""A refinement in rounds: each round has stores of samples and stores of a network's predictions for them.
 
-Simulations have numbers, in the order in which they were chosen. Which they are follows from the network, the scan and
-what was said of those before; how far they go, from the budget: one that is raised goes on where a smaller one ended.
+Simulations are numbered in the order in which they are chosen. The choice depends on the network, the scan and the
+predictions of earlier rounds; their number depends on the budget. A larger budget continues where a smaller one ended.
 """
 
 import math
@@ -21,16 +21,16 @@ from raypipe.run.fill import fill
 from raypipe.store import Coordinate, Plan, Variable
 
 ROUNDS = 32
-"""A round, after the first, has this part of the scan's points; as many times more as the plane is finer."""
+"""Each round after the first has the scan's points divided by this number, times the factor `finer` of the plane."""
 
 LEAST_PER_ROUND = 16
-"""Simulations of a round at least: fewer would not be worth the start of its workers."""
+"""Minimum number of simulations in a round: fewer would not be worth starting workers."""
 
 SHARD_CELLS = 2**14
-"""Cells of a result that are interpolated and stored as one piece."""
+"""Maximum number of cells of a result that are interpolated and stored as one shard."""
 
 _OWN = "refined."
-"""Of what the stores are made with, the names of what a refinement adds begin so."""
+"""Prefix of the parameters that a refinement adds to its stores."""
 
 
 class Known(NamedTuple):
@@ -43,16 +43,16 @@ class Known(NamedTuple):
 
 @dataclass(frozen=True)
 class Refinement:
-    """What is refined, and how. All but the budget, which may grow.
+    """What is refined, and how: everything except the budget, which may grow.
 
     Attributes:
         network: name of the trained network that classifies.
-        split: of its study, a scan: only its plan is needed, not its data.
-        coarse: every so many-th point of the scan along each axis is simulated first.
-        finer: so many cells are one step of the scan.
+        split: a scan of its study; only its plan is needed, not its data.
+        coarse: every n-th point of the scan along each axis is simulated first, n being this number.
+        finer: number of cells per step of the scan.
         axes: two of the scan's parameters; by default the two that vary.
-        at: values of others, at which the plane lies.
-        settings: of the scan, see `study.DataSet`.
+        at: values of further parameters at which the plane lies.
+        settings: settings of the scan, see `study.DataSet`.
     """
 
     network: str
@@ -75,17 +75,17 @@ class Refinement:
 
     @cached_property
     def plane(self) -> Plane:
-        """The scan's points and those between."""
+        """The scan's points, and those between them."""
         return plane_of(self.scan, self.axes, self.at, self.finer)
 
     @property
     def folder(self) -> str:
-        """What the names of its stores begin with."""
+        """Prefix of the names of its stores."""
         return f"refined/{self.network}/{self.split}" + (f"-{self.finer}x" if self.finer > 1 else "")
 
     @cached_property
     def parameters(self) -> dict[str, Any]:
-        """What its stores depend on."""
+        """Parameters that its stores depend on."""
         own = {
             "network": self.network,
             "network_sha256": artifact.checksum(self.network),
@@ -105,11 +105,11 @@ class Refinement:
 
     @property
     def per_round(self) -> int:
-        """Simulations of each round but the first."""
+        """Number of simulations in each round except the first."""
         return max(LEAST_PER_ROUND, int(self.plane.of_scan.sum()) * self.finer // ROUNDS)
 
     def allowed(self, budget: float) -> int:
-        """Number of simulations that are a share of the scan's points, at most all cells.
+        """Return the number of simulations for a budget, given as a share of the scan's points; at most all cells.
 
         Raises:
             InputError: if it is less than the first round.
@@ -126,15 +126,15 @@ class Refinement:
         return min(count, len(self.plane.cells))
 
     def round_of(self, number: int) -> int:
-        """Round of a simulation."""
+        """Return the round of a simulation."""
         return 0 if number < len(self.first) else 1 + (number - len(self.first)) // self.per_round
 
     def start_of(self, number: int) -> int:
-        """First simulation of a round."""
+        """Return the first simulation of a round."""
         return 0 if number == 0 else len(self.first) + (number - 1) * self.per_round
 
     def cells(self, start: int, stop: int) -> np.ndarray:
-        """Numbers of the cells of some simulations of one round, which follow from what was said of those before it."""
+        """Return the numbers of the cells of some simulations of one round; they depend on the rounds before."""
         if (begun := self.start_of(self.round_of(start))) == 0:
             return self.first[start:stop]
         known = read(self.folder, self.plane.axes, begun)
@@ -143,7 +143,7 @@ class Refinement:
         return choose(self.plane, np.searchsorted(own, simulated), known.probability, stop - begun)[start - begun :]
 
     def simulated(self, start: int, stop: int) -> Plan:
-        """Plan of the samples of some simulations of one round."""
+        """Plan the samples of some simulations of one round."""
         chosen = self.cells(start, stop)
         count = len(chosen)
         shard = min(self.scan.shard_samples, -(-count // 64))
@@ -165,12 +165,12 @@ class Refinement:
         )
 
     def classified(self, start: int, stop: int) -> Plan:
-        """Plan of what the network says of them, once they are there."""
+        """Plan the network's predictions for these samples, once they exist."""
         of, name = (f"{self.folder}/{what}-{start:06d}-{stop:06d}" for what in ("simulated", "classified"))
         return classify.plan_of(self.network, of, name, self.parameters)
 
     def result(self, count: int) -> Plan:
-        """Plan of what so many simulations say of all cells."""
+        """Plan the result for all cells from the first `count` simulations."""
         plane, cells = self.plane, len(self.plane.cells)
         every = np.arange(cells)
         meanings = {"flag_values": [0, 1], "flag_meanings": "interpolated simulated"}
@@ -221,7 +221,7 @@ class Refinement:
 
     @property
     def _own_names(self) -> set[str]:
-        """What a refinement adds to the scan's coordinates."""
+        """Names that a refinement adds to the scan's coordinates."""
         return {"round", "predicted", "probability", "confidence", "simulated", "class", *self._names}
 
     @property
@@ -235,10 +235,10 @@ class Refinement:
         }
 
     def check(self) -> None:
-        """Make sure that the network can classify what is to be simulated.
+        """Make sure that the network can classify the samples to be simulated.
 
         Raises:
-            InputError: if it cannot, or the scan has names that a refinement needs.
+            InputError: if it cannot, or the scan uses names that a refinement needs.
         """
         import xarray
 
@@ -255,20 +255,20 @@ class Refinement:
 
 
 def refine(of: Refinement, *, budget: float = 0.25, workers: int | None = None) -> str:
-    """Simulate and classify where classes meet or the network is unsure, round after round, until the budget is spent.
+    """Simulate and classify where classes meet or the network is uncertain, in rounds, until the budget is spent.
 
     Args:
         of: what is refined, and how.
         budget: number of simulations, as a share of the scan's points.
-        workers: at most so many worker processes; by default as many as the cluster has room for.
+        workers: maximum number of worker processes; by default as many as the cluster has room for.
 
     Returns:
-        Name of the result, `refined/<network>/<split>/first-<simulations>`: for every cell its class, the network's
-        confidence, whether it was simulated, and in which round.
+        Name of the result, `refined/<network>/<split>/first-<simulations>`, which has for every cell its class, the
+        network's confidence, whether it was simulated, and in which round.
 
     Raises:
-        InputError: if the network is not trained or made for other samples, the scan has no such plane, the budget is
-            less than the first round, or what is there was made in another way.
+        InputError: if the network is not trained or does not fit the samples; if the scan has no such plane; if the
+            budget is less than the first round; or if stores exist that were made in another way.
     """
     of.check()
     allowed, done = of.allowed(budget), 0
@@ -287,7 +287,7 @@ def _complete(plan: Plan, workers: int | None) -> None:
 
 
 def _stop(of: Refinement, start: int, allowed: int) -> int:
-    """Where the simulations end that begin at `start`: with the round, the budget, or where another run planned to."""
+    """Return where the simulations from `start` end: with the round, with the budget, or where another run planned."""
     usual = min(allowed, of.start_of(of.round_of(start) + 1))
     return dict(_parts(of.folder, "simulated")).get(start, usual)
 
@@ -309,10 +309,10 @@ def _place_names(axes: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def read(folder: str, axes: tuple[str, ...], count: int) -> Known:
-    """The first so many simulations of a refinement and what was said of them.
+    """Read the first `count` simulations of a refinement and their predictions.
 
     Raises:
-        InputError: if they are not all there.
+        InputError: if some of them are missing.
     """
     parts, found, there = dict(_parts(folder, "classified")), [], 0
     while there < count:
@@ -326,7 +326,7 @@ def read(folder: str, axes: tuple[str, ...], count: int) -> Known:
 
 
 def told(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
-    """Function for `fill`: of cells, given by their places, what the first `simulations` in a `folder` say."""
+    """Return a function for `fill` that computes the result for cells, from the first `simulations` in a `folder`."""
     axes = tuple(parameters["axes"])
     known = read(parameters["folder"], axes, parameters["simulations"])
     at = {tuple(place): number for place, number in zip(known.places.tolist(), known.rounds.tolist(), strict=True)}
@@ -345,7 +345,7 @@ def told(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[s
 
 
 def planned(name: str, parameters: Mapping[str, Any]) -> Plan:
-    """Plan of a store of a refinement, from what it says that it was made with; for repairs."""
+    """Plan a store of a refinement, from the parameters stored with it; for repairs."""
     own = {key.removeprefix(_OWN): value for key, value in parameters.items() if key.startswith(_OWN)}
     of = Refinement(
         own["network"],

@@ -1,1 +1,1 @@
-"""The report: one HTML page of everything that is in the stores, with its pictures inside."""
+"""The report: one HTML page on everything in the stores, with its pictures embedded."""

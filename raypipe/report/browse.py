@@ -1,7 +1,7 @@
-"""A window on a classified scan: a click on a cell of a picture tells what is there, and draws it.
+"""A window on a classified scan: a click on a cell of a picture describes the sample there, and draws it.
 
-The pictures are those that the study has of the scan, which the report shows too; there, cells tell where they are
-pointed at.
+The pictures are those that the study has of the scan. The report shows the same ones, with a text for the cell that the
+mouse points at.
 """
 
 import io
@@ -32,14 +32,14 @@ _WRAP = 44
 
 
 def browse(name: str, settings: Mapping[str, Any] | None = None) -> None:
-    """Open a window on the predictions `name` of a scan; returns when it is closed.
+    """Show the predictions `name` of a scan in a window; return when it is closed.
 
     Args:
-        name: of the store, such as "predictions/small/scan".
-        settings: what to set for the study's pictures, see `study.Picture`; those that it is for come first.
+        name: name of the store, such as "predictions/small/scan".
+        settings: settings of the study's pictures, see `study.Picture`; the pictures that they apply to come first.
 
     Raises:
-        InputError: if there is no display, or no such predictions, or they are not of the scan that is there.
+        InputError: if there is no display; if there are no such predictions; or if they are not of the current scan.
     """
     if name not in store.list_names():
         network, _, split = name.removeprefix("predictions/").rpartition("/")
@@ -59,11 +59,11 @@ def browse(name: str, settings: Mapping[str, Any] | None = None) -> None:
     pages, samples = pages_of(of, name, settings or {}), catalog.open(made["source"])
     browser = Browser(pyplot.figure(figsize=_SIZE), pages, predictions, samples, drawing(of.seen))
     pyplot.show()
-    del browser  # its figure calls it as long as it lives
+    del browser  # needed until here: the figure has only weak references to it
 
 
 def pages_of(of: study.Study, name: str, settings: Mapping[str, Any]) -> list[Picture]:
-    """The study's pictures of predictions whose cells are single samples; if there are none, the classes of the plane.
+    """Return the study's pictures of predictions whose cells are single samples, or else the classes over the plane.
 
     Raises:
         InputError: if there is no such setting, or a picture cannot be drawn.
@@ -73,15 +73,15 @@ def pages_of(of: study.Study, name: str, settings: Mapping[str, Any]) -> list[Pi
 
 
 class Browser:
-    """A figure with a picture of a scan on the left, whose cells can be clicked, and one of its samples on the right.
+    """A figure with a picture of a scan on the left, whose cells can be clicked, and the chosen sample on the right.
 
     Args:
-        figure: one that takes clicks: of pyplot.
+        figure: figure that receives clicks, such as one of pyplot.
         pages: pictures whose cells have samples.
-        predictions: of the scan, by a network.
+        predictions: predictions of the scan by a network.
         samples: the scan itself, in the same order.
-        draw: how one is drawn, see `study.Sample`.
-        tell: what is called with the text about a sample.
+        draw: function that draws a sample, see `study.Sample`.
+        tell: function that is called with the text about the chosen sample.
     """
 
     @styled
@@ -114,7 +114,7 @@ class Browser:
 
     @styled
     def _show(self) -> None:
-        """Draw the page, and on it where the chosen sample is."""
+        """Draw the current page, and mark the chosen sample on it."""
         page = self._pages[self._number]
         image = Image.open(io.BytesIO(page.png))
         self._picture.clear()
@@ -137,7 +137,7 @@ class Browser:
         self._figure.canvas.draw_idle()
 
     def _cells(self) -> tuple[Cells, dict[str, float]]:
-        """The cells of the page, and the first one's place and size, in dots of its image."""
+        """Return the cells of the page, and the position and size of the first one in pixels of the page's image."""
         page = self._pages[self._number]
         assert page.cells
         assert page.cells.samples
@@ -152,7 +152,7 @@ class Browser:
     def _clicked(self, event: Any) -> None:
         toolbar = getattr(self._figure.canvas, "toolbar", None)
         if event.inaxes is not self._picture or (toolbar is not None and toolbar.mode):
-            return  # where the toolbar is about to zoom, a click is its own
+            return  # while the toolbar zooms or pans, clicks belong to it
         cells, place = self._cells()
         column = int((event.xdata - place["left"]) // place["width"])
         row = int((event.ydata - place["top"]) // place["height"])

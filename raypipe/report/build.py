@@ -1,4 +1,4 @@
-"""From the stores to `index.html`."""
+"""Write the report on the stores, `index.html`."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,19 +15,19 @@ from raypipe.store import objects
 def build(output: Path, settings: Mapping[str, Any] | None = None) -> Path:
     """Write `index.html`, and its pictures beside it as PNG files.
 
-    Only complete data sets are drawn; a section that has none says what makes them. What every study shares comes
-    first and last, between them the pictures of each study of which there is something.
+    Only complete data sets are drawn; a section without any says which commands make them. The sections that all
+    studies share come first and last; in between are the pictures of each study that has data or networks.
 
     Args:
-        output: folder; made if it is not there.
-        settings: what to set for pictures of studies, see `study.Picture`.
+        output: the folder; it is created if it does not exist.
+        settings: settings of the studies' pictures, see `study.Picture`.
 
     Returns:
         Path of the page.
 
     Raises:
-        InputError: if there are no data at all, nothing is called as a setting or can be drawn with it, or the folder
-            cannot be written.
+        InputError: if there are no data at all; if a setting does not exist or cannot be used; or if the folder cannot
+            be written to.
     """
     settings = settings or {}
     holdings = Holdings.all()
@@ -53,7 +53,7 @@ def build(output: Path, settings: Mapping[str, Any] | None = None) -> Path:
 
 
 def _write(path: Path, data: bytes) -> Path:
-    """Write a file, all of it or nothing."""
+    """Write a file completely or not at all."""
     partial = path.with_name(f".{path.name}.partial")
     partial.write_bytes(data)
     return partial.replace(path)

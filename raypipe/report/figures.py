@@ -1,4 +1,4 @@
-"""Single figures by name, for a paper: those of networks, and those that a study has of its data sets."""
+"""Single figures for a paper, by name: those of networks, and those that a study has of its data sets."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,7 +16,7 @@ from raypipe.report.holdings import stores
 
 
 def _history(name: str) -> Figure:
-    """Loss and accuracy of a network after each epoch."""
+    """Plot the loss and accuracy of a network after each epoch."""
     trained = artifact.load(artifact.at_hand(name))
     if not trained.epochs:
         raise InputError(f"network {name} was imported and has no training history")
@@ -24,13 +24,13 @@ def _history(name: str) -> Figure:
 
 
 def _confusion(name: str) -> Figure:
-    """What a network takes the samples of each class for, by the name of its predictions."""
+    """Draw the confusion matrix of predictions, given by name."""
     confusion = evaluate(catalog.open(name).load())["confusion"]
     return plot.confusion_matrix(confusion.values, confusion["label"].values.tolist())
 
 
 def _grid(name: str) -> Figure:
-    """Accuracies over a grid of networks, by the table of it."""
+    """Draw the accuracies of a grid of networks, given by the file of its table."""
     grid = (study.chosen() or next(one for one in study.all_studies() if one.grid)).grid
     if grid is None:
         raise InputError("the study has no grid; name another with --study")
@@ -38,19 +38,19 @@ def _grid(name: str) -> Figure:
 
 
 OF_NETWORKS: Mapping[str, Callable[[str], Figure]] = {"history": _history, "confusion": _confusion, "grid": _grid}
-"""Figures that all studies share, by their names."""
+"""Figures that all studies share, by name."""
 
 
 def figure(what: str, name: str, settings: Mapping[str, Any] | None = None) -> Figure:
-    """A figure.
+    """Draw a figure.
 
     Args:
         what: one of OF_NETWORKS, or the name of a function that draws a picture of the study, such as phase-diagram.
-        name: of a network for its history, of the file of a table for a grid, else of a complete data set.
-        settings: what to set, see `study.Picture`.
+        name: the network for a history, the file of a table for a grid, otherwise a complete data set.
+        settings: settings of the picture, see `study.Picture`.
 
     Raises:
-        InputError: if there is no such network, data set or figure of it, or no such setting.
+        InputError: if there is no such network, data set, figure or setting.
     """
     if what in OF_NETWORKS:
         if settings:

@@ -1,4 +1,4 @@
-"""What there is to report on."""
+"""The stores and networks under the root, which the report shows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from raypipe.study import RESERVED, Study, find
 
 @dataclass(frozen=True)
 class Store:
-    """A store: its name, how much of it there is, and what it was made with."""
+    """A store: its name, its size and progress, and the parameters that it was made with."""
 
     name: str
     samples: int
@@ -23,29 +23,29 @@ class Store:
 
     @property
     def complete(self) -> bool:
-        """Whether all of it is there."""
+        """Whether all shards are finished."""
         return self.finished == self.shards
 
     @property
     def is_control(self) -> bool:
-        """Whether it is a check of another store: no result of its own."""
+        """Whether it only serves to check another store, and is not a result itself."""
         return "control" in self.parameters
 
     @property
     def product(self) -> str:
-        """What it is of a network, such as "predictions"; empty for a study's own data set."""
+        """Kind of a network's result, such as "predictions"; empty for a study's own data set."""
         first = self.name.partition("/")[0]
         return first if first in RESERVED else ""
 
     @property
     def study(self) -> str:
-        """Name of the study that it belongs to, or that the network is of which made it."""
+        """Name of the study that it belongs to, or that the network which made it belongs to."""
         of = self.parameters.get("refined.source") or self.parameters.get("source", self.name)
         return str(of).partition("/")[0]
 
     @property
     def title(self) -> str:
-        """What a reader knows it by."""
+        """Title for readers."""
         if self.product in ("", "refined"):
             return self.name
         network, _, split = self.name.removeprefix(f"{self.product}/").rpartition("/")
@@ -53,9 +53,9 @@ class Store:
 
 
 def stores(damaged: dict[str, str] | None = None) -> list[Store]:
-    """All stores under the root, by name, but those of which the plan is damaged.
+    """Return all stores under the root, sorted by name, except those whose plan is damaged.
 
-    What is wrong with these, and what mends it, is put into `damaged` by their names, if that is given.
+    What is wrong with the damaged ones, and how to repair them, is added to `damaged` by name, if that is given.
     """
     found = []
     for name in store.list_names(damaged=True):
@@ -65,7 +65,7 @@ def stores(damaged: dict[str, str] | None = None) -> list[Store]:
             if damaged is not None:
                 damaged[name] = str(error)
         except InputError:
-            continue  # it is being made: of its template not all is there
+            continue  # it is being created; its template is not complete yet
         else:
             found.append(Store(name, plan.samples, plan.shards, len(store.finished(name)), plan.parameters))
     return found
@@ -73,7 +73,7 @@ def stores(damaged: dict[str, str] | None = None) -> list[Store]:
 
 @dataclass(frozen=True)
 class Holdings:
-    """Data sets and networks under the root of the stores; of what is damaged, by its name, what mends it."""
+    """Stores and networks under the root; `damaged` says by name what is damaged and how to repair it."""
 
     stores: list[Store]
     networks: list[Artifact]
@@ -81,7 +81,7 @@ class Holdings:
 
     @classmethod
     def all(cls) -> "Holdings":
-        """Everything that is there."""
+        """Find everything under the root."""
         damaged: dict[str, str] = {}
         damaged_networks: dict[str, str] = {}
         found, networks = stores(damaged), artifact.sound(damaged_networks)
@@ -93,7 +93,7 @@ class Holdings:
         return [one for one in self.stores if one.complete]
 
     def of(self, study: str) -> "Holdings":
-        """What there is of one study."""
+        """Return the stores and networks of one study."""
         return Holdings(
             [one for one in self.stores if one.study == study],
             [one for one in self.networks if one.architecture.study == study],
@@ -101,12 +101,12 @@ class Holdings:
 
     @property
     def studies(self) -> list[str]:
-        """Names of the studies of which there is something, in the order of their names."""
+        """Names of the studies that have stores or networks, sorted."""
         return sorted({one.study for one in self.stores} | {one.architecture.study for one in self.networks})
 
 
 def known(study: str) -> Study | None:
-    """The study called so; None if its file or package is not there, as where another's results are looked at."""
+    """Return the study of this name; None if its file or package is not available, as with results of other people."""
     try:
         return find(study)
     except InputError:

@@ -1,4 +1,4 @@
-"""The report's page: what it is made of, and how it becomes one HTML file that needs no other."""
+"""The report's page: its parts, and how they become one self-contained HTML file."""
 
 import base64
 import io
@@ -32,7 +32,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Tiles:
-    """A few key figures side by side: what, and how much."""
+    """A few key figures side by side, each with a name and a number."""
 
     kind: ClassVar = "tiles"
     figures: Mapping[str, int]
@@ -40,7 +40,7 @@ class Tiles:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of values under a header. Integers get thousands apart, floats three decimals, None is a dash."""
+    """Rows of values under a header: integers with thousands separators, floats with three decimals, None as a dash."""
 
     kind: ClassVar = "table"
     header: Sequence[str]
@@ -49,7 +49,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Facts:
-    """Named values, folded under a title."""
+    """Named values, collapsed under a title."""
 
     kind: ClassVar = "facts"
     title: str
@@ -58,7 +58,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Missing:
-    """What is not there, and the commands that make it."""
+    """What does not exist yet, and the commands that make it."""
 
     kind: ClassVar = "missing"
     text: str
@@ -67,12 +67,11 @@ class Missing:
 
 @dataclass(frozen=True)
 class Cells:
-    """What the cells of a picture say when they are pointed at.
+    """Texts for the cells of a picture, shown when the mouse points at them.
 
-    The first axes of the figure, or of it what is within `extent` (left, right, bottom, top, in its own units), is
-    divided into `columns` equal columns and as many rows as `texts` fills, row after row from the top; a cell with an
-    empty text says nothing. `samples` are the numbers of the samples in the cells, -1 where there is none, if they show
-    single ones.
+    The first axes of the figure, or the part of it within `extent` (left, right, bottom, top, in the units of the
+    axes), is divided into `columns` equal columns and as many rows as `texts` fills, row by row from the top. A cell
+    with an empty text shows nothing. If cells show single samples, `samples` has their numbers, -1 where there is none.
     """
 
     columns: int
@@ -83,7 +82,7 @@ class Cells:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure with its caption; `name` is that of its file, without the ending, `palette` as in `raster`."""
+    """A figure with its caption; `name` is the name of its file without the ending, `palette` is as in `raster`."""
 
     kind: ClassVar = "picture"
     name: str
@@ -100,7 +99,7 @@ class Picture:
         return file.getvalue()
 
     def pointing(self, cells: Cells) -> dict[str, Any]:
-        """For the page's script: where in the picture, once it is drawn, the cells are, in parts of its size."""
+        """Return where the cells are in the picture, as fractions of its size, for the page's script; draw it first."""
         axes = self.figure.axes[0]
         box = axes.get_position()
         if cells.extent:
@@ -122,7 +121,7 @@ Part = Text | Heading | Tiles | Table | Facts | Missing | Picture
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the page; `name` is what links point to."""
+    """A section of the page; `name` is the target of links."""
 
     name: str
     title: str
@@ -133,7 +132,7 @@ Named = TypeVar("Named", Picture, Section)
 
 
 def distinct(parts: Iterable[Named]) -> Iterator[Named]:
-    """The same pictures or sections with names of their own: a second "scan" is called "scan-2"."""
+    """Give pictures or sections unique names: a second "scan" is renamed to "scan-2"."""
     taken: set[str] = set()
     for part in parts:
         name, number = part.name, 1
@@ -145,7 +144,7 @@ def distinct(parts: Iterable[Named]) -> Iterator[Named]:
 
 
 def render(title: str, sections: Sequence[Section], *, version: str) -> tuple[str, dict[str, bytes]]:
-    """The page as HTML with its pictures inside, and the pictures by name as PNG files."""
+    """Return the page as HTML with embedded pictures, and the pictures by name as PNG files."""
     named = distinct(part for section in sections for part in section.parts if isinstance(part, Picture))
     sections = [
         replace(section, parts=[next(named) if isinstance(part, Picture) else part for part in section.parts])

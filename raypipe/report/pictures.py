@@ -1,4 +1,4 @@
-"""The pictures that a study defines, drawn of the data sets that are there."""
+"""The pictures that a study defines, drawn for the data sets in the stores."""
 
 import fnmatch
 import re
@@ -18,17 +18,18 @@ Settings = Mapping[str, Any]
 
 
 def drawn(of: study.Study, settings: Settings | None = None) -> Iterator[Picture]:
-    """Each picture of a study for each complete data set that it is of.
+    """Draw each picture of a study for each complete data set that it applies to.
 
-    A figure is called as its data set is, such as logistic-scan; a second one of the same, logistic-scan-2.
+    A figure is named after its data set, such as logistic-scan; a second one of the same data set is logistic-scan-2.
 
     Args:
         of: the study.
-        settings: what to set, see `study.Picture`.
+        settings: settings of the pictures, see `study.Picture`.
 
     Raises:
-        InputError: if the study has no pictures, there is no such setting, no complete data set for any of them, or a
-            picture cannot be drawn with what was set for it; for what else cannot be drawn, after all others.
+        InputError: if the study has no pictures; if there is no such setting; if there is no complete data set for any
+            picture; or if a picture cannot be drawn with its settings. If pictures cannot be drawn for another reason,
+            the error is raised after all others are drawn.
     """
     if not of.pictures:
         raise InputError(f"the study {of.name} defines no pictures; give it some, see raypipe.study.Picture")
@@ -57,9 +58,9 @@ def drawn(of: study.Study, settings: Settings | None = None) -> Iterator[Picture
 
 
 def of_data_set(of: study.Study, name: str, settings: Settings | None = None) -> Iterator[Picture]:
-    """The pictures that a study has of one data set, first those that something is set for.
+    """Draw the pictures that a study has of one data set, first those that the settings apply to.
 
-    There are none if the study has none, or the data set is not complete.
+    There are none if the study has no such pictures, or the data set is not complete.
 
     Raises:
         InputError: if there is no such setting.
@@ -72,13 +73,13 @@ def of_data_set(of: study.Study, name: str, settings: Settings | None = None) ->
 
 
 def named(of: study.Study, data_set: Store) -> dict[str, study.Picture]:
-    """The pictures that a study has of one complete data set, by the names of their functions: phase-diagram, …"""
+    """Return a study's pictures of one complete data set, by the names of their functions: phase-diagram, …"""
     found = [picture for picture in of.pictures if _matching(picture, of, [data_set])]
     return {picture.function.__name__.replace("_", "-"): picture for picture in found}
 
 
 def figures(picture: study.Picture, data_set: Store, settings: Settings | None = None) -> list[Figure]:
-    """The figures of a picture of a data set.
+    """Return the figures of a picture of a data set.
 
     Raises:
         InputError: if there is no such setting, or the picture cannot be drawn.
@@ -88,10 +89,10 @@ def figures(picture: study.Picture, data_set: Store, settings: Settings | None =
 
 
 def sections(of: study.Study, there: Iterable[Store], settings: Settings) -> Iterator[Section]:
-    """The pictures of a study as sections of the report; where one cannot be drawn it says why, and the rest goes on.
+    """Draw the pictures of a study as sections of the report; a picture that cannot be drawn is replaced by the reason.
 
     Raises:
-        InputError: if a picture cannot be drawn with what was set for it.
+        InputError: if a picture cannot be drawn with its settings.
     """
     by_title: dict[str, list[Part]] = {}
     for picture in of.pictures:
@@ -113,10 +114,10 @@ def sections(of: study.Study, there: Iterable[Store], settings: Settings) -> Ite
 
 
 def check(studies: Iterable[study.Study], settings: Settings) -> None:
-    """Refuse what none of the studies' pictures can have set.
+    """Check that each setting is one of the studies' pictures.
 
     Raises:
-        InputError: if there is such a setting.
+        InputError: if one is not.
     """
     if settings:
         possible = {name for of in studies for picture in of.pictures for name in picture.settings}
@@ -130,7 +131,7 @@ def _refuse_others(settings: Settings, possible: Iterable[str], of: str) -> None
 
 
 def _matching(picture: study.Picture, of: study.Study, there: Iterable[Store]) -> list[Store]:
-    """The complete data sets that a picture is of."""
+    """Return the complete data sets that a picture applies to."""
     return [
         one
         for one in there
@@ -142,18 +143,18 @@ def _matching(picture: study.Picture, of: study.Study, there: Iterable[Store]) -
 
 
 def _declared(name: str, of: study.Study) -> str:
-    """A name that ends with a split of the user's, such as predictions/small/scan-zoom, with that of the study."""
+    """Replace a split that the user named, as in predictions/small/scan-zoom, with the study's name for it."""
     before, slash, split = name.rpartition("/")
     return before + slash + (of.declared(split) or split)
 
 
 def _own(picture: study.Picture, settings: Settings) -> Settings:
-    """Of what is set that which is for one picture."""
+    """Return the settings that apply to one picture."""
     return {name: settings[name] for name in picture.settings if name in settings} if settings else {}
 
 
 def _parts(picture: study.Picture, of: Store, settings: Settings) -> list[Part]:
-    """What a picture makes of a data set, drawn to the last pixel: some mistakes show only then."""
+    """Return the parts that a picture makes of a data set, completely drawn, as some mistakes only show then."""
     made = picture.function(catalog.open(of.name), **_own(picture, settings))
     if isinstance(made, Figure):
         made = [Heading(of.title), Picture(of.name, made, picture.caption or of.title)]

@@ -1,13 +1,14 @@
-"""A classified scan of any study: its classes, how sure the network is of them, and where it differs from another.
+"""A classified scan of any study: its classes, the network's confidence, and where it differs from another network.
 
-Each is one line of a study that has a scan over two parameters:
+A study with a scan over two parameters adds each of these with one line:
 
     Picture("predictions/*/scan", "raypipe.report.scan:classes")
     Picture("predictions/*/scan", "raypipe.report.scan:confidence")
     Picture("predictions/*/scan", "raypipe.report.scan:disagreement")
 
-`--set axes=B,A` chooses the axes where it is not the parameters in the order of their names, `--set against=small` the
-network that others are compared with, `--set colours=tab20` matplotlib's colour map whose colours the classes get.
+`--set axes=B,A` chooses the axes; by default they are in the order that the study defines, or else sorted by name.
+`--set against=small` chooses the network that others are compared with, `--set colours=tab20` one of matplotlib's
+colour maps for the classes.
 """
 
 from collections import Counter
@@ -28,10 +29,10 @@ from raypipe.report.holdings import known
 from raypipe.report.page import Cells, Heading, Part, Picture, Table, Text
 
 _UNSURE = 0.6
-"""Probability of its class below which the caption counts a sample."""
+"""The caption counts the samples whose class has a lower probability than this."""
 
 _NAMED = 5
-"""Pairs of classes that the caption names; the table has all."""
+"""Number of pairs of classes that the caption names; the table has all."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Scan:
 
     @property
     def title(self) -> str:
-        """What a reader knows it by, see `title`."""
+        """Title for readers, see `title`."""
         return title(self.predictions)
 
     @cached_property
@@ -59,11 +60,11 @@ class Scan:
 
     @cached_property
     def predicted(self) -> np.ndarray:
-        """(sample,) numbers of the classes."""
+        """Numbers of the predicted classes (sample,)."""
         return self.predictions["predicted"].values
 
     def cells(self, text: Callable[[int], str]) -> Cells | None:
-        """What the cells say: their place and, of the number of their sample, a text; None if they are not equal."""
+        """Return cells with their place and the `text` of their sample's number; None if cells differ in size."""
         if self.plane.extent is None:
             return None
         (first, second), samples = self.plane.axes, self.plane.samples[::-1]
@@ -76,7 +77,7 @@ class Scan:
 
 
 def title(predictions: xr.Dataset) -> str:
-    """The network, and the scan if it is one that the user gave a name: "small", "small on scan-zoom"."""
+    """Return the network, and the scan if the user gave it a name: "small", "small on scan-zoom"."""
     made = predictions.attrs["parameters"]
     of, _, split = made["source"].partition("/")
     study = known(of)
@@ -85,7 +86,7 @@ def title(predictions: xr.Dataset) -> str:
 
 
 def scan_of(predictions: xr.Dataset, axes: str = "", colours: str = "") -> Scan:
-    """The scan with the axes that are named, such as "A,B", or else its parameters in the order that its study says.
+    """Return the scan over the named axes, such as "A,B", or else over its parameters in the order of `parameters`.
 
     Its colours are those of `class_colours`.
 
@@ -97,9 +98,9 @@ def scan_of(predictions: xr.Dataset, axes: str = "", colours: str = "") -> Scan:
 
 
 def class_colours(predictions: xr.Dataset, colours: str = "") -> dict[str, str]:
-    """The colours of a network's classes by name, in the order of their numbers.
+    """Return the colours of a network's classes by name, in the order of their numbers.
 
-    Those of a colour map of matplotlib's that is named, or else of its study, if it has some.
+    They come from the named matplotlib colour map, or else from the study, if it has any.
 
     Raises:
         InputError: if there is no such colour map.
@@ -112,9 +113,9 @@ def _study_name(predictions: xr.Dataset) -> str:
 
 
 def parameters(predictions: xr.Dataset) -> list[str]:
-    """Names of the parameters that vary in the scan: what was given of its samples, and not computed.
+    """Return the names of the parameters that vary in the scan: those that are inputs of its samples, not computed.
 
-    In the order that the study has for axes, or else as the scan has them.
+    They are in the order that the study defines for axes, others after these by name.
     """
     source, of = predictions.attrs["parameters"]["source"], known(_study_name(predictions))
     first = of.axes if of else ()
@@ -127,22 +128,22 @@ def parameters(predictions: xr.Dataset) -> list[str]:
 
 
 def classes(predictions: xr.Dataset, axes: str = "", colours: str = "") -> Iterator[Part]:
-    """The classes over the plane of a scan."""
+    """Draw the classes over the plane of a scan."""
     yield from class_parts(scan_of(predictions, axes, colours))
 
 
 def confidence(predictions: xr.Dataset, axes: str = "") -> Iterator[Part]:
-    """How sure the network is over the plane of a scan."""
+    """Draw the network's confidence over the plane of a scan."""
     yield from confidence_parts(scan_of(predictions, axes))
 
 
 def disagreement(predictions: xr.Dataset, against: str = "", axes: str = "", colours: str = "") -> Iterator[Part]:
-    """Where the network names the scan otherwise than another one, by default the first of those that have."""
+    """Draw where the network differs from another one, by default the first of those that have classified the scan."""
     yield from disagreement_parts(scan_of(predictions, axes), against, colours)
 
 
 def class_parts(scan: Scan, note: str = "") -> Iterator[Part]:
-    """The classes of a scan; `note` ends the caption."""
+    """Draw the classes of a scan; `note` is appended to the caption."""
     first, second = scan.plane.labels
     yield Heading(f"By {scan.title}")
     yield Picture(
@@ -154,7 +155,7 @@ def class_parts(scan: Scan, note: str = "") -> Iterator[Part]:
 
 
 def confidence_parts(scan: Scan) -> Iterator[Part]:
-    """How sure the network is, by the probabilities as they are shown: calibrated, where there is a temperature."""
+    """Draw the network's confidence, with calibrated probabilities if there is a temperature."""
     probability, temperature = shown_probability(scan.predictions)
     sure = probability.max(axis=1)
     calibrated = f", calibrated with T = {temperature:.2f}" if temperature else ""
@@ -170,13 +171,13 @@ def confidence_parts(scan: Scan) -> Iterator[Part]:
 
 
 def disagreement_parts(scan: Scan, against: str, colours: str = "") -> Iterator[Part]:
-    """Where two networks name a scan otherwise.
+    """Draw where two networks classify a scan differently.
 
     Args:
-        scan: as one of them names it.
-        against: the other; by default the first, by name, of those that have classified the scan, to which all others
-            are compared.
-        colours: as in `class_colours`, of the classes of both.
+        scan: the scan as one of them classifies it.
+        against: the other network; by default the first, by name, of those that have classified the scan, with which
+            all others are compared.
+        colours: as in `class_colours`, for the classes of both.
 
     Raises:
         InputError: if the network `against` has not classified this scan, or there is no such colour map.
@@ -195,7 +196,7 @@ def disagreement_parts(scan: Scan, against: str, colours: str = "") -> Iterator[
         return
     other = catalog.open(others[reference])
     both = [class_names(other), scan.names]
-    union = dict.fromkeys([*max(both, key=len), *both[0], *both[1]])  # in the order of the network that has most
+    union = dict.fromkeys([*max(both, key=len), *both[0], *both[1]])  # in the order of the network with most classes
     merged = study_colours(list(union), _study_name(scan.predictions), colours)
     number = {name: place for place, name in enumerate(merged)}
     first, second = (
@@ -231,7 +232,7 @@ def disagreement_parts(scan: Scan, against: str, colours: str = "") -> Iterator[
 
 
 def shown_probability(predictions: xr.Dataset) -> tuple[np.ndarray, float | None]:
-    """Probabilities (sample, class) as they are shown to people, and the temperature that calibrated them, if any."""
+    """Return probabilities (sample, class) as shown to users, and the temperature that calibrated them, if any."""
     made, raw = predictions.attrs["parameters"], predictions["probability"].values
     found = calibration.settled(made["network"], {})
     if found is None or found.network != made.get("network_sha256"):
@@ -243,7 +244,7 @@ def require_same_samples(predictions: xr.Dataset, samples: xr.Dataset) -> None:
     """Make sure that predictions are of the samples that a data set has now.
 
     Raises:
-        InputError: if it was made anew since.
+        InputError: if the data set was made anew since.
     """
     made = predictions.attrs["parameters"]
     now = store.plan_of(made["source"]).parameters
@@ -259,7 +260,7 @@ def require_same_samples(predictions: xr.Dataset, samples: xr.Dataset) -> None:
 
 
 def commands_again(predictions: xr.Dataset) -> tuple[str, str]:
-    """What removes predictions, and makes them again."""
+    """Return the commands that remove predictions and make them again."""
     made = predictions.attrs["parameters"]
     network, split = made["network"], made["source"].partition("/")[2]
     return (
@@ -269,9 +270,9 @@ def commands_again(predictions: xr.Dataset) -> tuple[str, str]:
 
 
 def said(predictions: xr.Dataset, varying: Sequence[str], probability: np.ndarray, number: int) -> str:
-    """Parameters, seed, class and probability of a sample.
+    """Return the parameters, seed, class and probability of a sample as text.
 
-    `varying` are those of `parameters`, `probability` is as `shown_probability` gives it.
+    `varying` is the result of `parameters`, `probability` that of `shown_probability`.
     """
     names = [*varying, *(["seed"] if "seed" in predictions.coords else [])]
     values = [predictions[name].values[number].item() for name in names]
@@ -284,7 +285,7 @@ def said(predictions: xr.Dataset, varying: Sequence[str], probability: np.ndarra
 
 
 def _others(predictions: xr.Dataset) -> dict[str, str]:
-    """Complete predictions of the same scan by other networks, by their names."""
+    """Return complete predictions of the same scan by other networks, by network name."""
     made = predictions.attrs["parameters"]
     found = {}
     for name in store.list_names():
@@ -307,5 +308,5 @@ def _same_points(one: xr.Dataset, other: xr.Dataset) -> bool:
 
 
 def _bare(label: str) -> str:
-    """An axis's label without its unit."""
+    """Return the label of an axis without its unit."""
     return label.partition(" (")[0]

@@ -1,4 +1,4 @@
-"""The sections of the report that every study shares, each from the holdings to its parts."""
+"""The sections of the report that all studies share; each function turns the holdings into the parts of a section."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from raypipe.report.page import Facts, Heading, Missing, Part, Picture, Table, T
 
 
 def summary(holdings: Holdings) -> Iterator[Part]:
-    """How much there is, and the state of every data set."""
+    """Show how much there is, and the state of every data set."""
     own = [one for one in holdings.stores if not one.product]
     yield Tiles(
         {
@@ -36,12 +36,12 @@ def summary(holdings: Holdings) -> Iterator[Part]:
 
 
 def _left_out(name: str, reason: object) -> Text:
-    """In place of what is damaged."""
+    """Return the text that replaces something damaged."""
     return Text(f"{name} is left out. {reason}")
 
 
 def evaluation(holdings: Holdings) -> Iterator[Part]:
-    """Metrics, confusion matrices and training histories of the networks that were evaluated."""
+    """Show metrics, confusion matrices and training histories of the networks that were evaluated."""
     found, damaged = {}, []
     for one in holdings.complete:
         if one.product == "predictions" and not one.is_control:
@@ -91,7 +91,7 @@ def evaluation(holdings: Holdings) -> Iterator[Part]:
 
 
 def networks(holdings: Holdings) -> Iterator[Part]:
-    """The trained networks of each study, the best first."""
+    """Show the trained networks of each study, best first."""
     for study in holdings.studies:
         own, of = holdings.of(study), known(study)
         labelled = {f"{study}/{split}" for split in of.labelled} if of else set()
@@ -121,7 +121,7 @@ def _row(network: Artifact) -> tuple[str, int, int | None, float | None, int | N
 
 
 def provenance(holdings: Holdings) -> Iterator[Part]:
-    """What made each data set and each network."""
+    """Show how each data set and each network was made."""
     yield Heading("Data sets")
     for one in holdings.complete:
         try:

@@ -1,4 +1,4 @@
-"""What is under the root: stores, networks and trainings, how far each is, how large, and what it came of."""
+"""The stores, networks and trainings under the root, with their progress, size and origin."""
 
 import logging
 from collections.abc import Iterator
@@ -14,16 +14,16 @@ from raypipe.store import objects
 
 @dataclass(frozen=True)
 class Status:
-    """A store, a network, or a training that has not ended.
+    """A store, a network, or an unfinished training.
 
     Attributes:
-        name: of it.
-        kind: data, network, training, or what it is of a network, such as predictions.
+        name: its name.
+        kind: data, network, training, or the kind of a network's result, such as predictions.
         state: complete, "3 of 10 shards, 1 failed", "12 epochs", or damaged.
-        samples: of a store.
-        size: in bytes, as it lies there.
-        seconds: of a processor core, or of a training, that it took so far; None where that is not known.
-        created: when it was begun, or a network ended; ISO 8601.
+        samples: number of samples of a store.
+        size: size in bytes, as stored.
+        seconds: time that it took so far, of a processor core or of the training; None if it is not known.
+        created: when a store was begun, or a network was finished; ISO 8601.
         of: the command that makes a data set, or what it was made from.
     """
 
@@ -38,12 +38,12 @@ class Status:
 
 
 def status() -> Iterator[Status]:
-    """All there is, by kind and name; of what is damaged only that it is."""
+    """Yield everything under the root, by kind and name; for damaged items only that they are damaged."""
     damaged: dict[str, str] = {}
     for one in stores(damaged):
         try:
             found = _store(one)
-        except DamageError as error:  # of a line of its ledger
+        except DamageError as error:  # in a line of its ledger
             damaged[one.name] = str(error)
         else:
             yield found
@@ -55,7 +55,7 @@ def status() -> Iterator[Status]:
 
 
 def made_from(name: str) -> list[str]:
-    """Names of the stores that were made from one, and of the networks that were trained on it."""
+    """Return the names of the stores that were made from a store, and of the networks that were trained on it."""
     made = [
         one.name for one in stores() if name in (one.parameters.get("source"), one.parameters.get("refined.source"))
     ]

@@ -36,6 +36,8 @@ SETTINGS = {
     "RAY_OVERRIDE_RUNTIME_ENV_DEFAULT_EXCLUDES": "",
     # Ray's C++ core logs an error because Ray Data's actor pool keeps its arguments in the object store, as it must.
     "RAY_BACKEND_LOG_LEVEL": "fatal",
+    # At the end of an interrupted job, Ray would print that what its workers did "will be retried".
+    "RAY_DEDUP_LOGS_SKIP_REGEX": "killed by `ray.kill`",
     # A lost host is unreachable for up to a minute before Ray declares it dead. Its tasks are retried three times
     # meanwhile; these delays keep the retries from being used up within that minute.
     "RAY_task_actor_unavailable_retry_delay_base_ms": "30000",

@@ -7,8 +7,9 @@ bits. Creating a NumPy generator would take longer than making a trajectory.
 
 import math
 
-import numba
 import numpy as np
+
+from raypipe.compiled import compiled
 
 _TAIL = 3.6541528853610088
 """Position x at which the tail begins in the lowest of 256 layers of equal area under exp(−x²/2)."""
@@ -32,7 +33,7 @@ _Words = tuple[np.uint64, np.uint64, np.uint64, np.uint64]
 """State of a generator, as compiled code keeps it in registers."""
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def begin(state: np.ndarray, seed: int) -> None:
     """Initialise the four words of `state`, uint64, from a 64-bit seed."""
     word = np.uint64(seed)
@@ -43,12 +44,12 @@ def begin(state: np.ndarray, seed: int) -> None:
         state[i] = mixed ^ (mixed >> np.uint64(31))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _rotated(word: np.uint64, bits: int) -> np.uint64:
     return (word << np.uint64(bits)) | (word >> np.uint64(64 - bits))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _next(words: _Words) -> tuple[np.uint64, _Words]:
     """The next 64 random bits, and the state of the generator after them."""
     a, b, c, d = words
@@ -57,22 +58,22 @@ def _next(words: _Words) -> tuple[np.uint64, _Words]:
     return found, (a ^ d, b ^ c, c ^ shifted, _rotated(d, 45))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _words(state: np.ndarray) -> _Words:
     return state[0], state[1], state[2], state[3]
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _keep(state: np.ndarray, words: _Words) -> None:
     state[0], state[1], state[2], state[3] = words
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _as_share(word: np.uint64) -> float:
     return (word >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def uniform(state: np.ndarray) -> float:
     """A uniform random number in [0, 1)."""
     word, words = _next(_words(state))
@@ -80,13 +81,13 @@ def uniform(state: np.ndarray) -> float:
     return _as_share(word)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def below(state: np.ndarray, count: int) -> int:
     """A random integer from 0 to count − 1, for counts far below 2⁵³."""
     return int(uniform(state) * count)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def normals(state: np.ndarray, out: np.ndarray) -> None:
     """Fill `out`, (n,), with standard normal numbers.
 
@@ -98,7 +99,7 @@ def normals(state: np.ndarray, out: np.ndarray) -> None:
     _keep(state, words)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def normal(state: np.ndarray) -> float:
     """A standard normal number."""
     x, words = _normal(_words(state))
@@ -106,13 +107,13 @@ def normal(state: np.ndarray) -> float:
     return x
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _normal(words: _Words) -> tuple[float, _Words]:
     x, layer, words = _within(words)
     return (x, words) if abs(x) < _ENDS[layer + 1] else _outside(x, layer, words)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _within(words: _Words) -> tuple[float, int, _Words]:
     """A random position in a random layer, and the index of the layer."""
     word, words = _next(words)
@@ -121,7 +122,7 @@ def _within(words: _Words) -> tuple[float, int, _Words]:
     return (np.int64(word) >> np.int64(11)) * _UNITS[layer], layer, words
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _outside(x: float, layer: int, words: _Words) -> tuple[float, _Words]:
     """Finish the draw of an `x` outside the part of its layer that is wholly under the curve: 1 in 80 draws."""
     while True:

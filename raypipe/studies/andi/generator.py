@@ -11,9 +11,9 @@ import math
 from collections.abc import Callable
 from functools import lru_cache
 
-import numba
 import numpy as np
 
+from raypipe.compiled import compiled
 from raypipe.errors import InputError
 from raypipe.studies.andi import walks
 from raypipe.studies.andi.diffusion import ANDI_MODELS, FEWEST_POSITIONS, MOST_POSITIONS, check_exponent
@@ -139,20 +139,20 @@ def _by_kind(kinds: np.ndarray, which: np.ndarray, of: Callable[[float, int], np
     return table
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _begin(states: np.ndarray, seed: np.ndarray) -> None:
     for i in range(len(seed)):
         begin(states[i], seed[i])
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _fill_uniform(states: np.ndarray, out: np.ndarray) -> None:
     for i in range(len(out)):
         for at in range(out.shape[1]):
             out[i, at] = uniform(states[i])
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _fill(states: np.ndarray, members: np.ndarray, amplitudes: np.ndarray, kind: np.ndarray, out: np.ndarray) -> None:
     for i in range(len(members)):
         member = members[i]
@@ -160,7 +160,7 @@ def _fill(states: np.ndarray, members: np.ndarray, amplitudes: np.ndarray, kind:
             walks.spectrum(states[member], amplitudes[kind[member]], out[i, axis])
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _walk(
     states: np.ndarray,
     model: np.ndarray,
@@ -182,7 +182,7 @@ def _walk(
             walks.sbm(states[i], deviations[kind[i]], out[i])
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _finish(
     states: np.ndarray,
     displacements: np.ndarray,
@@ -209,7 +209,7 @@ def _finish(
                 positions[rows[i], at, axis] = factor * (clean + sigma * drawn[at] - first)
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"reassoc"})
+@compiled(fastmath={"reassoc"})
 def _mean_and_deviation(values: np.ndarray) -> tuple[float, float]:
     total = 0.0
     for value in values:

@@ -7,9 +7,9 @@ given length to obvious. The overall scale of a track is arbitrary.
 
 import math
 
-import numba
 import numpy as np
 
+from raypipe.compiled import compiled
 from raypipe.studies.andi.draws import begin, normal, uniform
 
 _CONFINED = (1.0, 0.35)
@@ -46,13 +46,13 @@ def generate(seed: np.ndarray, kind: np.ndarray, noise: np.ndarray, length: np.n
     return found
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _between(state: np.ndarray, least: float, most: float) -> float:
     """A log-uniform random number."""
     return least * (max(most, least) / least) ** uniform(state)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _generate(seed: np.ndarray, kind: np.ndarray, noise: np.ndarray, length: np.ndarray, out: np.ndarray) -> None:
     state = np.empty(4, "uint64")
     for i in range(len(seed)):
@@ -70,7 +70,7 @@ def _generate(seed: np.ndarray, kind: np.ndarray, noise: np.ndarray, length: np.
                 track[at, axis] += sigma * normal(state)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _confined(state: np.ndarray, out: np.ndarray) -> None:
     size = _between(state, _CONFINED[0], _CONFINED[1] * math.sqrt(len(out)))
     spring, kept = uniform(state) < 0.5, math.sqrt(1 - 1 / (1 + size * size))
@@ -83,7 +83,7 @@ def _confined(state: np.ndarray, out: np.ndarray) -> None:
                 x = math.copysign(2 * size, x) - x
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _directed(state: np.ndarray, out: np.ndarray) -> None:
     dimensions = out.shape[1]
     drift = np.array([normal(state) for _ in range(dimensions)])
@@ -93,7 +93,7 @@ def _directed(state: np.ndarray, out: np.ndarray) -> None:
             out[at, axis] = out[at - 1, axis] + drift[axis] + normal(state)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _switching(state: np.ndarray, out: np.ndarray) -> None:
     deviation = math.sqrt(_between(state, *_RATIO))
     dwell = len(out) / _between(state, *_SWITCHES)

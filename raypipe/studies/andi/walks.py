@@ -9,10 +9,10 @@ random numbers from `state`.
 
 import math
 
-import numba
 import numpy as np
 import scipy.fft
 
+from raypipe.compiled import compiled
 from raypipe.studies.andi.draws import below, normal, normals, uniform
 
 ATTM, CTRW, FBM, LW, SBM = range(5)
@@ -22,7 +22,7 @@ _SPEED = 10.0
 """Largest speed of a Lévy walk; speeds are uniform from 0."""
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _in_any_direction(state: np.ndarray, length: float) -> tuple[float, float, float]:
     """A step in three dimensions: of the given length, in a direction that is uniform on the sphere."""
     x, y, z = normal(state), normal(state), normal(state)
@@ -30,7 +30,7 @@ def _in_any_direction(state: np.ndarray, length: float) -> tuple[float, float, f
     return x * scale, y * scale, z * scale
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _brownian(state: np.ndarray, deviation: float, out: np.ndarray, first: int, last: int) -> None:
     """Brownian steps as in the package: normal along each axis; in three dimensions, only their length is normal."""
     if out.shape[0] == 3:
@@ -44,7 +44,7 @@ def _brownian(state: np.ndarray, deviation: float, out: np.ndarray, first: int, 
             steps[at] *= deviation
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _around_one_place(out: np.ndarray, first: int, last: int) -> None:
     """Turn steps that all start where the first one starts into the steps between their end points."""
     for axis in range(out.shape[0]):
@@ -53,7 +53,7 @@ def _around_one_place(out: np.ndarray, first: int, last: int) -> None:
             steps[at] -= steps[at - 1]
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def attm(state: np.ndarray, exponent: float, as_package: bool, out: np.ndarray) -> None:
     """Annealed transient time motion, regime 1: a diffusivity D is kept for a time D^(−γ); 0.03 ≤ α ≤ 1.
 
@@ -78,7 +78,7 @@ def attm(state: np.ndarray, exponent: float, as_package: bool, out: np.ndarray) 
         steps = last
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def ctrw(state: np.ndarray, exponent: float, out: np.ndarray) -> None:
     """Continuous-time random walk: normal jumps after waiting times of density ~ t^(−1 − α), t ≥ 1; 0 < α ≤ 1."""
     out[:] = 0.0
@@ -90,7 +90,7 @@ def ctrw(state: np.ndarray, exponent: float, out: np.ndarray) -> None:
         _brownian(state, 1.0, out, int(time) - 1, int(time))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def lw(state: np.ndarray, exponent: float, out: np.ndarray) -> None:
     """Lévy walk: flights at constant speed, of durations with density ~ t^(−1 − σ), t ≥ 1, σ = 3 − α; 1 ≤ α ≤ 2.
 
@@ -133,7 +133,7 @@ def sbm_deviations(exponent: float, displacements: int) -> np.ndarray:
     return np.sqrt(np.diff(np.arange(1, displacements + 2, dtype="float64") ** exponent))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def sbm(state: np.ndarray, deviations: np.ndarray, out: np.ndarray) -> None:
     """Scaled Brownian motion: normal steps with the standard deviations from `sbm_deviations`."""
     for axis in range(out.shape[0]):
@@ -164,7 +164,7 @@ def amplitudes(exponent: float, displacements: int) -> np.ndarray:
     return found
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def spectrum(state: np.ndarray, deviations: np.ndarray, out: np.ndarray) -> None:
     """Draw a spectrum with the standard deviations from `amplitudes` into `out`, complex and of the same length."""
     last = len(out) - 1

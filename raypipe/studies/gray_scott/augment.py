@@ -9,8 +9,9 @@ opposite edges side by side.
 
 import math
 
-import numba
 import numpy as np
+
+from raypipe.compiled import compiled
 
 ZOOM = 0.2
 """Largest relative change of size, along each axis."""
@@ -74,7 +75,7 @@ def free(patterns: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return variants.reshape(patterns.shape)
 
 
-@numba.njit(nogil=True)
+@compiled()
 def _warp(patterns, matrix, shift, intensity):  # type: ignore[no-untyped-def]
     """Sample each pattern at an affine map of its (y, x) about the centre, and multiply it by its intensity."""
     samples, height, width, frames = patterns.shape

@@ -32,7 +32,6 @@ of u. The source costs nothing, because it only turns a multiplication into a mu
 flag that would have to be restored.
 """
 
-from collections.abc import Callable
 from math import sqrt
 
 import numpy as np
@@ -40,6 +39,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
+
+from raypipe.compiled import compiled
 
 VECTOR_BYTES = 64
 """Vector size of AVX-512. On processors with shorter registers, shorter vectors were no faster."""
@@ -381,15 +382,7 @@ def _place(number, columns):
     return number if number < 4 else 4 + (number - 4) % 6
 
 
-def _compiled(function: Callable) -> Callable:
-    """Compile at the first call, and cache the machine code on disk if there is a writable directory for it."""
-    try:
-        return njit(function, nogil=True, cache=True)
-    except RuntimeError:
-        return njit(function, nogil=True)
-
-
-@_compiled
+@compiled()
 def _step_fields(u, v, u_next, v_next, coefficients, steps, depth):
     """Make `steps` steps from (u, v); the result is in (u, v) if `steps` is even, else in (u_next, v_next)."""
     like = load(u, 0, 0)

@@ -2,11 +2,12 @@
 
 import math
 
-import numba
 import numpy as np
 
+from raypipe.compiled import compiled
 
-@numba.njit(cache=True, nogil=True)
+
+@compiled()
 def fill(position: np.ndarray, length: np.ndarray, stride: int, windows: int, steepest: float, out: np.ndarray) -> None:
     """Write the input for tracks (n, time, axis) of the given lengths to `out` (n, time, channels), initially zeros."""
     dimensions = position.shape[2]
@@ -49,7 +50,7 @@ def fill(position: np.ndarray, length: np.ndarray, stride: int, windows: int, st
                     out[i, k * stride, 2 * dimensions + 2 + window] = weight * windows / count
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _turned(step: np.ndarray) -> np.ndarray:
     """Steps (axis, time) along the principal axes of their second moments, largest first, of positive third moment."""
     if len(step) > 1:
@@ -64,7 +65,7 @@ def _turned(step: np.ndarray) -> np.ndarray:
     return step
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled()
 def _over_root_mean_square(values: np.ndarray) -> float:
     """One over the root mean square of all values; 1 if all are zero."""
     square = 0.0

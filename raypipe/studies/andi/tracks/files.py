@@ -111,7 +111,8 @@ def _parquet(path: Path, given: dict[str, str]) -> Source:
 def _text(path: Path, head: bytes, given: dict[str, str]) -> Source:
     encoding = formats.encoding_of(head)
     lines = codecs.getincrementaldecoder(encoding)("replace").decode(head).splitlines()
-    first = lines[0]
+    blank = next((number for number, line in enumerate(lines) if line.strip()), 0)  # lines before the header
+    first = lines[blank]
     if formats.is_challenge(first):
         return _whole("AnDi challenge, dimension;positions", lambda: formats.challenge(path))
     separator = next((mark for mark in "\t;," if mark in first), r"\s+")
@@ -128,7 +129,7 @@ def _text(path: Path, head: bytes, given: dict[str, str]) -> Source:
         names = list(dict.fromkeys(name for name in found.values() if name))
         types: Any = {found["track"]: str} if found["track"] else None
         with pd.read_csv(
-            path, **options, usecols=names, dtype=types, skiprows=range(1, 1 + units), chunksize=_PIECE
+            path, **options, usecols=names, dtype=types, skiprows=range(blank + 1, blank + 1 + units), chunksize=_PIECE
         ) as parts:
             for part in parts:
                 yield _canonical(part, found, decimal)

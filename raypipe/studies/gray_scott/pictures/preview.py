@@ -2,26 +2,16 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from raypipe.errors import InputError
 from raypipe.plot.style import new_figure, raster, styled
 from raypipe.studies.gray_scott.colours import FIELD_COLOURS
+from raypipe.studies.gray_scott.integrator import Frame
 
 _MILLISECONDS = 100
 _FILM_DOTS_PER_INCH = 80
-
-
-class Frame(Protocol):
-    """The field `u` (y, x) at a `time`."""
-
-    @property
-    def time(self) -> float: ...  # noqa: D102
-    @property
-    def u(self) -> np.ndarray: ...  # noqa: D102
 
 
 def show(frames: Iterable[Frame], title: str) -> None:
