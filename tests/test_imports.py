@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "raypipe"
 MAY_IMPORT = {
     "errors": set(),
     "modules": {"errors"},
+    "compiled": set(),
     "store": {"errors", "modules"},
     "catalog": {"errors", "store"},
     "values": {"errors", "store"},
@@ -26,7 +27,7 @@ MAY_IMPORT = {
     "plot": {"errors", "store", "study", "values"},
     "report": {"errors", "store", "catalog", "study", "networks", "values", "plot"},
     "explorer": {"errors", "store", "catalog", "study", "values", "networks", "run", "repair", "plot", "report"},
-    "studies": {"errors", "plan", "store", "catalog", "study", "values", "networks", "plot", "report"},
+    "studies": {"errors", "compiled", "plan", "store", "catalog", "study", "values", "networks", "plot", "report"},
     "repair": {"errors", "store", "study", "run", "networks", "refine", "novelty"},
     "command": {"errors", "modules", "study"},
 }
