@@ -274,6 +274,11 @@ def test_the_lock_file_of_an_installed_study_lies_beside_it(folder, monkeypatch)
     assert environments.lock(made.environment) == package / "own.txt"
 
 
+def test_the_clusters_own_environment_has_no_name():
+    with pytest.raises(InputError, match=r"unknown environment 'cluster'.*None for the cluster's own"):
+        environments.lock("cluster")
+
+
 @given(st.dictionaries(st.sampled_from("abc"), st.lists(st.integers(0, 9), min_size=1, max_size=4), min_size=1))
 def test_a_product_has_every_combination_once(axes):
     found = product(**axes)
