@@ -263,6 +263,11 @@ def test_an_installed_package_offers_a_study(folder, monkeypatch, caplog):
     assert "left out: the entry point" in caplog.text
 
 
+def test_the_name_of_a_split_is_no_pattern():
+    of = Study("s", {"v1.0": DataSet(Plan("", 1, 1, {}, {}, {}))})
+    assert [of.declared(split) for split in ("v1.0-zoom", "v1x0-zoom")] == ["v1.0", None]
+
+
 def test_the_lock_file_of_an_installed_study_lies_beside_it(folder, monkeypatch):
     package = folder / "somewhere"
     package.mkdir()
