@@ -259,7 +259,7 @@ def test_a_submitted_job_must_name_its_store(monkeypatch, given):
     ("given", "root"),
     [
         ("s3://bucket/prefix/", "s3://bucket/prefix"),
-        ("file:///data/store", "file:///data/store"),
+        ("file:///data/new%20store/", "/data/new store"),
         ("~/store", str(Path.home() / "store")),
         ("data/", str(Path.cwd() / "data")),
         ("", str(Path.cwd() / "store")),
@@ -307,7 +307,10 @@ def test_the_folder_of_a_url_is_made_by_the_first_that_writes(monkeypatch, tmp_p
     assert not [*tmp_path.iterdir()]
     filled(template())
     (tmp_path / "new store/tests/five.ledger/plan.json~").touch()
-    assert store.verify("tests/five").sound
+    (tmp_path / "new store/tests/five.ledger/000000.json#1").touch()
+    found = store.verify("tests/five")
+    assert found.sound
+    assert found.strays == ["tests/five.ledger/000000.json#1"]
     assert store.list_names() == ["tests/five"]
     store.remove("tests/five")
     assert not [one for one in tmp_path.rglob("*") if one.is_file()]
