@@ -42,7 +42,7 @@ def test_what_is_there_stays_and_the_rest_is_made(tmp_path, store_root, monkeypa
     calls.mkdir()
     fill_here(squares(10, calls))
     lines = {path: path.stat().st_mtime_ns for path in sorted(store_root.glob(f"{NAME}.ledger/0*.json"))[:3]}
-    store.mark(NAME, complete=True)
+    store.mark(NAME)
     fill_here(squares(25, calls))
     check(25)
     assert lines == {path: path.stat().st_mtime_ns for path in lines}

@@ -191,7 +191,7 @@ class Filling(contextlib.AbstractContextManager["Filling"]):
         self._bar.close()
         with contextlib.suppress(InputError):  # reported by the error that ended the run
             self._own.check()  # another job may have taken over and completed the store
-            store.mark(self.plan.name, complete=False, done=self._done)
+            store.mark(self.plan.name, done=self._done)
 
     def take(self, result: Mapping[str, Any]) -> None:
         """Process the result of a shard, as returned by `Worker`."""
@@ -206,7 +206,7 @@ class Filling(contextlib.AbstractContextManager["Filling"]):
         self._done += 1
         if time.monotonic() - self._told > TOLD_SECONDS:
             self._told = time.monotonic()
-            store.mark(self.plan.name, complete=False, done=self._done)
+            store.mark(self.plan.name, done=self._done)
 
     @property
     def is_whole(self) -> bool:
@@ -248,7 +248,7 @@ def _failure(plan: Plan, failures: Sequence[Mapping[str, Any]], *, hopeless: boo
 
 def _compare_code(plan: Plan) -> None:
     """Warn if the file that computes the shards has changed since the store was begun, even if only in a comment."""
-    before, now = (store.plan_of(plan.name).provenance or {}).get("code"), _code(plan)
+    before, now = store.plan_of(plan.name).provenance.get("code"), _code(plan)
     if before and before != now:
         logging.getLogger(__name__).warning(
             "%s was begun with another version of %s: finished shards stay as it made them; if this matters, delete "
@@ -285,7 +285,7 @@ def _finish(name: str, before: Sequence[int], hosts: Iterable[str] = ()) -> None
     """
     if not store.is_marked_complete(name):
         made_on = {line.host for line in store.ledger(name, before)} | set(hosts)
-        store.mark(name, complete=True, hosts=len(made_on))
+        store.mark(name, hosts=len(made_on))
 
 
 def _length(plan: Plan, shard: int) -> int:

@@ -109,9 +109,8 @@ def group_of(name: str, plan: StoredPlan) -> dict[str, Any]:
     attributes = document.get("attributes")
     if not isinstance(attributes, dict):
         raise damage(name, path, "it has no attributes")
-    given = attributes.get(SEAL)
     content = {**document, "attributes": {key: value for key, value in attributes.items() if key != SEAL}}
-    if given not in (None, digest(content)) or (given is None and plan.arrays is not None):
+    if attributes.get(SEAL) != digest(content):
         raise damage(name, path, "it does not agree with its checksum")
     try:
         problems = _contradictions(plan, document)
@@ -149,12 +148,11 @@ def _contradictions(plan: StoredPlan, group: Mapping[str, Any]) -> list[str]:
     pairs = {
         "samples": (attributes["samples"], plan.samples),
         "parameters": (attributes["parameters"], plan.parameters),
+        "arrays": (sorted(arrays), sorted(plan.arrays)),
     }
-    if plan.arrays is not None:
-        pairs["arrays"] = (sorted(arrays), sorted(plan.arrays))
     for name, metadata in arrays.items():
         shape = metadata["shape"]
-        if plan.arrays is not None and name in plan.arrays:
+        if name in plan.arrays:
             pairs[f"shape of {name}"] = (shape, plan.arrays[name].shape)
         if "sample" in (dims := metadata["dimension_names"]):
             pairs[f"samples of {name}"] = (shape[dims.index("sample")], plan.samples)
@@ -258,7 +256,7 @@ def _differences(found: StoredPlan, wanted: StoredPlan) -> str:
     if all(there == here for there, here in pairs.values()):
         pairs = {key: (getattr(found, key), getattr(wanted, key)) for key in ("samples", "shard_samples", "shards")}
     different = [f"{key} was {there!r}, now {here!r}" for key, (there, here) in sorted(pairs.items()) if there != here]
-    if not different and found.arrays is not None and wanted.arrays is not None:
+    if not different:
         names = {*found.arrays, *wanted.arrays}
         changed = sorted(name for name in names if found.arrays.get(name) != wanted.arrays.get(name))
         different = [f"the values or shape of {name} have changed" for name in changed]
@@ -347,13 +345,12 @@ def rewrite(template: Template, provenance: Mapping[str, Any], created: str) -> 
         objects.put(f"{template.name}.zarr/{path}", data)
 
 
-def mark(name: str, *, complete: bool, done: int | None = None, **attributes: Any) -> None:
-    """Record in a store's attributes whether it is complete or how many shards are done, and further `attributes`."""
+def mark(name: str, *, done: int | None = None, **attributes: Any) -> None:
+    """Record in a store's attributes how many shards are done, or by default that it is complete, and `attributes`."""
     plan = read_plan(name)
     group = group_of(name, plan)
-    if not complete and done is None:
-        done = len(finished(name))
-    group["attributes"] |= {"status": COMPLETE if complete else incomplete(done or 0, plan.shards), **attributes}
+    status = COMPLETE if done is None else incomplete(done, plan.shards)
+    group["attributes"] |= {"status": status, **attributes}
     objects.put(group_path(name), seal_group(group))
 
 

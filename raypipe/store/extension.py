@@ -37,7 +37,7 @@ def _named(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 def _begins_with(template: Template, there: StoredPlan) -> bool:
     """Whether the template's arrays are the same up to the number of existing samples."""
-    if there.arrays is None or set(there.arrays) != {*template.variables, *template.coordinates}:
+    if set(there.arrays) != {*template.variables, *template.coordinates}:
         return False
     shapes = all(
         [there.samples, *variable.shape[1:]] == there.arrays[name].shape
@@ -58,7 +58,7 @@ def extend(template: Template, there: StoredPlan) -> StoredPlan:
     name, whole = template.name, there.samples // there.shard_samples
     if whole < there.shards and objects.exists(line_path(name, whole)):
         objects.delete(line_path(name, whole))
-    plan = template.plan(there.provenance or {}, there.created)
+    plan = template.plan(there.provenance, there.created)
     objects.put(plan_path(name), seal(plan))
     return plan
 

@@ -172,7 +172,7 @@ def zarr_objects(template: Template, plan: StoredPlan) -> dict[str, bytes]:
             "parameters": plan.parameters,
             "samples": plan.samples,
             "date_created": plan.created,
-            **(plan.provenance or {}),
+            **plan.provenance,
         },
     )
     for name, variable in template.variables.items():

@@ -118,8 +118,6 @@ def verify(name: str, *, each: Callable[[], object] = lambda: None) -> Verificat
         found.documents.append(error.found)
         found.unchecked.append("coordinates and values, until the metadata are repaired")
         return found
-    if plan.arrays is None:
-        found.unchecked.append("plan, metadata and coordinates: they were made before these had checksums")
     _check_arrays(found, plan, group)
     _check_shards(found, plan, group, each)
     try:
@@ -150,12 +148,11 @@ def _check_arrays(found: Verification, plan: StoredPlan, group: Mapping[str, Any
         try:
             if parse(found.name, path) != metadata:
                 raise damage(found.name, path, "it does not agree with the group's metadata")
-            known = plan.arrays[name].checksum if plan.arrays is not None else None
-            if is_sharded(metadata) or not known:
+            if is_sharded(metadata):
                 continue
             with understood(found.name):
                 values = decoded(np.asarray(opened[name][...]), metadata["attributes"])
-            if values_checksum(values) != known:
+            if values_checksum(values) != plan.arrays[name].checksum:
                 raise damage(found.name, f"{found.name}.zarr/{name}", "its values are not those of the plan")
         except DamageError as error:
             found.documents.append(error.found)
@@ -234,7 +231,7 @@ def mend(template: Template, provenance: Mapping[str, Any], found: Verification)
         # Check what could not be checked before.
         found = verify(name)
     wrong = {*found.shards, *found.surplus}
-    mark(name, complete=False, done=len(set(finished(name)) - wrong))
+    mark(name, done=len(set(finished(name)) - wrong))
     for shard in wrong:
         objects.delete(line_path(name, shard))
     objects.delete_files(found.strays)
@@ -249,7 +246,7 @@ def _readable_plan(name: str) -> StoredPlan | None:
 
 def _origin(name: str, plan: StoredPlan | None, provenance: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """Provenance and creation time of a store, from the store itself if readable, else the current ones."""
-    if plan is not None and plan.provenance is not None:
+    if plan is not None:
         return plan.provenance, plan.created
     try:
         attributes = parse(name, group_path(name))["attributes"]
