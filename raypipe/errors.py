@@ -97,6 +97,11 @@ def plain(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
+def of_ray(error: Exception) -> str:
+    """The end of a message: what an error of Ray's says, in one line."""
+    return f"Ray says: {' '.join(plain(str(error)).split())[:500]}"
+
+
 class DamageError(InputError):
     """Stored data differ from what was written; the message ends with the command that repairs it.
 

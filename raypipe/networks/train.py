@@ -125,7 +125,7 @@ def train(architectures: Sequence[Architecture], settings: Settings, *others: Se
     if not architectures:
         raise InputError("no network to train; name at least one")
     for one in architectures:
-        one.returns_logits  # noqa: B018 – raises if it ends otherwise
+        one.check_outputs()
     # The data are read once for all networks, with the input shape and the order of classes of the first.
     if len({(data_names(one, settings), one.frame_times, one.classes, one.input_shape) for one in architectures}) > 1:
         raise InputError(

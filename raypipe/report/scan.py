@@ -287,8 +287,8 @@ def _others(predictions: xr.Dataset) -> dict[str, str]:
     """Complete predictions of the same scan by other networks, by their names."""
     made = predictions.attrs["parameters"]
     found = {}
-    for name in store.list_names():
-        parameters = store.plan_of(name).parameters if name.startswith("predictions/") else {}
+    for name in store.list_names("predictions/"):
+        parameters = store.plan_of(name).parameters
         if (
             parameters.get("source") == made["source"]
             and "control" not in parameters

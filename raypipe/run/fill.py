@@ -7,6 +7,7 @@ when.
 """
 
 import contextlib
+import functools
 import logging
 import os
 import platform
@@ -18,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from raypipe import modules, store
-from raypipe.errors import InputError, LostError, ValuesError, WorkError, of_texts, plain
+from raypipe.errors import InputError, LostError, ValuesError, WorkError, of_ray, of_texts
 from raypipe.modules import FAIL_FAST_VARIABLE
 from raypipe.run import cluster, environments, foresee
 from raypipe.run.progress import progress
-from raypipe.run.work import Compute, Work, computing, failure_of, join, row_of, rows_of, runtime_env, work_of
+from raypipe.run.work import Work, computing, failure_of, join, row_of, rows_of, runtime_env, work_of
 from raypipe.store import Plan, objects, owner
 
 RETRIES = 3
@@ -53,13 +54,8 @@ class Worker:
     def __init__(self, works: Mapping[str, Work], *, shares_blocks: bool = False) -> None:
         # Nothing here may fail: Ray would treat an exception as a lost worker and restart it.
         self._works, self._shares_blocks = works, shares_blocks
-        self._computes: dict[str, Compute] = {}
+        self._computing = functools.cache(computing)
         self._attempt = f"{os.uname().nodename}-{os.getpid()}-{int(time.time())}"
-
-    def _compute(self, name: str) -> Compute:
-        if name not in self._computes:
-            self._computes[name] = computing(*self._works[name])
-        return self._computes[name]
 
     def __call__(self, shard: dict[str, Any]) -> dict[str, Any]:
         """Compute and write one shard, described by a row with its store, number, bounds and columns."""
@@ -71,7 +67,7 @@ class Worker:
         try:
             if self._shares_blocks and store.is_finished(name, int(shard["shard"])):
                 return done
-            arrays = self._compute(name)(rows)
+            arrays = self._computing(*self._works[name])(rows)
             store.write_shard(
                 name,
                 int(shard["shard"]),
@@ -184,7 +180,7 @@ class Filling(contextlib.AbstractContextManager["Filling"]):
         for shard in failed - self._failed_before:  # computed since, by a run that ended before it recorded this
             store.forget_failure(plan.name, shard)
         self._done, self._told = len(self._before), time.monotonic()
-        samples = plan.samples - sum(_length(plan, shard) for shard in self.missing)
+        samples = plan.samples - plan.samples_in(self.missing)
         self._bar = progress(plan.samples, plan.name, done=samples, unit="sample")
 
     def __exit__(self, *_: object) -> None:
@@ -288,11 +284,6 @@ def _finish(name: str, before: Sequence[int], hosts: Iterable[str] = ()) -> None
         store.mark(name, hosts=len(made_on))
 
 
-def _length(plan: Plan, shard: int) -> int:
-    bounds = plan.bounds(shard)
-    return bounds.stop - bounds.start
-
-
 def provenance(plan: Plan) -> dict[str, Any]:
     """Provenance to store with the data: commit, environment, versions, and the checksum of a user's file."""
     code = _code(plan)
@@ -367,6 +358,5 @@ def _run(stores: Sequence[Filling], workers: int | None) -> Iterator[Mapping[str
     except ray.exceptions.RayError as error:
         raise LostError(
             f"{', '.join(of.plan.name for of in stores)}: workers were lost {RETRIES + 1} times at the same shard, "
-            "perhaps for lack of memory; try fewer with --workers; finished shards are kept. Ray says: "
-            f"{' '.join(plain(str(error)).split())[:500]}"
+            f"perhaps for lack of memory; try fewer with --workers; finished shards are kept. {of_ray(error)}"
         ) from error

@@ -21,7 +21,7 @@ from raypipe.store.creation import (
     plan_of,
     size,
 )
-from raypipe.store.documents import Shard, StoredPlan
+from raypipe.store.documents import StoredPlan
 from raypipe.store.failures import failed, failure, forget_failure, record_failure
 from raypipe.store.reading import arrays, open
 from raypipe.store.removal import remove
@@ -34,7 +34,6 @@ __all__ = [
     "COMPRESSIONS",
     "Coordinate",
     "Plan",
-    "Shard",
     "StoredPlan",
     "Template",
     "Variable",

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from raypipe.store.documents import (
     group_path,
     line_path,
     mending,
+    now,
     parse,
     plan_path,
     read_plan,
@@ -63,10 +63,15 @@ def _names(folder: str) -> Iterator[str]:
 
 def _is_there(name: str, *, damaged: bool) -> bool:
     """Whether a store's plan and metadata exist or, with `damaged`, any part of the store."""
-    known = [objects.exists(path) for path in (plan_path(name), group_path(name))]
+    known = documents_there(name)
     if damaged:
         return any(known) or bool(objects.paths(f"{name}.ledger") or objects.paths(f"{name}.zarr"))
     return all(known)
+
+
+def documents_there(name: str) -> tuple[bool, bool]:
+    """Whether a store's plan exists, and whether its metadata do."""
+    return objects.exists(plan_path(name)), objects.exists(group_path(name))
 
 
 def location(name: str) -> str:
@@ -82,7 +87,7 @@ def plan_of(name: str) -> StoredPlan:
         DamageError: if its plan is damaged or missing, or its metadata are missing although shards are finished.
     """
     objects.checked(name)
-    planned, made = objects.exists(plan_path(name)), objects.exists(group_path(name))
+    planned, made = documents_there(name)
     if planned and made:
         return read_plan(name)
     if planned and finished(name):
@@ -140,6 +145,11 @@ def understood(name: str) -> Iterator[None]:
 def array_metadata(group: Mapping[str, Any]) -> dict[str, Any]:
     """Zarr's metadata of each array in a group, by name."""
     return group["consolidated_metadata"]["metadata"]
+
+
+def sharded_metadata(group: Mapping[str, Any]) -> dict[str, Any]:
+    """Zarr's metadata of each array in a group that workers write, by name."""
+    return {name: metadata for name, metadata in array_metadata(group).items() if is_sharded(metadata)}
 
 
 def _contradictions(plan: StoredPlan, group: Mapping[str, Any]) -> list[str]:
@@ -212,8 +222,7 @@ def begun(template: Template) -> bool:
 
 def is_extended_by(template: Template) -> bool:
     """Whether there is a store that the template extends."""
-    there = [objects.exists(path) for path in (plan_path(template.name), group_path(template.name))]
-    return all(there) and extension.fits(read_plan(template.name), template)
+    return all(documents_there(template.name)) and extension.fits(read_plan(template.name), template)
 
 
 def refuse_another(there: StoredPlan, template: Template) -> None:
@@ -275,7 +284,7 @@ def create(template: Template, provenance: Mapping[str, Any]) -> None:
     if begun(template):
         return
     name = template.name
-    plan = template.plan(provenance, datetime.now(UTC).isoformat(timespec="seconds"))
+    plan = template.plan(provenance, now())
     made = _checked_layout(template, plan)  # before the name is claimed, which would make a mistake permanent
     if not objects.create(plan_path(name), seal(plan)):
         if begun(template):  # another process was faster

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -71,6 +72,11 @@ class Shard(BaseModel):
     attempt: str
     host: str
     written: str
+
+
+def now() -> str:
+    """The current time in UTC, to the second, in ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def plan_path(name: str) -> str:

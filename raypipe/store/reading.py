@@ -18,8 +18,7 @@ from zarr.storage import StorePath
 
 from raypipe.errors import InputError
 from raypipe.store import objects
-from raypipe.store.bounds import is_sharded
-from raypipe.store.creation import array_metadata, finished, group_of, location, plan_of, understood
+from raypipe.store.creation import finished, group_of, location, plan_of, sharded_metadata, understood
 from raypipe.store.documents import StoredPlan, damage
 from raypipe.store.texts import NAMES, decoded, without_codes
 
@@ -103,7 +102,7 @@ _PIPELINE = {"codec_pipeline.path": f"{NamingPipeline.__module__}.{NamingPipelin
 @contextmanager
 def _strict(name: str, plan: StoredPlan, shards: Iterable[int]) -> Iterator[StrictStore]:
     """The objects of a store with the finished `shards`; arrays opened within the context report damage when read."""
-    sharded = (array for array, metadata in array_metadata(group_of(name, plan)).items() if is_sharded(metadata))
+    sharded = sharded_metadata(group_of(name, plan))
     chunks = zarr.storage.ObjectStore(objects.object_store(location(name)), read_only=True)
     store = StrictStore(chunks, name, frozenset(sharded), frozenset(shards))
     with zarr.config.set(_PIPELINE), understood(name):

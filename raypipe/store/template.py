@@ -3,7 +3,7 @@
 import hashlib
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,6 +98,10 @@ class Template:
         """Range of samples in a shard."""
         start = shard * self.shard_samples
         return slice(start, min(start + self.shard_samples, self.samples))
+
+    def samples_in(self, shards: Iterable[int]) -> int:
+        """Number of samples in shards."""
+        return sum(bounds.stop - bounds.start for bounds in map(self.bounds, shards))
 
     def plan(self, provenance: Mapping[str, Any], created: str) -> StoredPlan:
         """The plan document of this template, for the ledger."""

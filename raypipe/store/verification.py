@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,14 @@ from raypipe.store import extension, objects, owner, strays
 from raypipe.store.bounds import is_sharded
 from raypipe.store.creation import (
     array_metadata,
+    documents_there,
     finished,
     group_of,
     mark,
     plan_of,
     refuse_another,
     rewrite,
+    sharded_metadata,
     understood,
 )
 from raypipe.store.documents import (
@@ -26,6 +27,7 @@ from raypipe.store.documents import (
     damage,
     group_path,
     line_path,
+    now,
     parse,
     plan_path,
     read_line,
@@ -105,8 +107,7 @@ def verify(name: str, *, each: Callable[[], object] = lambda: None) -> Verificat
         InputError: if there is no such store.
     """
     found = Verification(objects.checked(name))
-    there = [objects.exists(path) for path in (plan_path(name), group_path(name))]
-    if not any(there) and not finished(name) and not objects.paths(f"{name}.zarr"):
+    if not any(documents_there(name)) and not finished(name) and not objects.paths(f"{name}.zarr"):
         plan_of(name)  # raises an error that lists the existing stores
     plan = _plan(found)
     if plan is None:
@@ -162,7 +163,7 @@ def _check_shards(found: Verification, plan: StoredPlan, group: Mapping[str, Any
     """Check each entry of the ledger against the plan, and the values of its shard against the entry."""
     done = finished(found.name)  # before opening the arrays, which then know at least these shards
     found.missing = sorted(set(range(plan.shards)) - set(done))
-    sharded = [name for name, metadata in array_metadata(group).items() if is_sharded(metadata)]
+    sharded = sharded_metadata(group)
     opened = {name: array for name, array in arrays(found.name).items() if name in sharded}
     for shard in done:
         if shard >= plan.shards:
@@ -252,4 +253,4 @@ def _origin(name: str, plan: StoredPlan | None, provenance: Mapping[str, Any]) -
         attributes = parse(name, group_path(name))["attributes"]
         return {key: attributes[key] for key in provenance}, str(attributes["date_created"])
     except (InputError, KeyError, TypeError):
-        return dict(provenance), datetime.now(UTC).isoformat(timespec="seconds")
+        return dict(provenance), now()
