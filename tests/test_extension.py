@@ -126,7 +126,7 @@ def test_a_scan_gets_more_seeds(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("split", ["train", "test", "train-challenge"])
 def test_trajectories_can_be_more(split):
-    there = trajectory_sets.trajectories(split, 5500).plan({}, "")
+    there = trajectory_sets.trajectories(split, 5500).document({}, "")
     assert extension.fits(there, trajectory_sets.trajectories(split, 1_000_000))
     assert not extension.fits(there, trajectory_sets.trajectories(split, 5500))
     assert not extension.fits(there, trajectory_sets.trajectories(split, 1000))

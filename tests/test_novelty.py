@@ -21,7 +21,7 @@ from raypipe.novelty.find import Search, detection, nearest, novelty_of
 from raypipe.novelty.groups import grouped
 from raypipe.report.status import made_from
 from raypipe.run import fill
-from raypipe.store import Coordinate, Plan, Template, Variable
+from raypipe.store import Coordinate, Plan, Variable
 from raypipe.study import DataSet, Sample, Study, architecture
 
 SIZE = 12
@@ -64,7 +64,7 @@ def write(split, count, kinds=("calm", "wild"), seed=0, **coordinates):
         shape = (0, SIZE, SIZE)
         empty = {"u": Variable(("sample", "y", "x"), shape, "float64", (1, SIZE, SIZE))}
         own = {"label": Coordinate(("sample",), kind, tiny_results.flags(kinds))}
-        store.create(Template(f"guest/{split}", 0, 1, empty, own, {}), {})
+        store.create(Plan(f"guest/{split}", 0, 1, empty, own, {}), {})
         return
     data = xr.Dataset(
         {"u": (("sample", "y", "x"), clean + 0.1 * random.standard_normal(clean.shape))},

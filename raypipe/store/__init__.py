@@ -26,7 +26,7 @@ from raypipe.store.failures import failed, failure, forget_failure, record_failu
 from raypipe.store.reading import arrays, open
 from raypipe.store.removal import remove
 from raypipe.store.shards import checksum, ledger, write_shard
-from raypipe.store.template import COMPRESSIONS, Coordinate, Plan, Template, Variable, label_attributes, number_type
+from raypipe.store.template import COMPRESSIONS, Coordinate, Plan, Variable, label_attributes, number_type
 from raypipe.store.values import finite
 from raypipe.store.verification import Verification, mend, stored_parameters, verify
 
@@ -35,7 +35,6 @@ __all__ = [
     "Coordinate",
     "Plan",
     "StoredPlan",
-    "Template",
     "Variable",
     "Verification",
     "arrays",

@@ -36,7 +36,7 @@ class Array(BaseModel):
 
 
 class StoredPlan(BaseModel):
-    """What the complete store will contain: `plan.json` in its ledger. `grows` is that of the template."""
+    """What the complete store will contain: `plan.json` in its ledger. `grows` is that of the `Plan`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 

@@ -35,7 +35,7 @@ from raypipe.store.documents import (
 )
 from raypipe.store.reading import arrays
 from raypipe.store.shards import checksum
-from raypipe.store.template import Template, values_checksum
+from raypipe.store.template import Plan, values_checksum
 from raypipe.store.texts import decoded
 from raypipe.store.values import fault
 
@@ -217,18 +217,18 @@ def stored_parameters(name: str) -> dict[str, Any]:
     )
 
 
-def mend(template: Template, provenance: Mapping[str, Any], found: Verification) -> None:
+def mend(plan: Plan, provenance: Mapping[str, Any], found: Verification) -> None:
     """Rewrite damaged plan, metadata and coordinates, remove damaged shards from the ledger, and delete leftovers.
 
     Raises:
-        InputError: if the store was made from another plan than the template's.
+        InputError: if the store was made from another plan.
     """
-    name = template.name
-    plan = _readable_plan(name)
-    if plan is not None and (found.documents or not extension.fits(plan, template)):
-        refuse_another(plan, template)
+    name = plan.name
+    stored = _readable_plan(name)
+    if stored is not None and (found.documents or not extension.fits(stored, plan)):
+        refuse_another(stored, plan)
     if found.documents:
-        rewrite(template, *_origin(name, plan, provenance))
+        rewrite(plan, *_origin(name, stored, provenance))
         # Check what could not be checked before.
         found = verify(name)
     wrong = {*found.shards, *found.surplus}
