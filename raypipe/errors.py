@@ -41,7 +41,7 @@ class WorkError(RuntimeError):
         return WorkError, (self.args[0], self.details)
 
 
-class Foreseen(Exception):
+class DryRun(Exception):
     """The answer to --dry-run: what a job would do. Nothing has been done."""
 
 

@@ -21,7 +21,7 @@ from typing import Any
 from raypipe import modules, store
 from raypipe.errors import InputError, LostError, ValuesError, WorkError, of_ray, of_texts
 from raypipe.modules import FAIL_FAST_VARIABLE
-from raypipe.run import cluster, environments, foresee
+from raypipe.run import cluster, dry_run, environments
 from raypipe.run.progress import progress
 from raypipe.run.work import Work, computing, failure_of, join, row_of, rows_of, runtime_env, work_of
 from raypipe.store import Plan, objects, owner
@@ -112,13 +112,13 @@ def fill(*plans: Plan, workers: int | None = None, own: owner.Ownership | None =
             finished; at the first failure if FAIL_FAST_VARIABLE is set; or early if no shard succeeds. The ledger keeps
             the failures, see `store.failure`.
         LostError: if workers are lost repeatedly at one shard.
-        Foreseen: if a dry run is requested, see `foresee`; nothing is made.
+        DryRun: if a dry run is requested, see `dry_run`; nothing is made.
     """
     if workers is not None and workers < 1:
         raise InputError(f"{workers} workers; expected 1 or more")
     unique = {plan.name: plan for plan in plans}
-    if how := foresee.asked():
-        foresee.foresee(list(unique.values()), workers, how, last=last)
+    if how := dry_run.asked():
+        dry_run.dry_run(list(unique.values()), workers, how, last=last)
         return
     with contextlib.ExitStack() as held:
         owned = [

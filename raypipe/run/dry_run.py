@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from raypipe import store
-from raypipe.errors import Foreseen, InputError, LostError, of_ray, of_texts
+from raypipe.errors import DryRun, InputError, LostError, of_ray, of_texts
 from raypipe.modules import DRY_RUN_VARIABLE
 from raypipe.run import cluster
 from raypipe.run.work import Work, computing, failure_of, join, row_of, rows_of, runtime_env, work_of
@@ -115,7 +115,7 @@ def _compressed(values: np.ndarray, by: str) -> int:
     return len(blosc.encode(np.ascontiguousarray(values)))
 
 
-def foresee(plans: Sequence[Plan], workers: int | None, how: Asked, *, last: bool) -> None:
+def dry_run(plans: Sequence[Plan], workers: int | None, how: Asked, *, last: bool) -> None:
     """Estimate what making or completing stores takes, from some shards that are computed and discarded.
 
     Args:
@@ -125,7 +125,7 @@ def foresee(plans: Sequence[Plan], workers: int | None, how: Asked, *, last: boo
         last: whether nothing else is made from these stores.
 
     Raises:
-        Foreseen: with the estimate, which ends the job; not if the stores are complete and something else is made from
+        DryRun: with the estimate, which ends the job; not if the stores are complete and something else is made from
             them.
         WorkError: if a shard raises an exception.
         LostError: if a worker is lost.
@@ -139,7 +139,7 @@ def foresee(plans: Sequence[Plan], workers: int | None, how: Asked, *, last: boo
         lines += _timed(shards, workers, how)
     if not last:
         lines.append("later steps that use this are not counted; run the command again once it exists")
-    raise Foreseen("\n".join(lines))
+    raise DryRun("\n".join(lines))
 
 
 def _timed(shards: Sequence[tuple[Plan, int]], workers: int | None, how: Asked) -> list[str]:
