@@ -72,7 +72,7 @@ def write_large(side: int = 316) -> None:
             bounds = plan.bounds(shard)
             own = {name: values[bounds] for name, values in arrays.items()}
             store.write_shard(plan.name, shard, bounds, own, seeds=None, seconds=0, attempt="benchmark")
-        store.mark(plan.name, complete=True, hosts=1)
+        store.mark(plan.name, hosts=1)
 
 
 def timed(root: str, name: str, clicks: int) -> tuple[float, float]:

@@ -18,10 +18,10 @@ def table() -> dict[str, dict[str, str]]:
     cluster.connect()
     import ray
 
-    names = ("cluster", *environments.ISOLATED)
     inspector: Any = ray.remote(environments.Inspector)
-    actors = [inspector.options(runtime_env=environments.runtime_env(name)).remote() for name in names]
-    return dict(zip(names, ray.get([actor.versions.remote(PACKAGES) for actor in actors]), strict=True))
+    settings = {name or "cluster": environments.runtime_env(name) for name in (None, *environments.ISOLATED)}
+    actors = [inspector.options(runtime_env=setting).remote() for setting in settings.values()]
+    return dict(zip(settings, ray.get([actor.versions.remote(PACKAGES) for actor in actors]), strict=True))
 
 
 def main() -> None:

@@ -237,7 +237,7 @@ def describe(name: str) -> Description:
         fields=fields,
         seeds=None if seeds is None else (int(seeds.min()), int(seeds.max())),
         parameters=plan.parameters,
-        provenance=plan.provenance or {},
+        provenance=plan.provenance,
     )
 
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from raypipe import study
-from raypipe.errors import Foreseen, InputError, LostError, WorkError
+from raypipe.errors import DryRun, InputError, LostError, WorkError
 from raypipe.modules import DRY_RUN_VARIABLE, FAIL_FAST_VARIABLE, STUDY_VARIABLE
 
 JOBS = Path(__file__).parent / "jobs"
@@ -232,7 +232,7 @@ def _code(work: Callable[[], None]) -> int:
     """Exit code of a piece of work; errors that a user can fix are printed without a traceback."""
     try:
         work()
-    except Foreseen as answer:
+    except DryRun as answer:
         print(answer)
     except InputError as error:
         print("error: " + " ".join(str(error).split()), file=sys.stderr)

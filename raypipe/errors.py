@@ -41,7 +41,7 @@ class WorkError(RuntimeError):
         return WorkError, (self.args[0], self.details)
 
 
-class Foreseen(Exception):
+class DryRun(Exception):
     """The answer to --dry-run: what a job would do. Nothing has been done."""
 
 
@@ -95,6 +95,11 @@ def of_texts(message: str, details: str) -> WorkError | InputError:
 def plain(text: str) -> str:
     """Remove terminal colour codes from a text."""
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def of_ray(error: Exception) -> str:
+    """The end of a message: what an error of Ray's says, in one line."""
+    return f"Ray says: {' '.join(plain(str(error)).split())[:500]}"
 
 
 class DamageError(InputError):

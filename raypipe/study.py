@@ -263,7 +263,8 @@ class Study:
         """The data set that a split belongs to: itself, or "scan" for a user's "scan-zoom"; None if there is none."""
         if split in self.data_sets:
             return split
-        return max((one for one in self.data_sets if re.fullmatch(f"{one}-.+", split)), key=len, default=None)
+        of = [one for one in self.data_sets if split.startswith(f"{one}-") and len(split) > len(one) + 1]
+        return max(of, key=len, default=None)
 
     def check(self, split: str, what: str = "split", *, labelled: bool = False) -> str:
         """Return `split` if it is a split of the study; `labelled` requires one that networks can learn from.

@@ -2,7 +2,6 @@
 
 import itertools
 from dataclasses import replace
-from datetime import datetime
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ from raypipe.networks import classify, explain, inputs, keras_model
 from raypipe.networks.architecture import Architecture, stack
 from raypipe.networks.evaluate import evaluate, table
 from raypipe.run import fill
-from raypipe.store import Coordinate, Plan, Template, Variable, creation, label_attributes
+from raypipe.store import Coordinate, Plan, Variable, creation, label_attributes
 from raypipe.studies.andi import STUDY, diffusion
 from raypipe.studies.gray_scott import tables
 from raypipe.study import DataSet, Sample, Study, architecture
@@ -39,7 +38,7 @@ def write_scan(count: int) -> None:
         "frame": Coordinate(("frame",), np.array(tables.FRAME_TIMES_2D)),
     }
     variables = {"u": Variable(("sample", "y", "x", "frame"), u.shape, "float64", (1, 128, 128, 1))}
-    store.create(Template("gray_scott/scan", count, count, variables, coordinates, {}), {})
+    store.create(Plan("gray_scott/scan", count, count, variables, coordinates, {}), {})
     store.write_shard("gray_scott/scan", 0, slice(0, count), {"u": u}, seeds=None, seconds=0, attempt="test")
 
 
@@ -189,7 +188,7 @@ def write_fields(name, shape, **coordinates):
     """Write a user's scan: fields u (sample, y, x, frame) of zeros."""
     made = {"k": Coordinate(("sample",), np.arange(shape[0], dtype=float)), **coordinates}
     variables = {"u": Variable(("sample", "y", "x", "frame"), shape, "float32", (1, *shape[1:]))}
-    store.create(Template(name, shape[0], max(1, shape[0]), variables, made, {}), {})
+    store.create(Plan(name, shape[0], max(1, shape[0]), variables, made, {}), {})
     if shape[0]:
         arrays = {"u": np.zeros(shape, "float32")}
         store.write_shard(name, 0, slice(0, shape[0]), arrays, seeds=None, seconds=0, attempt="test")
@@ -232,7 +231,7 @@ def test_a_variable_or_classes_that_the_network_does_not_know(here, guest, store
     write_fields("guest/train", (1, 8, 8, 2), label=labels)
     with pytest.raises(InputError, match="guest/train has the classes calm mad, not only calm wild"):
         classify.classify("small", "train")
-    store.create(Template("guest/scan", 1, 1, {"v": Variable(("sample",), (1,), "float32", (1,))}, {}, {}), {})
+    store.create(Plan("guest/scan", 1, 1, {"v": Variable(("sample",), (1,), "float32", (1,))}, {}, {}), {})
     store.write_shard(
         "guest/scan", 0, slice(0, 1), {"v": np.zeros(1, "float32")}, seeds=None, seconds=0, attempt="test"
     )
@@ -292,13 +291,7 @@ def test_what_a_data_set_has_grown_by_is_classified_too(here, tmp_path, monkeypa
 def test_predictions_older_than_what_they_were_made_of_are_told(here, monkeypatch, caplog):
     """A simulation may have been corrected, and its data set generated again with the same parameters."""
     days = itertools.count(1)
-
-    class Calendar(datetime):
-        @classmethod
-        def now(cls, tz=None):
-            return cls(2026, 1, next(days), tzinfo=tz)
-
-    monkeypatch.setattr(creation, "datetime", Calendar)
+    monkeypatch.setattr(creation, "now", lambda: f"2026-01-{next(days):02}")
     random_network(architecture("123-2"))
     tiny_data.write_trajectories("val", 5)
     plan = classify.plan("123-2", "val")

@@ -10,14 +10,14 @@ import pytest
 
 from raypipe import store
 from raypipe.errors import InputError
-from raypipe.store import Coordinate, Template, Variable
+from raypipe.store import Coordinate, Plan, Variable
 
 PROCESSES = 3
 ROUNDS = 30
 
 
 def template(name, samples):
-    return Template(
+    return Plan(
         name=name,
         samples=samples,
         shard_samples=2,

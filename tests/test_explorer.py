@@ -73,7 +73,7 @@ def fill_root(points=9):
     origin = ("sample", np.arange(10))
     tiny_results.write("relevance/andi-study/test", walks.assign_coords(origin=origin))
     for name in store.list_names():
-        store.mark(name, complete=True, hosts=1)
+        store.mark(name, hosts=1)
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +188,7 @@ def points(**axes):
 def write_scan(coordinates, start="flat"):
     fields = np.zeros((len(coordinates["seed"][1]), 2, 2))
     tiny_results.write(SCAN, xr.Dataset({"u": (("sample", "y", "x"), fields)}, coordinates), start=start)
-    store.mark(SCAN, complete=True, hosts=1)
+    store.mark(SCAN, hosts=1)
 
 
 def write_made(name, made, coordinates, **parameters):
@@ -196,7 +196,7 @@ def write_made(name, made, coordinates, **parameters):
     own = {"network": "sharp", "network_sha256": "now", "source": SCAN, **parameters}
     made = xr.Dataset(made, coordinates)
     tiny_results.write(name, made, **{"source_parameters": store.plan_of(SCAN).parameters, **own})
-    store.mark(name, complete=True, hosts=1)
+    store.mark(name, hosts=1)
 
 
 def write_said(coordinates, name=SHARP, **parameters):

@@ -42,7 +42,7 @@ def test_what_is_there_stays_and_the_rest_is_made(tmp_path, store_root, monkeypa
     calls.mkdir()
     fill_here(squares(10, calls))
     lines = {path: path.stat().st_mtime_ns for path in sorted(store_root.glob(f"{NAME}.ledger/0*.json"))[:3]}
-    store.mark(NAME, complete=True)
+    store.mark(NAME)
     fill_here(squares(25, calls))
     check(25)
     assert lines == {path: path.stat().st_mtime_ns for path in lines}
@@ -126,7 +126,7 @@ def test_a_scan_gets_more_seeds(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("split", ["train", "test", "train-challenge"])
 def test_trajectories_can_be_more(split):
-    there = trajectory_sets.trajectories(split, 5500).plan({}, "")
+    there = trajectory_sets.trajectories(split, 5500).document({}, "")
     assert extension.fits(there, trajectory_sets.trajectories(split, 1_000_000))
     assert not extension.fits(there, trajectory_sets.trajectories(split, 5500))
     assert not extension.fits(there, trajectory_sets.trajectories(split, 1000))

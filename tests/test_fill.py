@@ -185,7 +185,7 @@ def test_who_was_taken_for_dead_leaves_a_complete_store_marked_so():
         worker = Worker({squares.name: work_of(squares)})
         for shard in range(4):
             worker(row_of(squares, shard))
-        store.mark(squares.name, complete=True)
+        store.mark(squares.name)
     assert store.is_marked_complete(squares.name)
 
 

@@ -29,7 +29,7 @@ def fill_here(plan, own):
     store.create(plan, {"hosts": 1})
     for shard in store.missing(plan.name):
         write(plan, shard)
-    store.mark(plan.name, complete=True, hosts=1)
+    store.mark(plan.name, hosts=1)
 
 
 def undo(root, files):

@@ -93,7 +93,7 @@ READERS = {
     "is_marked_complete": lambda: store.is_marked_complete(NAME),
     "stores": holdings.stores,
     "write": lambda: write(template(), 1),
-    "mark": lambda: store.mark(NAME, complete=True),
+    "mark": lambda: store.mark(NAME),
 }
 
 

@@ -20,7 +20,7 @@ def test_from_the_catalogue_to_a_phase_diagram(tmp_path, monkeypatch):
     of = {"network": "shipped/pattern-2d-second", "source": "gray_scott/scan"}
     tiny_results.write("predictions/shipped/pattern-2d-second/scan", said, **of)
     for name in store.list_names():
-        store.mark(name, complete=True, hosts=1)
+        store.mark(name, hosts=1)
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "share/jupyter"))
     install(prefix=str(tmp_path))
     notebook = nbformat.read(NOTEBOOK, as_version=4)

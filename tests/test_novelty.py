@@ -19,8 +19,9 @@ from raypipe.networks.architecture import Architecture, Layer, stack
 from raypipe.novelty import features, find, groups
 from raypipe.novelty.find import Search, detection, nearest, novelty_of
 from raypipe.novelty.groups import grouped
+from raypipe.report.status import made_from
 from raypipe.run import fill
-from raypipe.store import Coordinate, Plan, Template, Variable
+from raypipe.store import Coordinate, Plan, Variable
 from raypipe.study import DataSet, Sample, Study, architecture
 
 SIZE = 12
@@ -63,7 +64,7 @@ def write(split, count, kinds=("calm", "wild"), seed=0, **coordinates):
         shape = (0, SIZE, SIZE)
         empty = {"u": Variable(("sample", "y", "x"), shape, "float64", (1, SIZE, SIZE))}
         own = {"label": Coordinate(("sample",), kind, tiny_results.flags(kinds))}
-        store.create(Template(f"guest/{split}", 0, 1, empty, own, {}), {})
+        store.create(Plan(f"guest/{split}", 0, 1, empty, own, {}), {})
         return
     data = xr.Dataset(
         {"u": (("sample", "y", "x"), clean + 0.1 * random.standard_normal(clean.shape))},
@@ -202,6 +203,7 @@ def test_variants_follow_from_the_number_of_a_sample_whatever_the_shards(data, m
 
 def test_what_is_unlike_the_training_samples_is_flagged_and_grouped(data):
     found = catalog.open(find.find(Search("small", "test", threshold=0.9)))
+    assert all("novelty/small/test" in made_from(f"guest/{split}") for split in ("train", "val", "test"))
     odd = found["label"].values == 1
     assert found["flagged"].values[odd].all()
     assert found["flagged"].values[~odd].mean() < 0.3

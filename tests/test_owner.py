@@ -353,7 +353,7 @@ def test_a_store_that_cannot_be_written_to_is_verified_beside_a_foreign_mark(mon
 
 def test_what_is_read_needs_no_owner(store_root):
     filled(template())
-    store.mark("tests/five", complete=True, hosts=1)
+    store.mark("tests/five", hosts=1)
     mark("tests/five.owner-1.json")
     assert store.verify("tests/five").sound
     assert store.open("tests/five").sizes["sample"] == 5

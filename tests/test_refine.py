@@ -248,7 +248,7 @@ def test_a_killed_run_goes_on_and_simulates_nothing_twice(own, monkeypatch, tmp_
                     raise KeyboardInterrupt
                 written.append((plan.name, shard))
                 assert not worker(fill.row_of(plan, shard))["error"]
-            store.mark(plan.name, complete=True)
+            store.mark(plan.name)
 
         monkeypatch.setattr(rounds, "fill", stop_after)
         with pytest.raises(KeyboardInterrupt):

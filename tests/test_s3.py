@@ -28,7 +28,7 @@ def bucket(server, monkeypatch, request):
 
 def test_a_store_is_filled_verified_and_read(bucket):
     filled(template())
-    store.mark("tests/five", complete=True, hosts=1)
+    store.mark("tests/five", hosts=1)
     found = store.verify("tests/five")
     assert found.sound, str(found)
     assert not found.missing

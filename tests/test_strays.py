@@ -17,7 +17,7 @@ def squares(monkeypatch):
     monkeypatch.setattr("raypipe.repair.fill", fill_here)
     planned = plan("scripted:squares")
     fill_here(planned)
-    store.mark(NAME, complete=True)
+    store.mark(NAME)
     return planned
 
 

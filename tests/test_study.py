@@ -263,6 +263,11 @@ def test_an_installed_package_offers_a_study(folder, monkeypatch, caplog):
     assert "left out: the entry point" in caplog.text
 
 
+def test_the_name_of_a_split_is_no_pattern():
+    of = Study("s", {"v1.0": DataSet(Plan("", 1, 1, {}, {}, {}))})
+    assert [of.declared(split) for split in ("v1.0-zoom", "v1x0-zoom")] == ["v1.0", None]
+
+
 def test_the_lock_file_of_an_installed_study_lies_beside_it(folder, monkeypatch):
     package = folder / "somewhere"
     package.mkdir()
@@ -272,6 +277,11 @@ def test_the_lock_file_of_an_installed_study_lies_beside_it(folder, monkeypatch)
     planned = simulations(importlib.import_module("lone").simulate, {"a": [1]}, {"x": Output()}, environment="own.txt")
     made = Study("lone", {"all": DataSet(planned)}).plan("all")
     assert environments.lock(made.environment) == package / "own.txt"
+
+
+def test_the_clusters_own_environment_has_no_name():
+    with pytest.raises(InputError, match=r"unknown environment 'cluster'.*None for the cluster's own"):
+        environments.lock("cluster")
 
 
 @given(st.dictionaries(st.sampled_from("abc"), st.lists(st.integers(0, 9), min_size=1, max_size=4), min_size=1))

@@ -296,7 +296,7 @@ def test_a_repair_makes_again_just_what_is_damaged(what, sound_store, monkeypatc
         for shard in store.missing(plan.name):
             made.append(shard)
             write(plan, shard)
-        store.mark(plan.name, complete=True, hosts=1)
+        store.mark(plan.name, hosts=1)
 
     monkeypatch.setattr(repair, "fill", fill_here)
     monkeypatch.setattr(repair, "provenance", lambda _: {"hosts": 1})

@@ -3,7 +3,7 @@
 import numpy as np
 
 from raypipe import store
-from raypipe.store import Coordinate, Template, Variable
+from raypipe.store import Coordinate, Plan, Variable
 from raypipe.studies.andi import diffusion
 from raypipe.studies.gray_scott import tables
 
@@ -43,7 +43,7 @@ def write_labelled(name, variables, label, classes, coordinates, seed):
     """Write variables, given by name as (dimensions, values), with labels in one shard."""
     count = len(label)
     flags = {"flag_values": list(range(len(classes))), "flag_meanings": " ".join(classes)}
-    template = Template(
+    template = Plan(
         name=name,
         samples=count,
         shard_samples=max(count, 1),

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from raypipe import store
-from raypipe.store import Coordinate, Template, Variable
+from raypipe.store import Coordinate, Plan, Variable
 from raypipe.studies.andi import diffusion
 from raypipe.studies.gray_scott import tables
 from raypipe.study import RESERVED, architecture
@@ -108,7 +108,7 @@ def write(name, dataset, *, shards=1, finished=None, **parameters):
         parameters = {"network": network, "source": f"{study}/{split}"}
     samples = dataset.sizes["sample"]
     shard = -(-samples // shards)
-    template = Template(
+    template = Plan(
         name=name,
         samples=samples,
         shard_samples=shard,

@@ -3,11 +3,11 @@
 import numpy as np
 
 from raypipe import store
-from raypipe.store import Coordinate, Template, Variable
+from raypipe.store import Coordinate, Plan, Variable
 
 
 def template(name="tests/five", samples=5, shard_samples=2, **parameters):
-    return Template(
+    return Plan(
         name=name,
         samples=samples,
         shard_samples=shard_samples,
@@ -44,7 +44,7 @@ def sound():
     """Write the whole store and mark it as complete."""
     plan = template()
     filled(plan)
-    store.mark(plan.name, complete=True, hosts=1)
+    store.mark(plan.name, hosts=1)
 
 
 def contents(folder):

@@ -26,7 +26,7 @@ def fill_here(
             for shard in missing:
                 result = worker(fill.row_of(plan, shard))
                 assert not result["error"], result["error"] + result["traceback"]
-        store.mark(plan.name, complete=True)
+        store.mark(plan.name)
 
 
 def job(name: str) -> Callable[..., None]:

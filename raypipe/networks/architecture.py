@@ -81,7 +81,12 @@ class Architecture:
 
     @property
     def returns_logits(self) -> bool:
-        """Whether the outputs are logits; otherwise they are probabilities.
+        """Whether the outputs are logits; otherwise they are probabilities. Raises as `check_outputs`."""
+        self.check_outputs()
+        return self.layers[-1].options.get("activation", "linear") == "linear"
+
+    def check_outputs(self) -> None:
+        """Check that the outputs are logits or probabilities.
 
         Raises:
             InputError: if there are no layers, or the last one returns neither.
@@ -94,7 +99,6 @@ class Architecture:
         activation = last.options.get("activation", "linear")
         if activation not in ("linear", "softmax"):
             raise InputError(f"network {self.name} ends with the activation {activation}; {_ENDING}")
-        return activation == "linear"
 
 
 def inputs_of(architecture: Architecture) -> dict[str, tuple[str, ...]]:

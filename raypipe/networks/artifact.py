@@ -67,8 +67,7 @@ class _Documents(BaseModel):
 
     @model_validator(mode="after")
     def _history_has_one_value_per_epoch(self) -> "_Documents":
-        # Recalls may cover the last epochs only: older checkpoints do not have them.
-        if len(lengths := {len(values) for name, values in self.history.items() if "/" not in name}) > 1:
+        if len(lengths := set(map(len, self.history.values()))) > 1:
             raise ValueError(f"its history has {' and '.join(map(str, sorted(lengths)))} epochs")
         return self
 
@@ -314,8 +313,7 @@ def unpack(data: bytes, source: str) -> tuple[dict[str, np.ndarray], dict[str, A
     """Arrays and documents of a file made by `pack`; `source` names it in messages.
 
     Raises:
-        InputError: if the file is damaged. A file that was written before checksums were added is accepted with a
-            warning.
+        InputError: if the file is damaged.
     """
     try:
         arrays = dict(sorted(safetensors.numpy.load(data).items()))  # safetensors returns them in random order
@@ -324,9 +322,7 @@ def unpack(data: bytes, source: str) -> tuple[dict[str, np.ndarray], dict[str, A
         given = documents.pop(_SEAL, None)
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{source} is damaged: {one_line(error)}; {_AGAIN}") from error
-    if given is None:
-        logging.getLogger(__name__).warning("%s has no checksum: damage to it cannot be detected", source)
-    elif given != _digest(arrays, documents):
+    if given != _digest(arrays, documents):
         raise InputError(f"{source} is damaged: it does not agree with its checksum; {_AGAIN}")
     return arrays, documents
 

@@ -24,7 +24,7 @@ def build(architecture: Architecture, *, bfloat16: bool = False) -> Any:
         InputError: if it would have more than MOST_PARAMETERS, or its outputs are neither logits nor probabilities, or
             not one for each class.
     """
-    architecture.returns_logits  # noqa: B018 – raises if they are neither
+    architecture.check_outputs()
     # Keras 3 or Keras 2, whichever belongs to the installed TensorFlow.
     from tensorflow import keras
 

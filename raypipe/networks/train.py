@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from raypipe import catalog, study
-from raypipe.errors import Foreseen, InputError, LostError, choice, make_folder
+from raypipe.errors import DryRun, InputError, LostError, choice, make_folder
 from raypipe.networks import artifact, inputs
 from raypipe.networks.architecture import FRESH, Architecture
 from raypipe.networks.training import Training, training
-from raypipe.run import cluster, foresee
+from raypipe.run import cluster, dry_run
 from raypipe.run.scratch import scratch_folder
 from raypipe.store import objects, owner
 
@@ -120,12 +120,12 @@ def train(architectures: Sequence[Architecture], settings: Settings, *others: Se
             is already trained with other settings or being trained by another job, or a training diverges.
         WorkError: if a training raises an exception; the message names it, and finished networks are kept.
         LostError: if a training's worker is lost repeatedly.
-        Foreseen: if a dry run is requested; nothing is trained.
+        DryRun: if a dry run is requested; nothing is trained.
     """
     if not architectures:
         raise InputError("no network to train; name at least one")
     for one in architectures:
-        one.returns_logits  # noqa: B018 – raises if it ends otherwise
+        one.check_outputs()
     # The data are read once for all networks, with the input shape and the order of classes of the first.
     if len({(data_names(one, settings), one.frame_times, one.classes, one.input_shape) for one in architectures}) > 1:
         raise InputError(
@@ -150,8 +150,8 @@ def train(architectures: Sequence[Architecture], settings: Settings, *others: Se
     }
     pending = {name: task for name, task in tasks.items() if not _is_trained(name, task[0], task[2])}
     logging.getLogger(__name__).info("%d of %d networks are already trained", len(tasks) - len(pending), len(tasks))
-    if how := foresee.asked():
-        raise _foresee(tasks, pending, settings, how)
+    if how := dry_run.asked():
+        raise _dry_run(tasks, pending, settings, how)
     if pending:
         if settings.tensorboard and "://" not in settings.tensorboard:
             make_folder(Path(settings.tensorboard), "--tensorboard")
@@ -242,25 +242,25 @@ def _differences(found: Any, wanted: Any, what: str = "") -> list[str]:
     return [] if found == wanted else [f"{what} was {found!r}, now {wanted!r}"]
 
 
-def _foresee(
-    tasks: Mapping[str, _Planned], pending: Mapping[str, _Planned], settings: Settings, how: foresee.Asked
-) -> Foreseen:
+def _dry_run(
+    tasks: Mapping[str, _Planned], pending: Mapping[str, _Planned], settings: Settings, how: dry_run.Asked
+) -> DryRun:
     """Estimate the duration of trainings by starting some of them and discarding them."""
     there = f"{len(tasks)} networks: {len(tasks) - len(pending)} already trained, {len(pending)} to train"
     if not pending:
-        return Foreseen(there)
+        return DryRun(there)
     data = _data(pending, settings)
     _connect(settings)
-    from raypipe.networks import foresight
+    from raypipe.networks import training_estimate
 
     cores = settings.cpus_per_trial
     places = cluster.room({"CPU": cores, "GPU": settings.gpus_per_trial})
     at_once = min(places, len(pending), settings.workers or len(pending))
-    chosen = foresight.spread(list(pending.values()), at_once)
-    start, seconds = foresight.time_trainings(chosen, data, cores, settings.gpus_per_trial, at_once)
+    chosen = training_estimate.spread(list(pending.values()), at_once)
+    start, seconds = training_estimate.time_trainings(chosen, data, cores, settings.gpus_per_trial, at_once)
     whole = seconds * len(pending) * cores
     timed = f"{len(chosen)} trainings"
-    return Foreseen("\n".join([there, *foresee.times(whole, start, at_once * cores, len(pending) * cores, how, timed)]))
+    return DryRun("\n".join([there, *dry_run.times(whole, start, at_once * cores, len(pending) * cores, how, timed)]))
 
 
 def _data(planned: Mapping[str, _Planned], settings: Settings) -> tuple[Any, ...]:

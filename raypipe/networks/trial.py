@@ -12,7 +12,6 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ray import tune
@@ -28,6 +27,7 @@ from raypipe.networks.training import Training
 from raypipe.run import environments
 from raypipe.run.progress import progress
 from raypipe.store import objects
+from raypipe.store.documents import now
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -78,7 +78,7 @@ class Task:
         provenance = {
             "made_from": self.made_from,
             "seconds": documents["seconds"],
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "created": now(),
             "versions": environments.provenance(None),
         }
         metrics = {name: values[-1] for name, values in history.items()}

@@ -41,7 +41,7 @@ def browse(name: str, settings: Mapping[str, Any] | None = None) -> None:
     Raises:
         InputError: if there is no display; if there are no such predictions; or if they are not of the current scan.
     """
-    if name not in store.list_names():
+    if name not in store.list_names(name):
         network, _, split = name.removeprefix("predictions/").rpartition("/")
         raise InputError(
             f"there are no predictions {name}; make them with raypipe classify_scan --network {network} --split {split}"

@@ -120,10 +120,9 @@ def parameters(predictions: xr.Dataset) -> list[str]:
     source, of = predictions.attrs["parameters"]["source"], known(_study_name(predictions))
     first = of.axes if of else ()
     varying = sorted(plane.parameters(predictions), key=lambda name: [*first, name].index(name))
-    arrays = store.plan_of(source).arrays if source in store.list_names() else None
-    if arrays is None:
+    if source not in store.list_names(source):
         return varying
-    given = {name for name, array in arrays.items() if array.checksum}
+    given = {name for name, array in store.plan_of(source).arrays.items() if array.checksum}
     return [name for name in varying if name in given]
 
 
@@ -288,8 +287,8 @@ def _others(predictions: xr.Dataset) -> dict[str, str]:
     """Return complete predictions of the same scan by other networks, by network name."""
     made = predictions.attrs["parameters"]
     found = {}
-    for name in store.list_names():
-        parameters = store.plan_of(name).parameters if name.startswith("predictions/") else {}
+    for name in store.list_names("predictions/"):
+        parameters = store.plan_of(name).parameters
         if (
             parameters.get("source") == made["source"]
             and "control" not in parameters

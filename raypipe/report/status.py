@@ -11,6 +11,9 @@ from raypipe.networks.artifact import Artifact
 from raypipe.report.holdings import Store, known, stores
 from raypipe.store import objects
 
+_SOURCES = ("source", "refined.source", "reference", "reference_features", "calibration")
+"""Parameters of stores that name another store from which they were made."""
+
 
 @dataclass(frozen=True)
 class Status:
@@ -56,9 +59,7 @@ def status() -> Iterator[Status]:
 
 def made_from(name: str) -> list[str]:
     """Return the names of the stores that were made from a store, and of the networks that were trained on it."""
-    made = [
-        one.name for one in stores() if name in (one.parameters.get("source"), one.parameters.get("refined.source"))
-    ]
+    made = [one.name for one in stores() if name in map(one.parameters.get, _SOURCES)]
     learnt = [one for one in artifact.sound() if name in _learnt_from(one)]
     return made + [f"network {one.name}" for one in learnt]
 

@@ -26,7 +26,7 @@ LOCKS = Path(__file__).parent / "envs"
 """Lock files of raypipe's own environments: `cluster.txt` for the cluster, the others for isolated environments."""
 
 ISOLATED = tuple(sorted(file.stem for file in LOCKS.glob("*.txt") if file.stem != "cluster"))
-"""Names of raypipe's isolated environments, in addition to `cluster`; any other is named by its lock file."""
+"""Names of raypipe's isolated environments; any other is named by its lock file, and the cluster's own is None."""
 
 RECORDED_PACKAGES = ("numpy", "scipy", "numba", "tensorflow", "keras", "zarr", "ray")
 """Packages whose versions are recorded in the provenance, in addition to those an isolated environment was made for."""
@@ -46,7 +46,7 @@ def lock(name: str) -> Path:
     if name in ISOLATED:
         return LOCKS / f"{name}.txt"
     if not name.endswith(".txt"):
-        choice("environment", name, ("cluster", *ISOLATED, "a lock file, such as my-packages.txt"))
+        choice("environment", name, (*ISOLATED, "a lock file, such as my-packages.txt", "None for the cluster's own"))
     study = modules.study_file()
     file = (study.resolve().parent if study else Path()) / name
     if not file.is_file():
@@ -64,14 +64,14 @@ def command(file: str | Path, *options: str) -> list[str]:
 
 
 def runtime_env(name: str | None) -> dict[str, Any]:
-    """Ray runtime environment for workers in environment `name`; None or `cluster` means the cluster's own.
+    """Ray runtime environment for workers in environment `name`; None means the cluster's own.
 
     Raises:
         InputError: if the name is unknown.
     """
-    if name in (None, "cluster"):
+    if name is None:
         return {}
-    which = shlex.quote(_on_nodes(str(name)))
+    which = shlex.quote(_on_nodes(name))
     # Ray's agent on the node runs this with bash and appends the path of Ray's worker script, from which the path of
     # the node's own Python follows; it may differ from the driver's.
     script = f'exec "${{0%/lib*/python*}}/bin/python" -m raypipe.run.enter {which} "$0" "$@"'
@@ -100,8 +100,8 @@ def versions(name: str | None, packages: tuple[str, ...]) -> dict[str, str]:
 
     Packages that the environment does not have are left out.
     """
-    if name not in (None, "cluster"):
-        locked = dict(re.findall(r"^([\w.-]+)==([^\s\\]+)", lock(str(name)).read_text("utf-8"), flags=re.MULTILINE))
+    if name is not None:
+        locked = dict(re.findall(r"^([\w.-]+)==([^\s\\]+)", lock(name).read_text("utf-8"), flags=re.MULTILINE))
         return {package: locked[package] for package in packages if package in locked}
     found = {}
     for package in packages:
@@ -117,7 +117,7 @@ def provenance(name: str | None) -> dict[str, str]:
 
 def _wanted(name: str | None) -> list[str]:
     """Packages that an isolated environment was made for, from the `.in` file next to its lock file, if that exists."""
-    source = None if name in (None, "cluster") else lock(str(name)).with_suffix(".in")
+    source = None if name is None else lock(name).with_suffix(".in")
     return (
         re.findall(r"^([\w.-]+)", source.read_text("utf-8"), flags=re.MULTILINE) if source and source.is_file() else []
     )
@@ -141,8 +141,6 @@ def require(name: str) -> None:
     import ray.exceptions
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    if name == "cluster":
-        return
     here = ray.get_runtime_context().get_node_id()
     nodes = [one for one in ray.nodes() if one["Alive"] and one["NodeID"] != here]
     others = {one["NodeID"]: one["NodeManagerAddress"] for one in nodes}

@@ -7,6 +7,7 @@ when.
 """
 
 import contextlib
+import functools
 import logging
 import os
 import platform
@@ -18,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from raypipe import modules, store
-from raypipe.errors import InputError, LostError, ValuesError, WorkError, of_texts, plain
+from raypipe.errors import InputError, LostError, ValuesError, WorkError, of_ray, of_texts
 from raypipe.modules import FAIL_FAST_VARIABLE
-from raypipe.run import cluster, environments, foresee
+from raypipe.run import cluster, dry_run, environments
 from raypipe.run.progress import progress
-from raypipe.run.work import Compute, Work, computing, failure_of, join, row_of, rows_of, runtime_env, work_of
+from raypipe.run.work import Work, computing, failure_of, join, row_of, rows_of, runtime_env, work_of
 from raypipe.store import Plan, objects, owner
 
 RETRIES = 3
@@ -53,13 +54,8 @@ class Worker:
     def __init__(self, works: Mapping[str, Work], *, shares_blocks: bool = False) -> None:
         # Nothing here may fail: Ray would treat an exception as a lost worker and restart it.
         self._works, self._shares_blocks = works, shares_blocks
-        self._computes: dict[str, Compute] = {}
+        self._computing = functools.cache(computing)
         self._attempt = f"{os.uname().nodename}-{os.getpid()}-{int(time.time())}"
-
-    def _compute(self, name: str) -> Compute:
-        if name not in self._computes:
-            self._computes[name] = computing(*self._works[name])
-        return self._computes[name]
 
     def __call__(self, shard: dict[str, Any]) -> dict[str, Any]:
         """Compute and write one shard, described by a row with its store, number, bounds and columns."""
@@ -71,7 +67,7 @@ class Worker:
         try:
             if self._shares_blocks and store.is_finished(name, int(shard["shard"])):
                 return done
-            arrays = self._compute(name)(rows)
+            arrays = self._computing(*self._works[name])(rows)
             store.write_shard(
                 name,
                 int(shard["shard"]),
@@ -116,13 +112,13 @@ def fill(*plans: Plan, workers: int | None = None, own: owner.Ownership | None =
             finished; at the first failure if FAIL_FAST_VARIABLE is set; or early if no shard succeeds. The ledger keeps
             the failures, see `store.failure`.
         LostError: if workers are lost repeatedly at one shard.
-        Foreseen: if a dry run is requested, see `foresee`; nothing is made.
+        DryRun: if a dry run is requested, see `dry_run`; nothing is made.
     """
     if workers is not None and workers < 1:
         raise InputError(f"{workers} workers; expected 1 or more")
     unique = {plan.name: plan for plan in plans}
-    if how := foresee.asked():
-        foresee.foresee(list(unique.values()), workers, how, last=last)
+    if how := dry_run.asked():
+        dry_run.dry_run(list(unique.values()), workers, how, last=last)
         return
     with contextlib.ExitStack() as held:
         owned = [
@@ -184,14 +180,14 @@ class Filling(contextlib.AbstractContextManager["Filling"]):
         for shard in failed - self._failed_before:  # computed since, by a run that ended before it recorded this
             store.forget_failure(plan.name, shard)
         self._done, self._told = len(self._before), time.monotonic()
-        samples = plan.samples - sum(_length(plan, shard) for shard in self.missing)
+        samples = plan.samples - plan.samples_in(self.missing)
         self._bar = progress(plan.samples, plan.name, done=samples, unit="sample")
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()
         with contextlib.suppress(InputError):  # reported by the error that ended the run
             self._own.check()  # another job may have taken over and completed the store
-            store.mark(self.plan.name, complete=False, done=self._done)
+            store.mark(self.plan.name, done=self._done)
 
     def take(self, result: Mapping[str, Any]) -> None:
         """Process the result of a shard, as returned by `Worker`."""
@@ -206,7 +202,7 @@ class Filling(contextlib.AbstractContextManager["Filling"]):
         self._done += 1
         if time.monotonic() - self._told > TOLD_SECONDS:
             self._told = time.monotonic()
-            store.mark(self.plan.name, complete=False, done=self._done)
+            store.mark(self.plan.name, done=self._done)
 
     @property
     def is_whole(self) -> bool:
@@ -248,7 +244,7 @@ def _failure(plan: Plan, failures: Sequence[Mapping[str, Any]], *, hopeless: boo
 
 def _compare_code(plan: Plan) -> None:
     """Warn if the file that computes the shards has changed since the store was begun, even if only in a comment."""
-    before, now = (store.plan_of(plan.name).provenance or {}).get("code"), _code(plan)
+    before, now = store.plan_of(plan.name).provenance.get("code"), _code(plan)
     if before and before != now:
         logging.getLogger(__name__).warning(
             "%s was begun with another version of %s: finished shards stay as it made them; if this matters, delete "
@@ -285,12 +281,7 @@ def _finish(name: str, before: Sequence[int], hosts: Iterable[str] = ()) -> None
     """
     if not store.is_marked_complete(name):
         made_on = {line.host for line in store.ledger(name, before)} | set(hosts)
-        store.mark(name, complete=True, hosts=len(made_on))
-
-
-def _length(plan: Plan, shard: int) -> int:
-    bounds = plan.bounds(shard)
-    return bounds.stop - bounds.start
+        store.mark(name, hosts=len(made_on))
 
 
 def provenance(plan: Plan) -> dict[str, Any]:
@@ -367,6 +358,5 @@ def _run(stores: Sequence[Filling], workers: int | None) -> Iterator[Mapping[str
     except ray.exceptions.RayError as error:
         raise LostError(
             f"{', '.join(of.plan.name for of in stores)}: workers were lost {RETRIES + 1} times at the same shard, "
-            "perhaps for lack of memory; try fewer with --workers; finished shards are kept. Ray says: "
-            f"{' '.join(plain(str(error)).split())[:500]}"
+            f"perhaps for lack of memory; try fewer with --workers; finished shards are kept. {of_ray(error)}"
         ) from error

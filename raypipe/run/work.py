@@ -13,7 +13,7 @@ from raypipe.store import Plan, objects
 
 Rows = dict[str, np.ndarray]
 Compute = Callable[[Rows], Mapping[str, np.ndarray]]
-Work = tuple[str, str, Sequence[str] | None]
+Work = tuple[str, str, tuple[str, ...] | None]
 
 
 def join(plan: Plan) -> None:

@@ -21,12 +21,12 @@ from raypipe.store.creation import (
     plan_of,
     size,
 )
-from raypipe.store.documents import Shard, StoredPlan
+from raypipe.store.documents import StoredPlan
 from raypipe.store.failures import failed, failure, forget_failure, record_failure
 from raypipe.store.reading import arrays, open
 from raypipe.store.removal import remove
 from raypipe.store.shards import checksum, ledger, write_shard
-from raypipe.store.template import COMPRESSIONS, Coordinate, Plan, Template, Variable, label_attributes, number_type
+from raypipe.store.template import COMPRESSIONS, Coordinate, Plan, Variable, label_attributes, number_type
 from raypipe.store.values import finite
 from raypipe.store.verification import Verification, mend, stored_parameters, verify
 
@@ -34,9 +34,7 @@ __all__ = [
     "COMPRESSIONS",
     "Coordinate",
     "Plan",
-    "Shard",
     "StoredPlan",
-    "Template",
     "Variable",
     "Verification",
     "arrays",

@@ -12,7 +12,7 @@ from zarr.core.metadata.v3 import ArrayV3Metadata
 from raypipe.errors import InputError
 from raypipe.store import values
 from raypipe.store.documents import MOST_BYTES, MOST_SHARDS
-from raypipe.store.template import Template, covering
+from raypipe.store.template import Plan, covering
 
 CHUNK_BYTES = 2**31 - 1
 """Maximum size of a chunk, which is Blosc's own limit; a coordinate is a single chunk."""
@@ -27,30 +27,30 @@ _NUMBERS = {"scale_factor", "add_offset", "_FillValue", "missing_value"}
 """Attributes that xarray uses in calculations, but only when values are read."""
 
 
-def check_template(template: Template) -> None:
-    """Raise InputError if a template exceeds what could be read back."""
+def check_plan(plan: Plan) -> None:
+    """Raise InputError if a plan exceeds what could be read back."""
     try:
-        size = len(json.dumps(dict(template.parameters), indent=4, allow_nan=False))
+        size = len(json.dumps(dict(plan.parameters), indent=4, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"{template.name}: parameters {dict(template.parameters)}; expected finite numbers and texts: {error}"
+            f"{plan.name}: parameters {dict(plan.parameters)}; expected finite numbers and texts: {error}"
         ) from error
     problems: dict[str, str | None] = {}
-    if template.shards > MOST_SHARDS:
-        problems["it"] = f"{template.shards} shards; at most {MOST_SHARDS} are allowed"
+    if plan.shards > MOST_SHARDS:
+        problems["it"] = f"{plan.shards} shards; at most {MOST_SHARDS} are allowed"
     if size > MOST_BYTES // 2:
         problems["the document of its parameters"] = f"{size} bytes as JSON; at most {MOST_BYTES // 2} are allowed"
-    for name, variable in template.variables.items():
-        shard = (template.shard_samples, *covering(variable))
+    for name, variable in plan.variables.items():
+        shard = (plan.shard_samples, *covering(variable))
         if problem := values.misfit(variable.attributes):
-            raise InputError(f"{template.name}: {name} has {problem}; expected finite numbers, the smaller one first")
+            raise InputError(f"{plan.name}: {name} has {problem}; expected finite numbers, the smaller one first")
         problems[name] = _excess(np.dtype(variable.dtype).itemsize, variable.chunks, shard)
-    for name, coordinate in template.coordinates.items():
+    for name, coordinate in plan.coordinates.items():
         known = np.asarray(coordinate.values)
         problems[name] = _excess(known.itemsize, known.shape)
     for name, problem in problems.items():
         if problem:
-            raise InputError(f"{template.name}: {name} has {problem}; plan smaller pieces, or several stores")
+            raise InputError(f"{plan.name}: {name} has {problem}; plan smaller pieces, or several stores")
 
 
 def is_sharded(metadata: Mapping[str, Any]) -> bool:

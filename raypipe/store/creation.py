@@ -1,4 +1,4 @@
-"""Turn a template into a store that can be filled: only one of many processes creates it, and none overwrites another.
+"""Turn a plan into a store that can be filled: only one of many processes creates it, and none overwrites another.
 
 The plan is written first, with a conditional write that succeeds for only one process; this claims the name. Everything
 else follows from the plan, so any process with the same plan may write it again or finish it after the first was
@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -28,12 +27,13 @@ from raypipe.store.documents import (
     group_path,
     line_path,
     mending,
+    now,
     parse,
     plan_path,
     read_plan,
     seal,
 )
-from raypipe.store.template import COMPLETE, Template, incomplete, seal_group, zarr_objects
+from raypipe.store.template import COMPLETE, Plan, incomplete, seal_group, zarr_objects
 
 _REQUESTS = 16
 """Number of stores that are looked up in parallel."""
@@ -63,10 +63,15 @@ def _names(folder: str) -> Iterator[str]:
 
 def _is_there(name: str, *, damaged: bool) -> bool:
     """Whether a store's plan and metadata exist or, with `damaged`, any part of the store."""
-    known = [objects.exists(path) for path in (plan_path(name), group_path(name))]
+    known = documents_there(name)
     if damaged:
         return any(known) or bool(objects.paths(f"{name}.ledger") or objects.paths(f"{name}.zarr"))
     return all(known)
+
+
+def documents_there(name: str) -> tuple[bool, bool]:
+    """Whether a store's plan exists, and whether its metadata do."""
+    return objects.exists(plan_path(name)), objects.exists(group_path(name))
 
 
 def location(name: str) -> str:
@@ -82,7 +87,7 @@ def plan_of(name: str) -> StoredPlan:
         DamageError: if its plan is damaged or missing, or its metadata are missing although shards are finished.
     """
     objects.checked(name)
-    planned, made = objects.exists(plan_path(name)), objects.exists(group_path(name))
+    planned, made = documents_there(name)
     if planned and made:
         return read_plan(name)
     if planned and finished(name):
@@ -96,7 +101,7 @@ def plan_of(name: str) -> StoredPlan:
     )
 
 
-def group_of(name: str, plan: StoredPlan) -> dict[str, Any]:
+def group_of(name: str, stored: StoredPlan) -> dict[str, Any]:
     """The consolidated metadata of a store's Zarr group, after checking them against their checksum and the plan.
 
     The check also covers the arrays: opening one can then neither fail in Zarr nor exceed the memory.
@@ -109,12 +114,11 @@ def group_of(name: str, plan: StoredPlan) -> dict[str, Any]:
     attributes = document.get("attributes")
     if not isinstance(attributes, dict):
         raise damage(name, path, "it has no attributes")
-    given = attributes.get(SEAL)
     content = {**document, "attributes": {key: value for key, value in attributes.items() if key != SEAL}}
-    if given not in (None, digest(content)) or (given is None and plan.arrays is not None):
+    if attributes.get(SEAL) != digest(content):
         raise damage(name, path, "it does not agree with its checksum")
     try:
-        problems = _contradictions(plan, document)
+        problems = _contradictions(stored, document)
         misfits = {array: bounds.misfit(metadata) for array, metadata in array_metadata(document).items()}
     except Exception as error:
         raise damage(name, path, f"it is not consolidated metadata of Zarr 3: {error!r}") from error
@@ -143,24 +147,28 @@ def array_metadata(group: Mapping[str, Any]) -> dict[str, Any]:
     return group["consolidated_metadata"]["metadata"]
 
 
-def _contradictions(plan: StoredPlan, group: Mapping[str, Any]) -> list[str]:
+def sharded_metadata(group: Mapping[str, Any]) -> dict[str, Any]:
+    """Zarr's metadata of each array in a group that workers write, by name."""
+    return {name: metadata for name, metadata in array_metadata(group).items() if is_sharded(metadata)}
+
+
+def _contradictions(stored: StoredPlan, group: Mapping[str, Any]) -> list[str]:
     """Differences between the group's metadata and the plan; the plan's value is second."""
     attributes, arrays = group["attributes"], array_metadata(group)
     pairs = {
-        "samples": (attributes["samples"], plan.samples),
-        "parameters": (attributes["parameters"], plan.parameters),
+        "samples": (attributes["samples"], stored.samples),
+        "parameters": (attributes["parameters"], stored.parameters),
+        "arrays": (sorted(arrays), sorted(stored.arrays)),
     }
-    if plan.arrays is not None:
-        pairs["arrays"] = (sorted(arrays), sorted(plan.arrays))
     for name, metadata in arrays.items():
         shape = metadata["shape"]
-        if plan.arrays is not None and name in plan.arrays:
-            pairs[f"shape of {name}"] = (shape, plan.arrays[name].shape)
+        if name in stored.arrays:
+            pairs[f"shape of {name}"] = (shape, stored.arrays[name].shape)
         if "sample" in (dims := metadata["dimension_names"]):
-            pairs[f"samples of {name}"] = (shape[dims.index("sample")], plan.samples)
+            pairs[f"samples of {name}"] = (shape[dims.index("sample")], stored.samples)
         if is_sharded(metadata):
             chunk = metadata["chunk_grid"]["configuration"]["chunk_shape"][0]
-            pairs[f"samples in a shard of {name}"] = (chunk, plan.shard_samples)
+            pairs[f"samples in a shard of {name}"] = (chunk, stored.shard_samples)
     return [f"{what} {found!r}, not {planned!r}" for what, (found, planned) in pairs.items() if found != planned]
 
 
@@ -180,15 +188,15 @@ def missing(name: str) -> list[int]:
     return sorted(set(range(plan_of(name).shards)) - set(finished(name)))
 
 
-def begun(template: Template) -> bool:
+def begun(plan: Plan) -> bool:
     """Whether the store already has a complete template with the same plan; False if it is to be extended.
 
     Raises:
-        InputError: if the store was made from another plan or with other data types, or the template is too large.
+        InputError: if the store was made from another plan or with other data types, or the plan is too large.
         DamageError: if its plan or metadata are damaged, or are missing although there are data.
     """
-    bounds.check_template(template)
-    name = template.name
+    bounds.check_plan(plan)
+    name = plan.name
     remedy = f"{mending(name)}, or delete {name}.zarr and {name}.ledger to start again"
     if not objects.exists(plan_path(objects.checked(name))):
         done = len(finished(name))
@@ -198,13 +206,13 @@ def begun(template: Template) -> bool:
             lost = damage(name, plan_path(name), f"it is missing, but {done} finished shards are there")
             raise lost.with_remedy(remedy)
     there = read_plan(name)
-    longer = extension.fits(there, template)
+    longer = extension.fits(there, plan)
     if not longer:
-        refuse_another(there, template)
-    if longer or (template.grows and extension.is_behind(name, there)):
+        refuse_another(there, plan)
+    if longer or (plan.grows and extension.is_behind(name, there)):
         return False
     if objects.exists(group_path(name)):
-        _refuse_other_types(template, group_of(name, there))
+        _refuse_other_types(plan, group_of(name, there))
         return True
     if done := len(finished(name)):
         lost = damage(name, group_path(name), f"it is missing, but the ledger has {done} finished shards")
@@ -212,42 +220,41 @@ def begun(template: Template) -> bool:
     return False
 
 
-def is_extended_by(template: Template) -> bool:
-    """Whether there is a store that the template extends."""
-    there = [objects.exists(path) for path in (plan_path(template.name), group_path(template.name))]
-    return all(there) and extension.fits(read_plan(template.name), template)
+def is_extended_by(plan: Plan) -> bool:
+    """Whether there is a store that the plan extends."""
+    return all(documents_there(plan.name)) and extension.fits(read_plan(plan.name), plan)
 
 
-def refuse_another(there: StoredPlan, template: Template) -> None:
-    """Raise InputError if a store's plan is not that of the template."""
-    if differences := _differences(there, template.plan({}, there.created)):
+def refuse_another(there: StoredPlan, plan: Plan) -> None:
+    """Raise InputError if a store was made from another plan."""
+    if differences := _differences(there, plan.document({}, there.created)):
         raise InputError(
-            f"{location(template.name)} was made with other parameters: {differences}; use the same ones to continue "
-            f"it, delete it and {template.name}.ledger, or set {objects.ROOT_VARIABLE} to another folder"
+            f"{location(plan.name)} was made with other parameters: {differences}; use the same ones to continue "
+            f"it, delete it and {plan.name}.ledger, or set {objects.ROOT_VARIABLE} to another folder"
         )
 
 
-def _refuse_other_types(template: Template, group: Mapping[str, Any]) -> None:
-    """Raise InputError if a stored variable has another data type than in the template."""
+def _refuse_other_types(plan: Plan, group: Mapping[str, Any]) -> None:
+    """Raise InputError if a stored variable has another data type than in the plan."""
     for variable, there in array_metadata(group).items():
-        if variable not in template.variables:
+        if variable not in plan.variables:
             continue
-        here = np.dtype(template.variables[variable].dtype).name
+        here = np.dtype(plan.variables[variable].dtype).name
         if there["data_type"] != here:
             raise InputError(
-                f"{variable} of {location(template.name)} has the data type {there['data_type']}; expected {here}: use "
+                f"{variable} of {location(plan.name)} has the data type {there['data_type']}; expected {here}: use "
                 "the same, or remove the data set to start again"
             )
 
 
-def _as_there(template: Template, group: Mapping[str, Any]) -> Template:
-    """The template with the chunks and compression of the existing shards, made perhaps from an earlier template."""
+def _as_there(plan: Plan, group: Mapping[str, Any]) -> Plan:
+    """The plan with the chunks and compression of the existing shards, made perhaps from an earlier plan."""
     known = {}
-    for name, variable in template.variables.items():
+    for name, variable in plan.variables.items():
         own = array_metadata(group)[name]["codecs"][0]["configuration"]
         (blosc,) = (codec["configuration"] for codec in own["codecs"] if codec["name"] == "blosc")
         known[name] = replace(variable, chunks=tuple(own["chunk_shape"]), compression=blosc["cname"])
-    return replace(template, variables=known)
+    return replace(plan, variables=known)
 
 
 def _differences(found: StoredPlan, wanted: StoredPlan) -> str:
@@ -258,15 +265,15 @@ def _differences(found: StoredPlan, wanted: StoredPlan) -> str:
     if all(there == here for there, here in pairs.values()):
         pairs = {key: (getattr(found, key), getattr(wanted, key)) for key in ("samples", "shard_samples", "shards")}
     different = [f"{key} was {there!r}, now {here!r}" for key, (there, here) in sorted(pairs.items()) if there != here]
-    if not different and found.arrays is not None and wanted.arrays is not None:
+    if not different:
         names = {*found.arrays, *wanted.arrays}
         changed = sorted(name for name in names if found.arrays.get(name) != wanted.arrays.get(name))
         different = [f"the values or shape of {name} have changed" for name in changed]
     return "; ".join(different)
 
 
-def create(template: Template, provenance: Mapping[str, Any]) -> None:
-    """Write the template of a store, unless it is already there; a store that the template extends is extended.
+def create(plan: Plan, provenance: Mapping[str, Any]) -> None:
+    """Write the template of a store, unless it is already there; a store that the plan extends is extended.
 
     `provenance` (versions, hosts) is added to the attributes of a new Zarr group.
 
@@ -274,37 +281,37 @@ def create(template: Template, provenance: Mapping[str, Any]) -> None:
         InputError: if the store exists and was made with other parameters, or it cannot be written.
         DamageError: if its plan or metadata are damaged, or are missing although there are data.
     """
-    if begun(template):
+    if begun(plan):
         return
-    name = template.name
-    plan = template.plan(provenance, datetime.now(UTC).isoformat(timespec="seconds"))
-    made = _checked_layout(template, plan)  # before the name is claimed, which would make a mistake permanent
-    if not objects.create(plan_path(name), seal(plan)):
-        if begun(template):  # another process was faster
+    name = plan.name
+    stored = plan.document(provenance, now())
+    made = _checked_layout(plan, stored)  # before the name is claimed, which would make a mistake permanent
+    if not objects.create(plan_path(name), seal(stored)):
+        if begun(plan):  # another process was faster
             return
-        plan = read_plan(name)
-        if template.grows and objects.exists(group_path(name)):
+        stored = read_plan(name)
+        if plan.grows and objects.exists(group_path(name)):
             with understood(name):
                 group = parse(name, group_path(name))
-                _refuse_other_types(template, group)
-                template = _as_there(template, group)
-        if extension.fits(plan, template):
-            plan = extension.extend(template, plan)
-        made = zarr_objects(template, plan)
+                _refuse_other_types(plan, group)
+                plan = _as_there(plan, group)
+        if extension.fits(stored, plan):
+            stored = extension.extend(plan, stored)
+        made = zarr_objects(plan, stored)
     *others, (last, metadata) = made.items()
     for path, data in others:
         objects.put(f"{name}.zarr/{path}", data)
-    if extension.is_behind(name, plan):
+    if extension.is_behind(name, stored):
         objects.put(f"{name}.zarr/{last}", metadata)
     else:
         objects.create(f"{name}.zarr/{last}", metadata)
 
 
-def _checked_layout(template: Template, plan: StoredPlan) -> dict[str, bytes]:
+def _checked_layout(plan: Plan, stored: StoredPlan) -> dict[str, bytes]:
     """The result of `zarr_objects`; raises InputError if it could not be written or opened again."""
-    lengths: dict[str, tuple[int, str]] = {"sample": (template.samples, "the plan")}
-    shapes = {name: (one.dims, one.shape) for name, one in template.variables.items()}
-    shapes |= {name: (one.dims, np.shape(one.values)) for name, one in template.coordinates.items()}
+    lengths: dict[str, tuple[int, str]] = {"sample": (plan.samples, "the plan")}
+    shapes = {name: (one.dims, one.shape) for name, one in plan.variables.items()}
+    shapes |= {name: (one.dims, np.shape(one.values)) for name, one in plan.coordinates.items()}
     for name, (dims, shape) in shapes.items():
         objects.checked(name)
         if len(dims) != len(shape) or len(set(dims)) < len(dims):
@@ -315,45 +322,44 @@ def _checked_layout(template: Template, plan: StoredPlan) -> dict[str, bytes]:
             known, of = lengths.setdefault(dim, (length, name))
             if length != known:
                 raise InputError(f"{name} has the length {length} along {dim}; expected {known}, as {of} has")
-    if both := sorted(set(template.variables) & set(template.coordinates)):
+    if both := sorted(set(plan.variables) & set(plan.coordinates)):
         raise InputError(f"{', '.join(both)} is the name of a coordinate and of an output; give one of them another")
     try:
-        made = zarr_objects(template, plan)
+        made = zarr_objects(plan, stored)
         metadata = made["zarr.json"]
         group = json.loads(metadata)
-        problems = _contradictions(plan, group)
+        problems = _contradictions(stored, group)
         misfits = {name: bounds.misfit(one) for name, one in array_metadata(group).items()}
     except InputError:
         raise
     except Exception as error:  # Zarr and its codecs raise errors of any type
-        raise InputError(f"{template.name} cannot be made: {error}; plan values that Zarr can hold") from error
+        raise InputError(f"{plan.name} cannot be made: {error}; plan values that Zarr can hold") from error
     problems += [f"{name} has {misfit}" for name, misfit in misfits.items() if misfit]
     if len(metadata) > MOST_BYTES:
         problems.append(
             f"its metadata have {len(metadata)} bytes; there may be {MOST_BYTES}: use fewer different texts"
         )
     if problems:
-        raise InputError(f"{template.name} cannot be made: {'; '.join(problems)}")
+        raise InputError(f"{plan.name} cannot be made: {'; '.join(problems)}")
     return made
 
 
-def rewrite(template: Template, provenance: Mapping[str, Any], created: str) -> None:
+def rewrite(plan: Plan, provenance: Mapping[str, Any], created: str) -> None:
     """Replace damaged plan, coordinates and metadata by new ones; shards and their ledger entries are kept."""
-    plan = template.plan(provenance, created)
+    stored = plan.document(provenance, created)
     with suppress(InputError, KeyError, TypeError, ValueError):  # if the metadata are damaged
-        template = _as_there(template, group_of(template.name, plan))
-    objects.put(plan_path(template.name), seal(plan))
-    for path, data in zarr_objects(template, plan).items():
-        objects.put(f"{template.name}.zarr/{path}", data)
+        plan = _as_there(plan, group_of(plan.name, stored))
+    objects.put(plan_path(plan.name), seal(stored))
+    for path, data in zarr_objects(plan, stored).items():
+        objects.put(f"{plan.name}.zarr/{path}", data)
 
 
-def mark(name: str, *, complete: bool, done: int | None = None, **attributes: Any) -> None:
-    """Record in a store's attributes whether it is complete or how many shards are done, and further `attributes`."""
-    plan = read_plan(name)
-    group = group_of(name, plan)
-    if not complete and done is None:
-        done = len(finished(name))
-    group["attributes"] |= {"status": COMPLETE if complete else incomplete(done or 0, plan.shards), **attributes}
+def mark(name: str, *, done: int | None = None, **attributes: Any) -> None:
+    """Record in a store's attributes how many shards are done, or by default that it is complete, and `attributes`."""
+    stored = read_plan(name)
+    group = group_of(name, stored)
+    status = COMPLETE if done is None else incomplete(done, stored.shards)
+    group["attributes"] |= {"status": status, **attributes}
     objects.put(group_path(name), seal_group(group))
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,10 +36,7 @@ class Array(BaseModel):
 
 
 class StoredPlan(BaseModel):
-    """What the complete store will contain: `plan.json` in its ledger.
-
-    Stores from before documents had checksums have neither `provenance` nor `arrays`. `grows` is that of the template.
-    """
+    """What the complete store will contain: `plan.json` in its ledger. `grows` is that of the `Plan`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -47,9 +45,9 @@ class StoredPlan(BaseModel):
     shards: int
     parameters: dict[str, Any]
     created: str
-    provenance: dict[str, Any] | None = None
-    arrays: dict[str, Array] | None = None
-    grows: list[str] = []
+    provenance: dict[str, Any]
+    arrays: dict[str, Array]
+    grows: list[str]
 
     @model_validator(mode="after")
     def _shards_hold_the_samples(self) -> "StoredPlan":
@@ -74,6 +72,11 @@ class Shard(BaseModel):
     attempt: str
     host: str
     written: str
+
+
+def now() -> str:
+    """The current time in UTC, to the second, in ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def plan_path(name: str) -> str:
@@ -118,10 +121,7 @@ def read_plan(name: str) -> StoredPlan:
     Raises:
         DamageError: if it is not what was written.
     """
-    plan, sealed = _read(name, plan_path(name), StoredPlan)
-    if not sealed and plan.arrays is not None:
-        raise damage(name, plan_path(name), "its checksum is missing")
-    return plan
+    return read_document(name, plan_path(name), StoredPlan)
 
 
 def read_line(name: str, shard: int) -> Shard:
@@ -130,7 +130,7 @@ def read_line(name: str, shard: int) -> Shard:
     Raises:
         DamageError: if it is not what was written.
     """
-    return _read(name, line_path(name, shard), Shard)[0]
+    return read_document(name, line_path(name, shard), Shard)
 
 
 def read_document(name: str, path: str, model: type[Model]) -> Model:
@@ -139,17 +139,11 @@ def read_document(name: str, path: str, model: type[Model]) -> Model:
     Raises:
         DamageError: if it is not what was written.
     """
-    return _read(name, path, model)[0]
-
-
-def _read(name: str, path: str, model: type[Model]) -> tuple[Model, bool]:
-    """A document, and whether it contains a checksum."""
     content = parse(name, path)
-    given = content.pop(SEAL, None)
-    if given not in (None, digest(content)):
+    if content.pop(SEAL, None) != digest(content):
         raise damage(name, path, "it does not agree with its checksum")
     try:
-        return model.model_validate(content), given is not None
+        return model.model_validate(content)
     except ValidationError as error:
         raise damage(name, path, one_line(error, Path(path).name)) from error
 

@@ -7,20 +7,20 @@ import numpy as np
 
 from raypipe.store import objects
 from raypipe.store.documents import StoredPlan, group_path, line_path, parse, plan_path, seal
-from raypipe.store.template import Template, values_checksum
+from raypipe.store.template import Plan, values_checksum
 
 
-def fits(there: StoredPlan, template: Template) -> bool:
-    """Whether a template extends a store's plan: it only adds samples and changes parameters named in `grows`."""
-    wanted = template.plan({}, there.created)
+def fits(there: StoredPlan, plan: Plan) -> bool:
+    """Whether a plan extends that of a store: it only adds samples and changes parameters named in `grows`."""
+    wanted = plan.document({}, there.created)
     before, after = (_named(one.parameters) for one in (there, wanted))
     different = {name for name in {*before, *after} if before.get(name) != after.get(name)}
     return (
-        bool(template.grows)
-        and there.samples < template.samples
-        and there.shard_samples == template.shard_samples
-        and different <= set(template.grows)
-        and _begins_with(template, there)
+        bool(plan.grows)
+        and there.samples < plan.samples
+        and there.shard_samples == plan.shard_samples
+        and different <= set(plan.grows)
+        and _begins_with(plan, there)
     )
 
 
@@ -35,38 +35,37 @@ def _named(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _begins_with(template: Template, there: StoredPlan) -> bool:
-    """Whether the template's arrays are the same up to the number of existing samples."""
-    if there.arrays is None or set(there.arrays) != {*template.variables, *template.coordinates}:
+def _begins_with(plan: Plan, there: StoredPlan) -> bool:
+    """Whether the plan's arrays are the same up to the number of existing samples."""
+    if set(there.arrays) != {*plan.variables, *plan.coordinates}:
         return False
     shapes = all(
-        [there.samples, *variable.shape[1:]] == there.arrays[name].shape
-        for name, variable in template.variables.items()
+        [there.samples, *variable.shape[1:]] == there.arrays[name].shape for name, variable in plan.variables.items()
     )
     return shapes and all(
         there.arrays[name].checksum
         == values_checksum(np.asarray(one.values)[: there.samples if one.dims[0] == "sample" else None])
-        for name, one in template.coordinates.items()
+        for name, one in plan.coordinates.items()
     )
 
 
-def extend(template: Template, there: StoredPlan) -> StoredPlan:
-    """Replace the plan of a store by that of a template that fits; arrays and coordinates are still to be written.
+def extend(plan: Plan, there: StoredPlan) -> StoredPlan:
+    """Replace the plan of a store by one that fits; arrays and coordinates are still to be written.
 
     If the last shard is shorter than the others, its ledger entry is deleted, so that it is computed again.
     """
-    name, whole = template.name, there.samples // there.shard_samples
+    name, whole = plan.name, there.samples // there.shard_samples
     if whole < there.shards and objects.exists(line_path(name, whole)):
         objects.delete(line_path(name, whole))
-    plan = template.plan(there.provenance or {}, there.created)
-    objects.put(plan_path(name), seal(plan))
-    return plan
+    stored = plan.document(there.provenance, there.created)
+    objects.put(plan_path(name), seal(stored))
+    return stored
 
 
-def is_behind(name: str, plan: StoredPlan) -> bool:
+def is_behind(name: str, stored: StoredPlan) -> bool:
     """Whether the Zarr group's metadata have fewer samples than the plan, because the store is being extended."""
     if not objects.exists(group_path(name)):
         return False
     attributes = parse(name, group_path(name)).get("attributes")
     samples = attributes.get("samples") if isinstance(attributes, dict) else None
-    return isinstance(samples, int) and samples < plan.samples
+    return isinstance(samples, int) and samples < stored.samples

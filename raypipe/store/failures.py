@@ -2,13 +2,12 @@
 
 import platform
 import re
-from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict
 
 from raypipe.errors import InputError
 from raypipe.store import objects
-from raypipe.store.documents import read_document, seal
+from raypipe.store.documents import now, read_document, seal
 
 
 class Failure(BaseModel):
@@ -56,7 +55,7 @@ def record_failure(name: str, shard: int, error: str, traceback: str) -> None:
         traceback=traceback,
         attempts=attempts + 1,
         host=platform.node(),
-        written=datetime.now(UTC).isoformat(timespec="seconds"),
+        written=now(),
     )
     objects.put(failure_path(name, shard), seal(one))
 

@@ -40,8 +40,8 @@ LONGEST_WAIT = 840
 _SILENT = 5.0
 """Seconds of waiting before a message is logged; it is repeated at most once a minute."""
 
-SCHEMES = ("s3", "s3a", "gs", "az", "abfs", "abfss", "adl", "azure", "file")
-"""Schemes of URLs under which stores can be kept."""
+SCHEMES = ("s3", "s3a", "gs", "az", "abfs", "abfss", "adl", "azure")
+"""Schemes of URLs of object stores under which stores can be kept; `file:///…` is a path."""
 
 
 def root() -> str:
@@ -51,7 +51,7 @@ def root() -> str:
         InputError: if it is not a valid URL for stores, is in the home of an unknown user, or is a relative path in a
             submitted job, whose working directory is a temporary copy.
     """
-    given = os.environ.get(ROOT_VARIABLE, "") or DEFAULT_ROOT
+    given = _as_path(os.environ.get(ROOT_VARIABLE, "") or DEFAULT_ROOT)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", given):
         return _checked_url(given)
     try:
@@ -68,21 +68,25 @@ def root() -> str:
     return str(path.absolute())
 
 
+def _as_path(place: str) -> str:
+    """The path that a URL such as file:///data/store means; any other place unchanged."""
+    return unquote(place.removeprefix("file://")) if place.startswith("file:///") else place
+
+
 def _checked_url(given: str) -> str:
     """Check a URL and strip slashes from its end.
 
     Raises:
-        InputError: if it is not the URL of a bucket or folder ("s3://" alone would be a folder named "s3:"), or
-            contains credentials.
+        InputError: if it is not the URL of a bucket ("s3://" alone would be a folder named "s3:"), or contains
+            credentials.
     """
     check_secrets(given)
     parts = urlsplit(given)
-    place = parts.path.strip("/") if parts.scheme == "file" else parts.netloc
     known = parts.scheme in SCHEMES and given.startswith(f"{parts.scheme}://")
-    if not known or not place or "?" in given or "#" in given or (parts.netloc and parts.scheme == "file"):
+    if not known or not parts.netloc or "?" in given or "#" in given:
         raise InputError(
             f"{ROOT_VARIABLE} is {given!r}, which is not a place for stores; expected a URL such as s3://bucket/prefix "
-            f"(or {', '.join(f'{scheme}://' for scheme in SCHEMES[1:])}), or a folder: ./{given} if it is one"
+            f"(or {', '.join(f'{scheme}://' for scheme in SCHEMES[1:])}, file:///), or a folder: ./{given} if it is one"
         )
     return given.rstrip("/")
 
@@ -185,8 +189,6 @@ def reaching(what: str) -> Iterator[None]:
 @cache
 def object_store(location: str) -> obstore.store.ObjectStore:
     """The object store at a path or URL; a folder on disk is created if needed."""
-    if location.startswith("file:"):
-        return obstore.store.from_url(location, mkdir=True)
     if "://" in location:
         check_secrets(location)
         seconds = timedelta(seconds=wait())
@@ -201,16 +203,9 @@ def object_store(location: str) -> obstore.store.ObjectStore:
     return obstore.store.LocalStore(location, mkdir=True)
 
 
-def _folder(location: str) -> Path | None:
-    """The folder on disk that a path or URL names, or None for an object store."""
-    if location.startswith("file:"):
-        return Path(unquote(urlsplit(location).path))
-    return None if "://" in location else Path(location)
-
-
 def _objects(*, make: bool = False) -> obstore.store.ObjectStore:
     """The object store at the root; without `make`, raises FileNotFoundError if its folder does not exist."""
-    if not make and (folder := _folder(root())) and not folder.is_dir():
+    if not make and "://" not in root() and not Path(root()).is_dir():
         raise FileNotFoundError(root())
     with reaching("use the store"):
         return object_store(root())
@@ -306,8 +301,8 @@ def read_from(place: str) -> bytes:
         InputError: if it does not exist or cannot be read.
     """
     try:
-        if file := _folder(place):
-            return file.read_bytes()
+        if "://" not in (path := _as_path(place)):
+            return Path(path).read_bytes()
         check_secrets(place)
         folder, _, name = place.rpartition("/")
         return bytes(obstore.get(object_store(folder), name).bytes())

@@ -16,7 +16,6 @@ import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
@@ -24,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
 from raypipe.errors import InputError
 from raypipe.store import objects
+from raypipe.store.documents import now
 
 RENEWED = 60.0
 """Interval in seconds at which an owner writes its mark again."""
@@ -152,7 +152,7 @@ def held(name: str) -> Iterator[Ownership]:
     """
     pid, token = os.getpid(), str(uuid.uuid4())
     owner = Owner(
-        host=platform.node(), pid=pid, started=_started(pid), machine=_machine(), since=_now(), token=token
+        host=platform.node(), pid=pid, started=_started(pid), machine=_machine(), since=now(), token=token
     )  # fmt: skip
     _held.add(token)
     try:
@@ -241,10 +241,6 @@ def _path(name: str, number: int) -> str:
 
 def _document(owner: Owner) -> bytes:
     return owner.model_dump_json(indent=1).encode()
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _machine() -> str:

@@ -18,8 +18,7 @@ from zarr.storage import StorePath
 
 from raypipe.errors import InputError
 from raypipe.store import objects
-from raypipe.store.bounds import is_sharded
-from raypipe.store.creation import array_metadata, finished, group_of, location, plan_of, understood
+from raypipe.store.creation import finished, group_of, location, plan_of, sharded_metadata, understood
 from raypipe.store.documents import StoredPlan, damage
 from raypipe.store.texts import NAMES, decoded, without_codes
 
@@ -33,9 +32,7 @@ _Objects = zarr.storage.ObjectStore[Any]
 class StrictStore(zarr.storage.WrapperStore[_Objects]):
     """The objects of one Zarr group; a missing chunk counts as damage."""
 
-    def __init__(
-        self, store: "_Objects", name: str, sharded: frozenset[str], shards: frozenset[int], lax: bool
-    ) -> None:
+    def __init__(self, store: "_Objects", name: str, sharded: frozenset[str], shards: frozenset[int]) -> None:
         """Wrap the objects of the store `name`.
 
         Args:
@@ -43,13 +40,12 @@ class StrictStore(zarr.storage.WrapperStore[_Objects]):
             name: name of the store, for messages.
             sharded: names of the arrays that workers write.
             shards: numbers of the finished shards.
-            lax: whether coordinates may lack chunks of fill values, as in stores from before there were checksums.
         """
         super().__init__(store)
-        self.name, self._sharded, self._shards, self._lax = name, sharded, shards, lax
+        self.name, self._sharded, self._shards = name, sharded, shards
 
     def _with_store(self, store: _Objects) -> "StrictStore":
-        return StrictStore(store, self.name, self._sharded, self._shards, self._lax)
+        return StrictStore(store, self.name, self._sharded, self._shards)
 
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
         """Read an object, or part of it; None for a chunk of an unfinished shard.
@@ -59,14 +55,9 @@ class StrictStore(zarr.storage.WrapperStore[_Objects]):
             InputError: if the objects cannot be reached.
         """
         variable, _, chunk = key.partition("/")
-        if not (is_chunk := chunk == "c" or chunk.startswith("c/")):
-            lax = True
-        elif variable in self._sharded:
-            lax = False
-            if int(chunk.split("/")[1]) not in self._shards:
-                return None
-        else:
-            lax = self._lax
+        is_chunk = chunk == "c" or chunk.startswith("c/")
+        if is_chunk and variable in self._sharded and int(chunk.split("/")[1]) not in self._shards:
+            return None
         path = f"{self.name}.zarr/{key}"
         try:
             with objects.reaching(f"read {path}"):
@@ -77,7 +68,7 @@ class StrictStore(zarr.storage.WrapperStore[_Objects]):
                 raise
             reason = f"its index points to byte {byte_range.start}, but it has only {objects.size(path)}"
             raise damage(self.name, path, reason) from error
-        if is_chunk and not lax and (found is None or not len(found)):
+        if is_chunk and (found is None or not len(found)):
             raise damage(self.name, path, "it is missing" if found is None else "it is empty")
         return found
 
@@ -111,9 +102,9 @@ _PIPELINE = {"codec_pipeline.path": f"{NamingPipeline.__module__}.{NamingPipelin
 @contextmanager
 def _strict(name: str, plan: StoredPlan, shards: Iterable[int]) -> Iterator[StrictStore]:
     """The objects of a store with the finished `shards`; arrays opened within the context report damage when read."""
-    sharded = (array for array, metadata in array_metadata(group_of(name, plan)).items() if is_sharded(metadata))
+    sharded = sharded_metadata(group_of(name, plan))
     chunks = zarr.storage.ObjectStore(objects.object_store(location(name)), read_only=True)
-    store = StrictStore(chunks, name, frozenset(sharded), frozenset(shards), lax=plan.arrays is None)
+    store = StrictStore(chunks, name, frozenset(sharded), frozenset(shards))
     with zarr.config.set(_PIPELINE), understood(name):
         yield store
 

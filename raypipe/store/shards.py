@@ -5,7 +5,6 @@ import json
 import platform
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,8 @@ from zarr.core.buffer import default_buffer_prototype
 
 from raypipe.errors import InputError, ValuesError
 from raypipe.store import objects
-from raypipe.store.bounds import is_sharded
-from raypipe.store.creation import array_metadata, finished, group_of, understood
-from raypipe.store.documents import Shard, line_path, read_line, read_plan, seal
+from raypipe.store.creation import finished, group_of, sharded_metadata, understood
+from raypipe.store.documents import Shard, line_path, now, read_line, read_plan, seal
 from raypipe.store.values import fault
 
 _REQUESTS = 32
@@ -71,9 +69,7 @@ def write_shard(
             cannot be written, or its plan or metadata are damaged.
         ValuesError: if the data type or attributes of an array do not allow its values.
     """
-    metadata = {
-        variable: one for variable, one in array_metadata(group_of(name, read_plan(name))).items() if is_sharded(one)
-    }
+    metadata = sharded_metadata(group_of(name, read_plan(name)))
     if set(arrays) != set(metadata):
         raise InputError(f"the results are {', '.join(sorted(arrays))}; expected {', '.join(sorted(metadata))}")
     stored: dict[str, np.ndarray] = {}
@@ -112,7 +108,7 @@ def write_shard(
         seconds=round(seconds, 3),
         attempt=attempt,
         host=platform.node(),
-        written=datetime.now(UTC).isoformat(timespec="seconds"),
+        written=now(),
     )
     objects.put(line_path(name, shard), seal(line))
     return line

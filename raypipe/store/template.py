@@ -1,9 +1,9 @@
-"""Templates: what a store will hold, with the Zarr metadata and coordinates that are written before any shard."""
+"""Plans of stores, and the template of a store: Zarr metadata and coordinates, which are written before any shard."""
 
 import hashlib
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,13 +71,21 @@ class Coordinate:
 
 
 @dataclass(frozen=True)
-class Template:
-    """What a store will hold: `samples` samples in shards of `shard_samples`.
+class Plan:
+    """What a store will hold, `samples` samples in shards of `shard_samples`, and how these are computed.
 
     `parameters` are JSON values and include everything that the data depend on: a store is continued only with equal
     parameters. The parameters named in `grows` only determine the number of samples: if they differ, the store is
-    extended, provided that its samples, coordinates and shard size agree with the template. In `grows`, "a.b" means key
+    extended, provided that its samples, coordinates and shard size agree with the plan. In `grows`, "a.b" means key
     b of a parameter a that is a mapping.
+
+    Attributes:
+        compute: "module:factory". The factory gets the parameters, once per worker, and returns a function from the
+            rows of a shard (`sample` indices and the named columns) to one array per variable.
+        columns: names of the coordinates along `sample` that the function needs.
+        per_sample: if given, `compute` is instead called for each sample, with its columns and the parameters of these
+            names as keyword arguments, and returns one value per variable.
+        environment: environment of the workers: name of one of raypipe's, or a lock file; None is the cluster's own.
     """
 
     name: str
@@ -88,6 +96,10 @@ class Template:
     parameters: Mapping[str, Any]
     attributes: Mapping[str, Any] = field(default_factory=dict)
     grows: tuple[str, ...] = ()
+    compute: str = ""
+    columns: tuple[str, ...] = ()
+    per_sample: tuple[str, ...] | None = None
+    environment: str | None = None
 
     @property
     def shards(self) -> int:
@@ -99,8 +111,12 @@ class Template:
         start = shard * self.shard_samples
         return slice(start, min(start + self.shard_samples, self.samples))
 
-    def plan(self, provenance: Mapping[str, Any], created: str) -> StoredPlan:
-        """The plan document of this template, for the ledger."""
+    def samples_in(self, shards: Iterable[int]) -> int:
+        """Number of samples in shards."""
+        return sum(bounds.stop - bounds.start for bounds in map(self.bounds, shards))
+
+    def document(self, provenance: Mapping[str, Any], created: str) -> StoredPlan:
+        """The document of this plan, for the ledger."""
         arrays = {name: Array(shape=list(variable.shape)) for name, variable in self.variables.items()}
         for name, coordinate in self.coordinates.items():
             values = np.asarray(coordinate.values)
@@ -117,25 +133,6 @@ class Template:
             arrays=arrays,
             grows=list(self.grows),
         )
-
-
-@dataclass(frozen=True)
-class Plan(Template):
-    """A template, and how its shards are computed.
-
-    Attributes:
-        compute: "module:factory". The factory gets the parameters, once per worker, and returns a function from the
-            rows of a shard (`sample` indices and the named columns) to one array per variable.
-        columns: names of the coordinates along `sample` that the function needs.
-        per_sample: if given, `compute` is instead called for each sample, with its columns and the parameters of these
-            names as keyword arguments, and returns one value per variable.
-        environment: environment of the workers: name of one of raypipe's, or a lock file; None is the cluster's own.
-    """
-
-    compute: str = ""
-    columns: tuple[str, ...] = ()
-    per_sample: tuple[str, ...] | None = None
-    environment: str | None = None
 
 
 def label_attributes(classes: tuple[str, ...]) -> dict[str, Any]:
@@ -156,7 +153,7 @@ def values_checksum(values: np.ndarray) -> str:
     return content.hexdigest()
 
 
-def zarr_objects(template: Template, plan: StoredPlan) -> dict[str, bytes]:
+def zarr_objects(plan: Plan, stored: StoredPlan) -> dict[str, bytes]:
     """The Zarr group without its shards: objects by their path in the group, its own metadata last.
 
     Every chunk has a checksum (CRC32C) and is written even if it contains only fill values, so that a missing chunk is
@@ -167,28 +164,28 @@ def zarr_objects(template: Template, plan: StoredPlan) -> dict[str, bytes]:
         zarr.storage.MemoryStore(made),
         attributes={
             "Conventions": "CF-1.11",
-            **template.attributes,
-            "status": incomplete(0, plan.shards),
-            "parameters": plan.parameters,
-            "samples": plan.samples,
-            "date_created": plan.created,
-            **(plan.provenance or {}),
+            **plan.attributes,
+            "status": incomplete(0, stored.shards),
+            "parameters": stored.parameters,
+            "samples": stored.samples,
+            "date_created": stored.created,
+            **stored.provenance,
         },
     )
-    for name, variable in template.variables.items():
+    for name, variable in plan.variables.items():
         group.create_array(
             name,
             shape=variable.shape,
             dtype=variable.dtype,
             chunks=variable.chunks,
-            shards=(template.shard_samples, *covering(variable)),
+            shards=(plan.shard_samples, *covering(variable)),
             compressors=_compressors(variable.compression),
             fill_value=_fill_value(np.dtype(variable.dtype)),
             dimension_names=variable.dims,
-            attributes={**variable.attributes, "coordinates": " ".join(_auxiliary(template))},
+            attributes={**variable.attributes, "coordinates": " ".join(_auxiliary(plan))},
         )
     with zarr.config.set({"array.write_empty_chunks": True}):
-        for name, coordinate in template.coordinates.items():
+        for name, coordinate in plan.coordinates.items():
             values, attributes = np.asarray(coordinate.values), dict(coordinate.attributes)
             if texts.is_text(values):
                 values, attributes = texts.encoded(values, attributes)
@@ -237,7 +234,7 @@ def covering(variable: Variable) -> tuple[int, ...]:
     )
 
 
-def _auxiliary(template: Template) -> list[str]:
+def _auxiliary(plan: Plan) -> list[str]:
     """Non-index coordinates and per-sample numbers; CF's attribute `coordinates` makes them coordinates in xarray."""
-    known = [name for name in template.coordinates if name not in template.coordinates[name].dims]
-    return known + [name for name, variable in template.variables.items() if variable.dims == ("sample",)]
+    known = [name for name in plan.coordinates if name not in plan.coordinates[name].dims]
+    return known + [name for name, variable in plan.variables.items() if variable.dims == ("sample",)]

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,14 @@ from raypipe.store import extension, objects, owner, strays
 from raypipe.store.bounds import is_sharded
 from raypipe.store.creation import (
     array_metadata,
+    documents_there,
     finished,
     group_of,
     mark,
     plan_of,
     refuse_another,
     rewrite,
+    sharded_metadata,
     understood,
 )
 from raypipe.store.documents import (
@@ -26,6 +27,7 @@ from raypipe.store.documents import (
     damage,
     group_path,
     line_path,
+    now,
     parse,
     plan_path,
     read_line,
@@ -33,7 +35,7 @@ from raypipe.store.documents import (
 )
 from raypipe.store.reading import arrays
 from raypipe.store.shards import checksum
-from raypipe.store.template import Template, values_checksum
+from raypipe.store.template import Plan, values_checksum
 from raypipe.store.texts import decoded
 from raypipe.store.values import fault
 
@@ -105,8 +107,7 @@ def verify(name: str, *, each: Callable[[], object] = lambda: None) -> Verificat
         InputError: if there is no such store.
     """
     found = Verification(objects.checked(name))
-    there = [objects.exists(path) for path in (plan_path(name), group_path(name))]
-    if not any(there) and not finished(name) and not objects.paths(f"{name}.zarr"):
+    if not any(documents_there(name)) and not finished(name) and not objects.paths(f"{name}.zarr"):
         plan_of(name)  # raises an error that lists the existing stores
     plan = _plan(found)
     if plan is None:
@@ -118,8 +119,6 @@ def verify(name: str, *, each: Callable[[], object] = lambda: None) -> Verificat
         found.documents.append(error.found)
         found.unchecked.append("coordinates and values, until the metadata are repaired")
         return found
-    if plan.arrays is None:
-        found.unchecked.append("plan, metadata and coordinates: they were made before these had checksums")
     _check_arrays(found, plan, group)
     _check_shards(found, plan, group, each)
     try:
@@ -150,12 +149,11 @@ def _check_arrays(found: Verification, plan: StoredPlan, group: Mapping[str, Any
         try:
             if parse(found.name, path) != metadata:
                 raise damage(found.name, path, "it does not agree with the group's metadata")
-            known = plan.arrays[name].checksum if plan.arrays is not None else None
-            if is_sharded(metadata) or not known:
+            if is_sharded(metadata):
                 continue
             with understood(found.name):
                 values = decoded(np.asarray(opened[name][...]), metadata["attributes"])
-            if values_checksum(values) != known:
+            if values_checksum(values) != plan.arrays[name].checksum:
                 raise damage(found.name, f"{found.name}.zarr/{name}", "its values are not those of the plan")
         except DamageError as error:
             found.documents.append(error.found)
@@ -165,7 +163,7 @@ def _check_shards(found: Verification, plan: StoredPlan, group: Mapping[str, Any
     """Check each entry of the ledger against the plan, and the values of its shard against the entry."""
     done = finished(found.name)  # before opening the arrays, which then know at least these shards
     found.missing = sorted(set(range(plan.shards)) - set(done))
-    sharded = [name for name, metadata in array_metadata(group).items() if is_sharded(metadata)]
+    sharded = sharded_metadata(group)
     opened = {name: array for name, array in arrays(found.name).items() if name in sharded}
     for shard in done:
         if shard >= plan.shards:
@@ -219,22 +217,22 @@ def stored_parameters(name: str) -> dict[str, Any]:
     )
 
 
-def mend(template: Template, provenance: Mapping[str, Any], found: Verification) -> None:
+def mend(plan: Plan, provenance: Mapping[str, Any], found: Verification) -> None:
     """Rewrite damaged plan, metadata and coordinates, remove damaged shards from the ledger, and delete leftovers.
 
     Raises:
-        InputError: if the store was made from another plan than the template's.
+        InputError: if the store was made from another plan.
     """
-    name = template.name
-    plan = _readable_plan(name)
-    if plan is not None and (found.documents or not extension.fits(plan, template)):
-        refuse_another(plan, template)
+    name = plan.name
+    stored = _readable_plan(name)
+    if stored is not None and (found.documents or not extension.fits(stored, plan)):
+        refuse_another(stored, plan)
     if found.documents:
-        rewrite(template, *_origin(name, plan, provenance))
+        rewrite(plan, *_origin(name, stored, provenance))
         # Check what could not be checked before.
         found = verify(name)
     wrong = {*found.shards, *found.surplus}
-    mark(name, complete=False, done=len(set(finished(name)) - wrong))
+    mark(name, done=len(set(finished(name)) - wrong))
     for shard in wrong:
         objects.delete(line_path(name, shard))
     objects.delete_files(found.strays)
@@ -249,10 +247,10 @@ def _readable_plan(name: str) -> StoredPlan | None:
 
 def _origin(name: str, plan: StoredPlan | None, provenance: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """Provenance and creation time of a store, from the store itself if readable, else the current ones."""
-    if plan is not None and plan.provenance is not None:
+    if plan is not None:
         return plan.provenance, plan.created
     try:
         attributes = parse(name, group_path(name))["attributes"]
         return {key: attributes[key] for key in provenance}, str(attributes["date_created"])
     except (InputError, KeyError, TypeError):
-        return dict(provenance), datetime.now(UTC).isoformat(timespec="seconds")
+        return dict(provenance), now()

@@ -5,7 +5,6 @@ import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from raypipe.networks.foreign import reader
 from raypipe.networks.grid import Grid
 from raypipe.run import cluster, environments
 from raypipe.store import objects
+from raypipe.store.documents import now
 from raypipe.study import Study
 
 TOLERANCE = 1e-4
@@ -99,7 +99,7 @@ def import_network(
     provenance = {
         "made_from": {"imported": {**own, "framework": documents["framework"]}},
         "difference": difference,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created": now(),
         "versions": environments.provenance(None),
     }
     imported = Artifact(made.architecture, weights, {}, {}, provenance, series)

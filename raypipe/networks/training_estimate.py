@@ -8,7 +8,7 @@ from typing import Any
 import ray
 import ray.exceptions
 
-from raypipe.errors import LostError, of_texts, plain
+from raypipe.errors import LostError, of_ray, of_texts
 from raypipe.networks.fit import Fit
 from raypipe.networks.inputs import Fresh, Samples
 from raypipe.networks.trial import Task, error_texts, start_tensorflow
@@ -64,8 +64,7 @@ def time_trainings(
         found = ray.get([probes[i % at_once].time.remote(one, shared) for i, one in enumerate(planned)])
     except ray.exceptions.RayError as error:
         raise LostError(
-            "a worker that timed trainings was lost, perhaps for lack of memory. Ray says: "
-            f"{' '.join(plain(str(error)).split())[:500]}"
+            f"a worker that timed trainings was lost, perhaps for lack of memory. {of_ray(error)}"
         ) from error
     for _, message, details in found:
         if message:

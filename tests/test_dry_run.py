@@ -11,10 +11,10 @@ from tiny_data import write_trajectories
 
 from raypipe import store
 from raypipe.command import call
-from raypipe.errors import Foreseen, InputError, WorkError
+from raypipe.errors import DryRun, InputError, WorkError
 from raypipe.jobs import generate_trajectories, train_grid, train_network
 from raypipe.modules import DRY_RUN_VARIABLE
-from raypipe.networks import foresight
+from raypipe.networks import training_estimate
 from raypipe.plan import Output, product, simulations
 from raypipe.run.fill import fill
 
@@ -36,7 +36,7 @@ def plan(samples=40):
 
 @pytest.fixture
 def asked(monkeypatch, store_root, ray_cluster):
-    monkeypatch.setattr("raypipe.run.foresee._SECONDS", 0.1)
+    monkeypatch.setattr("raypipe.run.dry_run._SECONDS", 0.1)
 
     def ask(cores=None, price=None):
         monkeypatch.setenv(DRY_RUN_VARIABLE, json.dumps([cores, price]))
@@ -44,15 +44,15 @@ def asked(monkeypatch, store_root, ray_cluster):
     return ask
 
 
-def foreseen(one):
-    with pytest.raises(Foreseen) as answer:
+def answer_of(one):
+    with pytest.raises(DryRun) as answer:
         fill(one)
     return str(answer.value)
 
 
 def test_samples_shards_bytes_time_and_cost_are_told_and_nothing_is_written(asked, store_root):
     asked(cores=5, price=100)
-    said = foreseen(plan())
+    said = answer_of(plan())
     assert "tests/slow: 40 samples in 10 shards" in said
     assert "0 shards are finished, 40 samples in 10 shards are missing" in said
     assert "bytes: 320 kB, about " in said
@@ -72,7 +72,7 @@ def test_of_a_store_that_is_begun_only_what_is_missing_is_told(asked, store_root
         store.write_shard(one.name, shard, bounds, arrays, seeds=None, seconds=0, attempt="test")
     before = {path: path.read_bytes() for path in store_root.rglob("*") if path.is_file()}
     asked()
-    assert "3 shards are finished, 28 samples in 7 shards are missing" in foreseen(one)
+    assert "3 shards are finished, 28 samples in 7 shards are missing" in answer_of(one)
     assert before == {path: path.read_bytes() for path in store_root.rglob("*") if path.is_file()}
 
 
@@ -81,7 +81,7 @@ def test_a_complete_store_takes_nothing(asked, store_root):
     store.create(one, {})
     store.write_shard(one.name, 0, one.bounds(0), {"x": np.zeros((4, 1000))}, seeds=None, seconds=0, attempt="test")
     asked()
-    assert foreseen(one).endswith("1 shards are finished, 0 samples in 0 shards are missing")
+    assert answer_of(one).endswith("1 shards are finished, 0 samples in 0 shards are missing")
 
 
 def test_several_stores_are_told_of_together(asked):
@@ -89,7 +89,7 @@ def test_several_stores_are_told_of_together(asked):
     first, second = plan(8), plan(16)
     object.__setattr__(second, "name", "tests/slower")
     with pytest.raises(
-        Foreseen, match=r"tests/slow: 8 samples(.|\n)*tests/slower: 16 samples(.|\n)*core hours"
+        DryRun, match=r"tests/slow: 8 samples(.|\n)*tests/slower: 16 samples(.|\n)*core hours"
     ) as answer:
         fill(first, second)
     assert "bytes: 192 kB" in str(answer.value)
@@ -98,7 +98,7 @@ def test_several_stores_are_told_of_together(asked):
 def test_what_is_made_from_complete_stores_is_come_to(asked):
     one = plan(4)
     asked()
-    with pytest.raises(Foreseen, match="later steps that use this are not counted"):
+    with pytest.raises(DryRun, match="later steps that use this are not counted"):
         fill(one, last=False)
     store.create(one, {})
     store.write_shard(one.name, 0, one.bounds(0), {"x": np.zeros((4, 1000))}, seeds=None, seconds=0, attempt="test")
@@ -122,7 +122,7 @@ def test_a_mistake_is_told_as_in_a_run(asked, store_root):
 
 def test_jobs_that_compute_shards_have_the_flags(asked, store_root):
     arguments = ["--split", "train", "--name", "few", "--length", "20", "--count", "50", "--dry-run", "--price", "0.04"]
-    with pytest.raises(Foreseen, match=r"andi/train-few: 50 samples(.|\n)*at 0.04 per core hour"):
+    with pytest.raises(DryRun, match=r"andi/train-few: 50 samples(.|\n)*at 0.04 per core hour"):
         call(generate_trajectories.main, arguments)
 
 
@@ -141,11 +141,11 @@ def test_flags_that_are_not_possible_are_told(asked, flags, message):
 
 @pytest.mark.slow
 def test_trainings_are_told_of(asked, store_root, monkeypatch):
-    monkeypatch.setattr("raypipe.networks.foresight._SECONDS", 0.5)
+    monkeypatch.setattr("raypipe.networks.training_estimate._SECONDS", 0.5)
     write_trajectories("train", 200)
     write_trajectories("val", 50, seed=1)
     arguments = ["--networks", "123-2,132-2,123132-4", "--epochs", "40", "--dry-run", "--price", "2", "--cores", "64"]
-    with pytest.raises(Foreseen, match="3 networks: 0 already trained, 3 to train") as told:
+    with pytest.raises(DryRun, match="3 networks: 0 already trained, 3 to train") as told:
         call(train_grid.main, arguments)
     said = str(told.value)
     hours = float(re.search(r"time: (\S+) core hours, estimated from 3 trainings", said)[1])
@@ -157,21 +157,21 @@ def test_trainings_are_told_of(asked, store_root, monkeypatch):
 
 
 def test_a_training_is_told_of_before_it_is_there(asked, store_root, monkeypatch):
-    monkeypatch.setattr("raypipe.networks.foresight._SECONDS", 0.5)
-    with pytest.raises(Foreseen, match="1 networks: 0 already trained, 1 to train"):
+    monkeypatch.setattr("raypipe.networks.training_estimate._SECONDS", 0.5)
+    with pytest.raises(DryRun, match="1 networks: 0 already trained, 1 to train"):
         call(train_network.main, ["--network", "123-2", "--fresh", "--validation-split", "fresh", "--dry-run"])
 
 
 def test_trainings_to_time_are_spread():
-    assert foresight.spread("abcdefghij", 1) == ["b", "f", "i"]
-    assert foresight.spread("ab", 2) == ["a", "b"]
+    assert training_estimate.spread("abcdefghij", 1) == ["b", "f", "i"]
+    assert training_estimate.spread("ab", 2) == ["a", "b"]
     for total in range(1, 40):
-        chosen = foresight.spread(list(range(total)), 2)
+        chosen = training_estimate.spread(list(range(total)), 2)
         assert len(set(chosen)) == len(chosen) == min(total, 6)
 
 
 def test_a_dry_run_ends_with_its_job(asked):
     for _ in range(2):
-        with pytest.raises(Foreseen):
+        with pytest.raises(DryRun):
             call(generate_trajectories.main, ["--split", "train", "--count", "5", "--dry-run"])
         assert DRY_RUN_VARIABLE not in os.environ

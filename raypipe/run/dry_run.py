@@ -1,5 +1,6 @@
 """Estimate what a plan would produce and cost before it runs, for the flag --dry-run. Nothing is written."""
 
+import functools
 import json
 import os
 import time
@@ -10,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from raypipe import store
-from raypipe.errors import Foreseen, InputError, LostError, of_texts, plain
+from raypipe.errors import DryRun, InputError, LostError, of_ray, of_texts
 from raypipe.modules import DRY_RUN_VARIABLE
 from raypipe.run import cluster
-from raypipe.run.work import Compute, Work, computing, failure_of, join, row_of, rows_of, runtime_env, work_of
+from raypipe.run.work import Work, computing, failure_of, join, row_of, rows_of, runtime_env, work_of
 from raypipe.store import Plan
 
 _SECONDS = 20.0
@@ -79,7 +80,7 @@ class Probe:
     def __init__(self, works: dict[str, Work], compressions: dict[str, dict[str, str]]) -> None:
         self._works = works
         self._compressions = compressions
-        self._computes: dict[str, Compute] = {}
+        self._computing = functools.cache(computing)
 
     def time(self, shards: list[dict[str, Any]], most: float) -> tuple[Any, ...]:
         """Compute shards until `most` seconds are exceeded, at least one; returns the values of a `Timed`.
@@ -98,10 +99,9 @@ class Probe:
 
     def _timed(self, shard: dict[str, Any]) -> Timed:
         name, rows = str(shard["store"]), rows_of(shard)
-        if name not in self._computes:
-            self._computes[name] = computing(*self._works[name])
+        compute = self._computing(*self._works[name])
         began = time.perf_counter()
-        arrays = {key: np.asarray(values) for key, values in self._computes[name](rows).items()}
+        arrays = {key: np.asarray(values) for key, values in compute(rows).items()}
         stored = sum(_compressed(values, self._compressions[name].get(key, "zstd")) for key, values in arrays.items())
         seconds, raw = time.perf_counter() - began, sum(values.nbytes for values in arrays.values())
         return Timed(seconds, int(shard["stop"]) - int(shard["start"]), raw, stored)
@@ -115,7 +115,7 @@ def _compressed(values: np.ndarray, by: str) -> int:
     return len(blosc.encode(np.ascontiguousarray(values)))
 
 
-def foresee(plans: Sequence[Plan], workers: int | None, how: Asked, *, last: bool) -> None:
+def dry_run(plans: Sequence[Plan], workers: int | None, how: Asked, *, last: bool) -> None:
     """Estimate what making or completing stores takes, from some shards that are computed and discarded.
 
     Args:
@@ -125,7 +125,7 @@ def foresee(plans: Sequence[Plan], workers: int | None, how: Asked, *, last: boo
         last: whether nothing else is made from these stores.
 
     Raises:
-        Foreseen: with the estimate, which ends the job; not if the stores are complete and something else is made from
+        DryRun: with the estimate, which ends the job; not if the stores are complete and something else is made from
             them.
         WorkError: if a shard raises an exception.
         LostError: if a worker is lost.
@@ -139,7 +139,7 @@ def foresee(plans: Sequence[Plan], workers: int | None, how: Asked, *, last: boo
         lines += _timed(shards, workers, how)
     if not last:
         lines.append("later steps that use this are not counted; run the command again once it exists")
-    raise Foreseen("\n".join(lines))
+    raise DryRun("\n".join(lines))
 
 
 def _timed(shards: Sequence[tuple[Plan, int]], workers: int | None, how: Asked) -> list[str]:
@@ -166,7 +166,7 @@ def _timed(shards: Sequence[tuple[Plan, int]], workers: int | None, how: Asked) 
         except ray.exceptions.RayError as error:
             raise LostError(
                 f"{', '.join(plans)}: a worker that timed shards was lost, perhaps for lack of memory; try fewer with "
-                f"--workers. Ray says: {' '.join(plain(str(error)).split())[:500]}"
+                f"--workers. {of_ray(error)}"
             ) from error
         whole = sum((Timed(*one) for one in found), Timed())
         if whole.message:
@@ -176,17 +176,12 @@ def _timed(shards: Sequence[tuple[Plan, int]], workers: int | None, how: Asked) 
     began = time.monotonic()
     timed(0.0)  # the first shard of each worker loads and warms up the function
     start = time.monotonic() - began
-    return _takes(
-        sum(_samples(plan, [shard]) for plan, shard in shards), len(shards), cores, how, start, timed(_SECONDS)
-    )
-
-
-def _samples(plan: Plan, shards: list[int]) -> int:
-    return sum(bounds.stop - bounds.start for bounds in map(plan.bounds, shards))
+    to_make = sum(plan.samples_in([shard]) for plan, shard in shards)
+    return _takes(to_make, len(shards), cores, how, start, timed(_SECONDS))
 
 
 def _what(plan: Plan, missing: list[int]) -> str:
-    there, to_make = plan.shards - len(missing), _samples(plan, missing)
+    there, to_make = plan.shards - len(missing), plan.samples_in(missing)
     return (
         f"{plan.name}: {plan.samples} samples in {plan.shards} shards, in {store.location(plan.name)}; "
         f"{there} shards are finished, {to_make} samples in {len(missing)} shards are missing"
