@@ -67,7 +67,7 @@ class NetworksView(pn.viewable.Viewer):
         if len(rows) < 2:
             return None
         frame = pd.DataFrame(rows, columns=["kernel size", "word", "validation accuracy", "name"])
-        frame = frame.sort_values("validation accuracy").drop_duplicates(["kernel size", "word"], keep="last")
+        frame = frame.sort_values("validation accuracy", ascending=False).drop_duplicates(["kernel size", "word"])
         frame = frame.sort_values("word", key=lambda words: words.map(list(grid.words).index))
         heat = hv.HeatMap(frame, ["kernel size", "word"], "validation accuracy").opts(
             width=360,
