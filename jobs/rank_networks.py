@@ -46,7 +46,7 @@ def main(
     of = study.find(studies[reference])
     evaluations = {name: evaluate(predictions[name], of.strata) for name in table["name"]}
     shown = {name: evaluations[name] for name in dict.fromkeys([table["name"][0], reference])}
-    print(f"{len(table)} networks on {split}, {evaluations[reference].attrs['samples']} trajectories")
+    print(f"{len(table)} networks on {split}, {evaluations[reference].attrs['samples']} {of.kind}")
     print(table.to_string(index=False, float_format="{:.4f}".format, formatters={"seconds": "{:.0f}".format}))
     table.to_csv(output, index=False, float_format="%.6g")
     print(output)
