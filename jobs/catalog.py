@@ -47,11 +47,11 @@ def main(
         if output:
             make_folder_of(output)
             found.to_csv(output, index=False)
-        elif as_json:
+        if as_json:
             print(json.dumps(catalog.records(found)))
         else:
-            print(found.head(_SHOWN).to_string(index=False))
-        if not as_json:
+            if not output:
+                print(found.head(_SHOWN).to_string(index=False))
             print(f"{len(found)} samples" + (f", written to {output}" if output else ""))
         return
     networks = {one.name: one for one in catalog.cards("network")}
