@@ -314,14 +314,17 @@ def read(folder: str, axes: tuple[str, ...], count: int) -> Known:
     Raises:
         InputError: if some of them are missing.
     """
-    parts, found, there = dict(_parts(folder, "classified")), [], 0
-    while there < count:
-        if there not in parts:
-            raise InputError(f"{folder} has {there} of {count} simulations; run the refinement again")
-        data = store.open(f"{folder}/classified-{there:06d}-{parts[there]:06d}")
+    # A start can have predictions of another refinement, whose simulations were removed: these are not read.
+    ends, classified = dict(_parts(folder, "simulated")), set(_parts(folder, "classified"))
+    found, start = [], 0
+    while start < count:
+        end = ends.get(start, start)
+        if (start, end) not in classified:
+            raise InputError(f"{folder} has {start} of {count} simulations; run the refinement again")
+        data = store.open(f"{folder}/classified-{start:06d}-{end:06d}")
         places = np.stack([data[name].values for name in _place_names(axes)], axis=1)
         found.append((places, data["probability"].values, data["round"].values))
-        there = parts[there]
+        start = end
     return Known(*(np.concatenate(one)[:count] for one in zip(*found, strict=True)))
 
 
