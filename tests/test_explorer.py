@@ -27,8 +27,8 @@ from raypipe import catalog, command, store, study
 from raypipe.errors import InputError
 from raypipe.explorer import drawing, explored, sample, work
 from raypipe.explorer.networks import NetworksView
+from raypipe.explorer.sample import alert as error_of
 from raypipe.explorer.sample import image
-from raypipe.explorer.sample import told as error_of
 from raypipe.explorer.tiles import bars
 from raypipe.networks import artifact
 from raypipe.run.fill import fill

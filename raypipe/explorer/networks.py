@@ -11,8 +11,8 @@ import param
 
 from raypipe import catalog
 from raypipe.errors import InputError
-from raypipe.explorer.sample import image, told
-from raypipe.networks import artifact
+from raypipe.explorer.sample import alert, image
+from raypipe.networks import artifact, inputs
 from raypipe.networks.artifact import Artifact
 from raypipe.networks.grid import Grid
 from raypipe.plot.style import raster
@@ -110,7 +110,7 @@ def _parts(one: Artifact) -> list[str]:
     for of in stores():
         if of.product == catalog.PREDICTIONS and of.complete and of.parameters.get("network") == one.name:
             predictions = catalog.open(of.name)
-            if "label" in predictions and (predictions["label"] >= 0).all():
+            if inputs.is_labelled(predictions):
                 parts.append(_picture("confusion", of.name, f"confusion matrix of {of.name}"))
     return parts
 
@@ -120,5 +120,5 @@ def _picture(what: str, name: str, text: str) -> str:
         png = io.BytesIO()
         raster(figure(what, name), _DOTS).save(png, "PNG")
     except InputError as error:
-        return told(error)
+        return alert(error)
     return f"<figure style='margin:4px'>{image(png.getvalue(), text)}<figcaption>{escape(text)}</figcaption></figure>"
