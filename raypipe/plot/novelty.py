@@ -17,6 +17,7 @@ from raypipe.plot.confused import drawing
 from raypipe.plot.plane import lattice, parameters
 from raypipe.plot.style import RED, new_figure, styled
 
+_RESULTS = {"nearest", "flagged", "group", "distance", "novelty"}
 _LEAST_FILLED = 0.1
 """Minimum share of a lattice that points must fill to be drawn as an image: fewer are easier to see as points."""
 
@@ -138,7 +139,8 @@ def _samples(found: xr.Dataset) -> tuple[xr.Dataset, Callable[[Axes, xr.Dataset]
 def _plane(found: xr.Dataset, axes: str) -> tuple[str, str]:
     of, _, split = found.attrs["parameters"]["source"].partition("/")
     columns = study.find(of).plan(split).columns
-    known = sorted(parameters(found), key=[*columns, *parameters(found)].index)
+    varying = [name for name in parameters(found) if name not in _RESULTS]
+    known = sorted(varying, key=[*columns, *varying].index)
     chosen = axes.split(",") if axes else [name for name in known if found[name].dtype.kind == "f"][:2]
     if len(chosen) != 2 or not set(chosen) <= set(known):
         raise InputError(
