@@ -9,13 +9,13 @@ has a margin, by which the network is better than the best entry over all length
 
 from typing import Annotated
 
+import scores
 import typer
 
 from raypipe import store
 from raypipe.networks import artifact, classify
 from raypipe.run.fill import fill
 from raypipe.studies.andi import STUDY, challenge_sets
-from raypipe.studies.andi.tracks import scores
 
 
 def main(

@@ -16,13 +16,13 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 import typer
+from scores import LENGTHS
 
 from raypipe import store
 from raypipe.networks import artifact, classify, inputs
 from raypipe.run.fill import fill
 from raypipe.studies.andi import STUDY, strangers
 from raypipe.studies.andi.tracks import outcomes
-from raypipe.studies.andi.tracks.scores import LENGTHS
 
 _SEED = 7 * 2**40
 

@@ -47,24 +47,21 @@ def main(
         if output:
             make_folder_of(output)
             found.to_csv(output, index=False)
-        elif as_json:
-            print(json.dumps(catalog.records(found)))
-        else:
-            print(found.head(_SHOWN).to_string(index=False))
-        if not as_json:
-            print(f"{len(found)} samples" + (f", written to {output}" if output else ""))
+        listing = "" if output else f"{found.head(_SHOWN).to_string(index=False)}\n"
+        summary = f"{listing}{len(found)} samples" + (f", written to {output}" if output else "")
+        print(json.dumps(catalog.records(found)) if as_json else summary)
         return
     networks = {one.name: one for one in catalog.cards("network")}
     if name in networks:
         print(json.dumps([networks[name].model_dump()], indent=1) if as_json else networks[name].text())
         return
-    told = [catalog.describe(one) for one in ([name] if name else catalog.of_kind(kind))]
+    described = [catalog.describe(one) for one in ([name] if name else catalog.of_kind(kind))]
     if as_json:
-        print(json.dumps([one.model_dump() for one in told], indent=1))
+        print(json.dumps([one.model_dump() for one in described], indent=1))
     elif name:
-        print(told[0].text())
+        print(described[0].text())
     else:
-        print("\n".join(f"{one.name:<40} {one.samples:>9} {one.about.get('title', '')}" for one in told))
+        print("\n".join(f"{one.name:<40} {one.samples:>9} {one.about.get('title', '')}" for one in described))
 
 
 def _range(value: Any) -> Any:

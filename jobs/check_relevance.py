@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from raypipe import plot
-from raypipe.command import run
+from raypipe.command import Workers, run
 from raypipe.errors import make_folder
 from raypipe.networks import artifact, checks, explain, faithfulness
 from raypipe.plot.style import raster
@@ -32,9 +32,7 @@ def main(
     ] = None,
     per_class: Annotated[int, typer.Option(help="Maximum number of samples per class.")] = 500,
     output: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("figures"),
-    workers: Annotated[
-        int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
-    ] = None,
+    workers: Workers = None,
 ) -> None:
     """Check relevance maps of a trained network."""
     network = artifact.at_hand(network)

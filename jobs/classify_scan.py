@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from raypipe import catalog
-from raypipe.command import run
+from raypipe.command import Workers, run
 from raypipe.networks import artifact
 from raypipe.networks.classify import classify_each
 from raypipe.networks.evaluate import shares
@@ -29,9 +29,7 @@ def main(
     ] = "pattern-2d-second",
     split: Annotated[str, typer.Option(help="Data set of the network's study.")] = "scan",
     against: Annotated[str | None, typer.Option(help="Another network to compare with.  [default: none]")] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
-    ] = None,
+    workers: Workers = None,
 ) -> None:
     """Classify every sample of a scan; if run again, continue where it stopped."""
     names = [artifact.at_hand(one) for one in (network, against) if one]

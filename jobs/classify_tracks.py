@@ -16,7 +16,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from raypipe.command import run
+from raypipe.command import Workers, run
 from raypipe.errors import choice, make_folder_of
 from raypipe.run.fill import fill
 from raypipe.studies.andi.tracks import collect, page, results
@@ -44,9 +44,7 @@ def main(
     output: Annotated[
         Path | None, typer.Option(help="Table to write, .csv or .parquet.  [default: tracks-<name>.csv]")
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
-    ] = None,
+    workers: Workers = None,
 ) -> None:
     """Find the diffusion model and the anomalous exponent of each track in one or more files."""
     called = name or re.sub(r"[^\w.-]+", "-", files[0].stem)
@@ -54,22 +52,22 @@ def main(
     results.check_format(table_file)
     make_folder_of(table_file)
     made = collect.made_from(files, parse(columns), choice("gaps", gaps, GAPS), step)
-    told = collect.collected(called, made)
-    if told is None:
-        told, plans = collect.collect(files, called, made)
+    summaries = collect.collected(called, made)
+    if summaries is None:
+        summaries, plans = collect.collect(files, called, made)
         try:
             fill(*plans, workers=workers, last=False)
         finally:
             collect.forget(called)
-    print("\n".join(one.text() for one in told))
-    sets = {d: collect.data_set(called, d) for d in sorted({d for one in told for d in one.used})}
+    print("\n".join(one.text() for one in summaries))
+    sets = {d: collect.data_set(called, d) for d in sorted({d for one in summaries for d in one.used})}
     own = {d: [one.format(d) for one in (network, familiar)] for d in sets}
     found = pd.concat(results.classified(one, d, own[d], workers) for d, one in sets.items())
     results.write(found, table_file)
     shown = page.examples(found)
     numbers = {d: shown.index[shown["dimensions"] == d].tolist() for d in sets}
     maps = {d: results.explained(sets[d], own[d][0], some, workers) for d, some in numbers.items() if some}
-    page.write(table_file.with_suffix(".html"), called, found, maps, told)
+    page.write(table_file.with_suffix(".html"), called, found, maps, summaries)
     print(page.shares(found).to_string(index=False, float_format="%.3f"))
     print(f"written: {table_file} with {len(found)} tracks, {table_file.with_suffix('.html')}")
 

@@ -11,9 +11,8 @@ from typing import Annotated
 
 import typer
 
-from raypipe import study
-from raypipe.command import Settings, run, values
-from raypipe.errors import InputError, make_folder
+from raypipe.command import Settings, chosen_study, run, values
+from raypipe.errors import make_folder
 from raypipe.report.pictures import drawn
 
 
@@ -22,9 +21,7 @@ def main(
     settings: Settings = None,
 ) -> None:
     """Draw the pictures of a study, one PNG file for each picture and data set."""
-    chosen = study.chosen()
-    if chosen is None:
-        raise InputError(f"no study; name one with --study: {', '.join(study.built_in())}, or your own file")
+    chosen = chosen_study()
     make_folder(output)
     for picture in drawn(chosen, values(settings)):
         path = output / f"{picture.name}.png"

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from raypipe import catalog, plot, study
-from raypipe.command import run
+from raypipe.command import Workers, listed, run
 from raypipe.errors import make_folder
 from raypipe.networks import artifact, calibration
 from raypipe.networks.classify import classify_each
@@ -28,15 +28,13 @@ def main(
         str, typer.Option(help="Labelled data sets of the network's study, with its classes only: train,val,test.")
     ] = "test",
     output: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("figures"),
-    workers: Annotated[
-        int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
-    ] = None,
+    workers: Workers = None,
 ) -> None:
     """Evaluate a trained network on one or several splits."""
     network = artifact.at_hand(network)
     make_folder(output)
     of = study.find(artifact.load(network).architecture.study)
-    splits = list(dict.fromkeys(split.split(",")))
+    splits = list(dict.fromkeys(listed(split))) or [split]
     for one in splits:
         of.check(one, "labelled split", labelled=True)
     classified = classify_each([(network, one) for one in splits], workers=workers)

@@ -6,7 +6,7 @@ chosen with --samples are explained in any case:
     python jobs/explain.py --network andi-study --per-class 500 --method integrated-gradients
     python jobs/explain.py --network pattern-2d --method lrp
     python jobs/explain.py --network pattern-2d --samples 3,17
-    python jobs/explain.py --network pattern-2d-second --split scan --where k=0.06,f=0.035
+    python jobs/explain.py --network pattern-2d-second --split scan --where k=0.06 --where f=0.035
 
 The result is the data set `relevance/<network>/<split>`, for patterns `saliency/<network>/<split>`. Options that differ
 from the defaults are added to its name, as in `relevance/andi-study/test-integrated-gradients-500-per-class`.
@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from raypipe import store
-from raypipe.command import run
+from raypipe.command import Workers, listed, run, values
 from raypipe.errors import InputError
 from raypipe.networks import artifact, explain, relevance
 from raypipe.networks.classify import classify
@@ -37,7 +37,8 @@ def main(
     per_class: Annotated[int, typer.Option(help="Maximum number of samples per class.")] = 1,
     samples: Annotated[str | None, typer.Option(help="Samples to explain, by number in the split: 3,17")] = None,
     where: Annotated[
-        str | None, typer.Option(help="Choose among samples with these coordinates: label=epsilon or k=0.06,f=0.035")
+        list[str] | None,
+        typer.Option(help="Choose among samples with this coordinate: label=epsilon or k=0.06; may be repeated."),
     ] = None,
     control: Annotated[
         str | None,
@@ -46,9 +47,7 @@ def main(
             "[default: the network as it is]"
         ),
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
-    ] = None,
+    workers: Workers = None,
 ) -> None:
     """Explain the decisions of a trained network."""
     network = artifact.at_hand(network)
@@ -56,10 +55,9 @@ def main(
     if samples and where:
         raise InputError("--samples and --where; expected one of them")
     try:
-        numbers = [int(number) for number in samples.split(",")] if samples else None
-        values = dict(pair.split("=") for pair in where.split(",")) if where else None
+        numbers = [int(number) for number in listed(samples)] if samples else None
     except ValueError as error:
-        raise InputError(f"{samples or where!r}; expected --samples 3,17 or --where k=0.06,f=0.035") from error
+        raise InputError(f"--samples {samples}; expected whole numbers, such as 3,17") from error
     classify(network, split, workers=workers, last=False)
     name = explain.explain(
         network,
@@ -68,7 +66,7 @@ def main(
         per_class=per_class,
         control=control,
         samples=numbers,
-        where=values,
+        where=values(where, "--where"),
         workers=workers,
     )
     print(store.location(name))

@@ -15,7 +15,7 @@ import numpy as np
 import typer
 
 from raypipe import catalog, store
-from raypipe.command import run
+from raypipe.command import Workers, run
 from raypipe.networks import artifact
 from raypipe.novelty.find import THRESHOLD, VARIANTS, Search, detection, find
 
@@ -41,9 +41,7 @@ def main(
         str | None, typer.Option(help="Augmentation that makes the variants.  [default: the study's first]")
     ] = None,
     threshold: Annotated[float, typer.Option(help="Flag samples of this novelty or more.")] = THRESHOLD,
-    workers: Annotated[
-        int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
-    ] = None,
+    workers: Workers = None,
 ) -> None:
     """Find and count the samples of a split that are novel to a trained network."""
     network = artifact.at_hand(network)
@@ -57,8 +55,8 @@ def main(
         counts = np.bincount(found["nearest"].values[members], minlength=len(names))
         like = ", ".join(f"{names[one]} {counts[one]}" for one in np.argsort(-counts)[:3] if counts[one])
         print(f"{'in no group' if number < 0 else f'group {number}':<12} {members.sum():>5}  nearest: {like}")
-    if told := detection(found):
-        print(told)
+    if detected := detection(found):
+        print(detected)
     print(store.location(name))
 
 

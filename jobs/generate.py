@@ -10,23 +10,18 @@ from typing import Annotated
 
 import typer
 
-from raypipe import store, study
-from raypipe.command import Settings, run, values
-from raypipe.errors import InputError
+from raypipe import store
+from raypipe.command import Settings, Workers, chosen_study, run, values
 from raypipe.run.fill import fill
 
 
 def main(
     split: Annotated[str, typer.Option(help="Data set of the study that --study names.")],
     settings: Settings = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
-    ] = None,
+    workers: Workers = None,
 ) -> None:
     """Generate a data set of a study; if run again, continue where it stopped."""
-    chosen = study.chosen()
-    if chosen is None:
-        raise InputError(f"no study; name one with --study: {', '.join(study.built_in())}, or your own file")
+    chosen = chosen_study()
     plan = chosen.plan(split, values(settings))
     fill(plan, workers=workers)
     print(store.location(plan.name))

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from raypipe.command import run
+from raypipe.command import Workers, run
 from raypipe.run.fill import fill
 from raypipe.studies.gray_scott import STUDY
 
@@ -24,9 +24,7 @@ def main(
     dtype: Annotated[
         str, typer.Option(help="Precision of the integration and the store: float64 or float32.")
     ] = "float64",
-    workers: Annotated[
-        int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
-    ] = None,
+    workers: Workers = None,
 ) -> None:
     """Integrate the Gray-Scott system on 128 x 128 cells to t = 15000 and store u at twelve times from t = 11400 on.
 

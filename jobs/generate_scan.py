@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from raypipe.command import run
+from raypipe.command import Workers, run
 from raypipe.run.fill import fill
 from raypipe.studies.gray_scott.own_scan import plan
 
@@ -43,9 +43,7 @@ def main(
     dtype: Annotated[
         str, typer.Option(help="Precision of the integration and the store: float64 or float32.")
     ] = "float64",
-    workers: Annotated[
-        int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
-    ] = None,
+    workers: Workers = None,
 ) -> None:
     """Integrate the Gray-Scott system over the plane of kill rate k and feed rate f; store u near t = 15000.
 

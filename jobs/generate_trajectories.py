@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from raypipe.command import run
+from raypipe.command import Workers, run
 from raypipe.errors import InputError
 from raypipe.run.fill import fill
 from raypipe.studies.andi import STUDY
@@ -51,9 +51,7 @@ def main(
         typer.Option(help="Positions per trajectory, 2 to 100000, or a range such as 10:1000.  [default: 320]"),
     ] = None,
     dimensions: Annotated[int | None, typer.Option(help="Dimensions: 1, 2 or 3.  [default: 1]")] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
-    ] = None,
+    workers: Workers = None,
 ) -> None:
     """Generate trajectories with andi-datasets in its isolated environment or with raypipe's own generator.
 

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from raypipe.command import run
+from raypipe.command import listed, run
 from raypipe.errors import InputError
 from raypipe.networks.foreign.importing import TOLERANCE, import_network
 
@@ -33,7 +33,7 @@ def main(
     ] = None,
 ) -> None:
     """Import a network trained elsewhere, and report how much its outputs differ from the original's."""
-    found = import_network(path, name=name, classes=_listed(classes), frames=_numbers(frames))
+    found = import_network(path, name=name, classes=listed(classes or "") or None, frames=_numbers(frames))
     own = found.architecture
     print(f"{found.name}, of the study {own.study}: {len(own.layers)} layers, {found.parameters} parameters")
     print(f"classes {' '.join(own.classes)}" + (f", frames {own.frame_times}" if own.frame_times else ""))
@@ -43,13 +43,9 @@ def main(
     )
 
 
-def _listed(given: str | None) -> list[str] | None:
-    return [one.strip() for one in given.split(",") if one.strip()] if given else None
-
-
 def _numbers(given: str | None) -> list[int] | None:
     try:
-        return [int(one) for one in _listed(given) or []] or None
+        return [int(one) for one in listed(given or "")] or None
     except ValueError:
         raise InputError(f"--frames {given}; expected whole numbers, such as 1,2,3") from None
 

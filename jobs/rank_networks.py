@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from raypipe import catalog, plot, study
-from raypipe.command import run
+from raypipe.command import Workers, listed, run
 from raypipe.errors import InputError, make_folder_of
 from raypipe.networks import artifact
 from raypipe.networks.classify import classify_each
@@ -27,12 +27,10 @@ def main(
     split: Annotated[str, typer.Option(help="Labelled data set of the networks' study.")] = "test",
     reference: Annotated[str, typer.Option(help="Trained network to compare with; it is ranked too.")] = "andi-study",
     output: Annotated[Path, typer.Option(help="File for the ranking.")] = Path("ranking.csv"),
-    workers: Annotated[
-        int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
-    ] = None,
+    workers: Workers = None,
 ) -> None:
     """Rank trained networks on a split."""
-    if not (named := [name.strip() for name in networks.split(",") if name.strip()]):
+    if not (named := listed(networks)):
         raise InputError("no network to rank; name at least one that is trained")
     reference = artifact.at_hand(reference)
     names = list(dict.fromkeys([*(artifact.at_hand(one) for one in named), reference]))
@@ -46,7 +44,7 @@ def main(
     of = study.find(studies[reference])
     evaluations = {name: evaluate(predictions[name], of.strata) for name in table["name"]}
     shown = {name: evaluations[name] for name in dict.fromkeys([table["name"][0], reference])}
-    print(f"{len(table)} networks on {split}, {evaluations[reference].attrs['samples']} trajectories")
+    print(f"{len(table)} networks on {split}, {evaluations[reference].attrs['samples']} {of.kind}")
     print(table.to_string(index=False, float_format="{:.4f}".format, formatters={"seconds": "{:.0f}".format}))
     table.to_csv(output, index=False, float_format="%.6g")
     print(output)

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from raypipe import store
-from raypipe.command import Settings, run, values
+from raypipe.command import Settings, Workers, listed, run, values
 from raypipe.networks import artifact
 from raypipe.refine.agreement import agreement
 from raypipe.refine.rounds import Refinement, refine
@@ -31,26 +31,24 @@ def main(
     against: Annotated[
         str | None, typer.Option(help="Classified scan to compare with, such as gray_scott/scan.  [default: none]")
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
-    ] = None,
+    workers: Workers = None,
 ) -> None:
     """Refine a scan with a trained network until a budget of simulations is spent."""
-    of = Refinement(
+    refinement = Refinement(
         artifact.at_hand(network),
         split,
         coarse,
         finer,
-        tuple(axes.split(",")) if axes else (),
+        tuple(listed(axes or "")),
         values(at, "--at"),
         values(settings),
     )
-    made = refine(of, budget=budget, workers=workers)
-    count, points = of.allowed(budget), int(of.plane.of_scan.sum())
-    print(f"{count} simulations, {count / points:.1%} of the {points} points of {of.scan.name}")
+    made = refine(refinement, budget=budget, workers=workers)
+    count, points = refinement.allowed(budget), int(refinement.plane.of_scan.sum())
+    print(f"{count} simulations, {count / points:.1%} of the {points} points of {refinement.scan.name}")
     if against:
         print(f"round  simulations  same as {against}  as many at random")
-        for one in agreement(of, against, count):
+        for one in agreement(refinement, against, count):
             print(
                 f"{one.round:>5}  {one.simulations:>11}  {one.agreement:>{len(against) + 8}.4f}  "
                 f"{one.random:.4f} ± {one.spread:.4f}"

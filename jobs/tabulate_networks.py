@@ -16,7 +16,7 @@ import typer
 import xarray as xr
 
 from raypipe import catalog, study
-from raypipe.command import run
+from raypipe.command import Workers, listed, run
 from raypipe.errors import InputError, make_folder_of
 from raypipe.networks import artifact, inputs
 from raypipe.networks.architecture import FRESH
@@ -31,12 +31,10 @@ def main(
     ] = None,
     test: Annotated[str, typer.Option(help="Labelled data set that no network was trained on.")] = "test",
     output: Annotated[Path, typer.Option(help="File for the table.")] = Path("networks.csv"),
-    workers: Annotated[
-        int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
-    ] = None,
+    workers: Workers = None,
 ) -> None:
     """Write a table of trained networks, one row per network."""
-    names = [artifact.at_hand(one.strip()) for one in networks.split(",")] if networks else _of_study()
+    names = [artifact.at_hand(one) for one in listed(networks or "")] or _of_study()
     make_folder_of(output)
     evaluations: dict[str, dict[str, xr.Dataset]] = {name: {} for name in names}
     wanted = {}

@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from raypipe import study
-from raypipe.command import run
+from raypipe.command import listed, run
 from raypipe.errors import InputError
 from raypipe.networks import grid_file
 from raypipe.networks.architecture import FRESH
@@ -51,7 +51,7 @@ def main(
     own = grid_file.read(grid, usual) if grid else None
     if own and (series or seed is not None):
         raise InputError("--seed and --series do not go with --grid; write seeds in the file, whose name is the series")
-    names = [name.strip() for name in networks.split(",") if name.strip()]
+    names = listed(networks)
     if names == ["all"]:
         named = own or grid_file.of_study(usual)
         chosen = named.grid.networks

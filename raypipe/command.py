@@ -64,6 +64,27 @@ Settings = Annotated[
 ]
 """A job's flag --set; parsed by `values`."""
 
+Workers = Annotated[
+    int | None, typer.Option(help="Maximum number of workers, one core each.  [default: all cores of the cluster]")
+]
+"""The flag --workers of a job that computes shards."""
+
+
+def listed(text: str) -> list[str]:
+    """Return the entries of a list separated by commas, without those that are empty."""
+    return [one.strip() for one in text.split(",") if one.strip()]
+
+
+def chosen_study() -> study.Study:
+    """Return the study that --study names.
+
+    Raises:
+        InputError: if there is none.
+    """
+    if (chosen := study.chosen()) is None:
+        raise InputError(f"no study; name one with --study: {', '.join(study.built_in())}, or your own file")
+    return chosen
+
 
 def values(settings: list[str] | None, flag: str = "--set") -> dict[str, Any]:
     """Parse flags such as --set into a dict; a value that is not TOML, or is a TOML date or time, stays a text.

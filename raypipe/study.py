@@ -110,6 +110,11 @@ class Sample:
     any_length: AnyLength | None = None
 
     @property
+    def is_sequence(self) -> bool:
+        """Whether samples are sequences; otherwise they are fields."""
+        return len(self.dims) == 2
+
+    @property
     def drawing(self) -> Callable[..., None] | None:
         """The function that draws a sample, or None if the study has none."""
         return modules.function(self.draw) if isinstance(self.draw, str) else self.draw

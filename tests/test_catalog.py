@@ -195,7 +195,8 @@ def test_the_job_lists_shows_and_searches(filled, tmp_path, capsys):
     expected = catalog.search("trajectories", classes=["lw"], exponent=(1.2, 1.8))
     assert said(capsys, *flags).splitlines()[-1] == f"{len(expected)} samples"
     assert len(json.loads(said(capsys, *flags, "--json"))) == len(expected)
-    said(capsys, *flags, "--output", str(tmp_path / "lw.csv"))
+    written = said(capsys, *flags, "--output", str(tmp_path / "lw.csv"), "--json")
+    assert len(json.loads(written)) == len(expected)
     assert pd.read_csv(tmp_path / "lw.csv")["seed"].tolist() == expected["seed"].tolist()
 
 

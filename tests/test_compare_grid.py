@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import tiny_data
 import tiny_grid
 import tiny_results
 import xarray as xr
@@ -253,6 +254,14 @@ def test_the_job_ranks_networks(monkeypatch, tmp_path, capsys):
     by_stratum = pd.read_csv(output.with_name("finalists_strata.csv"))
     assert by_stratum.groupby(["network", "stratum"])["samples"].sum().tolist() == [20] * 4
     assert output.with_name("finalists_strata.png").exists()
+
+
+def test_a_ranking_of_pattern_networks_is_on_patterns(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(classify, "fill", fill_here)
+    tiny_data.write_patterns("test", 4)
+    trained_network("pattern-2d", 0.5)
+    job("rank_networks")("pattern-2d", reference="pattern-2d", output=tmp_path / "ranking.csv")
+    assert capsys.readouterr().out.startswith("1 networks on test, 4 patterns\n")
 
 
 @pytest.mark.parametrize(

@@ -704,7 +704,7 @@ def test_samples_are_chosen_by_class_and_by_point():
     said = predictions([0, 1, 1, 1], [0, 0, 1, 1]).assign_coords(k=("sample", [0.06, 0.06, 0.05, 0.06]))
     assert explain.matching(said, {"label": "green"}).tolist() == [1, 2, 3]
     assert explain.matching(said, {"k": "0.060", "predicted": "green"}).tolist() == [3]
-    assert explain.chosen(said, 1, explain.matching(said, {"k": "0.06"})).tolist() == [0, 3]
+    assert explain.chosen(said, 1, explain.matching(said, {"k": 0.06})).tolist() == [0, 3]
     tiny = said.assign_coords(D=("sample", [1e-12, 2e-12, 5e-12, 1e-9]), seed=("sample", [2**53, 2**53 + 2, 3, 4]))
     assert explain.matching(tiny, {"D": "1e-12"}).tolist() == [0]
     assert explain.matching(tiny, {"seed": str(2**53)}).tolist() == [0]

@@ -11,9 +11,11 @@ import urllib.request
 from concurrent.futures import Future
 from pathlib import Path
 
+import holoviews as hv
 import numpy as np
 import parabola
 import pytest
+import tiny_grid
 import tiny_results
 import xarray as xr
 from playwright.sync_api import expect
@@ -24,8 +26,9 @@ from without_ray import job
 from raypipe import catalog, command, store, study
 from raypipe.errors import InputError
 from raypipe.explorer import drawing, explored, sample, work
+from raypipe.explorer.networks import NetworksView
+from raypipe.explorer.sample import alert as error_of
 from raypipe.explorer.sample import image
-from raypipe.explorer.sample import told as error_of
 from raypipe.explorer.tiles import bars
 from raypipe.networks import artifact
 from raypipe.run.fill import fill
@@ -328,6 +331,15 @@ def test_what_stores_and_networks_are_called_is_no_markup(monkeypatch):
     assert "<b>" not in bars([("<b>", 0.5)])
     assert "<b>" not in image(b"", '"><b>')
     assert "<b>" not in error_of(InputError("<b>"))
+
+
+def test_a_network_that_was_not_evaluated_is_not_the_best_of_its_cell(store_root):
+    for name, accuracy in (("123-2", 0.6), ("132-2", 0.5), ("evaluated/123-2", 0.7)):
+        tiny_grid.save(name.rpartition("/")[2], accuracy, series=name.rpartition("/")[0])
+    random_network(study.architecture("123-2"))
+    hv.extension("bokeh")
+    heat = NetworksView()._heat_map("andi", study.find("andi").grid)
+    assert set(heat.object.data["name"]) == {"evaluated/123-2", "132-2"}
 
 
 class Server:

@@ -349,6 +349,16 @@ def test_other_ways_are_refused_and_what_is_damaged_is_made_again(own, monkeypat
     assert contents(store_root) == before
 
 
+def test_predictions_left_by_another_refinement_are_not_read(own, monkeypatch, tmp_path):
+    of, other = (Refinement("sharp", coarse=step, settings={"points": 17}) for step in (8, 4))
+    refine(other, budget=0.1)
+    store.remove("refined/sharp/scan/simulated-000000-000025")
+    found = catalog.open(refine(of, budget=0.08)).load()
+    monkeypatch.setenv("RAYPIPE_STORE", str(tmp_path / "another"))
+    parabola.save_network()
+    assert found.equals(catalog.open(refine(of, budget=0.08)).load())
+
+
 @pytest.mark.parametrize(
     ("options", "budget", "message"),
     [

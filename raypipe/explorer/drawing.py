@@ -23,16 +23,16 @@ _BLUR = 2.0
 
 
 @styled
-def sample(of: Explored, number: int) -> bytes:
+def sample(explored: Explored, number: int) -> bytes:
     """Draw a sample; if it has several frames, draw the first, a middle one and the last."""
-    return made(of.study.seen, of.samples.isel(sample=number))
+    return made(explored.study.seen, explored.samples.isel(sample=number))
 
 
 @styled
 def made(seen: Sample, one: xr.Dataset) -> bytes:
     """Draw a sample that is not in a data set, given with the coordinates that it was made with."""
     one = one.load()
-    if is_sequence(seen):
+    if seen.is_sequence:
         figure = new_figure(5.4, 2.6)
         drawing(seen)(figure.subplots(), one)
         return _png(figure)
@@ -46,24 +46,24 @@ def made(seen: Sample, one: xr.Dataset) -> bytes:
 
 
 @styled
-def frame(of: Explored, number: int, place: int) -> bytes:
+def frame(explored: Explored, number: int, place: int) -> bytes:
     """Draw one frame of a sample."""
-    one = of.samples.isel({"sample": number, FRAME: slice(place, place + 1)}).load()
+    one = explored.samples.isel({"sample": number, FRAME: slice(place, place + 1)}).load()
     figure = _fields(1)
-    drawing(of.study.seen)(figure.axes[0], one)
+    drawing(explored.study.seen)(figure.axes[0], one)
     figure.axes[0].set(xlabel=f"{FRAME} {one[FRAME].values[0]:g}" if FRAME in one.coords else "")
     return _png(figure)
 
 
 @lru_cache(maxsize=4096)
 @styled
-def thumbnail(of: Explored, number: int) -> bytes:
+def thumbnail(explored: Explored, number: int) -> bytes:
     """Draw a small picture of a sample."""
-    sequence = is_sequence(of.study.seen)
+    sequence = explored.study.seen.is_sequence
     figure = Figure(figsize=(1.5, 0.9) if sequence else (0.9, 0.9))
     axes = figure.add_axes((0.02, 0.02, 0.96, 0.96))
-    one = of.samples.isel(sample=number)
-    drawing(of.study.seen)(axes, (one.isel({FRAME: slice(-1, None)}) if FRAME in one.dims else one).load())
+    one = explored.samples.isel(sample=number)
+    drawing(explored.study.seen)(axes, (one.isel({FRAME: slice(-1, None)}) if FRAME in one.dims else one).load())
     axes.set(xticks=[], yticks=[], xlabel="", ylabel="", title="")
     axes.spines[:].set_visible(False)
     return _png(figure)
@@ -72,7 +72,7 @@ def thumbnail(of: Explored, number: int) -> bytes:
 @styled
 def explanation(seen: Sample, found: dict[str, np.ndarray]) -> bytes:
     """Draw the result of `work.explained`: a sequence coloured by its relevance, or a field beside its saliency."""
-    if is_sequence(seen):
+    if seen.is_sequence:
         figure = new_figure(5.4, 2.6)
         draw_sequence(figure.subplots(), found[seen.variable], found["relevance"])
         return _png(figure)
@@ -83,11 +83,6 @@ def explanation(seen: Sample, found: dict[str, np.ndarray]) -> bytes:
     right.imshow(gaussian_filter(found["saliency"], _BLUR), cmap="YlOrRd")
     right.set(xlabel="saliency")
     return _png(figure)
-
-
-def is_sequence(seen: Sample) -> bool:
-    """Return whether samples are sequences; otherwise they are fields."""
-    return len(seen.dims) == 2
 
 
 def _fields(count: int) -> Figure:

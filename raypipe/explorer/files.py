@@ -11,7 +11,7 @@ from typing import Any
 
 import panel as pn
 
-from raypipe.explorer.sample import told
+from raypipe.explorer.sample import alert
 from raypipe.study import Study
 
 
@@ -49,7 +49,7 @@ class FilesView(pn.viewable.Viewer):
             )
             self._page.object = f"{frame}</iframe>"
         except RuntimeError as error:
-            self._state.object = told(error)
+            self._state.object = alert(error)
 
 
 async def _worked(job: str, name: str, content: bytes) -> tuple[str, str]:

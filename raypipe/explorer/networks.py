@@ -11,8 +11,8 @@ import param
 
 from raypipe import catalog
 from raypipe.errors import InputError
-from raypipe.explorer.sample import image, told
-from raypipe.networks import artifact
+from raypipe.explorer.sample import alert, image
+from raypipe.networks import artifact, inputs
 from raypipe.networks.artifact import Artifact
 from raypipe.networks.grid import Grid
 from raypipe.plot.style import raster
@@ -67,7 +67,7 @@ class NetworksView(pn.viewable.Viewer):
         if len(rows) < 2:
             return None
         frame = pd.DataFrame(rows, columns=["kernel size", "word", "validation accuracy", "name"])
-        frame = frame.sort_values("validation accuracy").drop_duplicates(["kernel size", "word"], keep="last")
+        frame = frame.sort_values("validation accuracy", ascending=False).drop_duplicates(["kernel size", "word"])
         frame = frame.sort_values("word", key=lambda words: words.map(list(grid.words).index))
         heat = hv.HeatMap(frame, ["kernel size", "word"], "validation accuracy").opts(
             width=360,
@@ -108,7 +108,7 @@ def _parts(one: Artifact) -> list[str]:
     for of in stores():
         if of.product == catalog.PREDICTIONS and of.complete and of.parameters.get("network") == one.name:
             predictions = catalog.open(of.name)
-            if "label" in predictions and (predictions["label"] >= 0).all():
+            if inputs.is_labelled(predictions):
                 parts.append(_picture("confusion", of.name, f"confusion matrix of {of.name}"))
     return parts
 
@@ -118,5 +118,5 @@ def _picture(what: str, name: str, text: str) -> str:
         png = io.BytesIO()
         raster(figure(what, name), _DOTS).save(png, "PNG")
     except InputError as error:
-        return told(error)
+        return alert(error)
     return f"<figure style='margin:4px'>{image(png.getvalue(), text)}<figcaption>{escape(text)}</figcaption></figure>"

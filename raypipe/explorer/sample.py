@@ -104,7 +104,7 @@ class SampleView(pn.viewable.Viewer):
         self._say(of.said(number))
         self._picture.object = image(drawing.sample(of, number), of.said(number))
         self._probabilities.object = bars(of.ranking(number))
-        frames = 1 if drawing.is_sequence(of.study.seen) else of.samples.sizes.get(drawing.FRAME, 1)
+        frames = 1 if of.study.seen.is_sequence else of.samples.sizes.get(drawing.FRAME, 1)
         self._player.visible = self._played.visible = frames > PLAYED_FRAMES
         self._player.param.update(end=frames - 1, value=0)
         self._played.object = ""
@@ -135,7 +135,7 @@ class SampleView(pn.viewable.Viewer):
             shown: Any = found or await asyncio.wrap_future(work.ask(work.explained, of.network, of.split, number))
             said = image(drawing.explanation(of.study.seen, shown), "what speaks for its class")
         except Exception as error:  # from another process: the visitor should see any error
-            said = told(error)
+            said = alert(error)
         finally:
             self._why.loading = False
         if self._chosen.still(of, number):
@@ -201,7 +201,7 @@ class Simulation(pn.viewable.Viewer):
             made, probability = await asyncio.wrap_future(work.ask(work.simulated, of.source, of.network, point))
             said = _simulated(of, point, made, probability)
         except Exception as error:
-            said = told(error)
+            said = alert(error)
         finally:
             self._button.loading = False
         if self._chosen.still(of):
@@ -246,7 +246,7 @@ def image(png: bytes, text: str) -> str:
     return f'<img src="{data_url(png)}" alt="{escape(text, quote=True)}" style="max-width:100%">'
 
 
-def told(error: Exception) -> str:
+def alert(error: Exception) -> str:
     """Return the HTML of a message that says why something cannot be shown."""
     kind = "" if isinstance(error, InputError | RuntimeError) else f"{type(error).__name__}: "
     return f'<p role="alert" style="color:#8b0000">{escape(kind + " ".join(str(error).split()))}</p>'

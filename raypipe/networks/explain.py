@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from raypipe import catalog, store
+from raypipe import catalog, store, study
 from raypipe.errors import InputError, choice
 from raypipe.networks import artifact, inputs, path, propagation, saliency
 from raypipe.networks.architecture import Architecture
@@ -44,7 +44,7 @@ def explain(
     per_class: int = 1,
     control: str | None = None,
     samples: Sequence[int] | None = None,
-    where: Mapping[str, str] | None = None,
+    where: Mapping[str, Any] | None = None,
     workers: int | None = None,
     last: bool = True,
 ) -> str:
@@ -71,7 +71,7 @@ def explain(
         per_class: maximum number of samples of each class.
         control: one of relevance.CONTROLS; None for the unmodified network.
         samples: numbers of the samples in the split to explain, instead of `per_class` of each class.
-        where: values of coordinates, as text, that the samples must have; class names for `label` and `predicted`.
+        where: values of coordinates that the samples must have, or class names for `label` and `predicted`.
         workers: maximum number of worker processes; by default as many as fit in the cluster.
         last: see `fill`.
 
@@ -96,7 +96,7 @@ def plan(
     per_class: int = 1,
     control: str | None = None,
     samples: Sequence[int] | None = None,
-    where: Mapping[str, str] | None = None,
+    where: Mapping[str, Any] | None = None,
 ) -> Plan:
     """Plan of the store that `explain` makes; raises the same errors."""
     architecture, method = check(network, method, per_class, control)
@@ -221,8 +221,8 @@ def usual_method(architecture: Architecture) -> str:
     return path.METHOD if is_opaque(architecture) else LRP
 
 
-def matching(predictions: xr.Dataset, where: Mapping[str, str]) -> np.ndarray:
-    """Numbers of the samples whose coordinates have the given values, as text; class names for `label` and `predicted`.
+def matching(predictions: xr.Dataset, where: Mapping[str, Any]) -> np.ndarray:
+    """Numbers of the samples whose coordinates have the given values; class names for `label` and `predicted`.
 
     Raises:
         InputError: if there is no such coordinate or class, a value is not a number, or no sample has these values.
@@ -230,18 +230,17 @@ def matching(predictions: xr.Dataset, where: Mapping[str, str]) -> np.ndarray:
     names = [str(name) for name in predictions["class"].values]
     known = [str(key) for key, values in predictions.variables.items() if values.dims == ("sample",)]
     hit = np.ones(predictions.sizes["sample"], bool)
-    for name, text in where.items():
+    for name, given in where.items():
         values = predictions[choice("coordinate", name, known)].values
         if name in ("label", "predicted"):
-            hit &= values == names.index(choice("class", text, names))
+            hit &= values == names.index(choice("class", str(given), names))
             continue
-        try:
-            value = int(text) if text.lstrip("+-").isdecimal() else float(text)
-        except ValueError as error:
-            raise InputError(f"cannot choose samples by {name}={text}; expected a number") from error
+        value = study.setting(given) if isinstance(given, str) else given
+        if not isinstance(value, int | float):
+            raise InputError(f"cannot choose samples by {name}={given}; expected a number")
         hit &= catalog.equal(values, value)
     if not hit.any():
-        asked = ", ".join(f"{name}={text}" for name, text in where.items())
+        asked = ", ".join(f"{name}={given}" for name, given in where.items())
         raise InputError(f"no sample has {asked}; look at the values with catalog.open(…), or give fewer conditions")
     return np.flatnonzero(hit)
 
@@ -276,7 +275,7 @@ def chosen(predictions: xr.Dataset, per_class: int, among: np.ndarray | None = N
     predicted = predictions["predicted"].values
     if has_other_labels(predictions):
         predictions, among = predictions.drop_vars("label"), np.arange(len(predicted)) if among is None else among
-    labelled = "label" in predictions and predictions["label"].values.min() >= 0
+    labelled = inputs.is_labelled(predictions)
     label = predictions["label"].values if labelled or (among is None and "label" in predictions) else predicted
     if among is None and "label" not in predictions:
         raise InputError("the samples have no labels; choose a training, validation or test split")

@@ -315,6 +315,11 @@ def class_names(data: "xarray.Dataset") -> tuple[str, ...]:
     return tuple(data["label"].attrs.get("flag_meanings", "").split()) if "label" in data else ()
 
 
+def is_labelled(data: "xarray.Dataset") -> bool:
+    """Whether every sample has a label, -1 being none."""
+    return "label" in data and bool((data["label"] >= 0).all())
+
+
 def kind(name: str) -> str:
     """The class that a class is a subclass of, by name: fbm for fbm_0.50; for others, such as spots_small, itself."""
     return _NUMBERED.sub("", name)

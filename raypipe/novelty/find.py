@@ -66,7 +66,7 @@ class Search:
         return artifact.load(self.network).architecture
 
     @cached_property
-    def of(self) -> study.Study:
+    def study(self) -> study.Study:
         """The study."""
         return study.find(self.architecture.study)
 
@@ -78,13 +78,13 @@ class Search:
             InputError: if one is not a split of the study or lacks the labels that are needed, or if reference and
                 calibration are the same.
         """
-        if self.of.declared(self.split) is None:
+        if self.study.declared(self.split) is None:
             raise InputError(
-                f"the study {self.of.name} of network {self.network} has no split {self.split!r}; "
-                f"choose one of {', '.join(self.of.data_sets)}"
+                f"the study {self.study.name} of network {self.network} has no split {self.split!r}; "
+                f"choose one of {', '.join(self.study.data_sets)}"
             )
         reference, calibration = (
-            self.of.check(given or own, f"{what} split", labelled=True)
+            self.study.check(given or own, f"{what} split", labelled=True)
             for what, given, own in zip(
                 ("reference", "calibration"),
                 (self.reference, self.calibration),
@@ -106,8 +106,8 @@ class Search:
         Raises:
             InputError: if the reference or the calibration data set does not exist, or as in `features.plan`.
         """
-        reference, calibration, split = (f"{self.of.name}/{one}" for one in self.splits)
-        usual = VARIANTS if self.of.augmentations else 1
+        reference, calibration, split = (f"{self.study.name}/{one}" for one in self.splits)
+        usual = VARIANTS if self.study.augmentations else 1
         variants = usual if self.variants is None else self.variants
         for name, role in ((reference, "reference"), (calibration, "calibration")):
             if name not in store.list_names(name):
@@ -129,7 +129,7 @@ class Search:
                 here.
         """
         familiar, known, asked = self.feature_plans
-        source = store.open(f"{self.of.name}/{self.split}")
+        source = store.open(f"{self.study.name}/{self.split}")
         if taken := sorted(_OWN & set(source.coords)):
             raise InputError(f"{asked.parameters['source']} has a coordinate {taken[0]}, a name used here; rename it")
         _, of_known = (_labels(self.architecture, one.parameters["source"]) for one in (familiar, known))
@@ -196,7 +196,7 @@ class Search:
         )
 
 
-def find(of: Search, *, workers: int | None = None) -> str:
+def find(search: Search, *, workers: int | None = None) -> str:
     """Measure how unlike a network's training samples the samples of a split are, or complete an unfinished result.
 
     The store `novelty/<network>/<split>` has for each sample its `distance` from the nearest reference sample, from 0
@@ -206,7 +206,7 @@ def find(of: Search, *, workers: int | None = None) -> str:
     the classes.
 
     Args:
-        of: the samples in question, and those that they are compared with.
+        search: the samples in question, and those that they are compared with.
         workers: maximum number of worker processes; by default as many as the cluster has room for.
 
     Returns:
@@ -216,8 +216,8 @@ def find(of: Search, *, workers: int | None = None) -> str:
         InputError: if the network is not trained; if a data set is missing, empty or of samples that the network cannot
             see; if the threshold cannot be reached; or if a store exists that was made in another way.
     """
-    planned = of.plan()
-    fill(*of.feature_plans, workers=workers, last=False)
+    planned = search.plan()
+    fill(*search.feature_plans, workers=workers, last=False)
     fill(planned, workers=workers)
     return planned.name
 

@@ -27,14 +27,14 @@ def symbol(name: str) -> str:
     return _GREEK.get(name, name)
 
 
-def colours(classes: int, of: str = "") -> list[str]:
+def colours(classes: int, colour_map: str = "") -> list[str]:
     """Return a colour for each class, from the named matplotlib colour map or, without a name, ones easy to tell apart.
 
     Raises:
         InputError: if there is no such colour map.
     """
-    if of:
-        found = matplotlib.colormaps[choice("colour map", of, list(matplotlib.colormaps))]
+    if colour_map:
+        found = matplotlib.colormaps[choice("colour map", colour_map, list(matplotlib.colormaps))]
         listed = isinstance(found, ListedColormap) and found.N in range(classes, _MANY + 1)
         return [to_hex(colour) for colour in found(range(classes) if listed else np.linspace(0, 1, classes))]
     if classes <= len(_OKABE_ITO):
@@ -43,8 +43,8 @@ def colours(classes: int, of: str = "") -> list[str]:
     return [to_hex(colour) for colour in matplotlib.colormaps[name](steps)]
 
 
-def study_colours(names: Sequence[str], of: str, colour_map: str = "") -> dict[str, str]:
-    """Return colours by class name, from the named matplotlib colour map or else from the study `of`, if it has any.
+def study_colours(names: Sequence[str], study_name: str, colour_map: str = "") -> dict[str, str]:
+    """Return colours by class name, from the named matplotlib colour map or else from the study, if it has any.
 
     Raises:
         InputError: if there is no such colour map.
@@ -53,7 +53,7 @@ def study_colours(names: Sequence[str], of: str, colour_map: str = "") -> dict[s
     if colour_map:
         return usual
     try:
-        own = study.find(of).class_colours
+        own = study.find(study_name).class_colours
     except InputError:  # its file or package is not available
         return usual
     return {name: own.get(name, usual[name]) for name in names}

@@ -44,8 +44,7 @@ def recalls(evaluations: Mapping[str, xr.Dataset]) -> Figure:
     axes.set_xticks(range(len(names)), [symbol(name) for name in names], fontsize=10)
     axes.set(ylabel="recall", xlim=(-0.6, len(names) - 0.4), ylim=(max(0.0, np.floor(lowest * 10 - 0.2) / 10), 1.01))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
-    axes.grid(axis="y", color="#e5e5e5", linewidth=0.5)
-    axes.set_axisbelow(True)
+    axes.grid(axis="y")
     figure.legend(loc="outside upper center", ncols=min(len(evaluations), 3))
     return figure
 
@@ -87,8 +86,7 @@ def reliability(found: Mapping[str, Mapping[str, xr.Dataset]]) -> Figure:
         below.set_yscale("symlog", linthresh=1)
         below.set_ylim(0, 1.5 * max(one["count"].values.max() for one in results.values()))
         for axes in (above, below):
-            axes.grid(color="#e5e5e5", linewidth=0.5)
-            axes.set_axisbelow(True)
+            axes.grid()
     grid[0, 0].set_ylabel("accuracy")
     grid[1, 0].set_ylabel("samples")
     handles, labels = grid[0, 0].get_legend_handles_labels()

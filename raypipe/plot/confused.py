@@ -50,7 +50,7 @@ def confused_samples(
     """
     names, label, predicted = class_names(predictions), predictions["label"].values, predictions["predicted"].values
     draw = drawing(sample)
-    wide = len(sample.dims) == 2
+    wide = sample.is_sequence
     width, height = (2.0, 1.35) if wide else (1.45, 1.75)
     columns = min(_MOST_MISTAKES, max(pair.count for pair in pairs)) + 2
     figure = new_figure(width * columns + 1.1, height * len(pairs) + 0.3)
@@ -92,7 +92,7 @@ def confused_samples(
 
 def drawing(sample: Sample) -> Callable[[Axes, xr.Dataset], None]:
     """Return the function that draws a sample into axes: that of the study, or a default one."""
-    return sample.drawing or (lambda axes, one: _as_it_is(axes, one[sample.variable], len(sample.dims) == 2))
+    return sample.drawing or (lambda axes, one: _as_it_is(axes, one[sample.variable], sample.is_sequence))
 
 
 def _as_it_is(axes: Axes, values: xr.DataArray, sequence: bool) -> None:

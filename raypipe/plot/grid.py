@@ -94,8 +94,7 @@ def accuracy_against_cost(table: pd.DataFrame, grid: Grid) -> Figure:
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.grid(color="#e5e5e5", linewidth=0.5)
-        axes.set_axisbelow(True)
+        axes.grid()
     figure.axes[0].set_ylabel("validation accuracy")
     shape: dict[str, Any] = {"linestyle": "none", "markersize": 6}
     colours = [Line2D([], [], marker="o", color=colour, label=depth, **shape) for depth, colour in depths.items()]
@@ -135,6 +134,5 @@ def effects_plot(effects: pd.DataFrame) -> Figure:
     axes.set(ylim=(places[-1] + 0.6, places[0] - 0.6), xlabel="change of validation accuracy (percentage points)")
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.grid(axis="x", color="#e5e5e5", linewidth=0.5)
-    axes.set_axisbelow(True)
+    axes.grid(axis="x")
     return figure

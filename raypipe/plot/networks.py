@@ -71,8 +71,7 @@ def training_history(history: Mapping[str, Sequence[float]]) -> Figure:
             axes.plot(np.arange(total) + 1, values, line, color=colour, label=name, marker=marker, markersize=3.5)
         axes.set(xlabel="epoch", ylabel=quantity, xlim=(0.5, total + 0.5))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(color="#e5e5e5", linewidth=0.5)
-        axes.set_axisbelow(True)
+        axes.grid()
     figure.axes[0].set_ylim(bottom=0)
     figure.axes[1].legend(loc="lower right")
     return figure

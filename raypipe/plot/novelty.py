@@ -14,11 +14,12 @@ from raypipe import store, study
 from raypipe.errors import InputError
 from raypipe.plot.classes import class_names, colours, symbol
 from raypipe.plot.confused import drawing
+from raypipe.plot.plane import lattice, parameters
 from raypipe.plot.style import RED, new_figure, styled
 
-_NO_AXES = {"seed", "label", "nearest", "flagged", "group", "distance", "novelty"}
-_FILLED = 0.1
-"""Minimum share of a lattice that points must fill to be drawn as an image."""
+_RESULTS = {"nearest", "flagged", "group", "distance", "novelty"}
+_LEAST_FILLED = 0.1
+"""Minimum share of a lattice that points must fill to be drawn as an image: fewer are easier to see as points."""
 
 _MOST_ROWS = 12
 
@@ -59,7 +60,7 @@ def novelty_map(found: xr.Dataset, axes: str = "") -> Figure:
     handles.append(Patch(facecolor="#eeeeee", label=f"not flagged: {int(np.sum(flagged == 0))}"))
     figure.legend(handles=handles, loc="outside right center")
     left.set(xlabel=x, ylabel=y, title="how novel")
-    right.set(xlabel=x, title=f"{int(flagged.sum())} of {len(flagged)} samples flagged")
+    right.set(xlabel=x, ylabel="", title=f"{int(flagged.sum())} of {len(flagged)} samples flagged")
     return figure
 
 
@@ -132,23 +133,15 @@ def _samples(found: xr.Dataset) -> tuple[xr.Dataset, Callable[[Axes, xr.Dataset]
             f"features/, and run find_novel again"
         )
     seen = study.find(source.partition("/")[0]).seen
-    return store.open(source), drawing(seen), len(seen.dims) == 2
+    return store.open(source), drawing(seen), seen.is_sequence
 
 
 def _plane(found: xr.Dataset, axes: str) -> tuple[str, str]:
-    known = [
-        str(name)
-        for name, values in found.coords.items()
-        if values.dims == ("sample",) and values.dtype.kind in "iuf" and name not in _NO_AXES
-    ]
     of, _, split = found.attrs["parameters"]["source"].partition("/")
     columns = study.find(of).plan(split).columns
-    known.sort(key=lambda name: columns.index(name) if name in columns else len(columns))
-    chosen = (
-        axes.split(",")
-        if axes
-        else [name for name in known if found[name].dtype.kind == "f" and len(np.unique(found[name].values)) > 1][:2]
-    )
+    varying = [name for name in parameters(found) if name not in _RESULTS]
+    known = sorted(varying, key=[*columns, *varying].index)
+    chosen = axes.split(",") if axes else [name for name in known if found[name].dtype.kind == "f"][:2]
     if len(chosen) != 2 or not set(chosen) <= set(known):
         raise InputError(
             f"axes {', '.join(chosen) or 'none'} of a novelty map; expected two of the samples' parameters: "
@@ -159,9 +152,7 @@ def _plane(found: xr.Dataset, axes: str) -> tuple[str, str]:
 
 def _draw(axes: Axes, found: xr.Dataset, plane: tuple[str, str], values: np.ndarray, **how: Any) -> Any:
     """Draw values over the plane: as an image if the points are on a lattice, otherwise as points."""
-    (x, column), (y, row) = (np.unique(found[name].values, return_inverse=True) for name in plane)
-    if len(values) < _FILLED * len(x) * len(y) or min(len(x), len(y)) < 2:
+    try:
+        return lattice(found, plane, _LEAST_FILLED).draw(axes, values, **how)
+    except InputError:
         return axes.scatter(found[plane[0]].values, found[plane[1]].values, c=values, s=12, **how)
-    image = np.full((len(y), len(x)), np.nan)
-    image[row, column] = values
-    return axes.pcolormesh(x, y, np.ma.masked_invalid(image), **how)

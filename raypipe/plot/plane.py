@@ -22,7 +22,7 @@ from raypipe.plot.classes import class_names, study_colours, symbol
 from raypipe.plot.style import new_figure, styled
 
 _LEAST_FILLED = 0.02
-"""Minimum share of a lattice that a scan fills; random points would fill less."""
+"""Default minimum share of a lattice that a scan fills; random points would fill less."""
 
 _UNEVEN = 0.01
 """Maximum deviation of edges from those of cells of equal width, as a share of a cell's width."""
@@ -94,13 +94,14 @@ def parameters(scan: xr.Dataset) -> list[str]:
     ]
 
 
-def lattice(scan: xr.Dataset, axes: Sequence[str] = ()) -> Lattice:
+def lattice(scan: xr.Dataset, axes: Sequence[str] = (), least_filled: float = _LEAST_FILLED) -> Lattice:
     """Return the plane of a scan.
 
     Args:
         scan: scan with its parameters as coordinates along `sample`.
         axes: two of the parameters; by default the two that vary. If several samples share a cell, the last one is
             used.
+        least_filled: minimum share of the cells that have a sample.
 
     Raises:
         InputError: if there are not exactly two parameters, or the points are not on a lattice.
@@ -114,7 +115,7 @@ def lattice(scan: xr.Dataset, axes: Sequence[str] = ()) -> Lattice:
     (x, column), (y, row) = (np.unique(scan[name].values, return_inverse=True) for name in chosen)
     samples = np.full((len(y), len(x)), -1)
     samples[row, column] = np.arange(len(row))
-    if np.mean(samples >= 0) < _LEAST_FILLED:
+    if np.mean(samples >= 0) < least_filled:
         raise InputError(
             f"{len(row)} points fill {np.mean(samples >= 0):.1%} of a lattice of {len(x)} × {len(y)} values of "
             f"{' and '.join(chosen)}; expected points on a lattice, such as raypipe.plan.product makes"

@@ -69,11 +69,10 @@ def mean_relevance(trajectories: xr.Dataset) -> Figure:
 
 
 @styled
-def perturbation_curve(curve: xr.Dataset, of: str = "steps") -> Figure:
+def perturbation_curve(curve: xr.Dataset, what: str = "steps") -> Figure:
     """Plot accuracy and mean probability of the class against the number of removed steps; bars are standard errors.
 
-    `curve` is the result of `faithfulness.perturbation_curve`, or of `patch_curve` for patches; `of` is what was
-    removed.
+    `curve` is the result of `faithfulness.perturbation_curve`, or of `patch_curve` for patches; `what` was removed.
     """
     figure = new_figure(8.4, 3.1)
     for axes, quantity, name in zip(
@@ -94,9 +93,8 @@ def perturbation_curve(curve: xr.Dataset, of: str = "steps") -> Figure:
                 markersize=3.5,
                 linewidth=1.1,
             )
-        axes.set(xlabel=f"removed {of}", ylabel=name, ylim=(0, 1.03))
-        axes.grid(color="#e5e5e5", linewidth=0.5)
-        axes.set_axisbelow(True)
+        axes.set(xlabel=f"removed {what}", ylabel=name, ylim=(0, 1.03))
+        axes.grid()
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
     return figure

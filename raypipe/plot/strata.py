@@ -70,5 +70,4 @@ def _lines(axes: Axes, evaluation: xr.Dataset, stratum: str) -> None:
     if evaluation.sizes[stratum] <= _FEW:
         axes.set_xticks(evaluation[stratum].values)
         axes.margins(x=0.08)
-    axes.grid(color="#e5e5e5", linewidth=0.5)
-    axes.set_axisbelow(True)
+    axes.grid()

@@ -29,44 +29,44 @@ class Agreement(NamedTuple):
     spread: float
 
 
-def agreement(of: Refinement, against: str, count: int) -> Iterator[Agreement]:
+def agreement(refinement: Refinement, against: str, count: int) -> Iterator[Agreement]:
     """Compute the agreement with a scan that the same network classified, after each round up to `count` simulations.
 
     Raises:
         InputError: if the scan is not one of the study, not classified by this network, or not of the same plane.
     """
-    whole, classes = _whole(of, against)
-    places = of.plane.cells[whole]
-    ends = [of.start_of(number + 1) for number in range(of.round_of(count - 1))]
+    whole, classes = _whole(refinement, against)
+    places = refinement.plane.cells[whole]
+    ends = [refinement.start_of(number + 1) for number in range(refinement.round_of(count - 1))]
     for end in [*ends, count]:
-        known = read(of.folder, of.plane.axes, end)
+        known = read(refinement.folder, refinement.plane.axes, end)
         said = interpolated(places, known.places, known.probability.astype("float64"))[0].argmax(axis=1)
         draws = [_random(places, classes, end, seed) for seed in range(DRAWS)] if end <= len(whole) else [np.nan]
-        last = of.round_of(end - 1)
+        last = refinement.round_of(end - 1)
         yield Agreement(
             last, end, float(np.mean(said == classes.argmax(axis=1))), float(np.mean(draws)), float(np.std(draws))
         )
 
 
-def _whole(of: Refinement, against: str) -> tuple[np.ndarray, np.ndarray]:
+def _whole(refinement: Refinement, against: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the numbers of the plane's cells that a classified scan has, and their probabilities (cell, class)."""
-    named, _, split = against.partition("/")
-    if named != of.of.name or of.of.declared(split) is None:
-        raise InputError(f"{against} is not a data set of the study {of.of.name}; choose {of.scan.name}")
-    predictions = f"predictions/{of.network}/{split}"
+    study, (named, _, split) = refinement.study, against.partition("/")
+    if named != study.name or study.declared(split) is None:
+        raise InputError(f"{against} is not a data set of the study {study.name}; choose {refinement.scan.name}")
+    predictions = f"predictions/{refinement.network}/{split}"
     if predictions not in store.list_names(predictions):
-        made = of.of.job("classify_scan", network=of.network, split=split)
+        made = study.job("classify_scan", network=refinement.network, split=split)
         raise InputError(f"there is no data set {predictions!r} to compare with; make it with {made}")
     data = store.open(predictions)
-    if data.attrs["parameters"]["network_sha256"] != artifact.checksum(of.network):
+    if data.attrs["parameters"]["network_sha256"] != artifact.checksum(refinement.network):
         raise InputError(f"{predictions} is from another network of that name; delete it and classify {against} again")
     inside = np.ones(data.sizes["sample"], bool)
-    for name, value in of.at.items():
+    for name, value in refinement.at.items():
         inside &= is_at(data[name].values, value)
-    cells = np.where(inside, of.plane.find(*(data[name].values for name in of.plane.axes)), -1)
+    cells = np.where(inside, refinement.plane.find(*(data[name].values for name in refinement.plane.axes)), -1)
     found, first = np.unique(cells, return_index=True)
     if not (found >= 0).any():
-        raise InputError(f"{against} has no points in the refined plane; choose {of.scan.name}")
+        raise InputError(f"{against} has no points in the refined plane; choose {refinement.scan.name}")
     return found[found >= 0], data["probability"].values[first[found >= 0]].astype("float64")
 
 

@@ -57,10 +57,10 @@ class Plane:
     def find(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Return the numbers of the cells with these values of the two parameters; -1 where there is none."""
         number = {tuple(cell): place for place, cell in enumerate(self.cells.tolist())}
-        places = [np.searchsorted(axis, of) for axis, of in zip(self.values, (first, second), strict=True)]
+        places = [np.searchsorted(axis, given) for axis, given in zip(self.values, (first, second), strict=True)]
         known = np.ones(len(first), bool)
-        for axis, of, place in zip(self.values, (first, second), places, strict=True):
-            known &= axis[np.minimum(place, len(axis) - 1)] == of
+        for axis, given, place in zip(self.values, (first, second), places, strict=True):
+            known &= axis[np.minimum(place, len(axis) - 1)] == given
         pairs = zip(*(place.tolist() for place in places), strict=True)
         return np.array([number.get(pair, -1) if here else -1 for pair, here in zip(pairs, known, strict=True)])
 

@@ -64,14 +64,14 @@ class Refinement:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
-    def of(self) -> study.Study:
+    def study(self) -> study.Study:
         """The study."""
         return study.find(artifact.load(self.network).architecture.study)
 
     @cached_property
     def scan(self) -> Plan:
         """Plan of the whole scan."""
-        return self.of.plan(self.split, self.settings)
+        return self.study.plan(self.split, self.settings)
 
     @cached_property
     def plane(self) -> Plane:
@@ -94,7 +94,7 @@ class Refinement:
             "finer": self.finer,
             "axes": list(self.plane.axes),
             "at": dict(self.at),
-            "settings": {**self.of.settings(self.split), **self.settings},
+            "settings": {**self.study.settings(self.split), **self.settings},
         }
         return {_OWN + key: value for key, value in own.items()}
 
@@ -166,8 +166,8 @@ class Refinement:
 
     def classified(self, start: int, stop: int) -> Plan:
         """Plan the network's predictions for these samples, once they exist."""
-        of, name = (f"{self.folder}/{what}-{start:06d}-{stop:06d}" for what in ("simulated", "classified"))
-        return classify.plan_of(self.network, of, name, self.parameters)
+        samples, name = (f"{self.folder}/{what}-{start:06d}-{stop:06d}" for what in ("simulated", "classified"))
+        return classify.plan_of(self.network, samples, name, self.parameters)
 
     def result(self, count: int) -> Plan:
         """Plan the result for all cells from the first `count` simulations."""
@@ -210,7 +210,7 @@ class Refinement:
                 "axes": list(plane.axes),
                 "simulations": count,
             },
-            compute="raypipe.refine.rounds:told",
+            compute="raypipe.refine.rounds:interpolate",
             columns=self._names,
             attributes={
                 "title": f"Classes of {self.scan.name} by network {self.network}, from {count} simulations",
@@ -254,11 +254,11 @@ class Refinement:
         classify.check(architecture, planned, self.scan.name)
 
 
-def refine(of: Refinement, *, budget: float = 0.25, workers: int | None = None) -> str:
+def refine(refinement: Refinement, *, budget: float = 0.25, workers: int | None = None) -> str:
     """Simulate and classify where classes meet or the network is uncertain, in rounds, until the budget is spent.
 
     Args:
-        of: what is refined, and how.
+        refinement: what is refined, and how.
         budget: number of simulations, as a share of the scan's points.
         workers: maximum number of worker processes; by default as many as the cluster has room for.
 
@@ -270,13 +270,13 @@ def refine(of: Refinement, *, budget: float = 0.25, workers: int | None = None) 
         InputError: if the network is not trained or does not fit the samples; if the scan has no such plane; if the
             budget is less than the first round; or if stores exist that were made in another way.
     """
-    of.check()
-    allowed, done = of.allowed(budget), 0
+    refinement.check()
+    allowed, done = refinement.allowed(budget), 0
     while done < allowed:
-        start, done = done, _stop(of, done, allowed)
-        _complete(of.simulated(start, done), workers)
-        _complete(of.classified(start, done), workers)
-    result = of.result(allowed)
+        start, done = done, _stop(refinement, done, allowed)
+        _complete(refinement.simulated(start, done), workers)
+        _complete(refinement.classified(start, done), workers)
+    result = refinement.result(allowed)
     fill(result, workers=workers)
     return result.name
 
@@ -286,10 +286,10 @@ def _complete(plan: Plan, workers: int | None) -> None:
         fill(plan, workers=workers, last=False)
 
 
-def _stop(of: Refinement, start: int, allowed: int) -> int:
+def _stop(refinement: Refinement, start: int, allowed: int) -> int:
     """Return where the simulations from `start` end: with the round, with the budget, or where another run planned."""
-    usual = min(allowed, of.start_of(of.round_of(start) + 1))
-    return dict(_parts(of.folder, "simulated")).get(start, usual)
+    usual = min(allowed, refinement.start_of(refinement.round_of(start) + 1))
+    return dict(_parts(refinement.folder, "simulated")).get(start, usual)
 
 
 def _parts(folder: str, what: str) -> Iterator[tuple[int, int]]:
@@ -314,18 +314,21 @@ def read(folder: str, axes: tuple[str, ...], count: int) -> Known:
     Raises:
         InputError: if some of them are missing.
     """
-    parts, found, there = dict(_parts(folder, "classified")), [], 0
-    while there < count:
-        if there not in parts:
-            raise InputError(f"{folder} has {there} of {count} simulations; run the refinement again")
-        data = store.open(f"{folder}/classified-{there:06d}-{parts[there]:06d}")
+    # A start can have predictions of another refinement, whose simulations were removed: these are not read.
+    ends, classified = dict(_parts(folder, "simulated")), set(_parts(folder, "classified"))
+    found, start = [], 0
+    while start < count:
+        end = ends.get(start, start)
+        if (start, end) not in classified:
+            raise InputError(f"{folder} has {start} of {count} simulations; run the refinement again")
+        data = store.open(f"{folder}/classified-{start:06d}-{end:06d}")
         places = np.stack([data[name].values for name in _place_names(axes)], axis=1)
         found.append((places, data["probability"].values, data["round"].values))
-        there = parts[there]
+        start = end
     return Known(*(np.concatenate(one)[:count] for one in zip(*found, strict=True)))
 
 
-def told(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
+def interpolate(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
     """Return a function for `fill` that computes the result for cells, from the first `simulations` in a `folder`."""
     axes = tuple(parameters["axes"])
     known = read(parameters["folder"], axes, parameters["simulations"])
@@ -347,7 +350,7 @@ def told(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[s
 def planned(name: str, parameters: Mapping[str, Any]) -> Plan:
     """Plan a store of a refinement, from the parameters stored with it; for repairs."""
     own = {key.removeprefix(_OWN): value for key, value in parameters.items() if key.startswith(_OWN)}
-    of = Refinement(
+    refinement = Refinement(
         own["network"],
         own["source"].rpartition("/")[2],
         own["coarse"],
@@ -358,8 +361,8 @@ def planned(name: str, parameters: Mapping[str, Any]) -> Plan:
     )
     what, *numbers = name.rpartition("/")[2].split("-")
     plans: dict[str, Callable[..., Plan]] = {
-        "simulated": of.simulated,
-        "classified": of.classified,
-        "first": of.result,
+        "simulated": refinement.simulated,
+        "classified": refinement.classified,
+        "first": refinement.result,
     }
     return plans[what](*map(int, numbers))

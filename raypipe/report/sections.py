@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from raypipe import catalog, plot
 from raypipe.errors import InputError
+from raypipe.networks import inputs
 from raypipe.networks.artifact import Artifact
 from raypipe.networks.evaluate import evaluate, strata_of
 from raypipe.report.holdings import Holdings, known
@@ -48,7 +49,7 @@ def evaluation(holdings: Holdings) -> Iterator[Part]:
             of = known(one.study)
             try:
                 predictions = catalog.open(one.name)
-                if "label" in predictions and (predictions["label"] >= 0).all():
+                if inputs.is_labelled(predictions):
                     network, _, split = one.name.removeprefix("predictions/").rpartition("/")
                     found[network, split] = evaluate(predictions, of.strata if of else ()), of
             except InputError as error:

@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from raypipe.errors import InputError
 from raypipe.store import Coordinate, Plan, label_attributes
 from raypipe.studies.andi import diffusion
 from raypipe.studies.andi.tracks import outcomes
@@ -29,12 +30,21 @@ WALK = 1000
 _FIRST_SEED = 5 * 2**29
 """Between the seeds of test and of train-challenge in `diffusion.trajectories`; those of test end before it."""
 
+_MOST = 2**24
+"""Maximum number of tracks of a test set; each set has this many seeds of its own."""
+
 _SHARD = 250
 
 
 def plan(task: str, dimensions: int, trajectories: int | None = None) -> Plan:
-    """Plan of a test set; `trajectories` is their number, by default as in COUNTS."""
+    """Plan of a test set; `trajectories` is their number, by default as in COUNTS.
+
+    Raises:
+        InputError: if the number is not positive, or too large.
+    """
     count = COUNTS[dimensions] if trajectories is None else trajectories
+    if not 1 <= count <= _MOST:
+        raise InputError(f"{count} trajectories; expected from 1 to {_MOST}")
     place = 4 * TASKS.index(task) + dimensions
     random = np.random.default_rng(place)
     label = random.choice(len(outcomes.SHARE), count, p=share(task))
@@ -51,7 +61,7 @@ def plan(task: str, dimensions: int, trajectories: int | None = None) -> Plan:
         coordinates={
             "seed": Coordinate(
                 ("sample",),
-                _FIRST_SEED + place * 2**24 + np.arange(count),
+                _FIRST_SEED + place * _MOST + np.arange(count),
                 {"long_name": "seed of the generator"},
             ),
             "label": Coordinate(("sample",), outcomes.MODEL[label], label_attributes(diffusion.ANDI_MODELS)),

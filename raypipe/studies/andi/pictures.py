@@ -5,7 +5,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from raypipe.networks.inputs import by_label, kind
+from raypipe.networks.inputs import by_label, is_labelled, kind
 from raypipe.plot.classes import class_names, one_per_class
 from raypipe.plot.sequences import draw_sequence
 from raypipe.plot.style import RED, new_figure, styled
@@ -27,7 +27,7 @@ def relevance(trajectories: xr.Dataset) -> Figure:
     """
     trajectories = by_label(trajectories)
     names = class_names(trajectories)
-    labelled = "label" in trajectories and trajectories["label"].values.min() >= 0
+    labelled = is_labelled(trajectories)
     examples = one_per_class(trajectories) if labelled else _one_per_kind(trajectories, names)
     plane = trajectories["position"].ndim > 2
     columns = _TILES if plane else 1

@@ -55,7 +55,7 @@ COLUMNS = ("file", "track", *_OF_TRACK)
 
 
 @dataclass
-class Told:
+class FileSummary:
     """Summary of how a file was read, for people.
 
     Attributes:
@@ -77,7 +77,7 @@ class Told:
     left: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, document: Mapping[str, Any]) -> "Told":
+    def read(cls, document: Mapping[str, Any]) -> "FileSummary":
         """Create from JSON values, in which keys are strings and pairs are lists."""
         used = {int(key): value for key, value in document["used"].items()}
         left = {why: (count, names) for why, (count, names) in document["left"].items()}
@@ -140,13 +140,13 @@ def data_set(name: str, dimensions: int) -> str:
     return f"andi/tracks-{name}-{dimensions}d"
 
 
-def collected(name: str, made: Mapping[str, Any]) -> list[Told] | None:
+def collected(name: str, made: Mapping[str, Any]) -> list[FileSummary] | None:
     """Summaries of the files of a collection if all its data sets are complete, else None.
 
     Raises:
         InputError: if a collection of this name exists that was made from other files or in another way.
     """
-    told: list[Told] | None = None
+    summaries: list[FileSummary] | None = None
     names = store.list_names("andi")
     there = {d: data_set(name, d) for d in (1, 2, 3) if data_set(name, d) in names}
     for of in there.values():
@@ -157,13 +157,13 @@ def collected(name: str, made: Mapping[str, Any]) -> list[Told] | None:
                 f"remove those: raypipe remove {of}"
             )
         if store.is_marked_complete(of):
-            told = [Told.read(one) for one in store.open(of).attrs["told"]]
+            summaries = [FileSummary.read(one) for one in store.open(of).attrs["told"]]
     if not all(store.is_marked_complete(of) for of in there.values()):
         return None
-    return told if told and set(there) == {d for one in told for d in one.used} else None
+    return summaries if summaries and set(there) == {d for one in summaries for d in one.used} else None
 
 
-def collect(files: Sequence[Path], name: str, made: Mapping[str, Any]) -> tuple[list[Told], list[Plan]]:
+def collect(files: Sequence[Path], name: str, made: Mapping[str, Any]) -> tuple[list[FileSummary], list[Plan]]:
     """Read files of tracks and put them in order, for data sets of tracks in one to three dimensions.
 
     Args:
@@ -178,22 +178,22 @@ def collect(files: Sequence[Path], name: str, made: Mapping[str, Any]) -> tuple[
         InputError: if a file cannot be read, or there is no usable track.
     """
     forget(name)
-    told: list[Told] = []
+    summaries: list[FileSummary] = []
     parts: dict[int, list[tuple[str, pd.DataFrame]]] = {}
     for number, (file, entry) in enumerate(zip(files, made["files"], strict=True)):
         source = open_tracks(file, made["columns"])
-        of = Told(entry["file"], source.layout)
-        told.append(of)
-        for part, ordered in enumerate(_ordered(source, file, of, made["gaps"], made["step"])):
-            of.add(ordered)
+        summary = FileSummary(entry["file"], source.layout)
+        summaries.append(summary)
+        for part, ordered in enumerate(_ordered(source, file, summary, made["gaps"], made["step"])):
+            summary.add(ordered)
             for dimensions, tracks in ordered.tracks.items():
                 thin = _thinned(tracks)
                 path = f"{_folder(name)}/{dimensions}d-{number}-{part}.parquet"
                 objects.put(path, _packed(thin))
-                parts.setdefault(dimensions, []).append((path, thin.table.assign(file=of.file)))
+                parts.setdefault(dimensions, []).append((path, thin.table.assign(file=summary.file)))
     if not parts:
-        raise InputError(f"no track can be used: {'; '.join(one.text() for one in told)}")
-    return told, [_plan(data_set(name, d), d, some, made, told) for d, some in sorted(parts.items())]
+        raise InputError(f"no track can be used: {'; '.join(one.text() for one in summaries)}")
+    return summaries, [_plan(data_set(name, d), d, some, made, summaries) for d, some in sorted(parts.items())]
 
 
 def forget(name: str) -> None:
@@ -205,7 +205,7 @@ def _folder(name: str) -> str:
     return f"tracks/{name}"
 
 
-def _ordered(source: Source, file: Path, told: Told, gaps: str, step: float | None) -> Iterator[Ordered]:
+def _ordered(source: Source, file: Path, summary: FileSummary, gaps: str, step: float | None) -> Iterator[Ordered]:
     """Put the tracks of a file in order, part by part."""
     parts = max(1, file.stat().st_size // _PART_BYTES)
     pieces = source.pieces()
@@ -219,7 +219,7 @@ def _ordered(source: Source, file: Path, told: Told, gaps: str, step: float | No
 
     def batches() -> Iterator[pa.RecordBatch]:
         for piece in chain([first], pieces):
-            told.points += len(piece)
+            summary.points += len(piece)
             extents.append(piece.drop(columns=["track", "frame"]).agg(["min", "max"]))
             track = piece["track"].astype("category").cat
             number = np.array([*(numbers.setdefault(name, len(numbers)) for name in track.categories), -1])[track.codes]
@@ -248,7 +248,7 @@ def _ordered(source: Source, file: Path, told: Told, gaps: str, step: float | No
             points = pyarrow.dataset.dataset(part, format="ipc").to_table().to_pandas()
             code, there = pd.factorize(points["track"].where(points["track"] >= 0))
             points["track"] = pd.Categorical.from_codes(code, names[there.astype("int64")])
-            found = told.step = frame_step(points) if found is None else found
+            found = summary.step = frame_step(points) if found is None else found
             yield order(points, found, axes, gaps)
 
 
@@ -281,7 +281,7 @@ def _plan(
     dimensions: int,
     parts: list[tuple[str, pd.DataFrame]],
     made: Mapping[str, Any],
-    told: Sequence[Told],
+    summaries: Sequence[FileSummary],
 ) -> Plan:
     table = pd.concat([one for _, one in parts], ignore_index=True)
     count, longest = len(table), int(table["length"].max())
@@ -324,7 +324,7 @@ def _plan(
         compute="raypipe.studies.andi.tracks.collect:compute",
         attributes={
             "title": f"Tracks of {', '.join(sorted(table['file'].unique()))}",
-            "told": json.loads(json.dumps([asdict(one) for one in told])),
+            "told": json.loads(json.dumps([asdict(one) for one in summaries])),
         },
     )
 

@@ -67,13 +67,6 @@ class Outcome:
     high: np.ndarray
 
 
-def label(model: np.ndarray, exponent: np.ndarray) -> np.ndarray:
-    """Class numbers (n,), int64, for models and exponents, rounded to the nearest exponent that the model may have."""
-    first = np.searchsorted(MODEL, model)
-    last = np.searchsorted(MODEL, model, side="right") - 1
-    return np.clip(first + np.rint((exponent - EXPONENT[first]) / STEP).astype("int64"), first, last)
-
-
 def reweighted(probability: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Correct probabilities (n, class) for data in which the classes have other shares (class,) than SHARE."""
     found = probability * (share / SHARE)

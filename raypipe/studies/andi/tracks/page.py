@@ -14,7 +14,7 @@ from raypipe.plot.style import new_figure, styled
 from raypipe.report import page
 from raypipe.studies.andi.diffusion import ANDI_MODELS
 from raypipe.studies.andi.tracks import outcomes
-from raypipe.studies.andi.tracks.collect import Told
+from raypipe.studies.andi.tracks.collect import FileSummary
 from raypipe.studies.andi.tracks.results import INTERVAL, NONE
 
 COLOURS = dict(
@@ -66,19 +66,21 @@ def examples(found: pd.DataFrame) -> pd.DataFrame:
     return order.groupby("model", sort=False).head(EXAMPLES)
 
 
-def write(file: Path, name: str, found: pd.DataFrame, maps: dict[int, xr.Dataset], told: Sequence[Told]) -> None:
+def write(
+    file: Path, name: str, found: pd.DataFrame, maps: dict[int, xr.Dataset], summaries: Sequence[FileSummary]
+) -> None:
     """Write the page about the tracks called `name`; the other arguments are those of `sections`."""
-    html, _ = page.render(f"Tracks {name}", sections(found, maps, told), version=__version__)
+    html, _ = page.render(f"Tracks {name}", sections(found, maps, summaries), version=__version__)
     file.write_text(html)
 
 
-def sections(found: pd.DataFrame, maps: dict[int, xr.Dataset], told: Sequence[Told]) -> list[page.Section]:
+def sections(found: pd.DataFrame, maps: dict[int, xr.Dataset], summaries: Sequence[FileSummary]) -> list[page.Section]:
     """The page's sections.
 
     Args:
         found: the table of all tracks.
         maps: relevance maps of `examples`, by number of dimensions.
-        told: the summary of each file.
+        summaries: the summary of each file.
     """
     of = shares(found)
     lengths = found["points"]
@@ -86,7 +88,7 @@ def sections(found: pd.DataFrame, maps: dict[int, xr.Dataset], told: Sequence[To
         {
             "tracks": len(found),
             "points": int(lengths.sum()),
-            "left out": sum(count for one in told for count, _ in one.left.values()),
+            "left out": sum(count for one in summaries for count, _ in one.left.values()),
         }
     )
     medians = found[found["model"] != NONE].groupby("model")["exponent"].median()
@@ -103,7 +105,7 @@ def sections(found: pd.DataFrame, maps: dict[int, xr.Dataset], told: Sequence[To
                     "it was trained on simulated tracks of just these models, and knows no others. A second one flags "
                     f"tracks unlike all of them, and {outcomes.FLAGGED:.0%} of those that do follow one."
                 ),
-                *(page.Facts(one.file, _facts(one)) for one in told),
+                *(page.Facts(one.file, _facts(one)) for one in summaries),
             ],
         ),
         page.Section(
@@ -144,24 +146,24 @@ def sections(found: pd.DataFrame, maps: dict[int, xr.Dataset], told: Sequence[To
     ]
 
 
-def _facts(told: Told) -> dict[str, str]:
-    facts = {"read as": told.layout, "points": f"{told.points}", "time between frames": f"{told.step:g}"}
-    facts |= {f"tracks in {d} dimensions": f"{count}" for d, count in sorted(told.used.items())}
-    if told.unlinked:
-        facts["points outside tracks"] = f"{told.unlinked}"
-    facts |= {f"left out: {why}": f"{count} ({names})" for why, count, names in told.reasons()}
+def _facts(summary: FileSummary) -> dict[str, str]:
+    facts = {"read as": summary.layout, "points": f"{summary.points}", "time between frames": f"{summary.step:g}"}
+    facts |= {f"tracks in {d} dimensions": f"{count}" for d, count in sorted(summary.used.items())}
+    if summary.unlinked:
+        facts["points outside tracks"] = f"{summary.unlinked}"
+    facts |= {f"left out: {why}": f"{count} ({names})" for why, count, names in summary.reasons()}
     return facts
 
 
 @styled
-def models_figure(of: pd.DataFrame) -> Figure:
+def models_figure(table: pd.DataFrame) -> Figure:
     """Shares of the models with their intervals, from `shares`."""
     figure = new_figure(7, 2.6)
     axes = figure.subplots()
-    errors = np.abs(of[["low", "high"]].to_numpy().T - of["share"].to_numpy())
-    axes.barh(of["model"], of["share"], xerr=errors, color=[COLOURS[name] for name in of["model"]], capsize=3)
+    errors = np.abs(table[["low", "high"]].to_numpy().T - table["share"].to_numpy())
+    axes.barh(table["model"], table["share"], xerr=errors, color=[COLOURS[name] for name in table["model"]], capsize=3)
     axes.invert_yaxis()
-    axes.set(xlabel="share of the tracks", xlim=(0, min(1, of["high"].max() * 1.1)))
+    axes.set(xlabel="share of the tracks", xlim=(0, min(1, table["high"].max() * 1.1)))
     return figure
 
 

@@ -53,7 +53,7 @@ def score(predictions: xr.Dataset, task: str, seed: int = 0) -> pd.DataFrame:
         )
         rows.append(
             {
-                "lengths": "all lengths" if (first, last) == (10, 1000) else f"{first} to {last} steps",
+                "lengths": "all lengths" if (first, last) == (10, 1000) else f"{first} to {last} points",
                 "tracks": len(members),
                 "figure": each[members].mean(),
                 "low": np.quantile(drawn, 0.025),
