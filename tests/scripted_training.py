@@ -35,3 +35,7 @@ class PoisonedTask(Task):
         fit = super().begin()
         fit.__class__ = PoisonedFit
         return fit
+
+
+class PoisonedDyingTask(PoisonedTask, DyingTask):
+    """A task with both faults, in epochs 5 and 7."""

@@ -168,7 +168,7 @@ def test_names_of_weights_are_those_of_keras(name):
     assert sorted(built) == sorted(weight_names(architecture(name)))
 
 
-def test_networks_in_results_have_their_checksum(store_root):
+def test_networks_in_results_have_their_checksum():
     kept = sorted((ROOT / "results/networks").glob("*.safetensors"))
     assert kept
     for file in kept:

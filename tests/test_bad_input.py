@@ -8,8 +8,9 @@ import pytest
 from tiny_data import write_trajectories
 from tiny_networks import random_network
 from tiny_store import contents
+from without_ray import job
 
-from raypipe import store
+from raypipe import command, store
 from raypipe.studies.gray_scott import pattern_sets
 from raypipe.study import architecture
 
@@ -17,8 +18,8 @@ ROOT = Path(__file__).parent.parent
 
 
 def run(*arguments):
-    command = [sys.executable, f"jobs/{arguments[0]}.py", *arguments[1:]]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    process = [sys.executable, f"jobs/{arguments[0]}.py", *arguments[1:]]
+    return subprocess.run(process, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 MISTAKES = {
@@ -46,15 +47,28 @@ MISTAKES = {
 }  # fmt: skip
 
 
+@pytest.fixture
+def run_here(capfd, monkeypatch):
+    """Run a job in this process, which must not start Ray; return its exit code, standard output and messages."""
+    monkeypatch.setattr("raypipe.run.cluster.connect", lambda: pytest.fail("nothing is to be started"))
+
+    def run_job(name, *flags):
+        with pytest.raises(SystemExit) as ended:
+            command.run(job(name), list(flags))
+        return ended.value.code, *capfd.readouterr()
+
+    return run_job
+
+
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_one_clear_line_and_nothing_written(mistake, store_root):
+def test_one_clear_line_and_nothing_written(mistake, store_root, run_here):
     arguments, said = MISTAKES[mistake]
-    finished = run(*arguments)
-    assert finished.returncode == 2, finished.stderr
-    (line,) = finished.stderr.splitlines()
+    code, out, messages = run_here(*arguments)
+    assert code == 2, messages
+    (line,) = messages.splitlines()
     assert line.startswith("error: ")
     assert said in line
-    assert finished.stdout == ""
+    assert out == ""
     assert not store_root.exists()
 
 
@@ -68,14 +82,14 @@ def test_one_clear_line_and_nothing_written(mistake, store_root):
         ("train_network", "--network", "123-2", "--tensorboard"),
     ],
 )
-def test_what_cannot_be_written_into_is_found_before_the_work(arguments, store_root, tmp_path):
+def test_what_cannot_be_written_into_is_found_before_the_work(arguments, store_root, tmp_path, run_here):
     write_trajectories("train", 10)
     write_trajectories("val", 10)
     before = contents(store_root)
     (tmp_path / "file").write_text("in the way")
-    finished = run(*arguments, str(tmp_path / "file/below"))
-    assert finished.returncode == 2, finished.stderr
-    line = finished.stderr.splitlines()[-1]
+    code, _, messages = run_here(*arguments, str(tmp_path / "file/below"))
+    assert code == 2, messages
+    line = messages.splitlines()[-1]
     assert line == f"error: cannot write into {tmp_path}/file/below: Not a directory; choose another {arguments[-1]}"
     assert contents(store_root) == before
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from tiny_networks import random_network
+from without_ray import fill_here
 
 from raypipe import catalog, store
 from raypipe.errors import InputError
@@ -54,7 +55,7 @@ def test_impossible_numbers_of_tracks_are_refused(count):
 @pytest.mark.parametrize("dimensions", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_tracks_are_made_by_the_package_and_classified(ray_cluster, dimensions):
     split = f"challenge-model-{dimensions}d"
-    fill(STUDY.plan(split, {"trajectories": 60}))
+    fill(STUDY.plan(split, {"trajectories": 60}), workers=1)
     data = catalog.open(f"andi/{split}")
     assert data.attrs["versions"]["andi-datasets"] == "2.1.13"
     position = data["position"].values.reshape(60, 999, dimensions)
@@ -64,5 +65,5 @@ def test_tracks_are_made_by_the_package_and_classified(ray_cluster, dimensions):
     assert set(np.unique(data["noise"])) <= set(NOISE_LEVELS)
     random_network(networks.NETWORKS[dimensions - 1])
     name = f"predictions/tracks-{dimensions}d/{split}"
-    fill(classify.plan_of(f"tracks-{dimensions}d", f"andi/{split}", name))
+    fill_here(classify.plan_of(f"tracks-{dimensions}d", f"andi/{split}", name))
     assert (store.open(name)["label"].values == data["label"].values).all()

@@ -342,7 +342,7 @@ def test_samples_of_another_size_or_other_dimensions_are_told_before_anything_is
     assert not (store_root / "predictions").exists()
 
 
-def test_labels_stay_where_only_some_classes_are_subdivided(here, guest, monkeypatch):
+def test_labels_stay_where_only_some_classes_are_subdivided(here, guest):
     classes = ("calm", "wild_1", "wild_2")
     random_network(Architecture("small", "guest", (8, 8, 2), classes, stack(("Flatten", {}), LAST)))
     labels = Coordinate(("sample",), np.array([0, 1, 1, 0]), label_attributes(("calm", "wild")))

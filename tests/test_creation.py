@@ -50,7 +50,7 @@ def create_and_fill(number, barrier, answers):
             answers.put((turn, f"unexpected: {error!r}"))
 
 
-def test_a_race_leaves_one_sound_store(store_root):
+def test_a_race_leaves_one_sound_store():
     context = multiprocessing.get_context("spawn")
     barrier, answers = context.Barrier(PROCESSES, timeout=60), context.Queue()
     racers = [context.Process(target=create_and_fill, args=(number, barrier, answers)) for number in range(PROCESSES)]

@@ -35,7 +35,7 @@ def plan(samples=40):
 
 
 @pytest.fixture
-def asked(monkeypatch, store_root, ray_cluster):
+def asked(monkeypatch, ray_cluster):
     monkeypatch.setattr("raypipe.run.dry_run._SECONDS", 0.1)
 
     def ask(cores=None, price=None):
@@ -44,9 +44,9 @@ def asked(monkeypatch, store_root, ray_cluster):
     return ask
 
 
-def answer_of(one):
+def answer_of(*plans, last=True):
     with pytest.raises(DryRun) as answer:
-        fill(one)
+        fill(*plans, last=last)
     return str(answer.value)
 
 
@@ -63,8 +63,9 @@ def test_samples_shards_bytes_time_and_cost_are_told_and_nothing_is_written(aske
     assert not list(store_root.rglob("*"))
 
 
-def test_of_a_store_that_is_begun_only_what_is_missing_is_told(asked, store_root):
-    one = plan()
+def test_of_several_stores_only_what_is_missing_is_told(asked, store_root):
+    one, other = plan(), plan(16)
+    object.__setattr__(other, "name", "tests/slower")
     store.create(one, {})
     for shard in range(3):
         bounds = one.bounds(shard)
@@ -72,37 +73,21 @@ def test_of_a_store_that_is_begun_only_what_is_missing_is_told(asked, store_root
         store.write_shard(one.name, shard, bounds, arrays, seeds=None, seconds=0, attempt="test")
     before = {path: path.read_bytes() for path in store_root.rglob("*") if path.is_file()}
     asked()
-    assert "3 shards are finished, 28 samples in 7 shards are missing" in answer_of(one)
+    said = answer_of(one, other, last=False)
+    assert re.search(r"tests/slow: 40 samples.* 3 shards are finished, 28 samples in 7 shards are missing", said)
+    assert re.search(r"tests/slower: 16 samples.* 0 shards are finished, 16 samples in 4 shards are missing", said)
+    assert "bytes: 352 kB" in said
+    assert said.endswith("later steps that use this are not counted; run the command again once it exists")
     assert before == {path: path.read_bytes() for path in store_root.rglob("*") if path.is_file()}
 
 
-def test_a_complete_store_takes_nothing(asked, store_root):
+def test_a_complete_store_takes_nothing(asked):
     one = plan(4)
     store.create(one, {})
     store.write_shard(one.name, 0, one.bounds(0), {"x": np.zeros((4, 1000))}, seeds=None, seconds=0, attempt="test")
     asked()
     assert answer_of(one).endswith("1 shards are finished, 0 samples in 0 shards are missing")
-
-
-def test_several_stores_are_told_of_together(asked):
-    asked()
-    first, second = plan(8), plan(16)
-    object.__setattr__(second, "name", "tests/slower")
-    with pytest.raises(
-        DryRun, match=r"tests/slow: 8 samples(.|\n)*tests/slower: 16 samples(.|\n)*core hours"
-    ) as answer:
-        fill(first, second)
-    assert "bytes: 192 kB" in str(answer.value)
-
-
-def test_what_is_made_from_complete_stores_is_come_to(asked):
-    one = plan(4)
-    asked()
-    with pytest.raises(DryRun, match="later steps that use this are not counted"):
-        fill(one, last=False)
-    store.create(one, {})
-    store.write_shard(one.name, 0, one.bounds(0), {"x": np.zeros((4, 1000))}, seeds=None, seconds=0, attempt="test")
-    fill(one, last=False)
+    fill(one, last=False)  # goes on to what is made from it
 
 
 def broken(a):
@@ -120,10 +105,11 @@ def test_a_mistake_is_told_as_in_a_run(asked, store_root):
     assert not list(store_root.rglob("*"))
 
 
-def test_jobs_that_compute_shards_have_the_flags(asked, store_root):
-    arguments = ["--split", "train", "--name", "few", "--length", "20", "--count", "50", "--dry-run", "--price", "0.04"]
-    with pytest.raises(DryRun, match=r"andi/train-few: 50 samples(.|\n)*at 0.04 per core hour"):
+def test_jobs_that_compute_shards_have_the_flags(asked):
+    arguments = ["--split", "train", "--count", "50", "--dry-run", "--price", "0.04"]
+    with pytest.raises(DryRun, match=r"andi/train: 50 samples(.|\n)*at 0.04 per core hour"):
         call(generate_trajectories.main, arguments)
+    assert DRY_RUN_VARIABLE not in os.environ
 
 
 @pytest.mark.parametrize(
@@ -134,7 +120,7 @@ def test_jobs_that_compute_shards_have_the_flags(asked, store_root):
         (["--dry-run", "--price", "-1"], "price is -1.0; expected 0 or more"),
     ],
 )
-def test_flags_that_are_not_possible_are_told(asked, flags, message):
+def test_flags_that_are_not_possible_are_told(flags, message):
     with pytest.raises(InputError, match=message):
         call(generate_trajectories.main, ["--split", "train", "--count", "5", *flags])
 
@@ -156,10 +142,11 @@ def test_trainings_are_told_of(asked, store_root, monkeypatch):
     assert not (store_root / "training").exists()
 
 
-def test_a_training_is_told_of_before_it_is_there(asked, store_root, monkeypatch):
+def test_a_training_is_told_of_before_it_is_there(asked, monkeypatch):
     monkeypatch.setattr("raypipe.networks.training_estimate._SECONDS", 0.5)
+    flags = "--network 123-2 --fresh --samples 640 --validation-split fresh --dry-run"
     with pytest.raises(DryRun, match="1 networks: 0 already trained, 1 to train"):
-        call(train_network.main, ["--network", "123-2", "--fresh", "--validation-split", "fresh", "--dry-run"])
+        call(train_network.main, flags.split())
 
 
 def test_trainings_to_time_are_spread():
@@ -168,10 +155,3 @@ def test_trainings_to_time_are_spread():
     for total in range(1, 40):
         chosen = training_estimate.spread(list(range(total)), 2)
         assert len(set(chosen)) == len(chosen) == min(total, 6)
-
-
-def test_a_dry_run_ends_with_its_job(asked):
-    for _ in range(2):
-        with pytest.raises(DryRun):
-            call(generate_trajectories.main, ["--split", "train", "--count", "5", "--dry-run"])
-        assert DRY_RUN_VARIABLE not in os.environ

@@ -291,7 +291,7 @@ def test_a_control_explains_the_same_decisions_under_another_name(here, monkeypa
             np.testing.assert_array_equal(plan.coordinates[name].values, made[0].coordinates[name].values)
 
 
-def test_how_many_of_each_class_is_in_the_name_unless_it_is_one(here, monkeypatch):
+def test_how_many_of_each_class_is_in_the_name_unless_it_is_one(here):
     random_network(architecture("123-2"))
     tiny_data.write_trajectories("test", 10)
     classify.classify("123-2", "test")

@@ -21,7 +21,7 @@ import xarray as xr
 from playwright.sync_api import expect
 from ports import free_ports
 from tiny_networks import random_network
-from without_ray import job
+from without_ray import fill_here, job
 
 from raypipe import catalog, command, store, study
 from raypipe.errors import InputError
@@ -31,7 +31,6 @@ from raypipe.explorer.sample import alert as error_of
 from raypipe.explorer.sample import image
 from raypipe.explorer.tiles import bars
 from raypipe.networks import artifact
-from raypipe.run.fill import fill
 
 PARABOLA = str(Path(parabola.__file__))
 SCAN, SHARP = "parabola/scan", "predictions/sharp/scan"
@@ -46,7 +45,7 @@ needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="there is no chromium; 
 def fill_root(points=9):
     """Write a user's scan, trajectories and patterns, each with predictions; relevance of trajectories; networks."""
     parabola.save_network()
-    fill(study.find("parabola").plan("scan", {"points": points}))
+    fill_here(study.find("parabola").plan("scan", {"points": points}))
     scan = catalog.open(SCAN)
     probability = parabola.classifier(artifact.load("sharp"))(scan.u.values)
     said = scan[["a", "b", "seed"]].assign(
@@ -80,7 +79,7 @@ def fill_root(points=9):
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory, ray_cluster):
+def root(tmp_path_factory):
     found = tmp_path_factory.mktemp("explored")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAYPIPE_STORE", str(found))
@@ -327,7 +326,7 @@ def test_predictions_of_other_samples_are_refused(monkeypatch):
         explored.explored(SHARP)
 
 
-def test_what_stores_and_networks_are_called_is_no_markup(monkeypatch):
+def test_what_stores_and_networks_are_called_is_no_markup():
     assert "<b>" not in bars([("<b>", 0.5)])
     assert "<b>" not in image(b"", '"><b>')
     assert "<b>" not in error_of(InputError("<b>"))
@@ -550,16 +549,16 @@ def test_everybody_can_use_it(page, server, tab):
 
 
 @needs_chromium
-@pytest.mark.parametrize("made", [True, False])
-def test_an_empty_store_says_how_to_begin(page, tmp_path, made):
+def test_an_empty_store_says_how_to_begin(page, tmp_path):
     root = tmp_path / "nothing"
-    if made:
-        root.mkdir()
     server = Server(root)
     try:
-        page.goto(server.url)
-        page.get_by_role("heading", name="There is nothing to explore yet").wait_for()
-        assert page.get_by_text("make demo").count()
+        for made in (False, True):
+            if made:
+                root.mkdir()
+            page.goto(server.url)
+            page.get_by_role("heading", name="There is nothing to explore yet").wait_for()
+            assert page.get_by_text("make demo").count()
     finally:
         server.end()
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_fill import plan
 from without_ray import fill_here
@@ -66,6 +66,7 @@ def test_a_store_of_whole_shards_keeps_all_of_them(store_root):
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
+@settings(max_examples=40)
 @given(old=st.integers(1, 20), more=st.integers(1, 20), puts=st.integers(0, 12))
 def test_an_extension_that_is_cut_off_is_continued(tmp_path_factory, old, more, puts):
     with pytest.MonkeyPatch.context() as patch:
@@ -132,7 +133,7 @@ def test_trajectories_can_be_more(split):
     assert not extension.fits(there, trajectory_sets.trajectories(split, 1000))
 
 
-def test_fewer_trajectories_than_a_shard_has_can_be_more(store_root, monkeypatch, tmp_path):
+def test_fewer_trajectories_than_a_shard_has_can_be_more(monkeypatch, tmp_path):
     of = {"generator": "raypipe", "models": "fbm,ctrw", "positions": "10:50"}
     for count in (30, 70):
         fill_here(trajectory_sets.trajectories("train", count, **of))

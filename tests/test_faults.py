@@ -37,10 +37,11 @@ def check_squares(samples=10):
     np.testing.assert_array_equal(catalog.open("tests/squares").square, np.arange(samples) ** 2)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_worker_killed_inside_a_computation_is_replaced(tmp_path, number):
     mark = tmp_path / "mark"
-    fill(plan("scripted:dying", at=3, mark=str(mark), signal=int(number)))
+    fill(plan("scripted:dying", at=3, mark=str(mark), signal=int(number)), workers=1)
     assert mark.exists()
     check_squares()
 
@@ -61,7 +62,7 @@ def test_a_worker_may_be_lost_at_every_shard(tmp_path):
 def test_a_worker_killed_while_it_writes_is_replaced(tmp_path, where):
     """While it writes a shard, or the ledger entry after the shard."""
     mark = tmp_path / "mark"
-    fill(plan("scripted:dying_in_write", where=where, mark=str(mark)))
+    fill(plan("scripted:dying_in_write", where=where, mark=str(mark)), workers=1)
     assert mark.exists()
     check_squares()
 
@@ -73,9 +74,9 @@ def test_want_of_memory_in_a_process_is_told_and_the_next_run_completes(tmp_path
     with pytest.raises(
         WorkError, match=r"tests/squares, shard 1 \(samples 3 to 5\): .*MemoryError: Unable to allocate"
     ):
-        fill(greedy)
+        fill(greedy, workers=1)
     trigger.unlink()
-    fill(greedy)
+    fill(greedy, workers=1)
     check_squares()
 
 
@@ -144,7 +145,7 @@ def test_a_driver_that_is_killed_is_continued(tmp_path, store_root):
     made = {int(path.name.partition("-")[0]) // 3 for path in calls.iterdir()}
     with pytest.raises(InputError, match=r"has [123] of 4 shards"):
         catalog.open("tests/squares")
-    fill(plan(**of))
+    fill(plan(**of), workers=1)
     check_squares()
     assert before
     assert made >= {int(path.stem) for path in before}
@@ -174,9 +175,9 @@ def test_a_disk_that_is_full_is_told_and_the_next_run_completes(tmp_path, monkey
             while True:
                 file.write(b"x" * 4096)
         with pytest.raises(InputError, match=r"cannot write tests/squares.*No space left on device.*fix that"):
-            fill(large)
+            fill(large, workers=1)
         (disk / "in the way").unlink()
-        fill(large)
+        fill(large, workers=1)
         check_squares()
 
 
@@ -204,7 +205,7 @@ def test_a_store_that_becomes_read_only_is_told_and_the_next_run_completes(tmp_p
         missing = store.missing("tests/squares")
         assert 3 in missing
         assert len(missing) < 4
-        fill(held)
+        fill(held, workers=1)
         check_squares()
 
 

@@ -57,6 +57,7 @@ def test_first_4000_steps_agree_with_the_reference_in_every_class():
         first_4000_steps_agree(seed, f, k)
 
 
+@pytest.mark.slow
 def test_stationary_pattern_at_the_end_agrees_with_the_reference():
     frames = simulate(5, size=64, **STATIONARY)
     assert np.ptp(frames[..., -1]) > 0.1

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from test_verification import NAME, damage, damages
-from tiny_store import contents, sound, template, write
+from tiny_store import contents, restore, sound, template, write
 
 from raypipe import repair, store
 
@@ -30,15 +30,6 @@ def fill_here(plan, own):
     for shard in store.missing(plan.name):
         write(plan, shard)
     store.mark(plan.name, hosts=1)
-
-
-def undo(root, files):
-    for path in set(contents(root)) - set(files):
-        path.unlink()
-    for path, content in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists() or path.read_bytes() != content:
-            path.write_bytes(content)
 
 
 def checksums():
@@ -67,7 +58,7 @@ def harm(root, data):
 
 def heals(whole, data):
     root, files = whole
-    undo(root, files)
+    restore(root, files)
     values, known = store.open(NAME).load(), checksums()
     kinds = [harm(root, data) for _ in range(data.draw(st.integers(1, 3)))]
     for kind, count in Counter(kinds).items():

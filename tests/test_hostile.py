@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_artifact import small_artifact
-from tiny_store import contents, filled, sound, template, write
+from tiny_store import contents, filled, restore, sound, template, write
 
 from raypipe import catalog, store
 from raypipe.errors import DamageError, InputError
@@ -107,20 +107,21 @@ def said_by(read):
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("hostile")
+def whole(tmp_path_factory):
+    """Create a root with a store; return the root and the content of every file."""
+    root = tmp_path_factory.mktemp("hostile")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAYPIPE_STORE", str(folder))
+        patch.setenv("RAYPIPE_STORE", str(root))
         sound()
-    return folder
+    return root, contents(root)
 
 
 @settings(max_examples=60)
 @given(data=st.data())
-def test_whatever_the_documents_of_a_store_say(root, data):
-    whole = contents(root)
-    file = data.draw(st.sampled_from(sorted(file for file in whole if file.suffix == ".json")))
-    document = data.draw(changed(json.loads(whole[file])))
+def test_whatever_the_documents_of_a_store_say(whole, data):
+    root, files = whole
+    file = data.draw(st.sampled_from(sorted(file for file in files if file.suffix == ".json")))
+    document = data.draw(changed(json.loads(files[file])))
     try:
         with pytest.MonkeyPatch.context() as patch, little_memory():
             patch.setenv("RAYPIPE_STORE", str(root))
@@ -128,11 +129,7 @@ def test_whatever_the_documents_of_a_store_say(root, data):
                 file.write_bytes(sealed(file, document))
                 assert said_by(read).count("\n") == 0
     finally:
-        for path in contents(root):
-            if path not in whole:
-                path.unlink()
-        for path, content in whole.items():
-            path.write_bytes(content)
+        restore(root, files)
 
 
 def array_of(group, name):

@@ -169,7 +169,7 @@ def test_a_batch_normalisation_along_another_axis_is_refused(ending, tmp_path, s
     assert import_network(saved(2), name="theirs/axis").name == "theirs/axis"
 
 
-def test_the_jobs_take_a_network_of_others(saved, here, store_root, tmp_path, capsys):
+def test_the_jobs_take_a_network_of_others(saved, here, tmp_path, capsys):
     job("import_network")(str(saved / "trajectory-bare"), name="theirs/bare", classes=None, frames=None)
     said = capsys.readouterr().out
     assert said.startswith("theirs/bare, of the study andi: 7 layers, ")

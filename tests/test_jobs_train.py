@@ -1,20 +1,10 @@
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 from tiny_data import write_patterns, write_trajectories
+from without_ray import job
 
 from raypipe.command import run
 from raypipe.networks import artifact
-
-
-def job(name):
-    path = Path(__file__).parent.parent / "jobs" / f"{name}.py"
-    specification = importlib.util.spec_from_file_location(f"jobs_{name}", path)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module.main
 
 
 def call(name, *arguments):

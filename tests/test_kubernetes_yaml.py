@@ -1,6 +1,5 @@
 """kubernetes.yaml is valid according to KubeRay's RayJob schema, and sets token, versions and store correctly."""
 
-import copy
 import re
 import shutil
 import subprocess
@@ -17,8 +16,7 @@ SCHEMA = yaml.safe_load((ROOT / "tests/rayjob_schema.yaml").read_text())
 
 @pytest.fixture
 def job():
-    # Each test gets its own copy; within it, YAML aliases still share one object.
-    return copy.deepcopy(yaml.safe_load((ROOT / "kubernetes.yaml").read_text()))
+    return yaml.safe_load((ROOT / "kubernetes.yaml").read_text())
 
 
 def containers(job):

@@ -187,7 +187,7 @@ def test_the_number_of_features_follows_the_layers_that_are_seen(layers):
     assert features.extractor(network)(values).shape == (2, features.length(network))
 
 
-def test_variants_follow_from_the_number_of_a_sample_whatever_the_shards(data, monkeypatch):
+def test_variants_follow_from_the_number_of_a_sample_whatever_the_shards(data):
     plan = features.plan("small", "guest/train", 3)
     assert (plan.name, plan.parameters["augmentation"]) == ("features/small/train-3-variants", "turned")
     fill_here(plan)
@@ -410,7 +410,7 @@ def test_a_lattice_is_drawn_as_an_image(guest):
     assert at == pytest.approx(found["distance"].values[2 * 8 + 3], rel=1e-5)
 
 
-def test_pictures_of_samples_that_were_made_anew_are_refused(data, store_root):
+def test_pictures_of_samples_that_were_made_anew_are_refused(data):
     found = catalog.open(find.find(Search("small", "scan", threshold=0.9)))
     found.attrs["parameters"]["source_parameters"] = {"seed": 2}
     with pytest.raises(InputError, match="guest/scan was made again, with other parameters"):

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import sysconfig
 import textwrap
 import venv
 from pathlib import Path
@@ -33,8 +34,9 @@ def bin_folder(tmp_path_factory):
     venv.create(folder / "env", symlinks=True)
     install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--offline", "--no-deps"]
     subprocess.run([*install, "--python", folder / "env/bin/python", wheel], check=True)
-    packages = next(path for path in sys.path if path.endswith("site-packages"))
-    (folder / "env/lib/python3.11/site-packages/others.pth").write_text(f"{packages}\n")
+    packages = sysconfig.get_path("purelib")
+    there = sysconfig.get_path("purelib", "venv", {"base": str(folder / "env")})
+    (Path(there) / "others.pth").write_text(f"{packages}\n")
     return folder / "env/bin"
 
 
@@ -129,6 +131,7 @@ def test_a_network_of_ones_own_for_a_built_in_study(outside):
     assert {"strided", "final/andi-study"} <= set(listed.split())
 
 
+@pytest.mark.slow
 def test_a_grid_of_ones_own(outside):
     outside.bring("my_grid.toml")
     for seed, split in enumerate(("train", "val")):
@@ -186,21 +189,20 @@ def test_a_file_with_neighbours_and_an_environment_goes_through_job_submit(outsi
     ("imports", "result", "message"),
     [
         ("", '{"x": 1 / (a - 2)}', "ZeroDivisionError: division by zero at a = 2"),
-        ("", '{"y": 1.0}', "the results are y; expected x"),
         (
             "import os\n    os.path.exists('here') or __import__('no_such_module')",
             '{"x": 1.0}',
             "No module named",
         ),
     ],
-    ids=["exception", "other output", "import"],
+    ids=["exception", "import"],
 )
 def test_errors_are_the_users_own(outside, imports, result, message):
     outside.write("mine.py", STUDY.format(imports=imports, result=result, options="per_shard=2"))
     if imports:
         (outside.folder / "here").touch()  # exists when the job plans, but is not sent to the workers
         (outside.folder / ".rayignore").write_text("here\n")
-    _, said = outside.call("generate --study mine.py --split all", code=2 if "y" in result else 1)
+    _, said = outside.call("generate --study mine.py --split all", code=1)
     shown = [line for line in said.splitlines() if "samples (" not in line]
     everywhere = "mine/all: 2 of 2 shards failed (0, 1); run the same command to retry what is missing. The first: "
     assert shown[0].startswith(f"error: {everywhere if imports else ''}mine/all, shard ")
@@ -208,5 +210,4 @@ def test_errors_are_the_users_own(outside, imports, result, message):
     assert "ray/" not in said
     assert "lost" not in said
     assert len(shown) < 20
-    if "y" not in result:
-        assert "mine.py" in said
+    assert "mine.py" in said

@@ -19,10 +19,11 @@ import s3_server
 from test_fill import plan
 from test_train import wait_for
 from tiny_store import filled, template
+from without_ray import worker_of
 
 from raypipe import catalog, repair, store
 from raypipe.errors import InputError
-from raypipe.run.fill import fill
+from raypipe.run.fill import Filling, fill, row_of
 from raypipe.store import objects, owner
 
 NAME = "tests/squares"
@@ -81,7 +82,7 @@ def test_the_mark_of_another_machine_holds_until_it_is_old(anywhere, monkeypatch
         assert objects.files("tests") == [SECOND]
 
 
-def test_age_is_told_by_the_clock_of_the_store(anywhere, monkeypatch):
+def test_age_is_told_by_the_clock_of_the_store(anywhere):
     assert objects.age(FIRST) is None
     mark()
     assert 0 <= objects.age(FIRST) < 60
@@ -317,25 +318,23 @@ def test_a_second_job_is_refused_and_follows_one_that_is_killed(first, tmp_path,
     assert owner.alive(NAME) is None
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_job_that_is_interrupted_gives_the_name_back(first, number, code):
+def test_a_job_that_is_interrupted_gives_the_name_back(first):
     process, _ = first
     assert owner.alive(NAME).pid == process.pid
-    process.send_signal(number)
+    process.send_signal(signal.SIGINT)
     process.communicate(timeout=120)
-    assert process.returncode == code
+    assert process.returncode == 130
     assert objects.files("tests") == []
 
 
-@pytest.mark.usefixtures("ray_cluster")
 def test_a_job_that_was_taken_for_dead_stops(monkeypatch):
-    def lost(name):
-        raise InputError("scripted: taken over")
-
-    monkeypatch.setattr(owner.Ownership, "check", lost)
-    with pytest.raises(InputError, match="taken over"):
-        fill(plan())
-    assert store.finished(NAME)
+    squares = plan()
+    with owner.held(NAME) as own, Filling(squares, own) as filling:
+        result = worker_of(squares)(row_of(squares, 0))
+        monkeypatch.setattr(own, "_lost", True)
+        with pytest.raises(InputError, match="no longer this job's"):
+            filling.take(result)
+    assert store.finished(NAME) == [0]
 
 
 def test_a_store_that_cannot_be_written_to_is_verified_beside_a_foreign_mark(monkeypatch):
@@ -351,7 +350,7 @@ def test_a_store_that_cannot_be_written_to_is_verified_beside_a_foreign_mark(mon
     assert "Read-only" in found.unchecked[0]
 
 
-def test_what_is_read_needs_no_owner(store_root):
+def test_what_is_read_needs_no_owner():
     filled(template())
     store.mark("tests/five", hosts=1)
     mark("tests/five.owner-1.json")

@@ -22,7 +22,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_other_readers_find_the_same_values(name, store_root):
+def test_other_readers_find_the_same_values(name):
     tiny_results.write(name, KINDS[name](), shards=2, source="another")
     folder = store.location(name)
     group = zarr.open_group(folder, mode="r")
@@ -38,7 +38,7 @@ def test_other_readers_find_the_same_values(name, store_root):
             np.testing.assert_array_equal(found, values)
 
 
-def test_texts_are_texts_for_those_who_use_raypipe_and_numbers_with_names_for_others(store_root):
+def test_texts_are_texts_for_those_who_use_raypipe_and_numbers_with_names_for_others():
     name = "predictions/pattern-2d-second/scan"
     tiny_results.write(name, tiny_results.scan_predictions())
     plain, ours = xarray.open_zarr(store.location(name), consolidated=True), catalog.open(name)

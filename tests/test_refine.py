@@ -38,7 +38,7 @@ def own(monkeypatch):
     parabola.save_network()
 
 
-def test_a_scan_of_larger_fields_can_be_refined(store_root):
+def test_a_scan_of_larger_fields_can_be_refined():
     random_network(architecture("pattern-2d"))
     window = {"k": "0.05:0.06:0.001", "f": "0.02:0.04:0.002"}
     Refinement("pattern-2d", split="scan-large", settings={"size": 256, **window}).check()
@@ -219,7 +219,7 @@ def calls(folder):
     return {path.name: len(path.read_text().split()) for path in folder.iterdir()}
 
 
-def contents(root):
+def contents():
     """Return the values of all refined scans, without times, hosts and owners."""
     return {
         name: {key: value.values.tolist() for key, value in catalog.open(name).variables.items()}
@@ -235,7 +235,7 @@ def folder(tmp_path):
     return made
 
 
-def test_a_killed_run_goes_on_and_simulates_nothing_twice(own, monkeypatch, tmp_path, store_root, folder):
+def test_a_killed_run_goes_on_and_simulates_nothing_twice(own, monkeypatch, tmp_path, folder):
     of = Refinement("sharp", coarse=4, settings={"points": 17, "calls": str(folder)})
     for end in (1, 24, 1, 9, 7, 1, 13):
         written = []
@@ -257,11 +257,11 @@ def test_a_killed_run_goes_on_and_simulates_nothing_twice(own, monkeypatch, tmp_
     name = refine(of, budget=0.2)
     assert len(calls(folder)) == 57
     assert set(calls(folder).values()) == {1}
-    interrupted = contents(store_root)
+    interrupted = contents()
     monkeypatch.setenv("RAYPIPE_STORE", str(tmp_path / "another"))
     parabola.save_network()
     assert refine(of, budget=0.2) == name
-    assert contents(tmp_path / "another") == interrupted
+    assert contents() == interrupted
 
 
 def test_a_larger_budget_goes_on_and_ends_as_if_it_had_been_given_at_once(own, monkeypatch, tmp_path, folder):
@@ -337,7 +337,7 @@ def test_other_ways_are_refused_and_what_is_damaged_is_made_again(own, monkeypat
         refine(replace(of), budget=0.15)
     parabola.save_network()
     monkeypatch.setattr(repair, "fill", fill_here)
-    before = contents(store_root)
+    before = contents()
     assert {name.rpartition("/")[2].split("-")[0] for name in before} == {"simulated", "classified", "first"}
     for name in before:
         for damaged in ("c/0", "c/0/0/0", "c/0/0"):
@@ -346,7 +346,7 @@ def test_other_ways_are_refused_and_what_is_damaged_is_made_again(own, monkeypat
         found = store.verify(name)
         assert not found.sound
         repair.repair(found)
-    assert contents(store_root) == before
+    assert contents() == before
 
 
 def test_predictions_left_by_another_refinement_are_not_read(own, monkeypatch, tmp_path):

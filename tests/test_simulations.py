@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from without_ray import fill_here
+from without_ray import fill_here, worker_of
 
 from raypipe import store
 from raypipe.errors import InputError, ValuesError
@@ -57,6 +57,14 @@ def test_64_bit_seeds_stay_what_they_are(per_shard):
     np.testing.assert_array_equal(found, seeds)
     fill_here(plan)
     np.testing.assert_array_equal(store.open(plan.name).x, [np.random.default_rng(int(one)).normal() for one in seeds])
+
+
+def test_other_outputs_than_planned_end_the_run():
+    one = planned(draw, {"y": Output()}, points={"seed": [1, 2]})
+    store.create(one, {})
+    result = worker_of(one)(row_of(one, 0))
+    assert "the results are x; expected y" in result["error"]
+    assert result["stops"]
 
 
 def test_a_buffer_that_is_used_again_gives_each_sample_its_own():

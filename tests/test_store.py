@@ -145,7 +145,7 @@ def test_every_chunk_has_a_checksum_and_is_there(store_root):
         assert array.nchunks_initialized >= array.nchunks, name  # it counts all chunks of a shard
 
 
-def test_the_group_says_whether_it_is_complete(store_root):
+def test_the_group_says_whether_it_is_complete():
     plan = template()
     store.create(plan, {})
     assert xarray.open_zarr(store.location(plan.name)).attrs["status"].startswith("incomplete: 0 of ")
@@ -206,7 +206,7 @@ def test_documents(store_root):
     assert json.loads((store_root / "networks/x.json").read_text()) == {}
 
 
-def test_a_store_that_is_not_there_says_which_are(store_root):
+def test_a_store_that_is_not_there_says_which_are():
     filled(template())
     with pytest.raises(InputError, match=r"no data set 'tests/six'.*tests/five"):
         catalog.open("tests/six")

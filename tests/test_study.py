@@ -49,7 +49,7 @@ def choose(folder, name, text):
 EXAMPLE = textwrap.dedent(Study.__doc__.split("as xarray:\n")[1].split("    Attributes:")[0])
 
 
-def test_the_example_of_the_docstring_is_complete(folder, monkeypatch):
+def test_the_example_of_the_docstring_is_complete(folder):
     chosen = choose(folder, "logistic.py", EXAMPLE)
     plan = chosen.plan("scan")
     assert (plan.name, plan.samples, plan.attributes["command"]) == (

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from scripted_training import DyingTask, PoisonedTask
+from scripted_training import PoisonedDyingTask, PoisonedTask
 from tiny_data import write_patterns, write_trajectories
 
 from raypipe import catalog
@@ -114,11 +114,14 @@ def test_a_killed_grid_is_continued(trained, store_root, monkeypatch):
         np.testing.assert_array_equal(continued.weights[name], array, err_msg="bit for bit")
 
 
-def test_trainings_whose_workers_are_killed_are_the_same(trained, store_root, monkeypatch):
-    monkeypatch.setattr(trial, "Task", DyingTask)
+def test_trainings_whose_workers_are_killed_and_weights_lost_are_the_same(trained, store_root, monkeypatch, caplog):
+    monkeypatch.setattr(trial, "Task", PoisonedDyingTask)
     write_data()
     assert train(TWO, SETTINGS) == ["123-2", "132-2"]
-    assert {path.name for path in store_root.glob("died-*")} == {"died-123-2", "died-132-2"}
+    for name in ("123-2", "132-2"):
+        assert (store_root / f"died-{name}").exists()
+        assert (store_root / f"poisoned-{name}").exists()
+        assert f"{name}: after epoch 5 not all weights were finite; repeating that epoch" in caplog.text
     again = [artifact.load(name) for name in ("123-2", "132-2")]
     monkeypatch.setenv("RAYPIPE_STORE", str(trained[0]))
     for killed in again:
@@ -126,28 +129,6 @@ def test_trainings_whose_workers_are_killed_are_the_same(trained, store_root, mo
         assert killed.history == whole.history
         for name, array in whole.weights.items():
             np.testing.assert_array_equal(killed.weights[name], array, err_msg=f"{killed.name} {name}")
-
-
-def test_an_epoch_that_ends_in_no_numbers_is_done_once_more(trained, store_root, monkeypatch, caplog):
-    monkeypatch.setattr(trial, "Task", PoisonedTask)
-    write_data()
-    assert train(TWO[:1], SETTINGS) == ["123-2"]
-    assert (store_root / "poisoned-123-2").exists()
-    assert "123-2: after epoch 5 not all weights were finite; repeating that epoch" in caplog.text
-    again = artifact.load("123-2")
-    monkeypatch.setenv("RAYPIPE_STORE", str(trained[0]))
-    whole = artifact.load("123-2")
-    assert again.history == whole.history
-    for name, array in whole.weights.items():
-        np.testing.assert_array_equal(again.weights[name], array, err_msg=name)
-
-
-def test_a_training_that_diverges_again_ends(store_root, monkeypatch):
-    monkeypatch.setattr(trial, "Task", PoisonedTask)
-    write_data()
-    (store_root / "always").touch()
-    with pytest.raises(InputError, match=r"123-2: training diverged: after epoch 5 the loss is .*not all finite"):
-        train(TWO[:1], SETTINGS)
 
 
 def patterns_whole_and_cut(root):
@@ -246,7 +227,7 @@ def test_networks_that_another_job_has_just_trained_are_left_alone(monkeypatch):
     assert train(TWO, SETTINGS) == ["123-2", "132-2"]
 
 
-def test_a_network_that_is_cut_short_is_kept(store_root, tmp_path):
+def test_a_network_that_is_cut_short_is_kept(tmp_path):
     import tensorflow as tf
     from tensorflow.core.util import event_pb2
 
@@ -276,15 +257,32 @@ def test_a_network_that_is_cut_short_is_kept(store_root, tmp_path):
     assert shown == [("val_accuracy", 2, 0.25)]
 
 
+def trial_of(task):
+    """Return a trial that trains 123-2 in this process, without Tune."""
+    made = object.__new__(NetworkTrial)
+    made._tasks = {"123-2": task}
+    made._data = tuple(inputs.read(TWO[0], catalog.open(name), name) for name in data_names(TWO[0]))
+    made.reset_config({"network": "123-2"})
+    return made
+
+
+def test_a_training_that_diverges_again_ends(store_root):
+    write_data()
+    (store_root / "always").touch()
+    worker = trial_of(PoisonedTask(TWO[0], training(TWO[0], epochs=6), {}, ""))
+    told = [worker.step() for _ in range(6)]
+    assert [one["epoch"] for one in told[:5]] == [1, 2, 3, 4, 4]
+    assert told[4]["repeated"] == 5
+    assert told[5]["done"]
+    assert re.match(r"123-2: training diverged: after epoch 5 the loss is .*not all finite", told[5]["error"])
+
+
 def test_a_long_epoch_tells_how_far_it_is(monkeypatch, tmp_path):
     write_data()
     monkeypatch.setattr(trial, "_STEP_SECONDS", -1.0)
     monkeypatch.setattr(fit, "_CALL_BYTES", 1)
     task = Task(TWO[0], training(TWO[0], epochs=2, batch=50), {}, "")
-    worker = object.__new__(NetworkTrial)  # without Tune, in this process
-    worker._tasks = {"123-2": task}
-    worker._data = tuple(inputs.read(TWO[0], catalog.open(name), name) for name in data_names(TWO[0]))
-    worker.reset_config({"network": "123-2"})
+    worker = trial_of(task)
     keeper = Keeper({"123-2": task}, "test", str(tmp_path))
     keeper.setup()
     told = []
@@ -322,13 +320,10 @@ def test_an_exception_in_a_training_ends_it_at_once(fault, message, own, monkeyp
             for layer in network.layers
         )
         network = dataclasses.replace(network, layers=huge)
-    worker = object.__new__(NetworkTrial)  # without Tune, in this process
-    worker._tasks = {"123-2": Task(network, training(TWO[0], epochs=2), {}, "")}
-    worker._data = tuple(inputs.read(TWO[0], catalog.open(name), name) for name in data_names(TWO[0]))
-    worker.reset_config({"network": "123-2"})
-    told = worker.step()
+    task = Task(network, training(TWO[0], epochs=2), {}, "")
+    told = trial_of(task).step()
     assert told["done"]
-    keeper = Keeper(worker._tasks, "test", None)
+    keeper = Keeper({"123-2": task}, "test", None)
     keeper.setup()
     keeper.on_trial_result(iteration=1, trials=[], trial=OneTrial, result=told)
     keeper.on_trial_complete(iteration=1, trials=[], trial=OneTrial)

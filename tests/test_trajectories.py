@@ -19,16 +19,13 @@ pytestmark = pytest.mark.usefixtures("ray_cluster")
 def datasets(ray_cluster, tmp_path_factory):
     """Generate `train` with one and with two workers, and `test`."""
     made = {}
+    train, test = trajectory_sets.trajectories("train", 3000), trajectory_sets.trajectories("test", 1500)
     with pytest.MonkeyPatch.context() as patch:
-        for root, split, count, workers in (
-            ("one", "train", 3000, 1),
-            ("two", "train", 3000, 2),
-            ("one", "test", 1500, 2),
-        ):
+        for root, plans, workers in (("one", (train, test), 1), ("two", (train,), 2)):
             folder = tmp_path_factory.getbasetemp() / f"trajectories-{root}"
             patch.setenv("RAYPIPE_STORE", str(folder))
-            fill(trajectory_sets.trajectories(split, count), workers=workers)
-            made[root, split] = (folder, catalog.open(f"andi/{split}").load())
+            fill(*plans, workers=workers)
+            made |= {(root, plan.name.partition("/")[2]): (folder, catalog.open(plan.name).load()) for plan in plans}
     return made
 
 

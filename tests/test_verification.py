@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_artifact import small_artifact
-from tiny_store import contents, shard_values, sound, template, write
+from tiny_store import contents, restore, shard_values, sound, template, write
 
 from raypipe import repair, store
 from raypipe.errors import DamageError, InputError
@@ -24,11 +24,6 @@ def sound_store(store_root):
     sound()
     assert store.verify(NAME).sound
     return store_root / "tests"
-
-
-@pytest.fixture(scope="module")
-def lasting_root(tmp_path_factory):
-    return tmp_path_factory.mktemp("lasting")
 
 
 damages = st.one_of(
@@ -74,19 +69,27 @@ def everything(name):
     return repr((store.plan_of(name), store.ledger(name), attributes, arrays))
 
 
+@pytest.fixture(scope="module")
+def sound_root(tmp_path_factory):
+    """Create a root with a store and an artifact; return the root, the content of every file, and what both hold."""
+    root = tmp_path_factory.mktemp("sound")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAYPIPE_STORE", str(root))
+        sound()
+        artifact.save(small_artifact())
+        return root, contents(root), everything(NAME), repr(artifact.load("123-2"))
+
+
 @settings(max_examples=150)
 @given(data=st.data())
-def test_no_damage_to_a_store_is_silent(lasting_root, monkeypatch_module, data):
-    monkeypatch_module.setenv("RAYPIPE_STORE", str(lasting_root))
-    folder = lasting_root / "tests"
-    if not folder.exists():
-        sound()
-    whole = contents(folder)
-    files = sorted(whole)
+def test_no_damage_to_a_store_is_silent(sound_root, data):
+    root, whole, said, _ = sound_root
+    restore(root, whole)
+    files = sorted(file for file in whole if file.is_relative_to(root / "tests"))
     file = data.draw(st.sampled_from(files))
     kind, where, how = data.draw(damages)
-    said = everything(NAME)
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAYPIPE_STORE", str(root))
         changed = damage(file, files, kind, where, how)
         line_is_gone = kind == "delete" and file.parent.name == "five.ledger" and file.name != "plan.json"
         try:
@@ -102,32 +105,22 @@ def test_no_damage_to_a_store_is_silent(lasting_root, monkeypatch_module, data):
         assert is_found or not changed or read == said, "verify is silent"
         # Only `verify` detects a valid chunk or document in place of another.
         assert read in (None, said) or kind == "exchange", "reading is silent"
-    finally:
-        for path, content in whole.items():
-            if not path.exists() or path.read_bytes() != content:
-                path.write_bytes(content)
 
 
 @settings(max_examples=300)
 @given(data=st.data())
-def test_no_damage_to_an_artifact_is_silent(lasting_root, monkeypatch_module, data):
-    monkeypatch_module.setenv("RAYPIPE_STORE", str(lasting_root))
-    artifact.save(small_artifact())
-    file = lasting_root / artifact.path("123-2")
-    sound, said = file.read_bytes(), repr(artifact.load("123-2"))
-    changed = damage(file, [file], *data.draw(damages))
-    try:
-        read = repr(artifact.load("123-2"))
-    except InputError:
-        read = None
-    assert read in (None, said)
-    assert changed or file.read_bytes() == sound
-
-
-@pytest.fixture(scope="module")
-def monkeypatch_module():
+def test_no_damage_to_an_artifact_is_silent(sound_root, data):
+    root, whole, _, said = sound_root
+    file = root / artifact.path("123-2")
+    file.write_bytes(whole[file])
     with pytest.MonkeyPatch.context() as patch:
-        yield patch
+        patch.setenv("RAYPIPE_STORE", str(root))
+        damage(file, [file], *data.draw(damages))
+        try:
+            read = repr(artifact.load("123-2"))
+        except InputError:
+            read = None
+    assert read in (None, said)
 
 
 def test_a_missing_chunk_is_damage_not_a_fill_value(sound_store):
@@ -222,7 +215,7 @@ def test_a_store_that_is_not_there():
         store.verify(NAME)
 
 
-def test_a_shard_that_is_finished_meanwhile_is_no_damage(store_root, monkeypatch):
+def test_a_shard_that_is_finished_meanwhile_is_no_damage(monkeypatch):
     store.create(template(), {})
     for shard in (0, 1):
         write(template(), shard)

@@ -50,3 +50,14 @@ def sound():
 def contents(folder):
     """Return the content of every file below a folder, by path."""
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def restore(folder, whole):
+    """Undo all changes to the files below a folder, whose contents are given as `contents` returned them."""
+    found = contents(folder)
+    for path in found.keys() - whole.keys():
+        path.unlink()
+    for path, content in whole.items():
+        if found.get(path) != content:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
