@@ -91,7 +91,7 @@ def head(tmp_path_factory):
         "RAY_API_SERVER_ADDRESS": dashboard,
         "RAY_ADDRESS": f"127.0.0.1:{port}",
     }
-    start = [BIN / "ray", "start", "--head", "--block", "--num-cpus=2", "--node-ip-address=127.0.0.1"]
+    start = [BIN / "ray", "start", "--head", "--block", "--num-cpus=2"]
     ports = [
         f"--port={port}",
         "--dashboard-host=127.0.0.1",

@@ -18,7 +18,7 @@ from raypipe.jobs import explain as explain_job
 from raypipe.networks import classify, explain
 from raypipe.plot.style import raster
 from raypipe.studies.andi.diffusion import ANDI_MODELS
-from raypipe.studies.andi.tracks import collect, networks, outcomes, page, results, seen
+from raypipe.studies.andi.tracks import challenge_files, collect, networks, outcomes, page, results, seen
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "tracks.csv"
 
@@ -389,6 +389,13 @@ def test_predictions_are_written_and_scored_as_the_challenge_did(folder, capsys)
     rows = [line.split()[-3:] for line in said.splitlines() if line.strip().startswith(("mean", "F1"))]
     assert rows[:3] == [["1", "2", "0.2500"], ["2", "2", f"{(0.25 + abs(guess - 1)) / 2:.4f}"], ["3", "1", "0.0000"]]
     assert rows[3:] == [["1", "2", "1.0000"], ["2", "2", "0.5000"], ["3", "1", "1.0000"]]
+
+
+@pytest.mark.parametrize(("value", "measure"), [("1.0", "mean absolute error"), ("1", "F1"), ("3.0", "F1")])
+def test_a_reference_of_whole_numbers_has_models_unless_they_are_written_as_exponents(tmp_path, value, measure):
+    (tmp_path / "ref.txt").write_text(f"1;{value}\n1;{value}\n")
+    predicted = pd.DataFrame({"dimensions": [1, 1], "exponent": [1.0, 1.5], **dict.fromkeys(ANDI_MODELS, 0.2)})
+    assert challenge_files.score(predicted, tmp_path / "ref.txt")["measure"][0].startswith(measure)
 
 
 @pytest.mark.parametrize(

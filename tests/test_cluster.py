@@ -47,6 +47,26 @@ def test_a_head_that_is_dead():
     assert cluster._PATIENCE < seconds < 60
 
 
+_LISTENING = """
+import psutil
+from raypipe.run import cluster
+cluster.connect()
+own = {psutil.Process().pid, *(child.pid for child in psutil.Process().children(recursive=True))}
+for one in psutil.net_connections("tcp"):
+    if one.status == "LISTEN" and one.pid in own:
+        print(one.laddr.ip.removeprefix("::ffff:"))
+"""
+
+
+def test_a_ray_that_starts_here_listens_on_loopback_only():
+    """By default, Ray listens on all interfaces, even if it is started with 127.0.0.1 as its address."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY")}
+    ended = subprocess.run(
+        [sys.executable, "-c", _LISTENING], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert set(ended.stdout.split()) == {"127.0.0.1"}, ended.stderr
+
+
 def test_what_no_node_has_is_refused_and_what_one_has_is_not(ray_cluster):
     cluster.require({"CPU": 2}, "each training")
     with pytest.raises(InputError, match=r"each training needs a node with 64 cores; .* have 2 cores: ask for less"):

@@ -84,7 +84,8 @@ def connect() -> None:
         ray.shutdown()
     logging.getLogger("ray").setLevel(logging.WARNING)  # as ray.init sets it, but earlier
     head = _head()
-    # A Ray started here listens on the loopback interface only; an existing cluster has its own addresses.
+    if head is None:
+        _keep_to_loopback()
     address: dict[str, Any] = {} if head else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     options = {"runtime_env": _upload(), "logging_level": logging.WARNING, "log_to_driver": False, **address}
     with _without_line(_TOLD), _handler_kept(signal.SIGTERM):
@@ -103,6 +104,17 @@ def connect() -> None:
             ray.shutdown()
             ray.init(**options)
     _sent = study
+
+
+def _keep_to_loopback() -> None:
+    """Have the Ray that is started here listen on the loopback interface only.
+
+    By default it does so only on Windows and macOS; on Linux it would replace 127.0.0.1 by the machine's address.
+    """
+    from ray._private import ray_constants
+
+    ray_constants.ENABLE_RAY_CLUSTER = False  # in this process, where Ray has been imported already
+    os.environ[ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR] = "0"  # in Ray's processes
 
 
 def _head() -> str | None:

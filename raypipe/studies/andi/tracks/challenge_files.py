@@ -65,13 +65,15 @@ def score(predicted: pd.DataFrame, reference: Path) -> pd.DataFrame:
     """Scores against a reference, by number of dimensions: `dimensions`, `tracks`, `measure`, `score`.
 
     The score is the mean absolute error of exponents, or the F1 score of models, micro-averaged over tracks, which
-    equals the accuracy. If all values of the reference are integers from 0 to 4, they are taken for models.
+    equals the accuracy. The reference has models if all its values are integers from 0 to 4. If they are only 1 and 2,
+    which exponents may be too, a decimal point tells: `1;1.0` is an exponent.
 
     Raises:
         InputError: if the reference does not have a line for each track, with the same dimension.
     """
     try:
-        rows = [[float(field) for field in line.split(";")] for line in _lines(reference) if line]
+        lines = [line for line in _lines(reference) if line]
+        rows = [[float(field) for field in line.split(";")] for line in lines]
     except ValueError:
         rows = []
     if (
@@ -85,6 +87,8 @@ def score(predicted: pd.DataFrame, reference: Path) -> pd.DataFrame:
         )
     truth = np.array([row[1] for row in rows])
     is_model = np.isin(truth, range(len(ANDI_MODELS))).all()
+    if np.isin(truth, (1, 2)).all():
+        is_model = not any("." in line.partition(";")[2] for line in lines)
     named = predicted[list(ANDI_MODELS)].to_numpy().argmax(axis=1)
     each = named == truth if is_model else np.abs(predicted["exponent"].to_numpy() - truth)
     scores = pd.DataFrame({"dimensions": predicted["dimensions"].to_numpy(), "score": each.astype("float64")})
