@@ -45,6 +45,7 @@ def main(
                 raise InputError(f"--where {key}=…; expected a coordinate of samples: use {flag} instead")
         found = catalog.search(kind, classes=classes, **wanted)
         if output:
+            choice("format", output.suffix.lower(), (".csv",))
             make_folder_of(output)
             found.to_csv(output, index=False)
         listing = "" if output else f"{found.head(_SHOWN).to_string(index=False)}\n"

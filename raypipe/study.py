@@ -299,9 +299,12 @@ class Study:
             settings: arguments of the function that plans it, see `DataSet`.
 
         Raises:
-            InputError: if there is no such split or setting, or a setting has the wrong type.
+            InputError: if there is no such split or setting, or a setting has the wrong type; also if the split's name
+                has other characters than letters, digits, '.', '_' and '-'.
         """
         usual = self.settings(split)
+        if not re.fullmatch(r"[\w.-]+", split):
+            raise InputError(f"{split!r} cannot name a split; expected letters, digits, '.', '_' and '-' only")
         for name, value in (settings or {}).items():
             if name not in usual:
                 possible = ", ".join(usual) or "none"

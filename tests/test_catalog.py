@@ -218,6 +218,7 @@ def test_each_network_that_comes_along_has_a_card(filled, capsys):
             "list with --where, --output, which search alone takes",
         ),
         (["list", "--kind", "walks"], "unknown kind of data sets 'walks'; choose one of predictions, trajectories"),
+        (["search", "--output", "x.xlsx"], "unknown format '.xlsx'; choose one of .csv"),
         (["search", "--where", "exponent=2:1"], "expected a pair of the least and the largest"),
         (["search", "--where", "exponent=low:high"], "cannot search for low:high; expected a value, or"),
     ],

@@ -131,6 +131,15 @@ def test_table_names_classes_mistakes_and_strata():
     assert text[-1].split() == ["0.5", "2", "0.500"]
 
 
+def test_the_columns_of_the_table_line_up():
+    found = evaluate(predictions([0, 1, 2], [0, 1, 2]))
+    found = found.assign_coords(
+        label=["a long name of a class", "b", "c"], predicted=["a long name of a class", "b", "c"]
+    )
+    _, _, *lines = table(found).splitlines()
+    assert len({line.rindex(end) for line, end in zip(lines, ("  most", "  -", "  -", "  -"), strict=True)}) == 1
+
+
 def test_the_job_prints_the_table_and_draws_the_pictures(monkeypatch, tmp_path, capsys, store_root):
     monkeypatch.setattr(classify, "fill", fill_here)
     random_network(architecture("123-32"))

@@ -234,6 +234,7 @@ def test_scans_that_are_refused(of, message):
     ("name", "own", "message"),
     [
         (None, {"k": "0.05", "f": "0.03"}, "k, f without a name for your own scan; give it one: --name zoom"),
+        ("a/b", {"k": "0.05", "f": "0.03"}, "'scan-a/b' cannot name a split; expected letters"),
         ("zoom", {"k": None}, "the scan zoom has only a name; expected at least --k and --f"),
         (
             "zoom",

@@ -7,22 +7,24 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
+from tiny_results import scan_predictions, write
 from without_ray import fill_here
 
-from raypipe import catalog
+from raypipe import catalog, store
 from raypipe.studies import andi
 
 QUERIES = Path(__file__).parent.parent / "examples" / "queries"
 NETWORKS = ("shipped/pattern-2d", "shipped/pattern-2d-second")
 SCANS = [f"predictions/{name}/scan-zoom" for name in NETWORKS]
+THINNED = "predictions/pattern-2d-second/scan"
 
 
-def query(data, folder, name, *arguments):
+def query(data, folder, name, *arguments, code=0):
     command = [sys.executable, str(QUERIES / f"{name}.py"), *arguments]
     environment = {"RAYPIPE_STORE": str(data), "MPLBACKEND": "agg", "HOME": str(folder)}
     run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    return run.stdout
+    assert run.returncode == code, run.stderr
+    return run.stdout or run.stderr
 
 
 def test_each_query_is_short_and_tested():
@@ -34,7 +36,7 @@ def test_each_query_is_short_and_tested():
 def test_a_class_in_a_window(data, tmp_path):
     said = query(data, tmp_path, "class_in_window", "mu", "0.05", "0.07", "0.02", "0.07")
     expected = catalog.search("patterns", classes=["mu"], k=(0.05, 0.07), f=(0.02, 0.07))
-    assert len(said.splitlines()) == 1 + len(expected) > 1
+    assert len(said.splitlines()) == 2 + len(expected) > 2
     assert (tmp_path / "class_in_window.png").stat().st_size > 10_000
 
 
@@ -53,10 +55,18 @@ def test_where_two_classes_meet(data, tmp_path):
     assert len(pd.read_csv(tmp_path / "phase_boundary.csv")) == count
 
 
+def test_where_two_classes_meet_in_a_thinned_scan(store_root, tmp_path):
+    write(THINNED, scan_predictions(every=30))
+    store.mark(THINNED)
+    said = query(store_root, tmp_path, "phase_boundary", THINNED, "beta", "kappa")
+    assert int(said.split()[0]) == len(pd.read_csv(tmp_path / "phase_boundary.csv")) > 1
+
+
 def test_displacements_follow_theory(data, tmp_path):
     said = query(data, tmp_path, "displacement", "andi/train-own")
     slopes = {line.split()[0]: line.split()[1:] for line in said.splitlines()}
-    assert list(slopes) == list(andi.diffusion.ANDI_MODELS)
+    assert slopes.pop("written:") == ["displacement.png"]
+    assert list(slopes) == ["fbm", "sbm"]
     for model in ("fbm", "sbm"):
         alpha, slope = np.array([float(one.strip(":")) for one in slopes[model]]).reshape(-1, 2).T
         assert alpha.tolist() == [0.4, 0.8, 1.2, 1.6]
@@ -73,6 +83,12 @@ def test_what_a_network_gets_wrong(data, tmp_path):
     assert wrong["probability"].is_monotonic_decreasing
     named = opened["class"].values[opened["predicted"].values[wrong["sample"]]]
     assert wrong["class"].tolist() == named.tolist()
+
+
+def test_mistakes_are_one_line(data, tmp_path):
+    said = query(data, tmp_path, "wrong", SCANS[0], code=2)
+    assert said.startswith(f"error: no sample of {SCANS[0]} has a label;")
+    assert len(query(data, tmp_path, "compare", SCANS[0], code=2).splitlines()) == 1
 
 
 def test_two_classifications_of_a_scan(data, tmp_path):

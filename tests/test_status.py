@@ -32,7 +32,7 @@ def classified(monkeypatch):
 
 
 def test_status(classified, store_root, capsys):
-    store.create(plan("scripted:squares"), {})
+    store.create(replace(plan("scripted:squares"), attributes={"command": "raypipe generate --study own.py"}), {})
     (store_root / "training" / "mine").mkdir(parents=True)
     (store_root / "training" / "mine" / "broken-0.safetensors").write_bytes(b"{}")
     found = {one.name: one for one in status()}
@@ -44,7 +44,7 @@ def test_status(classified, store_root, capsys):
         "training/mine/broken-0.safetensors": ("", "damaged", None),
     }
     assert found[PREDICTIONS].of == "pattern-2d on gray_scott/val"
-    assert found["gray_scott/val"].of == "raypipe generate_patterns --split val"
+    assert found["tests/squares"].of == "raypipe generate --study own.py"
     files = [*store_root.glob("gray_scott/val.*/**/*")]
     assert found["gray_scott/val"].size == sum(file.stat().st_size for file in files if file.is_file())
     job("status")(as_json=True)

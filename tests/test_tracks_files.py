@@ -377,6 +377,7 @@ def test_columns_are_recognised_by_what_programs_call_them():
     ("names", "given", "message"),
     [
         (["particle", "frame", "pos_a"], "", "no column is recognised as x; its columns are particle, frame, pos_a"),
+        (["a" * 90, *"bcdefghijklmnopqrsuvw"], "", f"columns are {'a' * 40}…, b, .* u, and 2 more;"),
         (["frame", "x"], "", "--columns track=none if the file is a single track"),
         (["particle", "frame", "x [px]", "x [nm]"], "", r"x may be x \[px\] or x \[nm\]"),
         (["particle", "frame", "x"], "x=X", "has no column 'X'"),
@@ -467,7 +468,8 @@ def test_what_cannot_be_read_behind_the_beginning_is_told_too(tmp_path):
         (b"1.0;0.0;0.1\nword\n", "line 2 is not"),
         (b"PAR1 and no more", "cannot be read"),
         (b"MATLAB 5.0 MAT-file and no more", "cannot be read"),
-        (b"\x00\x01\x02\x03", "no column is recognised"),
+        (b"\x00\x01\x02\x03", "is not text"),
+        (b"\x93NUMPY\x01\x00\x76\x00", "is not text"),
     ],
 )
 def test_what_is_no_file_of_tracks_is_refused(tmp_path, content, message):

@@ -173,18 +173,20 @@ def strata_of(evaluation: xr.Dataset) -> list[str]:
 
 def table(evaluation: xr.Dataset) -> str:
     """The metrics as lines of text: totals, one line per class with its most frequent mistake, a table per stratum."""
+    names = [str(name) for name in evaluation["label"].values]
+    width = max(8, *map(len, names))
     lines = [
         f"{evaluation.samples} samples: accuracy {evaluation.accuracy.item():.3f}, "
         f"micro-F1 {evaluation.micro_f1.item():.3f}, macro-F1 {evaluation.macro_f1.item():.3f}",
         "",
-        f"{'class':<8} {'samples':>7} {'recall':>7} {'precision':>9}  most often mistaken for",
+        f"{'class':<{width}} {'samples':>7} {'recall':>7} {'precision':>9}  most often mistaken for",
     ]
-    for name in evaluation.label.values:
+    for name in names:
         row = evaluation.confusion.sel(label=name)
         wrong = row.where(row.predicted != name, 0)
         mistake = f"{wrong.idxmax().item()} ({wrong.max().item() / row.sum().item():.0%})" if wrong.any() else "-"
         recall, precision = (evaluation[metric].sel(label=name).item() for metric in ("recall", "precision"))
-        lines.append(f"{name:<8} {row.sum().item():>7} {recall:>7.3f} {precision:>9.3f}  {mistake}")
+        lines.append(f"{name:<{width}} {row.sum().item():>7} {recall:>7.3f} {precision:>9.3f}  {mistake}")
     for stratum in strata_of(evaluation):
         samples = evaluation[f"confusion_by_{stratum}"].sum(("label", "predicted"))
         lines += ["", f"{stratum:<8} {'samples':>7} {'accuracy':>8}"]

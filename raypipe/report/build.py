@@ -42,7 +42,8 @@ def build(output: Path, settings: Mapping[str, Any] | None = None) -> Path:
         Section("networks", "Networks", list(sections.networks(holdings))),
         Section("provenance", "Provenance", list(sections.provenance(holdings))),
     ]
-    html, files = render("raypipe report", page, version=raypipe.__version__)
+    subtitle = "What was simulated, what the networks learned, what they look at."
+    html, files = render("raypipe report", page, version=raypipe.__version__, subtitle=subtitle)
     try:
         output.mkdir(parents=True, exist_ok=True)
         for name, png in files.items():

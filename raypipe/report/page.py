@@ -143,7 +143,9 @@ def distinct(parts: Iterable[Named]) -> Iterator[Named]:
         yield part if name == part.name else replace(part, name=name)
 
 
-def render(title: str, sections: Sequence[Section], *, version: str) -> tuple[str, dict[str, bytes]]:
+def render(
+    title: str, sections: Sequence[Section], *, version: str, subtitle: str = ""
+) -> tuple[str, dict[str, bytes]]:
     """Return the page as HTML with embedded pictures, and the pictures by name as PNG files."""
     named = distinct(part for section in sections for part in section.parts if isinstance(part, Picture))
     sections = [
@@ -161,6 +163,7 @@ def render(title: str, sections: Sequence[Section], *, version: str) -> tuple[st
     environment.filters["number"] = _number
     html = environment.get_template("report.html").render(
         title=title,
+        subtitle=subtitle,
         sections=sections,
         version=version,
         sources={name: base64.b64encode(png).decode() for name, png in pictures.items()},

@@ -8,7 +8,7 @@ from raypipe import store
 from raypipe.errors import DamageError, InputError
 from raypipe.networks import artifact
 from raypipe.networks.artifact import Artifact
-from raypipe.report.holdings import Store, known, stores
+from raypipe.report.holdings import Store, stores
 from raypipe.store import objects
 
 _SOURCES = ("source", "refined.source", "reference", "reference_features", "calibration")
@@ -95,11 +95,7 @@ def _origin(one: Store) -> str:
         prefix = "refined." if one.product == "refined" else ""
         made = [one.parameters.get(prefix + key) for key in ("network", "source")]
         return " on ".join(str(part) for part in made if part)
-    of, (_, _, split) = known(one.study), one.name.partition("/")
-    if of is None or of.declared(split) is None:
-        return ""
-    settings = {name: one.parameters[name] for name in of.settings(split) if name in one.parameters}
-    return of.command(split, settings)
+    return str(store.attributes(one.name).get("command", ""))
 
 
 def _networks(damaged: dict[str, str]) -> Iterator[Status]:

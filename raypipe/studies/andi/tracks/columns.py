@@ -63,6 +63,9 @@ _NAMES = {
 _UNITS = {"um", "μm", "nm", "mm", "px", "pix", "pixel", "pixels", "micron", "microns", "s", "sec", "ms", "seconds"}
 
 
+_MOST_NAMES, _MOST_CHARACTERS = 20, 40
+"""Most columns that a message names, and most characters of each."""
+
 _UNLINKED = {"", "none", "nan", "na", "null"}
 """What programs write instead of a track's name for a point without a track. Negative integers mean the same."""
 
@@ -86,6 +89,13 @@ def _plain(name: str) -> str:
     return " ".join(words)
 
 
+def _listed(names: Sequence[str]) -> str:
+    """The first names, each cut if it is long, for a message."""
+    shown = [name if len(name) <= _MOST_CHARACTERS else f"{name[:_MOST_CHARACTERS]}…" for name in names[:_MOST_NAMES]]
+    more = [f"and {len(names) - _MOST_NAMES} more"] if len(names) > _MOST_NAMES else []
+    return ", ".join([*shown, *more]) or "none"
+
+
 def recognise(names: Sequence[str], given: dict[str, str], where: str) -> dict[str, str | None]:
     """Find the column of each role: `track`, `frame`, `x`, and `y` and `z` if present.
 
@@ -98,7 +108,7 @@ def recognise(names: Sequence[str], given: dict[str, str], where: str) -> dict[s
     """
     found: dict[str, str | None] = {}
     plain = {name: _plain(name) for name in names}
-    there = ", ".join(name for name in names if name.strip()) or "none"
+    there = _listed([name for name in names if name.strip()])
     for role in ROLES:
         if role in given:
             if given[role] not in names and not (role == "track" and given[role] == ONE_TRACK):

@@ -110,6 +110,8 @@ def _parquet(path: Path, given: dict[str, str]) -> Source:
 
 def _text(path: Path, head: bytes, given: dict[str, str]) -> Source:
     encoding = formats.encoding_of(head)
+    if b"\0" in head and encoding != "utf-16":
+        raise InputError(f"{path} is not text; expected CSV, TSV, Parquet, TrackMate's XML or MATLAB arrays")
     lines = codecs.getincrementaldecoder(encoding)("replace").decode(head).splitlines()
     blank = next((number for number, line in enumerate(lines) if line.strip()), 0)  # lines before the header
     first = lines[blank]

@@ -83,11 +83,12 @@ def sections(found: pd.DataFrame, maps: dict[int, xr.Dataset], summaries: Sequen
         summaries: the summary of each file.
     """
     of = shares(found)
-    lengths = found["points"]
+    lengths, interpolated = found["points"], int(found["interpolated"].sum())
     tiles = page.Tiles(
         {
             "tracks": len(found),
             "points": int(lengths.sum()),
+            **({"of them interpolated": interpolated} if interpolated else {}),
             "left out": sum(count for one in summaries for count, _ in one.left.values()),
         }
     )
