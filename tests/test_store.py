@@ -51,7 +51,10 @@ def test_complete_means_in_the_ledger():
     assert store.missing(plan.name) == [0, 1, 2]
     write(plan, 2)
     assert store.missing(plan.name) == [0, 1]
-    with pytest.raises(InputError, match="has 1 of 3 shards"):
+    with pytest.raises(InputError, match="has 1 of 3 shards; to complete it, run the job that makes it"):
+        store.open(plan.name)
+    store.mark(plan.name, done=1, command="raypipe generate --split five --set u=1")
+    with pytest.raises(InputError, match="to complete it, run raypipe generate --split five --set u=1"):
         store.open(plan.name)
     partial = store.open(plan.name, partial=True)
     assert np.isnan(partial.u[:4]).all()
