@@ -121,7 +121,7 @@ def test_nothing_computed_is_discarded_without_the_users_word(store_root, lost):
     path = store_root / "tests" / lost
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     before = contents(store_root)
-    with pytest.raises(DamageError, match=r"is missing.*raypipe verify tests/five --repair, or delete") as caught:
+    with pytest.raises(DamageError, match=r"is missing.*verify tests/five --repair, or .*: raypipe remove") as caught:
         store.create(plan, {})
     assert "\n" not in str(caught.value)
     with pytest.raises(DamageError, match="is missing"):
