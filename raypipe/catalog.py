@@ -269,19 +269,21 @@ def search(
     import pandas
 
     chosen = of_kind(kind) if data_sets is None else [_chosen(one, kind) for one in data_sets]
-    known: set[str] = set()
+    coordinates: set[str] = set()
+    labels: set[str] = set()
     found = []
     for name in chosen:
         try:
-            found += _matching(name, classes, values, known)
+            found += _matching(name, classes, values, coordinates, labels)
         except DamageError as error:
             if data_sets is not None:
                 raise
             _left_out(name, error)
-    if missing := [one for one in (*values, *(classes or ())) if one not in known]:
-        raise InputError(
-            f"no data set searched has {', '.join(missing)}; available: {', '.join(sorted(known)) or 'none'}"
-        )
+    for what, wanted, known in (("coordinate", values, coordinates), ("class", classes or (), labels)):
+        if missing := [one for one in wanted if one not in known]:
+            available = ", ".join(sorted(known)) or "none"
+            hint = "; search data sets of the kind predictions" if what == "class" and not known else ""
+            raise InputError(f"no data set searched has the {what} {', '.join(missing)}; available: {available}{hint}")
     if not found:
         return pandas.DataFrame(columns=["data_set", "sample", "class"])
     return pandas.concat(found, ignore_index=True)
@@ -300,9 +302,9 @@ def records(found: "pandas.DataFrame") -> list[dict[Any, Any]]:
 
 
 def _matching(
-    name: str, classes: Collection[str] | None, values: dict[str, Any], known: set[str]
+    name: str, classes: Collection[str] | None, values: dict[str, Any], coordinates: set[str], labels: set[str]
 ) -> "list[pandas.DataFrame]":
-    """The matching samples of a data set, if it has what is asked for; adds its coordinates and classes to `known`."""
+    """The matching samples of a data set; adds its coordinates, and its classes if it has labels, to the sets."""
     import pandas
 
     opened = store.open(name)
@@ -313,7 +315,8 @@ def _matching(
     if numbers.dtype.kind not in "iu" or numbers.max(initial=-1) >= len(named) - 1:  # an output of that name
         numbers = np.array(-1)
     of_class = np.broadcast_to(numbers, opened.sizes["sample"])  # numbers: names need up to 100 times the memory
-    known |= {*columns, *named[np.unique(of_class)]} - {""}
+    coordinates |= set(columns)
+    labels |= set(named[:-1]) if numbers.max(initial=-1) >= 0 else set()
     if not set(values) <= set(columns):
         return []
     hit = np.ones(opened.sizes["sample"], bool)

@@ -3,6 +3,7 @@
 import inspect
 import itertools
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,6 +84,8 @@ def axis(name: str, given: Any) -> np.ndarray:
 
 def _list(name: str, given: Any) -> np.ndarray:
     parts: Sequence[Any] = given.split(",") if isinstance(given, str) else np.atleast_1d(given).tolist()
+    if any(isinstance(part, str) and re.match(r"0\d", part) for part in parts[1:]):
+        raise InputError(f"{name} is {given!r}; write decimals with a point, such as 0.06")
     return np.array([_number(name, part, given) for part in parts])
 
 

@@ -148,7 +148,9 @@ def test_a_temperature_of_another_network_is_not_used(caplog):
     random_network(architecture("123-2"), seed=1)
     with pytest.raises(InputError, match="was fitted to an earlier network"):
         calibration.load("123-2")
-    with pytest.raises(InputError, match="were made by an earlier network 123-2; delete"):
+    with pytest.raises(
+        InputError, match="were made by an earlier network 123-2; remove them with raypipe remove predictions/123-2/"
+    ):
         calibration.fit("123-2", said)
     assert calibration.settled("123-2", {}) is None
     assert "probabilities are shown uncalibrated: the temperature of 123-2" in caplog.text

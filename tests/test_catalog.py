@@ -148,12 +148,19 @@ def test_predictions_are_found_by_what_was_predicted(filled):
     assert found["sample"].tolist() == np.flatnonzero(opened["predicted"] == opened["predicted"][0]).tolist()
 
 
+def test_a_class_that_was_never_predicted_has_no_samples(filled):
+    opened = catalog.open("predictions/andi-study/val-own")
+    absent = [str(one) for number, one in enumerate(opened["class"].values) if number not in opened["predicted"]]
+    assert absent
+    assert catalog.search("predictions", classes=absent).empty
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"kind": "walks"}, "unknown kind of data sets 'walks'; choose one of predictions, trajectories"),
-        ({"classes": ["zeta"]}, "no data set searched has zeta; available: attm, ctrw, exponent"),
-        ({"temperature": 3}, "no data set searched has temperature; available: "),
+        ({"classes": ["zeta"]}, "no data set searched has the class zeta; available: attm, ctrw, fbm, lw, sbm$"),
+        ({"temperature": 3}, "no data set searched has the coordinate temperature; available: exponent, "),
         ({"data_sets": ["andi/val"]}, "unknown data set 'andi/val'"),
         ({"exponent": (1, 2, 3)}, r"exponent = \(1, 2, 3\); expected a pair of the least and the"),
         (

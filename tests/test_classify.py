@@ -226,6 +226,15 @@ def test_a_scan_that_does_not_fit_is_refused_before_anything_is_written(here, gu
     assert not (store_root / "predictions").exists()
 
 
+def test_the_command_with_which_a_scan_was_made_is_told(here, guest):
+    write_fields("guest/scan", (1, 8, 8, 3))
+    store.mark("guest/scan", command="raypipe generate --study guest --split scan --set frames=3")
+    with pytest.raises(
+        InputError, match=r"raypipe remove guest/scan, and make it .* other settings than with .* --set frames=3$"
+    ):
+        classify.classify("small", "scan")
+
+
 def test_a_variable_or_classes_that_the_network_does_not_know(here, guest, store_root):
     labels = Coordinate(("sample",), np.zeros(1, "int64"), label_attributes(("calm", "mad")))
     write_fields("guest/train", (1, 8, 8, 2), label=labels)

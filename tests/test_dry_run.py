@@ -58,6 +58,7 @@ def test_samples_shards_bytes_time_and_cost_are_told_and_nothing_is_written(aske
     assert "bytes: 320 kB, about " in said
     hours = float(re.search(r"time: (\S+) core hours", said)[1])
     assert hours >= 0.99 * 40 * SECONDS / 3600
+    assert int(re.search(r"estimated from (\d+) samples", said)[1]) <= 40
     assert float(re.search(r"cost: (\S+) at 100 per core hour", said)[1]) == pytest.approx(100 * hours, rel=0.01)
     assert re.search(r"on 5 cores: \d+ s", said)
     assert not list(store_root.rglob("*"))

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -368,6 +369,17 @@ class Server:
     def end(self):
         self.process.terminate()
         self.process.communicate(timeout=30)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
+def test_a_server_says_nothing_but_its_address(root, tmp_path, monkeypatch, number, code):
+    with (tmp_path / "said").open("w+") as said:
+        monkeypatch.setattr(subprocess, "DEVNULL", said)
+        found = Server(root, "--no-show")
+        found.process.send_signal(number)
+        assert found.process.wait(30) == code
+        said.seek(0)
+        assert said.read() == ""
 
 
 @pytest.fixture(scope="module")

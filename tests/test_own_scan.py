@@ -67,6 +67,7 @@ def test_a_range_has_both_ends_and_equal_steps(first, step, steps):
         ("0.03,0.03", "with repeated values; expected each once"),
         ("0:1:1e-9", "which is 1000000001 points; expected at most 1000000"),
         ({"k": 1}, "expected a number, a list"),
+        ("0,06", "k is '0,06'; write decimals with a point, such as 0.06"),
     ],
 )
 def test_values_that_are_none(text, message):

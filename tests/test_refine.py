@@ -196,6 +196,7 @@ def test_a_refinement_finds_the_curves_and_says_what_it_did_not_simulate(own):
     scan = catalog.open("parabola/scan")
     for name in (one for one in store.list_names("refined/sharp/scan/simulated")):
         part = catalog.open(name)
+        assert "command" not in part.attrs
         same = scan.isel(sample=part.seed.values - 1000)
         np.testing.assert_array_equal(part.u, same.u, "a point of the scan is the scan's, to the bit")
 
@@ -364,6 +365,7 @@ def test_predictions_left_by_another_refinement_are_not_read(own, monkeypatch, t
     [
         ({}, 0.01, r"a budget of 0.01 is 10 of the 1089 points of parabola/scan; .* every 8-th .* takes 25"),
         ({}, np.nan, "a budget of nan; expected a share"),
+        ({}, 3, "a budget of 3 is 3267 simulations, but there are only 1089 cells; expected at most 1, such as 0.25"),
         ({"coarse": 0}, 0.25, "every 0-th point at first"),
         ({"coarse": 40}, 0.25, "every 40-th point along each axis is 1 of 1089 in all"),
         ({"split": "train"}, 0.25, "unknown split 'train'"),

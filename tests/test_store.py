@@ -51,7 +51,10 @@ def test_complete_means_in_the_ledger():
     assert store.missing(plan.name) == [0, 1, 2]
     write(plan, 2)
     assert store.missing(plan.name) == [0, 1]
-    with pytest.raises(InputError, match="has 1 of 3 shards"):
+    with pytest.raises(InputError, match="has 1 of 3 shards; to complete it, run the job that makes it"):
+        store.open(plan.name)
+    store.mark(plan.name, done=1, command="raypipe generate --split five --set u=1")
+    with pytest.raises(InputError, match="to complete it, run raypipe generate --split five --set u=1"):
         store.open(plan.name)
     partial = store.open(plan.name, partial=True)
     assert np.isnan(partial.u[:4]).all()
@@ -118,7 +121,7 @@ def test_nothing_computed_is_discarded_without_the_users_word(store_root, lost):
     path = store_root / "tests" / lost
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     before = contents(store_root)
-    with pytest.raises(DamageError, match=r"is missing.*raypipe verify tests/five --repair, or delete") as caught:
+    with pytest.raises(DamageError, match=r"is missing.*verify tests/five --repair, or .*: raypipe remove") as caught:
         store.create(plan, {})
     assert "\n" not in str(caught.value)
     with pytest.raises(DamageError, match="is missing"):

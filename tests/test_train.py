@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 from typing import ClassVar
 
@@ -349,6 +350,16 @@ def test_a_network_that_cannot_be_kept_is_told_and_its_training_stays(monkeypatc
     keeper.on_trial_complete(iteration=1, trials=[], trial=OneTrial)
     keeper.on_experiment_end(trials=[])
     assert "No space left" in str(keeper.failed["123-2"])
+
+
+def test_the_best_network_is_the_best_after_its_latest_epoch():
+    keeper = Keeper({name: Task(TWO[0], training(TWO[0], epochs=2), {}, name) for name in "ab"}, "test", None)
+    keeper.setup()
+    for epoch, name, accuracy in ((1, "a", 0.75), (1, "b", 0.5), (2, "a", 0.25)):
+        one = types.SimpleNamespace(config={"network": name})
+        keeper.on_trial_result(1, [], one, {"val_accuracy": accuracy, "epoch": epoch})
+    assert keeper._bar.postfix == "0 of 2 networks done, best b 0.500"
+    keeper.on_experiment_end([])
 
 
 def test_all_trainings_that_failed_are_told():

@@ -1,9 +1,11 @@
 """The whole page, and its server, which is reachable only from this machine."""
 
+import logging
+import signal
 import socket
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import holoviews as hv
 import panel as pn
@@ -53,6 +55,9 @@ def serve(port: int, *, show: bool = False) -> None:
             raise InputError(
                 f"port {port} of this machine is taken ({error.strerror}); name another with --port"
             ) from error
+    for library in ("bokeh", "tornado"):  # otherwise they log each request
+        logging.getLogger(library).setLevel(logging.WARNING)
+    signal.signal(signal.SIGTERM, _end)
     explored.at_hand()  # so that the first visitor does not have to wait for it
     pn.extension("tabulator")
     hv.extension("bokeh")
@@ -71,6 +76,10 @@ def serve(port: int, *, show: bool = False) -> None:
         )
     finally:
         work.end()
+
+
+def _end(number: int, _: Any) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def page() -> Any:

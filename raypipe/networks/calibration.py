@@ -188,8 +188,8 @@ def fit(network: str, predictions: xr.Dataset) -> Temperature:
     made = predictions.attrs["parameters"]
     if made["network_sha256"] != artifact.checksum(network):
         raise InputError(
-            f"predictions of {made['source']} were made by an earlier network {network}; delete them with their ledger "
-            "and classify again"
+            f"predictions of {made['source']} were made by an earlier network {network}; remove them with raypipe "
+            f"remove predictions/{network}/{made['source'].partition('/')[2]}, and classify again"
         )
     label = predictions["label"].values if "label" in predictions else np.array([-1])
     if label.min() < 0:

@@ -246,5 +246,5 @@ def check(architecture: Architecture, source: "xarray.Dataset", name: str) -> No
     if problem:
         raise InputError(
             f"data set {name} {problem}: network {architecture.name} cannot classify it; choose a network and a "
-            f"split that match, or delete {name} and make it again with {inputs.job(name)}"
+            f"split that match, or {inputs.again(name)}"
         )

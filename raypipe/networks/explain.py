@@ -104,7 +104,8 @@ def plan(
     predictions, classified = store.open(source), store.plan_of(source).parameters
     if classified["network_sha256"] != artifact.checksum(network):
         raise InputError(
-            f"data set {source} was made by an earlier network {network}; delete it with its ledger and classify again"
+            f"data set {source} was made by an earlier network {network}; remove it with raypipe remove {source}, and "
+            "classify again"
         )
     own = samples is not None or bool(where)
     if samples is not None:

@@ -4,12 +4,13 @@ import math
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from raypipe import study
+from raypipe import store, study
 from raypipe.errors import InputError, ValuesError
 from raypipe.networks.architecture import Architecture
 
@@ -255,10 +256,7 @@ def check(architecture: Architecture, data: "xarray.Dataset", name: str) -> None
     if problem is None and data["label"].values.min() < 0:
         problem = "has samples without a label"
     if problem:
-        raise InputError(
-            f"data set {name} {problem}: network {architecture.name} cannot learn from it; delete it and make it "
-            f"again with {job(name)}"
-        )
+        raise InputError(f"data set {name} {problem}: network {architecture.name} cannot learn from it; {again(name)}")
 
 
 def fitted(architecture: Architecture, data: "xarray.Dataset") -> Architecture:
@@ -383,7 +381,20 @@ def shown(names: Sequence[str]) -> str:
 
 
 def job(name: str) -> str:
-    """The command that makes the data set `name` of a study."""
+    """The command that makes the data set `name` of a study; if it exists, with the settings it was made with."""
+    with suppress(InputError):  # it does not exist, or is damaged
+        if made := store.attributes(name).get("command"):
+            return str(made)
+    return _usual_job(name)
+
+
+def again(name: str) -> str:
+    """Advice to make the data set `name`, whose samples do not suit, again."""
+    made, advice = job(name), f"remove it with raypipe remove {name}, and make it again with"
+    return f"{advice} {made}" if made == _usual_job(name) else f"{advice} other settings than with {made}"
+
+
+def _usual_job(name: str) -> str:
     of, split = name.split("/")
     return study.find(of).command(split)
 

@@ -188,7 +188,7 @@ class Keeper(tune.Callback):
         self._total = sum(task.training.epochs for task in tasks.values())
         self._left_out = 0.0
         self._kept = 0
-        self._best = ("", 0.0)
+        self._latest: dict[str, float] = {}
         self.failed: dict[str, WorkError | InputError] = {}
         self._tensorboard = tensorboard
 
@@ -209,8 +209,8 @@ class Keeper(tune.Callback):
                 result["repeated"],
             )
         complete = "val_accuracy" in result
-        if complete and result["val_accuracy"] > self._best[1]:
-            self._best = (name, result["val_accuracy"])
+        if complete:
+            self._latest[name] = result["val_accuracy"]
         # Not always one: a resumed trial also reports earlier epochs, one that repeats a lost epoch adds none.
         new = max(0, result["epoch"] - self._epochs[name])
         self._epochs[name] += new
@@ -261,7 +261,7 @@ class Keeper(tune.Callback):
             self._tensorboard = None
 
     def _show(self, epochs: float) -> None:
-        name, accuracy = self._best
-        best = f", best {name} {accuracy:.3f}" if name else ""
+        first = max(self._latest, key=self._latest.__getitem__, default=None)
+        best = f", best {first} {self._latest[first]:.3f}" if first else ""
         self._bar.set_postfix_str(f"{self._kept} of {len(self._tasks)} networks done{best}", refresh=False)
         self._bar.update(epochs)

@@ -42,7 +42,7 @@ def plan(network: str, source_name: str, variants: int = 1, augmentation: str | 
     if problem := inputs.misfit(architecture, source):
         raise InputError(
             f"data set {source_name} {problem}: network {network} cannot use it; choose a network and a split that "
-            f"match, or delete {source_name} and make it again with {inputs.job(source_name)}"
+            f"match, or {inputs.again(source_name)}"
         )
     if variants < 1:
         raise InputError(f"{variants} variants of each sample; expected 1 or more")

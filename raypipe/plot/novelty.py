@@ -129,8 +129,8 @@ def _samples(found: xr.Dataset) -> tuple[xr.Dataset, Callable[[Axes, xr.Dataset]
     source = made["source"]
     if store.plan_of(source).parameters != made["source_parameters"]:
         raise InputError(
-            f"{source} was made again, with other parameters, after this novelty was found; delete its novelty/ and "
-            f"features/, and run find_novel again"
+            f"{source} was made again, with other parameters, after this novelty was found; use raypipe remove "
+            "for its novelty/ and features/, and run find_novel again"
         )
     seen = study.find(source.partition("/")[0]).seen
     return store.open(source), drawing(seen), seen.is_sequence

@@ -59,7 +59,10 @@ def _whole(refinement: Refinement, against: str) -> tuple[np.ndarray, np.ndarray
         raise InputError(f"there is no data set {predictions!r} to compare with; make it with {made}")
     data = store.open(predictions)
     if data.attrs["parameters"]["network_sha256"] != artifact.checksum(refinement.network):
-        raise InputError(f"{predictions} is from another network of that name; delete it and classify {against} again")
+        raise InputError(
+            f"{predictions} is from another network of that name; remove it with raypipe remove {predictions}, and "
+            f"classify {against} again"
+        )
     inside = np.ones(data.sizes["sample"], bool)
     for name, value in refinement.at.items():
         inside &= is_at(data[name].values, value)

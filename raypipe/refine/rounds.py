@@ -109,21 +109,27 @@ class Refinement:
         return max(LEAST_PER_ROUND, int(self.plane.of_scan.sum()) * self.finer // ROUNDS)
 
     def allowed(self, budget: float) -> int:
-        """Return the number of simulations for a budget, given as a share of the scan's points; at most all cells.
+        """Return the number of simulations for a budget, given as a share of the scan's points.
 
         Raises:
-            InputError: if it is less than the first round.
+            InputError: if it is less than the first round, or more than all cells.
         """
         if not math.isfinite(budget):
             raise InputError(f"a budget of {budget}; expected a share of the scan's points, such as 0.25")
-        count = int(budget * int(self.plane.of_scan.sum()))
+        points, cells = int(self.plane.of_scan.sum()), len(self.plane.cells)
+        count = int(budget * points)
         if not len(self.first) <= count:
             raise InputError(
-                f"a budget of {budget:g} is {count} of the {self.plane.of_scan.sum()} points of {self.scan.name}; "
+                f"a budget of {budget:g} is {count} of the {points} points of {self.scan.name}; "
                 f"the first round, every {self.coarse}-th along each axis, takes {len(self.first)}: "
                 "raise one of the two"
             )
-        return min(count, len(self.plane.cells))
+        if count > cells:
+            raise InputError(
+                f"a budget of {budget:g} is {count} simulations, but there are only {cells} cells; expected at most "
+                f"{math.floor(100 * cells / points) / 100:g}, such as 0.25"
+            )
+        return count
 
     def round_of(self, number: int) -> int:
         """Return the round of a simulation."""
@@ -148,6 +154,8 @@ class Refinement:
         count = len(chosen)
         shard = min(self.scan.shard_samples, -(-count // 64))
         others = {name: one for name, one in self.scan.coordinates.items() if one.dims != ("sample",)}
+        # The scan's command would simulate all of it.
+        attributes = {name: value for name, value in self.scan.attributes.items() if name != "command"}
         return replace(
             self.scan,
             name=f"{self.folder}/simulated-{start:06d}-{stop:06d}",
@@ -161,7 +169,7 @@ class Refinement:
                 "round": Coordinate(("sample",), np.full(count, self.round_of(start)), {"long_name": "round"}),
             },
             parameters={**self.parameters, **self.scan.parameters},
-            attributes={**self.scan.attributes, "title": f"Simulations {start} to {stop - 1} of {self.folder}"},
+            attributes={**attributes, "title": f"Simulations {start} to {stop - 1} of {self.folder}"},
         )
 
     def classified(self, start: int, stop: int) -> Plan:

@@ -151,7 +151,8 @@ def _timed(shards: Sequence[tuple[Plan, int]], workers: int | None, how: Asked) 
     join(first)
     cores = min(cluster.room(), workers or cluster.room(), len(shards))
     # Positions that cover the range evenly, however many of them are used.
-    places = [shards[int(i * _GOLDEN % 1 * len(shards))] for i in range(1, 8 * cores + 1)]
+    numbers = dict.fromkeys(int(i * _GOLDEN % 1 * len(shards)) for i in range(1, 8 * cores + 1))
+    places = [shards[number] for number in numbers]
     plans = {plan.name: plan for plan, _ in places}
     compressions = {
         name: {key: variable.compression for key, variable in plan.variables.items()} for name, plan in plans.items()

@@ -247,11 +247,11 @@ def _compare_code(plan: Plan) -> None:
     before, now = store.plan_of(plan.name).provenance.get("code"), _code(plan)
     if before and before != now:
         logging.getLogger(__name__).warning(
-            "%s was begun with another version of %s: finished shards stay as it made them; if this matters, delete "
-            "%s and its .ledger to start again",
+            "%s was begun with another version of %s: finished shards stay as it made them; if this matters, "
+            "start again after: raypipe remove %s",
             plan.name,
             ", ".join(now or before),
-            store.location(plan.name),
+            plan.name,
         )
 
 

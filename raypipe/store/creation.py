@@ -197,7 +197,7 @@ def begun(plan: Plan) -> bool:
     """
     bounds.check_plan(plan)
     name = plan.name
-    remedy = f"{mending(name)}, or delete {name}.zarr and {name}.ledger to start again"
+    remedy = f"{mending(name)}, or remove it with: raypipe remove {name}"
     if not objects.exists(plan_path(objects.checked(name))):
         done = len(finished(name))
         if not (done or objects.paths(f"{name}.zarr")):
@@ -230,7 +230,7 @@ def refuse_another(there: StoredPlan, plan: Plan) -> None:
     if differences := _differences(there, plan.document({}, there.created)):
         raise InputError(
             f"{location(plan.name)} was made with other parameters: {differences}; use the same ones to continue "
-            f"it, delete it and {plan.name}.ledger, or set {objects.ROOT_VARIABLE} to another folder"
+            f"it, remove it with: raypipe remove {plan.name}, or set {objects.ROOT_VARIABLE} to another folder"
         )
 
 
@@ -243,7 +243,7 @@ def _refuse_other_types(plan: Plan, group: Mapping[str, Any]) -> None:
         if there["data_type"] != here:
             raise InputError(
                 f"{variable} of {location(plan.name)} has the data type {there['data_type']}; expected {here}: use "
-                "the same, or remove the data set to start again"
+                f"the same, or remove it with: raypipe remove {plan.name}"
             )
 
 

@@ -135,9 +135,10 @@ def open(name: str, *, partial: bool = False) -> "xarray.Dataset":
 
     plan, shards = plan_of(name), finished(name)
     if len(shards) < plan.shards and not partial:
+        command = group_of(name, plan)["attributes"].get("command", "the job that makes it")
         raise InputError(
-            f"data set {name!r} under {objects.root()} has {len(shards)} of {plan.shards} shards; run the job that "
-            "makes it again to complete it, or open it with partial=True"
+            f"data set {name!r} under {objects.root()} has {len(shards)} of {plan.shards} shards; to complete it, run "
+            f"{command} (in Python, partial=True opens it as it is)"
         )
     with _strict(name, plan, shards) as store:
         opened = xarray.open_zarr(store, chunks=None)

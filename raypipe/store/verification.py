@@ -213,7 +213,7 @@ def stored_parameters(name: str) -> dict[str, Any]:
             continue
     raise InputError(
         f"neither {plan_path(name)} nor {group_path(name)} under {objects.root()} can be read, so it is not known how "
-        f"{name} was made; delete {name}.zarr and {name}.ledger and make it again"
+        f"{name} was made; remove it with raypipe remove {name}, and make it again"
     )
 
 
