@@ -86,7 +86,7 @@ def score(predicted: pd.DataFrame, reference: Path) -> pd.DataFrame:
             "dimension and a number, separated by ;"
         )
     truth = np.array([row[1] for row in rows])
-    is_model = np.isin(truth, range(len(ANDI_MODELS))).all()
+    is_model = bool(np.isin(truth, range(len(ANDI_MODELS))).all())
     if np.isin(truth, (1, 2)).all():
         is_model = not any("." in line.partition(";")[2] for line in lines)
     named = predicted[list(ANDI_MODELS)].to_numpy().argmax(axis=1)
