@@ -18,12 +18,12 @@ def _classified(name: str, parameters: Mapping[str, Any]) -> Plan:
     return classify.plan_of(parameters["network"], parameters["source"], name)
 
 
-def _explained(name: str, parameters: Mapping[str, Any]) -> Plan:
+def _explained(_: str, parameters: Mapping[str, Any]) -> Plan:
     options: dict[str, Any] = {key: parameters.get(key) for key in ("method", "control")}
     split = parameters["source"].rpartition("/")[2]
     chosen = "samples" in parameters
     of: dict[str, Any] = {key: parameters[key] for key in (("samples",) if chosen else ("per_class",))}
-    return replace(explain.plan(parameters["network"], split, **of, **options), name=name)
+    return explain.plan(parameters["network"], split, **of, **options)
 
 
 MAKERS: dict[str, Callable[[str, Mapping[str, Any]], Plan]] = {
@@ -40,7 +40,7 @@ MAKERS: dict[str, Callable[[str, Mapping[str, Any]], Plan]] = {
 def _plan(name: str, parameters: Mapping[str, Any]) -> Plan:
     first, _, split = name.partition("/")
     if first in MAKERS:
-        return MAKERS[first](name, parameters)
+        return replace(MAKERS[first](name, parameters), name=name)  # it may have been copied or renamed
     of = study.find(first)
     plan = of.plan(split, {name: parameters[name] for name in of.settings(split) if name in parameters})
     planned = json.loads(json.dumps(dict(plan.parameters)))
@@ -86,11 +86,14 @@ def repair(found: Verification, plan: Plan | None = None) -> None:
         plan: plan of the store; by default that of the job that makes stores of this name.
 
     Raises:
-        InputError: if there is no plan, the store was made from another plan, or another job is making it.
+        InputError: if there is no plan, it is that of another store, the store was made from another plan, or another
+            job is making it.
         WorkError: if the computation of a shard raises an exception.
         LostError: if workers are lost repeatedly at one shard.
     """
     plan = plan or plan_of(found.name)
+    if plan.name != found.name:
+        raise InputError(f"the plan is that of {plan.name}, not of {found.name}; give the plan of the store to repair")
     with owner.held(plan.name) as own:
         store.mend(plan, provenance(plan), found)
         fill(plan, own=own)

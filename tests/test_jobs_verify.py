@@ -113,6 +113,13 @@ def test_what_no_job_makes_is_said(here, store_root):
         repair.repair(store.verify("andi/val"))
 
 
+def test_a_store_is_not_repaired_by_the_plan_of_another(here, store_root):
+    for split in ("val", "test"):
+        tiny_data.write_trajectories(split, 5)
+    with pytest.raises(InputError, match=r"the plan is that of andi/test, not of andi/val"):
+        repair.repair(store.verify("andi/val"), trajectory_sets.trajectories("test", 5))
+
+
 def test_what_cannot_be_made_again_does_not_keep_the_rest_from_it(here, store_root, capsys):
     for name in ("andi/test", "andi/val"):
         tiny_data.write_trajectories(name.partition("/")[2], 5)
