@@ -33,7 +33,7 @@ def main(
     ] = None,
 ) -> None:
     """Import a network trained elsewhere, and report how much its outputs differ from the original's."""
-    found = import_network(path, name=name, classes=listed(classes or "") or None, frames=_numbers(frames))
+    found = import_network(path, name=name, classes=listed(classes) or None, frames=_numbers(frames))
     own = found.architecture
     print(f"{found.name}, of the study {own.study}: {len(own.layers)} layers, {found.parameters} parameters")
     print(f"classes {' '.join(own.classes)}" + (f", frames {own.frame_times}" if own.frame_times else ""))
@@ -45,7 +45,7 @@ def main(
 
 def _numbers(given: str | None) -> list[int] | None:
     try:
-        return [int(one) for one in listed(given or "")] or None
+        return [int(one) for one in listed(given)] or None
     except ValueError:
         raise InputError(f"--frames {given}; expected whole numbers, such as 1,2,3") from None
 

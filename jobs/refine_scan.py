@@ -39,7 +39,7 @@ def main(
         split,
         coarse,
         finer,
-        tuple(listed(axes or "")),
+        tuple(listed(axes)),
         values(at, "--at"),
         values(settings),
     )

@@ -34,7 +34,7 @@ def main(
     workers: Workers = None,
 ) -> None:
     """Write a table of trained networks, one row per network."""
-    names = [artifact.at_hand(one) for one in listed(networks or "")] or _of_study()
+    names = [artifact.at_hand(one) for one in listed(networks)] or _of_study()
     make_folder_of(output)
     evaluations: dict[str, dict[str, xr.Dataset]] = {name: {} for name in names}
     wanted = {}

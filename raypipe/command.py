@@ -70,9 +70,9 @@ Workers = Annotated[
 """The flag --workers of a job that computes shards."""
 
 
-def listed(text: str) -> list[str]:
-    """Return the entries of a list separated by commas, without those that are empty."""
-    return [one.strip() for one in text.split(",") if one.strip()]
+def listed(text: str | None) -> list[str]:
+    """Return the entries of a list separated by commas, without those that are empty; none if there is no list."""
+    return [one.strip() for one in (text or "").split(",") if one.strip()]
 
 
 def chosen_study() -> study.Study:
