@@ -382,6 +382,14 @@ def test_a_server_says_nothing_but_its_address(root, tmp_path, monkeypatch, numb
         assert said.read() == ""
 
 
+def test_the_end_does_not_wait_for_a_request_in_progress():
+    program = "import time; from raypipe.explorer import work; f = work.ask(time.sleep, 3600); " + (
+        "time.sleep(1); work.end(); print(type(f.exception()).__name__)"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "BrokenProcessPool\n", "")
+
+
 @pytest.fixture(scope="module")
 def server(root):
     found = Server(root, "--study", PARABOLA)

@@ -5,7 +5,7 @@ import signal
 import socket
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 import holoviews as hv
 import panel as pn
@@ -57,29 +57,39 @@ def serve(port: int, *, show: bool = False) -> None:
             ) from error
     for library in ("bokeh", "tornado"):  # otherwise they log each request
         logging.getLogger(library).setLevel(logging.WARNING)
-    signal.signal(signal.SIGTERM, _end)
     explored.at_hand()  # so that the first visitor does not have to wait for it
     pn.extension("tabulator")
     hv.extension("bokeh")
     print(f"http://{HOST}:{port}/", flush=True)
+    server = pn.serve(
+        {"/": page},
+        address=HOST,
+        port=port,
+        show=show,
+        start=False,
+        title="raypipe",
+        websocket_max_message_size=_MOST_BYTES,
+        http_server_kwargs={"max_buffer_size": _MOST_BYTES},
+        websocket_origin=[f"{HOST}:{port}", f"localhost:{port}"],
+        verbose=False,
+    )
+    received: list[int] = []
+
+    def end(number: int) -> None:
+        received.append(number)
+        server.io_loop.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # The loop calls `end` between two callbacks. An exception raised by a handler of `signal.signal` would be lost
+        # if it came while a finalizer runs, as when a page is closed.
+        server.io_loop.asyncio_loop.add_signal_handler(number, end, number)
+    server.start()
     try:
-        pn.serve(
-            {"/": page},
-            address=HOST,
-            port=port,
-            show=show,
-            title="raypipe",
-            websocket_max_message_size=_MOST_BYTES,
-            http_server_kwargs={"max_buffer_size": _MOST_BYTES},
-            websocket_origin=[f"{HOST}:{port}", f"localhost:{port}"],
-            verbose=False,
-        )
+        server.io_loop.start()
     finally:
         work.end()
-
-
-def _end(number: int, _: Any) -> NoReturn:
-    raise SystemExit(128 + number)
+    if signal.SIGTERM in received:
+        raise SystemExit(128 + signal.SIGTERM)
 
 
 def page() -> Any:

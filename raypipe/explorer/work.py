@@ -32,7 +32,9 @@ def ask(function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
 
 
 def end() -> None:
-    """End the other process, if there is one."""
+    """End the other process, if there is one, whatever it is doing."""
+    for process in multiprocessing.active_children():
+        process.kill()  # otherwise the interpreter would wait at its exit for the request in progress
     if _pool.cache_info().currsize:
         _pool().shutdown(wait=False, cancel_futures=True)
         _pool.cache_clear()
