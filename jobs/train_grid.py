@@ -36,7 +36,9 @@ def main(
     epochs: Annotated[
         int | None, typer.Option(help="Training epochs.  [default: that of the grid or its study]")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of weights, sample order, dropout.  [default: 1]")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of weights, sample order, dropout.  [default: the grid's]")
+    ] = None,
     series: Annotated[str, typer.Option(help="Name of a series, to keep these networks apart.")] = "",
     scheduler: Annotated[
         str, typer.Option(help="fifo: train all to the last epoch; asha: stop those that fall behind early.")
@@ -52,8 +54,8 @@ def main(
     if own and (series or seed is not None):
         raise InputError("--seed and --series do not go with --grid; write seeds in the file, whose name is the series")
     names = listed(networks)
-    if names == ["all"]:
-        named = own or grid_file.of_study(usual)
+    named = own or (grid_file.of_study(usual, series, seed) if usual.grid or names == ["all"] else None)
+    if named and names == ["all"]:
         chosen = named.grid.networks
         for name, reason in named.grid.unbuildable.items():
             print(f"{name} cannot be built: {reason}")
@@ -70,7 +72,7 @@ def main(
         gpus_per_trial=gpus_per_trial,
         tensorboard=tensorboard,
     )
-    trainings = own.trainings if own else {series: (None, 1 if seed is None else seed)}
+    trainings = named.trainings if named else {series: (None, 1 if seed is None else seed)}
     every = [replace(settings, series=name, rate=rate, seed=one) for name, (rate, one) in trainings.items()]
     print(summary(train(chosen, *every)))
 

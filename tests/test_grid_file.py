@@ -109,6 +109,27 @@ def test_mistakes_before_anything_starts(flags, message, written, monkeypatch, c
     assert message in line
 
 
+OWN_GRID = {
+    "several": ({}, {"seed-3": (0.01, 3), "seed-4": (0.01, 4)}),
+    "named": ({"--series": "more"}, {"more-seed-3": (0.01, 3), "more-seed-4": (0.01, 4)}),
+    "one": ({"--seed": 7, "--series": "other"}, {"other": (0.01, 7)}),
+}
+
+
+@pytest.mark.parametrize("name", OWN_GRID)
+def test_a_study_s_own_grid_is_trained_with_all_its_rates_and_seeds(name, monkeypatch):
+    flags, expected = OWN_GRID[name]
+    grid = replace(ANDI.grid, seeds=(3, 4), learning_rates=(0.01,))
+    monkeypatch.setattr(study, "find", lambda _: replace(ANDI, grid=grid))
+    asked = []
+    monkeypatch.setattr("raypipe.networks.train.train", lambda _, *settings: asked.extend(settings) or [])
+    monkeypatch.setattr("raypipe.networks.train.summary", lambda _: "")
+    with pytest.raises(SystemExit) as ended:
+        command.run(job("train_grid"), [str(one) for flag in flags.items() for one in flag])
+    assert ended.value.code == 0
+    assert {one.series: (one.rate, one.seed) for one in asked} == expected
+
+
 def test_a_file_that_can_name_no_series(written):
     with pytest.raises(InputError, match=r"my grid.toml cannot name a series of networks; expected letters"):
         grid_file.read(written("", "my grid.toml"), ANDI)

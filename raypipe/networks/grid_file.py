@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -56,15 +56,21 @@ class NamedGrid:
     batch: int | None = None
 
 
-def of_study(of: Study) -> NamedGrid:
-    """The grid of a study; without several rates or seeds, its networks have no series unless one is given.
+def of_study(of: Study, series: str = "", seed: int | None = None) -> NamedGrid:
+    """The grid of a study.
+
+    Args:
+        of: the study.
+        series: beginning of the names of its series; without several rates or seeds, the name of its only one.
+        seed: seed to train with in place of the grid's.
 
     Raises:
         InputError: if the study has no grid.
     """
     if of.grid is None:
         raise InputError(f"the study {of.name} has no grid; write one in a file and name that with --grid")
-    return NamedGrid(f"{of.name}_grid", of.grid, of.grid.trainings(""))
+    grid = of.grid if seed is None else replace(of.grid, seeds=(seed,))
+    return NamedGrid(f"{of.name}_grid", grid, grid.trainings(series))
 
 
 def read(file: Path, usual: Study) -> NamedGrid:
