@@ -36,9 +36,7 @@ def main(
     epochs: Annotated[
         int | None, typer.Option(help="Training epochs.  [default: that of the grid or its study]")
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Seed of weights, sample order, dropout.  [default: the grid's]")
-    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of weights, order and dropout.  [default: the grid's]")] = None,
     series: Annotated[str, typer.Option(help="Name of a series, to keep these networks apart.")] = "",
     scheduler: Annotated[
         str, typer.Option(help="fifo: train all to the last epoch; asha: stop those that fall behind early.")
