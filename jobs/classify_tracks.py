@@ -17,7 +17,7 @@ import pandas as pd
 import typer
 
 from raypipe.command import Workers, run
-from raypipe.errors import choice, make_folder_of
+from raypipe.errors import check_name, choice, make_folder_of
 from raypipe.run.fill import fill
 from raypipe.studies.andi.tracks import collect, page, results
 from raypipe.studies.andi.tracks.columns import parse
@@ -47,7 +47,7 @@ def main(
     workers: Workers = None,
 ) -> None:
     """Find the diffusion model and the anomalous exponent of each track in one or more files."""
-    called = name or re.sub(r"[^\w.-]+", "-", files[0].stem)
+    called = check_name("tracks", name or re.sub(r"[^\w.-]+", "-", files[0].stem).strip("-."))
     table_file = output or Path(f"tracks-{called}.csv")
     results.check_format(table_file)
     make_folder_of(table_file)

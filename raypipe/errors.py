@@ -143,6 +143,17 @@ def choice(what: str, found: Choice, allowed: tuple[Choice, ...] | list[Choice])
     return found
 
 
+def check_name(what: str, name: str) -> str:
+    """Return a name that a user chose, if it can be one part of the name of a data set or network.
+
+    Raises:
+        InputError: if it does not begin with a letter, digit or '_', or has others than these, '.' and '-'.
+    """
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise InputError(f"{name!r} cannot name {what}; expected letters, digits, '.', '_' and '-' only")
+    return name
+
+
 def make_folder(folder: Path, flag: str = "--output") -> None:
     """Make the folder that a job's flag names, and check that it is writable before the work begins.
 

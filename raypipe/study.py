@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import pkgutil
-import re
 import shlex
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +25,7 @@ import numpy as np
 
 from raypipe import modules, studies
 from raypipe.catalog import Card
-from raypipe.errors import InputError, WorkError, choice, exits_told, own_traceback
+from raypipe.errors import InputError, WorkError, check_name, choice, exits_told, own_traceback
 from raypipe.modules import ENTRY_POINTS, STUDY_VARIABLE
 from raypipe.networks.architecture import Architecture
 from raypipe.networks.grid import Grid
@@ -231,11 +230,8 @@ class Study:
     takes_files: str = ""
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"\w[\w.-]*", self.name) or self.name in RESERVED:
-            raise InputError(
-                f"a study cannot be called {self.name!r}; expected letters, digits, '_', '.' and '-', and none of "
-                f"{', '.join(RESERVED)}"
-            )
+        if check_name("a study", self.name) in RESERVED:
+            raise InputError(f"{self.name!r} cannot name a study; expected none of {', '.join(RESERVED)}")
 
     @property
     def labelled(self) -> tuple[str, ...]:
@@ -303,8 +299,7 @@ class Study:
                 has other characters than letters, digits, '.', '_' and '-'.
         """
         usual = self.settings(split)
-        if not re.fullmatch(r"[\w.-]+", split):
-            raise InputError(f"{split!r} cannot name a split; expected letters, digits, '.', '_' and '-' only")
+        check_name("a split", split)
         for name, value in (settings or {}).items():
             if name not in usual:
                 possible = ", ".join(usual) or "none"

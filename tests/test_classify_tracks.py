@@ -173,6 +173,7 @@ def test_a_network_of_other_dimensions_is_refused(folder, here):
         (["cells.csv", "--output", "x.xlsx"], "format '.xlsx'"),
         (["cells.csv", "--gaps", "ignore"], "gaps 'ignore'"),
         (["cells.csv", "--columns", "who=x"], "--columns has 'who=x'"),
+        (["cells.csv", "--name", "a/b"], "'a/b' cannot name tracks; expected letters"),
         (["cells.csv", "--step", "0"], r"the step between frames is 0\.0; expected a number above 0"),
         (["cells.csv", "--step", "-1"], r"the step between frames is -1\.0"),
         (["cells.csv", "--step", "nan"], "the step between frames is nan"),

@@ -612,7 +612,7 @@ def test_a_file_of_tracks_is_classified(page, server):
 @needs_chromium
 @pytest.mark.parametrize("megabytes", [0, 20])
 def test_a_file_that_is_none_is_told(page, server, tmp_path, megabytes):
-    other = tmp_path / "notes.csv"
+    other = tmp_path / "(1) notes.csv"
     other.write_text("nothing,of,that\n1,2,3\n" + 10**6 * megabytes * "4")
     page.goto(f"{server.url}?tab=2")
     page.set_input_files("input[type=file]", other)

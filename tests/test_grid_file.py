@@ -131,7 +131,7 @@ def test_a_study_s_own_grid_is_trained_with_all_its_rates_and_seeds(name, monkey
 
 
 def test_a_file_that_can_name_no_series(written):
-    with pytest.raises(InputError, match=r"my grid.toml cannot name a series of networks; expected letters"):
+    with pytest.raises(InputError, match=r"'my grid' cannot name a series of networks; expected letters"):
         grid_file.read(written("", "my grid.toml"), ANDI)
 
 

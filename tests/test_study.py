@@ -113,7 +113,7 @@ def test_settings_are_arguments_of_the_plan_and_are_kept(folder):
         (
             "reserved.py",
             "from raypipe.study import Study\nSTUDY = Study('predictions', {})",
-            "a study cannot be called 'predictions'",
+            "'predictions' cannot name a study",
         ),
     ],
 )

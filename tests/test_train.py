@@ -428,7 +428,7 @@ def test_names_of_data_sets():
         (["123-2"], {"seed": 2**32}, "seed is 4294967296; expected 0 to 4294967295"),
         (["123-2"], {"rate": float("inf")}, "rate is inf"),
         (["123-2"], {"scheduler": "random"}, "unknown scheduler 'random'; choose one of fifo, asha"),
-        (["123-2"], {"series": "../x"}, "series '../x'; expected letters"),
+        (["123-2"], {"series": "../x"}, "'../x' cannot name a series of networks; expected letters"),
         (["123-2"], {}, "no data set 'andi/train'.*run raypipe generate_trajectories --split train"),
         (
             ["123-2"],

@@ -62,7 +62,7 @@ async def _worked(job: str, name: str, content: bytes) -> tuple[str, str]:
         file, table = Path(folder) / re.sub(r"[^\w.-]+", "-", name), Path(folder) / "result.csv"
         file.write_bytes(content)
         # With the content's checksum: other files may have the same name, and the same file continues its own data set.
-        called = f"{file.stem}-{hashlib.sha256(content).hexdigest()[:8]}"
+        called = f"{file.stem.strip('-.')}-{hashlib.sha256(content).hexdigest()[:8]}".strip("-")
         command = [sys.executable, "-c", "from raypipe.command import raypipe; raypipe()", job, str(file)]
         command += ["--name", called, "--output", str(table)]
         process = await asyncio.create_subprocess_exec(

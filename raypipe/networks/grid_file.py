@@ -1,6 +1,5 @@
 """A user-defined grid from a small TOML file, see docs/own_grid.md."""
 
-import re
 import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, Strict, ValidationError
 
 from raypipe import catalog, study
-from raypipe.errors import InputError, choice
+from raypipe.errors import InputError, check_name, choice
 from raypipe.networks import inputs
 from raypipe.networks.architecture import Architecture
 from raypipe.networks.grid import Grid
@@ -87,8 +86,7 @@ def read(file: Path, usual: Study) -> NamedGrid:
     Raises:
         InputError: if there is no such file, or its content is invalid.
     """
-    if not re.fullmatch(r"\w[\w.-]*", file.stem):
-        raise InputError(f"{file} cannot name a series of networks; expected letters, digits, '.', '_' and '-' only")
+    check_name("a series of networks", file.stem)
     try:
         keys = _keys(file)
         of = study.find(keys.study) if keys.study else usual

@@ -9,14 +9,13 @@ import json
 import logging
 import math
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from raypipe import catalog, study
-from raypipe.errors import DryRun, InputError, LostError, choice, make_folder
+from raypipe.errors import DryRun, InputError, LostError, check_name, choice, make_folder
 from raypipe.networks import artifact, inputs
 from raypipe.networks.architecture import FRESH, Architecture
 from raypipe.networks.training import Training, training
@@ -75,8 +74,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         choice("scheduler", self.scheduler, ("fifo", "asha"))
-        if not re.fullmatch(r"[\w.-]*", self.series):
-            raise InputError(f"series {self.series!r}; expected letters, digits, '.', '_' and '-' only")
+        if self.series:
+            check_name("a series of networks", self.series)
         for name in ("samples", "workers", "cpus_per_trial"):
             if (found := getattr(self, name)) is not None and found < 1:
                 raise InputError(f"{name} is {found}; expected 1 or more")
