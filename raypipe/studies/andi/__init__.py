@@ -78,8 +78,9 @@ STUDY = Study(
         Picture(
             "relevance/*/*",
             "raypipe.studies.andi.pictures:relevance",
-            "One trajectory per class; the 25 steps that speak most for the predicted class are red. The localisation "
-            "noise σ is in units of the displacements' standard deviation.",
+            "One trajectory per class. In one dimension, the 25 steps that speak most for the predicted class are red; "
+            "in more, each step has the colour of its relevance. The localisation noise σ of simulated trajectories is "
+            "in units of the displacements' standard deviation.",
             section="Relevance",
             commands=("raypipe explain --network andi-study",),
         ),
