@@ -5,6 +5,7 @@ import numpy as np
 from raypipe.networks import artifact, keras_model
 from raypipe.networks.architecture import Architecture, weight_names
 from raypipe.networks.artifact import Artifact
+from raypipe.networks.relevance import without_softmax
 
 
 def blank_weights(architecture: Architecture, parameters: int) -> dict[str, np.ndarray]:
@@ -28,3 +29,8 @@ def random_network(architecture: Architecture, seed: int = 0, **metrics: float) 
     network = Artifact(architecture, weights, history, metrics=metrics, provenance={})
     artifact.save(network)
     return network
+
+
+def scores(network, values):
+    """Return what the last layer of a network returns without its softmax."""
+    return keras_model.load(without_softmax(network)).predict(values, verbose=0)
