@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -11,14 +11,18 @@ import xarray as xr
 
 from raypipe import catalog, store, study
 from raypipe.errors import InputError
-from raypipe.networks import inputs
+from raypipe.networks import artifact, calibration, inputs
 from raypipe.plot.classes import class_names, symbol
 from raypipe.plot.plane import Lattice
 from raypipe.report import scan
 from raypipe.report.holdings import known, stores
+from raypipe.store import objects
 
 _MOST = 0.5
 """Labelled samples form a scan only if more than this share of the cells of their plane have a sample."""
+
+MOST_OPTIONS = 60
+"""Maximum number of values of a parameter to be offered as a list."""
 
 _PER_VALUE = 2
 """Minimum number of samples per value of a parameter, on average, for the parameter to be an axis of a scan."""
@@ -55,19 +59,22 @@ def scans(names: Mapping[str, study.Study]) -> list[str]:
 def explored(name: str) -> "Explored":
     """Return the predictions of this name, cached until they or their samples are made anew, or grow.
 
+    They are also opened again when the network's temperature is fitted.
+
     Raises:
         InputError: if they do not exist, or were made from other samples than those in the store now.
     """
     plan = store.plan_of(name)
-    return _explored(name, _age(plan), _age(store.plan_of(plan.parameters["source"])))
+    temperature = objects.find(artifact.temperature_path(plan.parameters["network"]))
+    return _explored(name, _age(plan), _age(store.plan_of(plan.parameters["source"])), temperature)
 
 
 def _age(plan: store.StoredPlan) -> tuple[str, int]:
     return plan.created, plan.samples
 
 
-@lru_cache(maxsize=64)
-def _explored(name: str, *_: tuple[str, int]) -> "Explored":
+@lru_cache(maxsize=1024)
+def _explored(name: str, *_: tuple[str, int] | bytes | None) -> "Explored":
     predictions = catalog.open(name)
     source = predictions.attrs["parameters"]["source"]
     samples, of = catalog.open(source), study.find(source.partition("/")[0])
@@ -144,10 +151,15 @@ class Explored:
         each = [self.probability[:, classes].sum(axis=1) for classes in self.kinds.values()]
         return np.stack(each, axis=1).argmax(axis=1)
 
-    @cached_property
+    @property
     def probability(self) -> np.ndarray:
         """Class probabilities (sample, class) as shown to users: calibrated, if the network's temperature is known."""
-        return scan.shown_probability(self.predictions)[0]
+        return self._shown[0]
+
+    @cached_property
+    def _shown(self) -> tuple[np.ndarray, float | None]:
+        """Probabilities as shown, and the temperature, if it is known."""
+        return scan.shown_probability(self.predictions)
 
     @cached_property
     def colour_of(self) -> Mapping[str, str]:
@@ -155,19 +167,55 @@ class Explored:
         return scan.class_colours(self.predictions)
 
     @cached_property
-    def parameters(self) -> list[str]:
+    def inputs(self) -> list[str]:
         """Coordinates of the samples that vary and are inputs, not computed; those that become axes come first."""
         return scan.parameters(self.predictions)
 
     @cached_property
+    def parameters(self) -> list[str]:
+        """Coordinates that describe the samples: `inputs`, or else those that vary, such as drawn exponents."""
+        return self.inputs or scan.varying(self.predictions)
+
+    @cached_property
+    def further(self) -> dict[str, np.ndarray]:
+        """The inputs after the first two with their values, ascending; none if one has too many values for a list."""
+        found = {name: np.unique(self.predictions[name].values) for name in self.inputs[2:]}
+        return found if all(len(values) <= MOST_OPTIONS for values in found.values()) else {}
+
+    @cached_property
     def plane(self) -> Lattice | None:
-        """The samples in the plane of their first two parameters; None if they do not lie on a lattice."""
-        if len(self.parameters) < 2:
+        """All samples in the plane of their first two inputs; None if they do not lie on a lattice.
+
+        If several share a cell, the last of them is in it.
+        """
+        return self._plane_of(np.arange(len(self.predicted)))
+
+    def slice(self, further: Mapping[str, float]) -> Lattice | None:
+        """Return the plane of the samples with these values of the further inputs, by default the highest."""
+        chosen = {
+            name: further[name] if further.get(name) in values else float(values[-1])
+            for name, values in self.further.items()
+        }
+        if not chosen:
+            return self.plane
+        if chosen not in [known for known, _ in self._slices]:
+            hit = [self.predictions[name].values == value for name, value in chosen.items()]
+            self._slices.append((chosen, self._plane_of(np.flatnonzero(np.all(hit, axis=0))) or self.plane))
+        return next(plane for known, plane in self._slices if known == chosen)
+
+    @cached_property
+    def _slices(self) -> list[tuple[dict[str, float], Lattice | None]]:
+        """The planes that were asked for, by their values of the further inputs."""
+        return []
+
+    def _plane_of(self, numbers: np.ndarray) -> Lattice | None:
+        if len(self.inputs) < 2 or not len(numbers):
             return None
         try:
-            return scan.scan_of(self.predictions, ",".join(self.parameters[:2])).plane
+            plane = scan.scan_of(self.predictions.isel(sample=numbers), ",".join(self.inputs[:2])).plane
         except InputError:
             return None
+        return replace(plane, samples=np.where(plane.samples < 0, -1, numbers[plane.samples]))
 
     @property
     def is_scan(self) -> bool:
@@ -178,6 +226,8 @@ class Explored:
         """
         if self.plane is None or len(self.predicted) < _PER_VALUE * max(self.plane.samples.shape):
             return False
+        if self.study.takes_files and not self.study.declared(self.split):
+            return False  # a user's files, whose samples have no chosen parameters
         if "label" not in self.predictions or self.predictions["label"].values.max() < 0:
             return True
         there = self.plane.samples >= 0
@@ -213,33 +263,10 @@ class Explored:
         """Quantities by which the plane can be coloured."""
         return [CLASS, CONFIDENCE, *([NOVELTY] if self.distance is not None else [])]
 
-    def at(self, x: float, y: float) -> int:
-        """Return the number of the sample whose cell of the plane contains a point; -1 if there is none."""
-        assert self.plane
-        (left, right), (bottom, top) = ((edges[0], edges[-1]) for edges in self.plane.edges)
-        if not (left <= x <= right and bottom <= y <= top):
-            return -1
-        columns, rows = self.plane.edges
-        column, row = (max(int(np.searchsorted(edges, at)) - 1, 0) for edges, at in ((columns, x), (rows, y)))
-        return int(self.plane.samples[row, column])
-
     def place(self, number: int) -> tuple[float, float]:
         """Return the position of a sample in the plane."""
-        assert self.plane
-        x, y = (float(self.predictions[name].values[number]) for name in self.plane.axes)
+        x, y = (float(self.predictions[name].values[number]) for name in self.inputs[:2])
         return x, y
-
-    def neighbours(self, number: int) -> list[int]:
-        """Return the samples in the cells around that of a sample, row by row from the top."""
-        assert self.plane
-        there = np.argwhere(self.plane.samples == number)
-        if not len(there):
-            return []
-        row, column = there[0]
-        rows, columns = self.plane.samples.shape
-        around = [(row + up, column + right) for up in (1, 0, -1) for right in (-1, 0, 1) if up or right]
-        found = [self.plane.samples[at] for at in around if 0 <= at[0] < rows and 0 <= at[1] < columns]
-        return [int(one) for one in found if one >= 0]
 
     def matching(self, called: str = "", within: Mapping[str, tuple[float, float]] | None = None) -> np.ndarray:
         """Return the numbers of the samples of a kind (any if empty) with parameters within these ranges.
@@ -258,7 +285,13 @@ class Explored:
 
     def said(self, number: int) -> str:
         """Return the parameters, seed, class and probability of a sample as text."""
-        return scan.said(self.predictions, self.parameters, self.probability, number)
+        at, (kind, share) = scan.said_of_point(self.predictions, self.parameters, number), self.ranking(number, 1)[0]
+        return f"{at}{': ' if at else ''}{kind}, {share:.1%}"
+
+    def calibrated(self, probability: np.ndarray) -> np.ndarray:
+        """Return the network's probabilities (class,) for another sample as `probability` has them."""
+        temperature = self._shown[1]
+        return calibration.calibrated(probability[None], temperature)[0] if temperature else probability
 
     def ranking(self, number: int, most: int = 6) -> list[tuple[str, float]]:
         """Return the most probable kinds of a sample, by symbol, with their probabilities."""

@@ -24,6 +24,7 @@ class FilesView(pn.viewable.Viewer):
         self._drop = pn.widgets.FileInput(name=f"a file of your own {study.kind}")
         self._state = pn.pane.HTML("")
         self._page = pn.pane.HTML("", sizing_mode="stretch_width")
+        self._latest = object()
         self._drop.param.watch(self._given, "value")
 
     def __panel__(self) -> Any:
@@ -38,18 +39,18 @@ class FilesView(pn.viewable.Viewer):
     async def _given(self, event: Any) -> None:
         if not event.new:
             return
+        self._latest = latest = object()
         name = Path(self._drop.filename).name
         self._state.object = f'<p role="status">{escape(name)}: working, about half a minute …</p>'
         try:
             html, said = await _worked(self._study.takes_files, name, event.new)
-            self._state.object = f'<p role="status" class="file">{escape(said)}</p>'
-            source = escape(html, quote=True)
-            frame = (
-                f'<iframe title="{escape(name)}" sandbox style="width:100%;height:900px;border:0" srcdoc="{source}">'
-            )
-            self._page.object = f"{frame}</iframe>"
-        except RuntimeError as error:
-            self._state.object = alert(error)
+            state, source = f'<p role="status" class="file">{escape(said)}</p>', escape(html, quote=True)
+            style = "width:100%;height:900px;border:0"
+            page = f'<iframe title="{escape(name)}" sandbox style="{style}" srcdoc="{source}"></iframe>'
+        except Exception as error:  # the visitor should see any error
+            state, page = alert(error), ""
+        if latest is self._latest:  # otherwise another file has been given since
+            self._state.object, self._page.object = state, page
 
 
 async def _worked(job: str, name: str, content: bytes) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from raypipe.networks.artifact import Artifact
 from raypipe.networks.grid import Grid
 from raypipe.plot.style import raster
 from raypipe.report.figures import figure
-from raypipe.report.holdings import known, stores
+from raypipe.report.holdings import Store, known, stores
 
 _DOTS = 90
 _ROWS = 15
@@ -59,16 +59,19 @@ class NetworksView(pn.viewable.Viewer):
 
     def _heat_map(self, study: str, grid: Grid) -> Any:
         """Draw the best network for each word and kernel size; return None if there are fewer than two networks."""
+        known = {one.name: one for one in grid.networks}
         rows = [
             (f"{member.kernel_size}", member.word, one.metrics.get("val_accuracy", float("nan")), one.name)
             for one in self._networks.values()
-            if (member := grid.members.get(one.architecture.name)) is not None
+            if known.get(one.architecture.name) == one.architecture  # other grids have networks of the same names
+            for member in [grid.members[one.architecture.name]]
         ]
         if len(rows) < 2:
             return None
+        rows.sort(key=lambda row: (list(grid.words).index(row[1]), int(row[0])))
         frame = pd.DataFrame(rows, columns=["kernel size", "word", "validation accuracy", "name"])
         frame = frame.sort_values("validation accuracy", ascending=False).drop_duplicates(["kernel size", "word"])
-        frame = frame.sort_values("word", key=lambda words: words.map(list(grid.words).index))
+        frame = frame.sort_index()  # HoloViews keeps the order
         heat = hv.HeatMap(frame, ["kernel size", "word"], "validation accuracy").opts(
             width=360,
             height=max(220, 18 * frame["word"].nunique()),
@@ -106,11 +109,19 @@ def _parts(one: Artifact) -> list[str]:
     if one.epochs:
         parts.append(_picture("history", one.name, f"loss and accuracy of {one.name} after each epoch"))
     for of in stores():
-        if of.product == catalog.PREDICTIONS and of.complete and of.parameters.get("network") == one.name:
-            predictions = catalog.open(of.name)
-            if inputs.is_labelled(predictions):
-                parts.append(_picture("confusion", of.name, f"confusion matrix of {of.name}"))
+        if _is_of(one, of):
+            try:
+                if inputs.is_labelled(catalog.open(of.name)):
+                    parts.append(_picture("confusion", of.name, f"confusion matrix of {of.name}"))
+            except InputError as error:
+                parts.append(alert(error))
     return parts
+
+
+def _is_of(one: Artifact, of: Store) -> bool:
+    """Whether a store has the predictions of a network."""
+    made_by = of.parameters.get("network")
+    return of.product == catalog.PREDICTIONS and of.complete and made_by == one.name and not of.is_outdated
 
 
 def _picture(what: str, name: str, text: str) -> str:

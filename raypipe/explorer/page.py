@@ -109,6 +109,8 @@ def page() -> Any:
     tabs = pn.Tabs(*zip(makers, columns, strict=True))
 
     def opened(*_: Any) -> None:
+        if tabs.active >= len(columns):  # the address is of a page with more tabs
+            tabs.active = 0
         if not columns[tabs.active].objects:
             columns[tabs.active].objects = [list(makers.values())[tabs.active]()]
 

@@ -11,6 +11,7 @@ import param
 from raypipe.explorer.explored import CLASS, CONFIDENCE, NOVELTY, Explored
 from raypipe.explorer.sample import Chosen, SampleView, Simulation
 from raypipe.plot.classes import symbol
+from raypipe.plot.plane import Lattice
 
 _WIDTH, _HEIGHT = 620, 520
 
@@ -36,8 +37,10 @@ class PlaneView(pn.viewable.Viewer):
         self._place: list[Any] = [pn.widgets.Select(width=130) for _ in range(2)]
         for widget in self._place:
             widget.param.watch(self._placed, "value")
+        self._further = pn.FlexBox()
         self._following = False
         self.chosen.param.watch(self._renew, "predictions")
+        self.chosen.param.watch(self._sliced, "further")
         self.param.watch(self._draw, "colour")
         self.chosen.param.watch(self._follow, "sample")
         self._renew()
@@ -52,6 +55,7 @@ class PlaneView(pn.viewable.Viewer):
                         self.param.colour, name="colour by", button_type="primary", button_style="outline"
                     ),
                 ),
+                self._further,
                 self._plot,
                 pn.Row(*self._place),
                 self._legend,
@@ -63,40 +67,57 @@ class PlaneView(pn.viewable.Viewer):
 
     def _renew(self, *_: Any) -> None:
         of = self.chosen.of
-        assert of.plane
         self.param.colour.objects = of.colourings
         if self.colour not in of.colourings:
             self.colour = CLASS
-        self._following = True
-        for widget, name, values in zip(self._place, of.plane.axes, (of.plane.x, of.plane.y), strict=True):
-            options = {f"{value:g}": float(value) for value in values}
-            widget.param.update(name=name, options=options, value=float(values[len(values) // 2]))
-        self._following = False
+        self._further.objects = [_list_of(name, values) for name, values in of.further.items()]
+        for widget in self._further.objects:
+            widget.param.watch(self._choose_further, "value")
         if not self.chosen.there:
             self.chosen.sample = -1
-        self._draw()
+        with param.parameterized.discard_events(self.chosen):
+            self.chosen.further = {widget.name: widget.value for widget in self._further.objects}
+        self._sliced()
         self._follow()
+
+    def _choose_further(self, _: Any) -> None:
+        """Show another plane, and in it the sample at the same place."""
+        if not self._following:
+            self.chosen.further = {widget.name: widget.value for widget in self._further.objects}
+            if self.chosen.there:
+                self.chosen.sample = self.chosen.plane.at(*self.chosen.of.place(self.chosen.sample))
+
+    def _sliced(self, *_: Any) -> None:
+        """Show the chosen plane."""
+        plane = self.chosen.plane
+        self._following = True
+        for widget, name, values in zip(self._place, plane.axes, (plane.x, plane.y), strict=True):
+            middle = float(values[len(values) // 2])
+            value = widget.value if widget.name == name and widget.value in values else middle
+            widget.param.update(name=name, options=_options(values), value=value)
+        self._following = False
+        self._draw()
 
     def _draw(self, *_: Any) -> None:
         of = self.chosen.of
-        drawn = _plane(of, self.colour)
+        drawn = _plane(of, self.chosen.plane, self.colour)
         tap = hv.streams.SingleTap(source=drawn, x=None, y=None)
         tap.add_subscriber(self._tapped)
         mark = hv.DynamicMap(_marked, streams=[self._mark])
         self._plot.object = (drawn * mark).opts(width=_WIDTH, height=_HEIGHT)
-        self._legend.object = _legend(of) if self.colour == CLASS else ""
+        self._legend.object = _legend(of, self.chosen.plane) if self.colour == CLASS else ""
 
     def _tapped(self, x: float | None = None, y: float | None = None) -> None:
         if x is None or y is None:
             return
-        number = self.chosen.of.at(x, y)
+        number = self.chosen.plane.at(x, y)
         if number >= 0:
             self.chosen.sample = number
         self._simulation.at(x, y)
 
     def _placed(self, _: Any) -> None:
         if not self._following:
-            self.chosen.sample = self.chosen.of.at(*(widget.value for widget in self._place))
+            self.chosen.sample = self.chosen.plane.at(*(widget.value for widget in self._place))
 
     def _follow(self, *_: Any) -> None:
         """Move the mark and the two values to the chosen sample."""
@@ -104,6 +125,13 @@ class PlaneView(pn.viewable.Viewer):
         if not self.chosen.there:
             self._mark.send([])
             return
+        further = {name: float(of.predictions[name].values[number]) for name in of.further}
+        if further != self.chosen.further:
+            self._following = True
+            for widget in self._further.objects:
+                widget.value = further[widget.name]
+            self._following = False
+            self.chosen.further = further
         place = of.place(number)
         self._mark.send([place])
         self._simulation.at(*place)
@@ -113,14 +141,20 @@ class PlaneView(pn.viewable.Viewer):
         self._following = False
 
 
+def _list_of(name: str, values: np.ndarray) -> Any:
+    return pn.widgets.Select(name=name, options=_options(values), value=float(values[-1]), width=130)
+
+
+def _options(values: np.ndarray) -> dict[str, float]:
+    return {f"{value:g}": float(value) for value in values}
+
+
 def _marked(data: list[tuple[float, float]]) -> Any:
     white = hv.Points(data).opts(size=13, color="white", marker="square", fill_alpha=0, line_width=4)
     return white * hv.Points(data).opts(size=13, color="black", marker="square", fill_alpha=0, line_width=1.5)
 
 
-def _plane(of: Explored, colour: str) -> Any:
-    plane = of.plane
-    assert plane
+def _plane(of: Explored, plane: Lattice, colour: str) -> Any:
     values: Any
     if colour == CLASS:
         values = of.predicted.astype("float32")
@@ -140,12 +174,13 @@ def _plane(of: Explored, colour: str) -> Any:
     return drawn.opts(tools=[], active_tools=[], default_tools=["pan", "wheel_zoom", "box_zoom", "reset"], **options)
 
 
-def _legend(of: Explored) -> str:
-    counts = np.bincount(of.predicted, minlength=len(of.classes))
+def _legend(of: Explored, plane: Lattice) -> str:
+    shown = of.predicted[plane.samples[plane.samples >= 0]]
+    counts = np.bincount(shown, minlength=len(of.classes))
     items = "".join(
         f'<li style="display:inline-block;margin-right:12px"><span aria-hidden="true" style="display:inline-block;'
         f'width:12px;height:12px;border:1px solid #767676;background:{of.colour_of[name]}"></span> '
-        f"{escape(symbol(name))} {count / len(of.predicted):.1%}</li>"
+        f"{escape(symbol(name))} {count / len(shown):.1%}</li>"
         for name, count in zip(of.classes, counts, strict=True)
         if count
     )

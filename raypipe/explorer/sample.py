@@ -14,6 +14,7 @@ from raypipe.errors import InputError
 from raypipe.explorer import drawing, work
 from raypipe.explorer.explored import Explored, explored
 from raypipe.explorer.tiles import Tiles, bars, data_url
+from raypipe.plot.plane import Lattice
 from raypipe.report.holdings import stores
 
 _WIDTH = 560
@@ -27,6 +28,7 @@ class Chosen(param.Parameterized):
 
     predictions: Any = param.Selector(default=None, objects=[])
     sample = param.Integer(default=-1)
+    further = param.Dict(default={}, doc="values of the inputs after the first two, which choose the plane")
 
     def __init__(self, names: list[str]) -> None:
         super().__init__()
@@ -44,6 +46,13 @@ class Chosen(param.Parameterized):
     def of(self) -> Explored:
         """The chosen predictions."""
         return explored(self.predictions)
+
+    @property
+    def plane(self) -> Lattice:
+        """The chosen plane, if the predictions have any."""
+        found = self.of.slice(self.further)
+        assert found
+        return found
 
     def still(self, of: Explored, number: int | None = None) -> bool:
         """Return whether these predictions, and this sample if it is given, are still chosen."""
@@ -116,9 +125,9 @@ class SampleView(pn.viewable.Viewer):
         self._text.object = f'<p role="status" class="sample" style="margin:2px">{escape(text)}</p>'
 
     def _show_neighbours(self, of: Explored, number: int) -> None:
-        if not self._chosen.still(of, number) or of.plane is None:
+        if not self._chosen.still(of, number):
             return
-        near = of.neighbours(number)
+        near = self._chosen.plane.neighbours(number)
         self._heading.object = '<h2 style="margin:2px;font-size:16px">Neighbours</h2>' if near else ""
         self._tiles.lay([(one, drawing.thumbnail(of, one), of.ranking(one)[0][0]) for one in near])
 
@@ -178,28 +187,24 @@ class Simulation(pn.viewable.Viewer):
     def at(self, x: float, y: float) -> None:
         """Set the point of the next simulation."""
         of = self._chosen.of
-        if of.plane is not None:
-            for widget, name, value in zip(self._point, of.plane.axes, (x, y), strict=True):
-                widget.value = _valued(of, name, float(f"{value:.9g}"))
+        for widget, name, value in zip(self._point, self._chosen.plane.axes, (x, y), strict=True):
+            widget.value = _valued(of, name, float(f"{value:.9g}"))
 
     def _renamed(self, *_: Any) -> None:
-        plane = self._chosen.of.plane
-        if plane is not None:
-            for widget, name in zip(self._point, plane.axes, strict=True):
-                widget.name = name
-            self.at(*(float(values[len(values) // 2]) for values in (plane.x, plane.y)))
+        plane = self._chosen.plane
+        for widget, name in zip(self._point, plane.axes, strict=True):
+            widget.name = name
+        self.at(*(float(values[len(values) // 2]) for values in (plane.x, plane.y)))
         self._result.object = ""
 
     async def _simulate(self, _: Any) -> None:
         of = self._chosen.of
-        if of.plane is None:
-            return
-        x, y = (widget.value for widget in self._point)
-        point = _like(of, x, y)
         self._button.loading = True
         try:
-            made, probability = await asyncio.wrap_future(work.ask(work.simulated, of.source, of.network, point))
-            said = _simulated(of, point, made, probability)
+            point = self._inputs()
+            made = of.predictions.attrs["parameters"]["network_sha256"]
+            new, probability = await asyncio.wrap_future(work.ask(work.simulated, of.source, of.network, made, point))
+            said = _simulated(of, point, new, probability)
         except Exception as error:
             said = alert(error)
         finally:
@@ -207,38 +212,47 @@ class Simulation(pn.viewable.Viewer):
         if self._chosen.still(of):
             self._result.object = said
 
+    def _inputs(self) -> dict[str, float]:
+        """Return the inputs of the simulation: those of the chosen or the nearest sample, except for the plane's two.
+
+        Raises:
+            InputError: if one of the two is empty.
+        """
+        of, plane = self._chosen.of, self._chosen.plane
+        place = {widget.name: widget.value for widget in self._point}
+        if empty := [name for name, value in place.items() if value is None]:
+            raise InputError(f"{empty[0]} is empty; expected a number")
+        there = plane.samples[plane.samples >= 0]
+        away = sum(
+            ((of.samples[name].values[there] - value) / max(float(np.ptp(of.samples[name].values)), 1e-300)) ** 2
+            for name, value in place.items()
+        )
+        like = int(there[np.argmin(away)])
+        if self._chosen.there and of.place(self._chosen.sample) == of.place(like):
+            like = self._chosen.sample  # of several in a cell
+        point = {
+            str(name): values.values[like].item()
+            for name, values in of.samples.coords.items()
+            if values.dims == ("sample",)
+        }
+        return {**point, **{name: _valued(of, name, value) for name, value in place.items()}}
+
 
 def _valued(of: Explored, name: str, value: float) -> float:
     """Return a value that the parameter can have, rounded if the samples have integers."""
     return round(value) if of.samples[name].dtype.kind in "iu" else value
 
 
-def _like(of: Explored, x: float, y: float) -> dict[str, float]:
-    """Return the inputs of a simulation: those of the nearest sample, except for the two parameters of the plane."""
-    assert of.plane
-    axes = of.plane.axes
-    away = sum(
-        ((of.samples[name].values - value) / max(float(np.ptp(of.samples[name].values)), 1e-300)) ** 2
-        for name, value in zip(axes, (x, y), strict=True)
-    )
-    nearest = int(np.argmin(away))
-    point = {
-        str(name): values.values[nearest].item()
-        for name, values in of.samples.coords.items()
-        if values.dims == ("sample",)
-    }
-    return {**point, **{name: _valued(of, name, value) for name, value in zip(axes, (x, y), strict=True)}}
-
-
-def _simulated(of: Explored, point: dict[str, float], made: dict[str, np.ndarray], probability: np.ndarray) -> str:
-    seen = of.study.seen
-    # Copy everything but the values from the data set's first sample, so that frames have the same names.
-    one = of.samples[[seen.variable]].isel(sample=0).copy(data={seen.variable: made[seen.variable]})
-    one = one.assign_coords({name: value for name, value in point.items() if name in one.coords})
-    ranking = of.ranked(probability)
-    where = ", ".join(f"{name} = {point[name]:g}" for name in of.plane.axes) if of.plane else ""
-    said = f"simulated at {where}: {ranking[0][0]}, {ranking[0][1]:.1%}"
-    return f'<p role="status" class="simulated">{escape(said)}</p>{image(drawing.made(seen, one), said)}{bars(ranking)}'
+def _simulated(of: Explored, point: dict[str, float], new: dict[str, np.ndarray], probability: np.ndarray) -> str:
+    # With the coordinates of the data set's first sample that all samples share, such as the times of frames.
+    one = of.samples.isel(sample=0).drop_vars([name for name in of.samples.data_vars if name not in new])
+    one = one.assign({name: (one[name].dims, values) for name, values in new.items() if name in one})
+    one = one.assign_coords({name: value for name, value in point.items() if name not in new})
+    ranking = of.ranked(of.calibrated(probability))
+    said = f"simulated at {', '.join(f'{name} = {point[name]:g}' for name in of.inputs)}: "
+    said += f"{ranking[0][0]}, {ranking[0][1]:.1%}"
+    made = image(drawing.made(of.study.seen, one), said)
+    return f'<p role="status" class="simulated">{escape(said)}</p>{made}{bars(ranking)}'
 
 
 def image(png: bytes, text: str) -> str:

@@ -1,5 +1,6 @@
 """Samples side by side, filtered by class and parameters; a click shows one of them."""
 
+import math
 from functools import partial
 from typing import Any
 
@@ -8,16 +9,13 @@ import panel as pn
 import param
 
 from raypipe.explorer import drawing
-from raypipe.explorer.explored import Explored
+from raypipe.explorer.explored import MOST_OPTIONS, Explored
 from raypipe.explorer.sample import Chosen, SampleView
 from raypipe.explorer.tiles import Tiles
 from raypipe.plot.classes import symbol
 
 PER_PAGE = 24
 _WIDTH = 680
-
-_MOST_OPTIONS = 60
-"""Maximum number of values of a parameter to be offered as a list; if there are more, a range is entered."""
 
 ALL = "all"
 
@@ -66,14 +64,10 @@ class SamplesView(pn.viewable.Viewer):
     def _renew(self, *_: Any) -> None:
         of = self.chosen.of
         there = [list(of.kinds)[number] for number in np.unique(of.named)]
-        with param.parameterized.discard_events(self):
-            self.called = ALL
-        self.param.called.objects = {ALL: ALL, **{_long(name): name for name in there}}
-        self.called = self.called if self.called in there else ALL
         self._picked: dict[str, list[Any]] = {}
         for name in of.parameters:
             values = np.unique(of.predictions[name].values)
-            if len(values) <= _MOST_OPTIONS:
+            if len(values) <= MOST_OPTIONS:
                 options = {ALL: ALL, **{f"{value:g}": float(value) for value in values}}
                 self._picked[name] = [pn.widgets.Select(name=name, options=options, value=ALL, width=110)]
             else:
@@ -87,11 +81,22 @@ class SamplesView(pn.viewable.Viewer):
             widget.param.watch(self._narrow, "value")
         if not self.chosen.there:
             self.chosen.sample = -1
-        self._narrow()
+        before = self.called
+        with param.parameterized.discard_events(self):
+            self.called = ALL  # valid before and after the objects change
+        self.param.called.objects = {ALL: ALL, **{_long(name): name for name in there}}
+        with param.parameterized.discard_events(self):
+            self.called = before if before in there else ALL
+        self.param.trigger("called")  # for the list and the address too, whether it has changed or not
 
     def _within(self) -> dict[str, tuple[float, float]]:
+        """Return the ranges that were chosen; an empty end is no limit."""
         ranges = {name: (widgets[0].value, widgets[-1].value) for name, widgets in self._picked.items()}
-        return {name: ends for name, ends in ranges.items() if ALL not in ends}
+        return {
+            name: (-math.inf if low is None else low, math.inf if high is None else high)
+            for name, (low, high) in ranges.items()
+            if low != ALL
+        }
 
     def _narrow(self, *_: Any) -> None:
         of = self.chosen.of

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -71,25 +72,30 @@ def explained(network: str, split: str, number: int) -> dict[str, np.ndarray]:
     return _computed(plan, {name: value for name, value in plan.parameters.items() if name != "samples"}, rows)
 
 
-def simulated(source: str, network: str, point: Mapping[str, float]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def simulated(
+    source: str, network: str, checksum: str, point: Mapping[str, float]
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Simulate a new sample of a data set at a point, and classify it.
 
     Args:
         source: name of the data set.
         network: name of the network that classifies the sample.
+        checksum: its checksum.
         point: inputs of the simulation, by name.
 
     Returns:
         The variables of the sample, and the network's probabilities (class,) for it.
 
     Raises:
-        InputError: if the data set cannot be made here.
+        InputError: if the data set cannot be made here, or another network has this name now.
     """
     import xarray as xr
 
     from raypipe import repair
     from raypipe.networks import artifact, classify, inputs
 
+    if artifact.checksum(network) != checksum:
+        raise InputError(f"{network} has been trained again since it classified {source}; classify that again")
     plan = repair.plan_of(source)
     if plan.environment:
         raise InputError(f"{source} needs its own environment; its samples cannot be made here")
@@ -104,5 +110,6 @@ def simulated(source: str, network: str, point: Mapping[str, float]) -> tuple[di
         },
     )
     trained = artifact.load(network)
+    trained = replace(trained, architecture=inputs.fitted(trained.architecture, new))
     ((_, taken),) = inputs.groups(trained.architecture, new, slice(0, 1))
     return made, classify.classifier(trained)(taken)[0]

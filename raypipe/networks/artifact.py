@@ -145,6 +145,11 @@ def path(name: str) -> str:
     return f"networks/{name}{ENDING}"
 
 
+def temperature_path(name: str) -> str:
+    """Path of a network's temperature, see `calibration`, under the root of the store."""
+    return f"networks/{name}.temperature.json"
+
+
 def exists(name: str) -> bool:
     """Whether a trained network of that name exists."""
     return objects.exists(path(name))
@@ -183,11 +188,15 @@ def shipped() -> dict[str, Path]:
 
 
 def _ship(network: str) -> None:
-    """Copy a network that comes with raypipe to the store; a different version that is there is replaced."""
+    """Copy a network that comes with raypipe to the store, and its temperature; another version there is replaced."""
     known = shipped()
     file = known[choice("shipped network", network, list(known))]
     packed = _packed(replace(_checked(file.read_bytes(), str(file)), series=SHIPPED))
-    if objects.find(path(network)) != packed:
+    is_new, fitted = objects.find(path(network)) != packed, temperature_path(network)
+    # Its temperature first: if only that has been written, the network is still new the next time.
+    if (own := file.with_name(Path(fitted).name)).exists() and (is_new or not objects.exists(fitted)):
+        objects.put(fitted, own.read_bytes())
+    if is_new:
         objects.put(path(network), packed)
 
 

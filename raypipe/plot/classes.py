@@ -56,7 +56,7 @@ def study_colours(names: Sequence[str], study_name: str, colour_map: str = "") -
         own = study.find(study_name).class_colours
     except InputError:  # its file or package is not available
         return usual
-    return {name: own.get(name, usual[name]) for name in names}
+    return {name: to_hex(own[name]) if name in own else usual[name] for name in names}
 
 
 def class_names(dataset: xr.Dataset) -> tuple[str, ...]:

@@ -60,6 +60,25 @@ class Lattice:
         """Return values (sample,) as an image (y, x), masked where there is no sample."""
         return np.ma.masked_array(np.asarray(values)[self.samples], self.samples < 0)
 
+    def at(self, x: float, y: float) -> int:
+        """Return the number of the sample whose cell contains a point; -1 if there is none."""
+        columns, rows = self.edges
+        if not (columns[0] <= x <= columns[-1] and rows[0] <= y <= rows[-1]):
+            return -1
+        column, row = (max(int(np.searchsorted(edges, at)) - 1, 0) for edges, at in ((columns, x), (rows, y)))
+        return int(self.samples[row, column])
+
+    def neighbours(self, number: int) -> list[int]:
+        """Return the samples in the cells around that of a sample, row by row from the top."""
+        there = np.argwhere(self.samples == number)
+        if not len(there):
+            return []
+        row, column = there[0]
+        rows, columns = self.samples.shape
+        around = [(row + up, column + right) for up in (1, 0, -1) for right in (-1, 0, 1) if up or right]
+        found = [self.samples[at] for at in around if 0 <= at[0] < rows and 0 <= at[1] < columns]
+        return [int(one) for one in found if one >= 0]
+
     @property
     def edges(self) -> tuple[np.ndarray, np.ndarray]:
         """The edges of the columns and of the rows of cells, halfway between their values."""
@@ -113,13 +132,15 @@ def lattice(scan: xr.Dataset, axes: Sequence[str] = (), least_filled: float = _L
             f"{', '.join(parameters(scan)) or 'none that vary'}: name the axes, such as axes=A,B"
         )
     (x, column), (y, row) = (np.unique(scan[name].values, return_inverse=True) for name in chosen)
-    samples = np.full((len(y), len(x)), -1)
-    samples[row, column] = np.arange(len(row))
-    if np.mean(samples >= 0) < least_filled:
+    # Counted before the lattice is made: one of scattered points would be too large for memory.
+    filled = len(np.unique(row * len(x) + column)) / (len(x) * len(y))
+    if filled < least_filled:
         raise InputError(
-            f"{len(row)} points fill {np.mean(samples >= 0):.1%} of a lattice of {len(x)} × {len(y)} values of "
+            f"{len(row)} points fill {filled:.1%} of a lattice of {len(x)} × {len(y)} values of "
             f"{' and '.join(chosen)}; expected points on a lattice, such as raypipe.plan.product makes"
         )
+    samples = np.full((len(y), len(x)), -1)
+    samples[row, column] = np.arange(len(row))
     long = (scan[name].attrs.get("long_name", "") for name in chosen)
     labels = tuple(f"{said} {name}".strip() for said, name in zip(long, chosen, strict=True))
     return Lattice((chosen[0], chosen[1]), x, y, samples, (labels[0], labels[1]))

@@ -7,6 +7,7 @@ mouse points at.
 import io
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from raypipe.plot.style import styled
 from raypipe.plot.window import can_show
 from raypipe.report import scan
 from raypipe.report.page import Cells, Picture
-from raypipe.report.pictures import of_data_set
+from raypipe.report.pictures import check, of_data_set
 
 NEXT, BACK = "n", "b"
 """Keys that turn the pages."""
@@ -68,8 +69,13 @@ def pages_of(of: study.Study, name: str, settings: Mapping[str, Any]) -> list[Pi
     Raises:
         InputError: if there is no such setting, or a picture cannot be drawn.
     """
-    found = [page for page in of_data_set(of, name, settings) if page.cells and page.cells.samples]
-    return found or [part for part in scan.classes(catalog.open(name)) if isinstance(part, Picture) and part.cells]
+    usual = replace(of, pictures=(study.Picture("predictions/*", "raypipe.report.scan:classes"),))
+    check([of, usual], settings)
+    for one in (of, usual):
+        found = [page for page in of_data_set(one, name, settings) if page.cells and page.cells.samples]
+        if found:
+            return found
+    return []
 
 
 class Browser:

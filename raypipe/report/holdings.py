@@ -32,6 +32,12 @@ class Store:
         return "control" in self.parameters
 
     @property
+    def is_outdated(self) -> bool:
+        """Whether it was made by an earlier network of the name that a network has now."""
+        network, made_by = str(self.parameters.get("network")), self.parameters.get("network_sha256")
+        return bool(made_by and artifact.exists(network) and artifact.checksum(network) != made_by)
+
+    @property
     def product(self) -> str:
         """Kind of a network's result, such as "predictions"; empty for a study's own data set."""
         first = self.name.partition("/")[0]

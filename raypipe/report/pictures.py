@@ -60,12 +60,9 @@ def drawn(of: study.Study, settings: Settings | None = None) -> Iterator[Picture
 def of_data_set(of: study.Study, name: str, settings: Settings | None = None) -> Iterator[Picture]:
     """Draw the pictures that a study has of one data set, first those that the settings apply to.
 
-    There are none if the study has no such pictures, or the data set is not complete.
-
-    Raises:
-        InputError: if there is no such setting.
+    There are none if the study has no such pictures, or the data set is not complete. Settings that none has are
+    ignored, see `check`.
     """
-    check([of], settings or {})
     there = [one for one in stores() if one.name == name]
     for picture in sorted(of.pictures, key=lambda one: not _own(one, settings or {})):
         for one in _matching(picture, of, there):

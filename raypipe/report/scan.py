@@ -117,13 +117,18 @@ def parameters(predictions: xr.Dataset) -> list[str]:
 
     They are in the order that the study defines for axes, others after these by name.
     """
-    source, of = predictions.attrs["parameters"]["source"], known(_study_name(predictions))
-    first = of.axes if of else ()
-    varying = sorted(plane.parameters(predictions), key=lambda name: [*first, name].index(name))
+    source, names = predictions.attrs["parameters"]["source"], varying(predictions)
     if source not in store.list_names(source):
-        return varying
+        return names
     given = {name for name, array in store.plan_of(source).arrays.items() if array.checksum}
-    return [name for name in varying if name in given]
+    return [name for name in names if name in given]
+
+
+def varying(predictions: xr.Dataset) -> list[str]:
+    """Like `parameters`, with the coordinates that were computed with the samples."""
+    of = known(_study_name(predictions))
+    first = of.axes if of else ()
+    return sorted(plane.parameters(predictions), key=lambda name: [*first, name].index(name))
 
 
 def classes(predictions: xr.Dataset, axes: str = "", colours: str = "") -> Iterator[Part]:
@@ -268,17 +273,22 @@ def commands_again(predictions: xr.Dataset) -> tuple[str, str]:
     )
 
 
-def said(predictions: xr.Dataset, varying: Sequence[str], probability: np.ndarray, number: int) -> str:
-    """Return the parameters, seed, class and probability of a sample as text.
-
-    `varying` is the result of `parameters`, `probability` that of `shown_probability`.
-    """
-    names = [*varying, *(["seed"] if "seed" in predictions.coords else [])]
+def said_of_point(predictions: xr.Dataset, names: Sequence[str], number: int) -> str:
+    """Return these parameters of a sample, and its seed, as text."""
+    names = [*names, *(["seed"] if "seed" in predictions.coords else [])]
     values = [predictions[name].values[number].item() for name in names]
-    at = ", ".join(
+    return ", ".join(
         f"{name} = {one:g}" if isinstance(one, float) else f"{name} = {one}"
         for name, one in zip(names, values, strict=True)
     )
+
+
+def said(predictions: xr.Dataset, names: Sequence[str], probability: np.ndarray, number: int) -> str:
+    """Return the parameters, seed, class and probability of a sample as text.
+
+    `names` is the result of `parameters`, `probability` that of `shown_probability`.
+    """
+    at = said_of_point(predictions, names, number)
     called = class_names(predictions)[int(predictions["predicted"].values[number])]
     return f"{at}{': ' if at else ''}{symbol(called)}, {probability[number].max():.1%}"
 

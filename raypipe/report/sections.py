@@ -8,6 +8,7 @@ from raypipe.errors import InputError
 from raypipe.networks import inputs
 from raypipe.networks.artifact import Artifact
 from raypipe.networks.evaluate import evaluate, strata_of
+from raypipe.report import scan
 from raypipe.report.holdings import Holdings, known
 from raypipe.report.page import Facts, Heading, Missing, Part, Picture, Table, Text, Tiles
 
@@ -49,6 +50,9 @@ def evaluation(holdings: Holdings) -> Iterator[Part]:
             of = known(one.study)
             try:
                 predictions = catalog.open(one.name)
+                if one.is_outdated:
+                    again = ", then ".join(scan.commands_again(predictions))
+                    raise InputError(f"The network of this name has been trained again since; run {again}")
                 if inputs.is_labelled(predictions):
                     network, _, split = one.name.removeprefix("predictions/").rpartition("/")
                     found[network, split] = evaluate(predictions, of.strata if of else ()), of
