@@ -152,6 +152,24 @@ def test_any_study_with_a_plane_can_be_browsed(monkeypatch):
     np.testing.assert_array_equal(window.sample.images[0].get_array(), fields[4])
 
 
+def test_of_more_than_two_parameters_the_plane_is_named(monkeypatch):
+    monkeypatch.setenv("RAYPIPE_STUDY", str(Path(parabola.__file__)))
+    places = [one.ravel() for one in np.meshgrid([0.0, 0.5, 1.0], [0.0, 1.0], [3.0, 4.0], indexing="ij")]
+    points = {name: ("sample", one) for name, one in zip("abc", places, strict=True)}
+    write("parabola/scan", xr.Dataset({"u": (("sample", "y", "x"), np.zeros((12, 2, 2)))}, points))
+    probability = np.tile(np.array([0.2, 0.7, 0.1], "float32"), (12, 1))
+    said = {"predicted": ("sample", np.ones(12, int)), "probability": (("sample", "class"), probability)}
+    found = xr.Dataset(said, {**points, "class": ("class", list(parabola.CLASSES))})
+    write("predictions/sharp/scan", found, network="sharp", source="parabola/scan")
+    with pytest.raises(
+        InputError, match=r"a plane of a, b, c; expected two parameters.*name the axes, such as axes=A,B"
+    ):
+        Window("predictions/sharp/scan")
+    window = Window("predictions/sharp/scan", axes="c,a")
+    window.press_cell(0)  # top left: c = 3, a = 1, of the two with different b the last
+    assert window.told == ["a = 1, b = 1, c = 3: above, 70.0%"]
+
+
 def test_predictions_of_another_scan_are_refused(said):
     predictions = catalog.open(NAME)
     other = catalog.open("gray_scott/scan").assign_coords(f=said.f + 1)

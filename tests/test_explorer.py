@@ -10,10 +10,13 @@ import sys
 import time
 import urllib.request
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import holoviews as hv
 import numpy as np
+import panel as pn
 import parabola
 import pytest
 import tiny_grid
@@ -26,12 +29,15 @@ from without_ray import fill_here, job
 
 from raypipe import catalog, command, store, study
 from raypipe.errors import InputError
-from raypipe.explorer import drawing, explored, sample, work
-from raypipe.explorer.networks import NetworksView
+from raypipe.explorer import drawing, explored, files, sample, samples, work
+from raypipe.explorer.networks import NetworksView, _parts
+from raypipe.explorer.plane import PlaneView
 from raypipe.explorer.sample import alert as error_of
 from raypipe.explorer.sample import image
+from raypipe.explorer.samples import SamplesView
 from raypipe.explorer.tiles import bars
 from raypipe.networks import artifact
+from raypipe.store import objects
 
 PARABOLA = str(Path(parabola.__file__))
 SCAN, SHARP = "parabola/scan", "predictions/sharp/scan"
@@ -117,15 +123,15 @@ def test_a_point_of_the_plane_is_the_sample_of_its_cell(at_root):
     for number in range(len(of.predicted)):
         x, y = of.place(number)
         for step in (0.0, 0.06, -0.06):  # cells have a width of 1/8
-            assert of.at(x + step, y - step) == number
-    assert of.at(-0.07, 0.5) == of.at(0.5, 1.07) == -1
+            assert of.plane.at(x + step, y - step) == number
+    assert of.plane.at(-0.07, 0.5) == of.plane.at(0.5, 1.07) == -1
 
 
 def test_neighbours_are_those_around(at_root):
     of = explored.explored(SHARP)
-    assert of.neighbours(0) == [1, 10, 9], "of a corner: above, above right, right"
+    assert of.plane.neighbours(0) == [1, 10, 9], "of a corner: above, above right, right"
     middle = 4 * 9 + 4
-    places = [np.subtract(of.place(one), of.place(middle)) * 8 for one in of.neighbours(middle)]
+    places = [np.subtract(of.place(one), of.place(middle)) * 8 for one in of.plane.neighbours(middle)]
     around = [(-1, 1), (0, 1), (1, 1), (-1, 0), (1, 0), (-1, -1), (0, -1), (1, -1)]
     np.testing.assert_allclose(places, around)
 
@@ -293,8 +299,167 @@ def test_a_click_between_whole_numbers_simulates_the_sample_that_is_there(small)
     assert [widget.value for widget in new._point] == [3, 2e-9]
     of = explored.explored(SHARP)
     new.at(2.7, 3.2e-9)
-    assert [widget.value for widget in new._point] == [of.predictions.a.values[of.at(2.7, 3.2e-9)], 3.2e-9]
-    assert sample._like(of, 2.7, 3.2e-9) == {"a": 3, "b": 3.2e-9, "seed": 13}
+    assert [widget.value for widget in new._point] == [of.predictions.a.values[of.plane.at(2.7, 3.2e-9)], 3.2e-9]
+    assert new._inputs() == {"a": 3, "b": 3.2e-9, "seed": 13}
+    new._point[0].value = None
+    with pytest.raises(InputError, match="a is empty; expected a number"):
+        new._inputs()
+
+
+def write_cube():
+    """Write a scan of three parameters, and predictions for it."""
+    for name in (SCAN, SHARP):
+        store.remove(name)
+    there = points(**PLANE, c=(0.5, 1.5, 2.5))
+    write_scan(there)
+    write_said(there)
+    explored._explored.cache_clear()
+    return explored.explored(SHARP)
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # about a future version of Panel
+def test_each_value_of_a_further_parameter_has_its_plane(small):
+    hv.extension("bokeh")
+    of = write_cube()
+    assert of.further["c"].tolist() == [0.5, 1.5, 2.5]
+    number = {
+        (a, b, c): n
+        for n, (a, b, c) in enumerate(zip(of.samples.a.values, of.samples.b.values, of.samples.c.values, strict=True))
+    }
+    for c in (0.5, 1.5, 2.5):
+        plane = of.slice({"c": c})
+        assert {plane.at(a, b): of.place(plane.at(a, b)) for a, b in ((0, 0), (2, 1))} == {
+            number[0, 0, c]: (0, 0),
+            number[2, 1, c]: (2, 1),
+        }
+    assert of.slice({}) is of.slice({"c": 7}) is of.slice({"c": 2.5})
+
+    view = PlaneView([SHARP])
+    (further,) = view._further.objects
+    assert (further.name, further.value) == ("c", 2.5)
+    view.chosen.sample = number[1, 1, 0.5]  # as from an address
+    assert (further.value, view.chosen.plane) == (0.5, of.slice({"c": 0.5}))
+    further.value = 1.5
+    assert view.chosen.sample == number[1, 1, 1.5]
+    assert view._simulation._inputs() == {"a": 1, "b": 1, "c": 1.5, "seed": number[1, 1, 1.5]}
+    assert "y 50.0%" in view._legend.object
+
+
+def test_a_simulation_is_calibrated_and_its_picture_has_all_outputs(small, monkeypatch):
+    of, drawn = explored.explored(SHARP), []
+    monkeypatch.setattr(drawing, "made", lambda _, one: drawn.append(one) or b"")
+    of.__dict__["_shown"] = of._shown[0], 2.0
+    point = {"a": 0.5, "b": 0.5, "seed": 7}
+    said = sample._simulated(of, point, {"u": np.full((2, 2), 3.0)}, np.array([0.9, 0.1]))
+    assert "simulated at a = 0.5, b = 0.5: x, 75.0%" in said
+    assert drawn[0].u.values.tolist() == [[3, 3], [3, 3]]
+    assert (float(drawn[0].a), int(drawn[0].seed)) == (0.5, 7)
+
+
+def test_a_temperature_that_is_fitted_meanwhile_is_used(small):
+    before = explored.explored(SHARP)
+    assert before.calibrated(np.array([0.9, 0.1])).tolist() == [0.9, 0.1]
+    objects.put(artifact.temperature_path("sharp"), b"{}")
+    assert explored.explored(SHARP) is not before
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # about a future version of Panel
+def test_a_class_chosen_before_is_still_chosen_for_another_network_or_all_are(small):
+    view = SamplesView([SHARP, "predictions/other/scan"])
+    shown = pn.widgets.Select.from_param(view.param.called, name="class")
+    view.called = "y"
+    view.chosen.predictions = "predictions/other/scan"
+    assert (view.called, shown.value, len(view._numbers)) == ("y", "y", 3)
+    store.remove(SHARP)
+    write_made(
+        SHARP,
+        {"predicted": ("sample", np.zeros(6, int)), "probability": (("sample", "class"), np.eye(2)[np.zeros(6, int)])},
+        {**points(**PLANE), "class": ("class", ["x", "y"])},
+    )
+    explored._explored.cache_clear()
+    view.chosen.predictions = SHARP
+    assert (view.called, shown.value, len(view._numbers)) == ("all", "all", 6)
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # about a future version of Panel
+def test_an_empty_end_of_a_range_is_no_limit(small, monkeypatch):
+    monkeypatch.setattr(samples, "MOST_OPTIONS", 1)
+    view = SamplesView([SHARP])
+    low, high = view._picked["a"]
+    low.value = 0.5
+    assert len(view._numbers) == 4
+    high.value = None
+    assert len(view._numbers) == 4
+
+
+def test_computed_coordinates_describe_samples_without_inputs(root, monkeypatch):
+    monkeypatch.setenv("RAYPIPE_STORE", str(root))
+    of = explored.explored("predictions/andi-study/test")
+    assert of.parameters == of.inputs == ["exponent", "noise"]
+    monkeypatch.setattr(explored.scan, "parameters", lambda _: [])
+    computed = explored.Explored(of.name, of.study, of.predictions, of.samples)
+    assert (computed.inputs, computed.parameters, computed.plane) == ([], ["exponent", "noise"], None)
+    assert computed.said(0).startswith("exponent = ")
+
+
+def test_tracks_are_no_scan_whatever_their_coordinates(small, monkeypatch):
+    of = explored.explored(SHARP)
+    assert of.is_scan
+    user = replace(of, study=replace(of.study, takes_files="classify_tracks"))
+    assert user.is_scan, "a scan of a study that takes files"
+    monkeypatch.setattr(study.Study, "declared", lambda *_: None)
+    assert not user.is_scan
+
+
+def test_results_of_an_earlier_network_are_left_out(root, tmp_path, monkeypatch):
+    shutil.copytree(root, tmp_path / "store", dirs_exist_ok=True)
+    monkeypatch.setenv("RAYPIPE_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("RAYPIPE_STUDY", PARABOLA)
+    name, said = "predictions/andi-study/val", tiny_results.predictions(study.architecture("andi-study").classes, 10)
+    made = {"network": "andi-study", "network_sha256": artifact.checksum("andi-study"), "source": "andi/val"}
+    tiny_results.write(name, said, **made)
+    assert name in "".join(_parts(artifact.load("andi-study")))
+    random_network(study.architecture("andi-study"), seed=1)
+    assert name not in "".join(_parts(artifact.load("andi-study")))
+    with pytest.raises(InputError, match="sharp has been trained again since it classified parabola/scan"):
+        work.simulated(SCAN, "sharp", "before", {"a": 0.5, "b": 0.5, "seed": 1})
+
+
+def test_only_networks_of_the_grid_are_on_its_map(store_root):
+    hv.extension("bokeh")
+    grid = study.find("andi").grid
+    for kernel in (10, 2, 4):
+        tiny_grid.save(f"123-{kernel}", 0.5)
+    other = replace(grid, filters=(8,)).network("132-2")
+    random_network(other, val_accuracy=0.9)
+    heat = NetworksView()._heat_map("andi", grid)
+    assert heat.object.data["name"].tolist() == ["123-2", "123-4", "123-10"]
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # about a future version of Panel
+def test_the_answer_for_an_earlier_file_does_not_replace_that_for_a_later_one(monkeypatch):
+    answers = {}
+
+    async def worked(job, name, content):
+        answers[name] = asyncio.get_running_loop().create_future()
+        return await answers[name]
+
+    monkeypatch.setattr(files, "_worked", worked)
+    view = files.FilesView(study.find("andi"))
+
+    async def visit():
+        tasks = []
+        for name in ("first.csv", "second.csv"):
+            view._drop.filename = name
+            tasks.append(asyncio.create_task(view._given(SimpleNamespace(new=b"x"))))
+            await asyncio.sleep(0)
+        answers["second.csv"].set_result(("<p>second</p>", "second"))
+        answers["first.csv"].set_exception(OSError("first"))
+        await asyncio.gather(*tasks)
+
+    asyncio.run(visit())
+    assert "second" in view._state.object
+    assert "second" in view._page.object
 
 
 def test_an_address_of_what_is_gone_changes_nothing(small):

@@ -101,6 +101,12 @@ def test_the_lattice_of_a_scan_has_a_cell_for_each_point():
     np.testing.assert_array_equal(plane.lattice(spread).edges[0], [0.5, 1.5, 5.5, 12.5])
 
 
+def test_scattered_points_are_refused_before_memory_is_taken_for_their_lattice():
+    scattered = np.random.default_rng(0).uniform(size=(2, 200_000))
+    with pytest.raises(InputError, match=r"200000 points fill 0\.0% of a lattice of 200000 × 200000 values"):
+        plane.lattice(xr.Dataset(coords={name: ("sample", one) for name, one in zip("AB", scattered, strict=True)}))
+
+
 @pytest.mark.parametrize("unit", [1.0, 1e-12])
 def test_cells_are_equally_wide_or_not_in_any_unit(unit):
     for even, values in ((True, np.linspace(1, 1000, 1000, dtype="float32")), (False, np.geomspace(1, 1000, 7))):

@@ -455,6 +455,15 @@ def test_one_damaged_thing_does_not_stop_the_report_of_the_rest(tmp_path):
     assert (tmp_path / "report/confusion-andi-study-test.png").exists()
 
 
+def test_predictions_of_an_earlier_network_are_left_out(tmp_path):
+    trained("andi-study")
+    made = {"network": "andi-study", "source": "andi/test", "network_sha256": "before"}
+    write("predictions/andi-study/test", tiny_results.predictions(diffusion.ANDI_MODELS, 10), **made)
+    evaluation = " ".join(build(tmp_path).sections["evaluation"].split())
+    assert "predictions/andi-study/test is left out. The network of this name has been trained again" in evaluation
+    assert "run raypipe remove predictions/andi-study/test, then raypipe classify_scan" in evaluation
+
+
 def test_a_damaged_data_set_stops_no_picture_of_another(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("RAYPIPE_STUDY", "")
     for split in ("train", "val"):

@@ -188,15 +188,11 @@ def shipped() -> dict[str, Path]:
 
 
 def _ship(network: str) -> None:
-    """Copy a network that comes with raypipe to the store, and its temperature; another version there is replaced."""
+    """Copy a network that comes with raypipe to the store; a different version that is there is replaced."""
     known = shipped()
     file = known[choice("shipped network", network, list(known))]
     packed = _packed(replace(_checked(file.read_bytes(), str(file)), series=SHIPPED))
-    is_new, fitted = objects.find(path(network)) != packed, temperature_path(network)
-    # Its temperature first: if only that has been written, the network is still new the next time.
-    if (own := file.with_name(Path(fitted).name)).exists() and (is_new or not objects.exists(fitted)):
-        objects.put(fitted, own.read_bytes())
-    if is_new:
+    if objects.find(path(network)) != packed:
         objects.put(path(network), packed)
 
 
