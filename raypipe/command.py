@@ -227,6 +227,7 @@ def raypipe() -> NoReturn:
 
 def _end(work: Callable[[], None]) -> NoReturn:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what its C++ part says is not for users; its errors are raised
     received: list[int] = []
 
     def interrupt(number: int, frame: Any) -> NoReturn:  # noqa: ARG001
