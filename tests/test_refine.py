@@ -90,6 +90,38 @@ def test_a_finer_plane_stays_within_the_scan_and_keeps_its_values_and_seeds():
     np.testing.assert_array_equal(backwards["seed"].values[::-1], made["seed"].values, "whatever the order")
 
 
+def scan_with_seeds(*first, dtype):
+    points = product(a=np.arange(3.0), b=np.arange(3.0))
+    seeds = [*first, *range(9 - len(first))]
+    planned = simulations(scripted.summed, {**points, "seed": np.array(seeds, dtype)}, {"x": Output()})
+    return replace(planned, name="tests/scan")
+
+
+@pytest.mark.parametrize(
+    ("first", "dtype"), [((2**63 + 1, 2**53 + 1), "uint64"), ((2**62 + 1,), "int64"), ((2**30,), "int32")]
+)
+def test_seeds_of_any_size_are_kept_and_those_between_are_above_them(first, dtype):
+    scan = scan_with_seeds(*first, dtype=dtype)
+    fine = plane.plane_of(scan, finer=4)
+    made = plane.points(scan, fine, np.arange(len(fine.cells)))["seed"].values
+    assert made.dtype == dtype
+    np.testing.assert_array_equal(made[fine.of_scan], scan.coordinates["seed"].values)
+    between = [int(one) for one in made[~fine.of_scan]]
+    places = (fine.cells[~fine.of_scan] @ [9, 1]).tolist()
+    assert between == [first[0] + 1 + place for place in places]
+
+
+@pytest.mark.parametrize(("first", "dtype"), [(2**64 - 1, "uint64"), (2**63 - 9, "int64"), (2**31 - 1, "int32")])
+def test_seeds_that_leave_none_for_points_between_are_told(first, dtype):
+    scan = scan_with_seeds(first, dtype=dtype)
+    fine = plane.plane_of(scan, finer=4)
+    with pytest.raises(InputError, match=rf"seed of tests/scan is up to {first}, and .* up to {first + 81}; expected"):
+        plane.points(scan, fine, np.arange(len(fine.cells)))
+    usual = plane.plane_of(scan)
+    made = plane.points(scan, usual, np.arange(9))["seed"].values
+    np.testing.assert_array_equal(made, scan.coordinates["seed"].values)
+
+
 def test_a_plane_at_one_value_of_a_third_parameter():
     scan = scan_of(a=np.linspace(0, 1, 5), b=np.linspace(0, 2, 4), c=[0.5, 0.1 + 0.2])
     found = plane.plane_of(scan, at={"c": 0.3}, finer=2)

@@ -243,13 +243,14 @@ class Refinement:
         }
 
     def check(self) -> None:
-        """Make sure that the network can classify the samples to be simulated.
+        """Make sure that all samples can be planned, and that the network can classify them.
 
         Raises:
-            InputError: if it cannot, or the scan uses names that a refinement needs.
+            InputError: if it cannot, the scan uses names that a refinement needs, or its seeds leave too few others.
         """
         import xarray
 
+        points(self.scan, self.plane, np.arange(len(self.plane.cells)))
         if taken := sorted(self._own_names & {*self.scan.coordinates, *self.scan.variables}):
             raise InputError(f"{self.scan.name} has a variable {taken[0]}, a name that refinements use; rename it")
         variables = {
