@@ -22,6 +22,7 @@ from raypipe.plan import Output, product, simulations
 from raypipe.refine import plane, rounds
 from raypipe.refine.rounds import Refinement, refine
 from raypipe.run import fill
+from raypipe.store import creation
 from raypipe.studies.gray_scott import STUDY, tables
 from raypipe.study import architecture
 
@@ -390,6 +391,44 @@ def test_predictions_left_by_another_refinement_are_not_read(own, monkeypatch, t
     monkeypatch.setenv("RAYPIPE_STORE", str(tmp_path / "another"))
     parabola.save_network()
     assert found.equals(catalog.open(refine(of, budget=0.08)).load())
+
+
+def test_what_is_older_than_its_parts_is_refused_until_it_is_removed(own, monkeypatch):
+    times = (f"2026-01-01T00:00:{second:02}+00:00" for second in range(60))
+    monkeypatch.setattr(creation, "now", lambda: next(times))
+    of = Refinement("sharp", coarse=4, settings={"points": 17})
+    name = refine(of, budget=0.1)
+    samples, predictions = (f"refined/sharp/scan/{what}-000000-000025" for what in ("simulated", "classified"))
+    store.remove(samples)
+    with pytest.raises(InputError, match=rf"{predictions} is older than {samples}, .*raypipe remove {predictions}"):
+        refine(of, budget=0.1)
+    store.remove(predictions)
+    with pytest.raises(InputError, match=rf"{name} is older than {predictions}, which has been made again since"):
+        refine(of, budget=0.1)
+    store.remove(name)
+    assert refine(of, budget=0.1) == name
+
+
+def test_every_store_is_looked_at_each_time(own, monkeypatch):
+    """Filling a complete store writes nothing, but warns if the code that made it has changed."""
+    of, filled = Refinement("sharp", coarse=4, settings={"points": 17}), []
+    refine(of, budget=0.1)
+
+    def told(plan, **options):
+        filled.append(plan.name)
+        fill_here(plan, **options)
+
+    monkeypatch.setattr(rounds, "fill", told)
+    refine(of, budget=0.1)
+    assert sorted(filled) == store.list_names("refined")
+
+
+def test_a_network_that_is_replaced_meanwhile_is_told(own):
+    of = Refinement("sharp", coarse=4, settings={"points": 17})
+    fill_here(of.simulated(0, 25))
+    parabola.save_network(steepness=10.0)
+    with pytest.raises(InputError, match=r"network sharp was replaced while refined/sharp/scan was being refined"):
+        of.classified(0, 25)
 
 
 @pytest.mark.parametrize(
