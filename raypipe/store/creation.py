@@ -101,13 +101,11 @@ def plan_of(name: str) -> StoredPlan:
     )
 
 
-def group_of(name: str, stored: StoredPlan) -> dict[str, Any]:
-    """The consolidated metadata of a store's Zarr group, after checking them against their checksum and the plan.
-
-    The check also covers the arrays: opening one can then neither fail in Zarr nor exceed the memory.
+def sealed_group(name: str) -> dict[str, Any]:
+    """The consolidated metadata of a store's Zarr group, after checking them only against their checksum.
 
     Raises:
-        DamageError: if a check fails.
+        DamageError: if they are not what was written.
     """
     path = group_path(name)
     document = parse(name, path)
@@ -117,6 +115,18 @@ def group_of(name: str, stored: StoredPlan) -> dict[str, Any]:
     content = {**document, "attributes": {key: value for key, value in attributes.items() if key != SEAL}}
     if attributes.get(SEAL) != digest(content):
         raise damage(name, path, "it does not agree with its checksum")
+    return document
+
+
+def group_of(name: str, stored: StoredPlan) -> dict[str, Any]:
+    """The consolidated metadata of a store's Zarr group, after checking them against their checksum and the plan.
+
+    The check also covers the arrays: opening one can then neither fail in Zarr nor exceed the memory.
+
+    Raises:
+        DamageError: if a check fails.
+    """
+    path, document = group_path(name), sealed_group(name)
     try:
         problems = _contradictions(stored, document)
         misfits = {array: bounds.misfit(metadata) for array, metadata in array_metadata(document).items()}
@@ -292,7 +302,7 @@ def create(plan: Plan, provenance: Mapping[str, Any]) -> None:
         stored = read_plan(name)
         if plan.grows and objects.exists(group_path(name)):
             with understood(name):
-                group = parse(name, group_path(name))
+                group = sealed_group(name)
                 _refuse_other_types(plan, group)
                 plan = _as_there(plan, group)
         if extension.fits(stored, plan):
