@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from test_fill import plan
 from without_ray import fill_here
 
-from raypipe import catalog, store
+from raypipe import catalog, repair, store
 from raypipe.errors import InputError
 from raypipe.store import extension, objects
 from raypipe.studies.andi import trajectory_sets
@@ -64,6 +64,39 @@ def test_a_store_of_whole_shards_keeps_all_of_them(store_root):
     fill_here(squares(12))
     check(12)
     assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+def test_what_an_extension_makes_while_a_store_is_verified_is_no_leftover():
+    fill_here(squares(10))
+    verified = []
+
+    def extended_after_the_last():
+        verified.append(0)
+        if len(verified) == 4:
+            fill_here(squares(25))
+
+    found = store.verify(NAME, each=extended_after_the_last)
+    assert found.sound, str(found)
+    assert not found.strays
+    check(25)
+
+
+def test_a_repair_keeps_what_an_extension_has_made_since(store_root, monkeypatch):
+    monkeypatch.setattr(repair, "fill", fill_here)
+    fill_here(squares(10))
+    chunk, line = (store_root / f"{NAME}.{path}" for path in ("zarr/square/c/4", "ledger/000007.json"))
+    for path in (chunk, line):
+        path.write_text("{}")
+    found = store.verify(NAME)
+    assert found.strays == [f"{NAME}.zarr/square/c/4"]
+    assert found.surplus == [7]
+    line.unlink()
+    fill_here(squares(25))
+    files = (path for path in (store_root / "tests").rglob("*") if path.is_file() and path.name != "zarr.json")
+    made = {path: path.stat().st_mtime_ns for path in files}
+    repair.repair(found, squares(25))
+    check(25)
+    assert made == {path: path.stat().st_mtime_ns for path in made}
 
 
 @settings(max_examples=40)

@@ -126,13 +126,12 @@ def verify(name: str, *, each: Callable[[], object] = lambda: None) -> Verificat
     _check_shards(found, plan, group, each)
     try:
         at_work = owner.alive(name)
+        if at_work is None or owner.is_own(at_work):
+            found.strays, found.foreign = strays.find(name)  # by the present plan: it may have been extended meanwhile
+        else:
+            found.unchecked.append(f"leftovers of writes: {at_work} is writing there now")
     except InputError as error:  # for example without write permission, which `objects.age` needs
         found.unchecked.append(f"what writes have left: {error}")
-        return found
-    if at_work is None or owner.is_own(at_work):
-        found.strays, found.foreign = strays.find(name, group)
-    else:
-        found.unchecked.append(f"leftovers of writes: {at_work} is writing there now")
     return found
 
 
@@ -223,8 +222,8 @@ def stored_parameters(name: str) -> dict[str, Any]:
 def mend(plan: Plan, provenance: Mapping[str, Any], found: Verification) -> None:
     """Rewrite damaged plan, metadata and coordinates, remove damaged shards from the ledger, and delete leftovers.
 
-    If the stored plan and metadata are both damaged, nothing shows that the shards are those of this plan: all of them
-    are removed from the ledger.
+    The caller should own the store. If the stored plan and metadata are both damaged, nothing shows that the shards are
+    those of this plan: all of them are removed from the ledger.
 
     Raises:
         InputError: if the store was made from another plan.
@@ -238,12 +237,14 @@ def mend(plan: Plan, provenance: Mapping[str, Any], found: Verification) -> None
         rewrite(plan, kept.provenance, kept.created)
         # Check what could not be checked before.
         found = verify(name)
-    done = finished(name)
-    wrong = {*found.shards, *found.surplus} if known else {*done}
-    mark(name, done=len(set(done) - wrong))
+    # Another job may have extended the store since it was verified: what is beyond the plan is looked up again.
+    shards, done = read_plan(name).shards, finished(name)
+    wrong = {shard for shard in done if known is None or shard in found.shards or shard >= shards}
+    mark(name, done=len(done) - len(wrong))
     for shard in wrong:
         objects.delete(line_path(name, shard))
-    objects.delete_files(found.strays)
+    leftovers, _ = strays.find(name)
+    objects.delete_files(leftovers)
 
 
 def _known_plan(plan: Plan, provenance: Mapping[str, Any]) -> StoredPlan | None:
