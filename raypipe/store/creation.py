@@ -5,6 +5,7 @@ else follows from the plan, so any process with the same plan may write it again
 killed. The metadata of the Zarr group are written last and show that the template is complete.
 """
 
+import bisect
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -182,10 +183,11 @@ def _contradictions(stored: StoredPlan, group: Mapping[str, Any]) -> list[str]:
     return [f"{what} {found!r}, not {planned!r}" for what, (found, planned) in pairs.items() if found != planned]
 
 
-def finished(name: str) -> list[int]:
-    """Numbers of the shards in the ledger, ascending."""
+def finished(name: str, plan: StoredPlan | None = None) -> list[int]:
+    """Numbers of the shards in the ledger, ascending; with `plan`, only of those that it has."""
     found = (re.fullmatch(r".*/([0-9]{6,})\.json", path) for path in objects.paths(f"{objects.checked(name)}.ledger"))
-    return sorted(int(line[1]) for line in found if line and line[0] == line_path(name, int(line[1])))
+    numbers = sorted(int(line[1]) for line in found if line and line[0] == line_path(name, int(line[1])))
+    return numbers if plan is None else numbers[: bisect.bisect_left(numbers, plan.shards)]
 
 
 def is_finished(name: str, shard: int) -> bool:

@@ -137,7 +137,8 @@ def open(name: str, *, partial: bool = False) -> "xarray.Dataset":
     """
     import xarray
 
-    plan, shards = plan_of(name), finished(name)
+    plan = plan_of(name)
+    shards = finished(name, plan)
     if len(shards) < plan.shards and not partial:
         command = group_of(name, plan)["attributes"].get("command", "the job that makes it")
         raise InputError(
