@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_fill import plan
-from without_ray import fill_here
+from without_ray import fill_here, worker_of
 
 from raypipe import catalog, repair, store
 from raypipe.errors import InputError
-from raypipe.store import extension, objects
+from raypipe.run.fill import row_of
+from raypipe.store import creation, extension, objects
 from raypipe.studies.andi import trajectory_sets
 from raypipe.studies.gray_scott import STUDY
 
@@ -97,6 +98,26 @@ def test_a_repair_keeps_what_an_extension_has_made_since(store_root, monkeypatch
     repair.repair(found, squares(25))
     check(25)
     assert made == {path: path.stat().st_mtime_ns for path in made}
+
+
+def test_a_late_worker_does_not_write_into_a_store_that_was_made_again_or_extended(monkeypatch):
+    """A worker can outlive its job, as on a host that is cut off; the new store's shards have the same shape."""
+    times = (f"2026-01-01T00:00:0{second}+00:00" for second in range(9))
+    monkeypatch.setattr(creation, "now", lambda: next(times))
+    old = squares(10)
+    store.create(old, {})
+    late = worker_of(old)
+    store.create(squares(25), {})
+    assert not late(row_of(old, 2))["error"], "a whole shard is the same in both"
+    assert "was made again or extended while its shard 3 was computed" in late(row_of(old, 3))["error"]
+    store.remove(NAME)
+    new = squares(10, offset=1)
+    store.create(new, {})
+    said = late(row_of(old, 0))
+    assert "tests/squares was made again or extended while its shard 0 was computed; the shard is not" in said["error"]
+    assert said["stops"]
+    assert store.missing(NAME) == [0, 1, 2, 3]
+    assert not worker_of(new)(row_of(new, 0))["error"]
 
 
 @settings(max_examples=40)

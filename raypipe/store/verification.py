@@ -181,8 +181,7 @@ def _check_shards(found: Verification, plan: StoredPlan, group: Mapping[str, Any
 
 def _problem(name: str, shard: int, plan: StoredPlan, opened: Mapping[str, zarr.Array[Any]]) -> str | None:
     """The problem with a shard, or None."""
-    start = shard * plan.shard_samples
-    samples = slice(start, min(start + plan.shard_samples, plan.samples))
+    samples = plan.bounds(shard)
     try:
         line = read_line(name, shard)
         if (line.shard, line.start, line.stop) != (shard, samples.start, samples.stop):
