@@ -51,8 +51,8 @@ def test_a_flipped_byte_in_the_source_is_one_line(here, store_root):
     content[len(content) // 2] ^= 1
     chunk.write_bytes(content)
     plan = classify.plan("123-2", "test")
-    worker = worker_of(plan)
     store.create(plan, {})
+    worker = worker_of(plan)
     said = worker(fill.row_of(plan, 0))
     assert said["traceback"] == ""
     assert "\n" not in said["error"]

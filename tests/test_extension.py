@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_fill import plan
-from without_ray import fill_here
+from without_ray import fill_here, worker_of
 
-from raypipe import catalog, store
+from raypipe import catalog, repair, store
 from raypipe.errors import InputError
-from raypipe.store import extension, objects
+from raypipe.run.fill import row_of
+from raypipe.store import creation, extension, objects
 from raypipe.studies.andi import trajectory_sets
 from raypipe.studies.gray_scott import STUDY
 
@@ -64,6 +65,59 @@ def test_a_store_of_whole_shards_keeps_all_of_them(store_root):
     fill_here(squares(12))
     check(12)
     assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+def test_what_an_extension_makes_while_a_store_is_verified_is_no_leftover():
+    fill_here(squares(10))
+    verified = []
+
+    def extended_after_the_last():
+        verified.append(0)
+        if len(verified) == 4:
+            fill_here(squares(25))
+
+    found = store.verify(NAME, each=extended_after_the_last)
+    assert found.sound, str(found)
+    assert not found.strays
+    check(25)
+
+
+def test_a_repair_keeps_what_an_extension_has_made_since(store_root, monkeypatch):
+    monkeypatch.setattr(repair, "fill", fill_here)
+    fill_here(squares(10))
+    chunk, line = (store_root / f"{NAME}.{path}" for path in ("zarr/square/c/4", "ledger/000007.json"))
+    for path in (chunk, line):
+        path.write_text("{}")
+    found = store.verify(NAME)
+    assert found.strays == [f"{NAME}.zarr/square/c/4"]
+    assert found.surplus == [7]
+    line.unlink()
+    fill_here(squares(25))
+    files = (path for path in (store_root / "tests").rglob("*") if path.is_file() and path.name != "zarr.json")
+    made = {path: path.stat().st_mtime_ns for path in files}
+    repair.repair(found, squares(25))
+    check(25)
+    assert made == {path: path.stat().st_mtime_ns for path in made}
+
+
+def test_a_late_worker_does_not_write_into_a_store_that_was_made_again_or_extended(monkeypatch):
+    """A worker can outlive its job, as on a host that is cut off; the new store's shards have the same shape."""
+    times = (f"2026-01-01T00:00:0{second}+00:00" for second in range(9))
+    monkeypatch.setattr(creation, "now", lambda: next(times))
+    old = squares(10)
+    store.create(old, {})
+    late = worker_of(old)
+    store.create(squares(25), {})
+    assert not late(row_of(old, 2))["error"], "a whole shard is the same in both"
+    assert "was made again or extended while its shard 3 was computed" in late(row_of(old, 3))["error"]
+    store.remove(NAME)
+    new = squares(10, offset=1)
+    store.create(new, {})
+    said = late(row_of(old, 0))
+    assert "tests/squares was made again or extended while its shard 0 was computed; the shard is not" in said["error"]
+    assert said["stops"]
+    assert store.missing(NAME) == [0, 1, 2, 3]
+    assert not worker_of(new)(row_of(new, 0))["error"]
 
 
 @settings(max_examples=40)

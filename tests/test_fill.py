@@ -157,7 +157,8 @@ def test_a_shard_that_comes_again_with_its_block_is_not_made_again(tmp_path):
     squares = plan(calls=str(tmp_path / "calls"))
     (tmp_path / "calls").mkdir()
     store.create(squares, {})
-    worker = Worker({squares.name: work_of(squares)}, shares_blocks=True)
+    created = {squares.name: store.plan_of(squares.name).created}
+    worker = Worker({squares.name: work_of(squares)}, created, shares_blocks=True)
     assert worker(row_of(squares, 1))["samples"] == 3
     shutil.rmtree(tmp_path / "calls")  # computing it again would fail
     assert worker(row_of(squares, 1)) == worker(row_of(squares, 1))

@@ -1,12 +1,13 @@
 """The job that verifies and repairs, on data created by jobs, and messages of other jobs about damage."""
 
+import parabola
 import pytest
 import tiny_data
 from tiny_networks import random_network
 from tiny_store import contents
 from without_ray import fill_here, job
 
-from raypipe import command, repair, store
+from raypipe import command, repair, store, study
 from raypipe.errors import InputError
 from raypipe.networks import classify, explain
 from raypipe.run import fill
@@ -81,6 +82,48 @@ def test_everything_is_verified_and_what_is_derived_is_made_again(here, store_ro
     artifact.write_bytes(artifact.read_bytes()[:-1] + b"?")
     assert verify() == 1
     assert "network 123-2: networks/123-2.safetensors is damaged" in capsys.readouterr().out
+
+
+@pytest.fixture
+def scan(here, monkeypatch):
+    """Make and classify a scan of the study of tests/parabola.py; return the names of the two stores."""
+    monkeypatch.setenv("RAYPIPE_STUDY", parabola.__file__)
+    monkeypatch.setattr(classify, "classifier", parabola.classifier)  # avoids the startup time of TensorFlow
+    fill_here(study.chosen().plan("scan", {"points": 4}))
+    parabola.save_network()
+    return "parabola/scan", classify.classify("sharp", "scan")
+
+
+def test_a_parameter_that_is_damaged_is_restored_and_not_believed(scan, store_root, capsys):
+    name, _ = scan
+    known, values = store.plan_of(name), store.open(name).load()
+    plan, group = (store_root / f"{name}.{path}" for path in ("ledger/plan.json", "zarr/zarr.json"))
+    plan.write_text(plan.read_text().replace('"calls": ""', '"calls": "x"'))
+    assert verify(name, "--repair") == 0
+    assert store.plan_of(name) == known
+    assert store.open(name).load().identical(values)
+
+    for document in (plan, group):
+        document.write_text(document.read_text().replace('"calls": ""', '"calls": "x"'))
+    before = contents(store_root)
+    assert verify(name, "--repair") == 1
+    assert f"are damaged, so it is not known how {name} was made; remove it with" in capsys.readouterr().out
+    assert contents(store_root) == before
+
+
+def test_predictions_without_a_plan_do_not_become_those_of_another_network(scan, store_root, capsys):
+    _, name = scan
+    known = store.plan_of(name)
+    (store_root / f"{name}.ledger/plan.json").unlink()
+    parabola.save_network(steepness=10.0)
+    before = contents(store_root)
+    assert verify(name, "--repair") == 1
+    assert f"{name}: not repaired: " in (said := capsys.readouterr().out)
+    assert "was made with other parameters: network_sha256 was" in said
+    assert contents(store_root) == before
+    parabola.save_network()
+    assert verify(name, "--repair") == 0
+    assert store.plan_of(name).parameters == known.parameters
 
 
 def test_explanations_have_their_plan(here):

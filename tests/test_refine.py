@@ -22,6 +22,7 @@ from raypipe.plan import Output, product, simulations
 from raypipe.refine import plane, rounds
 from raypipe.refine.rounds import Refinement, refine
 from raypipe.run import fill
+from raypipe.store import creation
 from raypipe.studies.gray_scott import STUDY, tables
 from raypipe.study import architecture
 
@@ -88,6 +89,38 @@ def test_a_finer_plane_stays_within_the_scan_and_keeps_its_values_and_seeds():
         assert {(low[0], low[1]), (low[0], high[1]), (high[0], low[1]), (high[0], high[1])} <= known
     backwards = plane.points(scan, fine, np.arange(len(fine.cells))[::-1])
     np.testing.assert_array_equal(backwards["seed"].values[::-1], made["seed"].values, "whatever the order")
+
+
+def scan_with_seeds(*first, dtype):
+    points = product(a=np.arange(3.0), b=np.arange(3.0))
+    seeds = [*first, *range(9 - len(first))]
+    planned = simulations(scripted.summed, {**points, "seed": np.array(seeds, dtype)}, {"x": Output()})
+    return replace(planned, name="tests/scan")
+
+
+@pytest.mark.parametrize(
+    ("first", "dtype"), [((2**63 + 1, 2**53 + 1), "uint64"), ((2**62 + 1,), "int64"), ((2**30,), "int32")]
+)
+def test_seeds_of_any_size_are_kept_and_those_between_are_above_them(first, dtype):
+    scan = scan_with_seeds(*first, dtype=dtype)
+    fine = plane.plane_of(scan, finer=4)
+    made = plane.points(scan, fine, np.arange(len(fine.cells)))["seed"].values
+    assert made.dtype == dtype
+    np.testing.assert_array_equal(made[fine.of_scan], scan.coordinates["seed"].values)
+    between = [int(one) for one in made[~fine.of_scan]]
+    places = (fine.cells[~fine.of_scan] @ [9, 1]).tolist()
+    assert between == [first[0] + 1 + place for place in places]
+
+
+@pytest.mark.parametrize(("first", "dtype"), [(2**64 - 1, "uint64"), (2**63 - 9, "int64"), (2**31 - 1, "int32")])
+def test_seeds_that_leave_none_for_points_between_are_told(first, dtype):
+    scan = scan_with_seeds(first, dtype=dtype)
+    fine = plane.plane_of(scan, finer=4)
+    with pytest.raises(InputError, match=rf"seed of tests/scan is up to {first}, and .* up to {first + 81}; expected"):
+        plane.points(scan, fine, np.arange(len(fine.cells)))
+    usual = plane.plane_of(scan)
+    made = plane.points(scan, usual, np.arange(9))["seed"].values
+    np.testing.assert_array_equal(made, scan.coordinates["seed"].values)
 
 
 def test_a_plane_at_one_value_of_a_third_parameter():
@@ -358,6 +391,44 @@ def test_predictions_left_by_another_refinement_are_not_read(own, monkeypatch, t
     monkeypatch.setenv("RAYPIPE_STORE", str(tmp_path / "another"))
     parabola.save_network()
     assert found.equals(catalog.open(refine(of, budget=0.08)).load())
+
+
+def test_what_is_older_than_its_parts_is_refused_until_it_is_removed(own, monkeypatch):
+    times = (f"2026-01-01T00:00:{second:02}+00:00" for second in range(60))
+    monkeypatch.setattr(creation, "now", lambda: next(times))
+    of = Refinement("sharp", coarse=4, settings={"points": 17})
+    name = refine(of, budget=0.1)
+    samples, predictions = (f"refined/sharp/scan/{what}-000000-000025" for what in ("simulated", "classified"))
+    store.remove(samples)
+    with pytest.raises(InputError, match=rf"{predictions} is older than {samples}, .*raypipe remove {predictions}"):
+        refine(of, budget=0.1)
+    store.remove(predictions)
+    with pytest.raises(InputError, match=rf"{name} is older than {predictions}, which has been made again since"):
+        refine(of, budget=0.1)
+    store.remove(name)
+    assert refine(of, budget=0.1) == name
+
+
+def test_every_store_is_looked_at_each_time(own, monkeypatch):
+    """Filling a complete store writes nothing, but warns if the code that made it has changed."""
+    of, filled = Refinement("sharp", coarse=4, settings={"points": 17}), []
+    refine(of, budget=0.1)
+
+    def told(plan, **options):
+        filled.append(plan.name)
+        fill_here(plan, **options)
+
+    monkeypatch.setattr(rounds, "fill", told)
+    refine(of, budget=0.1)
+    assert sorted(filled) == store.list_names("refined")
+
+
+def test_a_network_that_is_replaced_meanwhile_is_told(own):
+    of = Refinement("sharp", coarse=4, settings={"points": 17})
+    fill_here(of.simulated(0, 25))
+    parabola.save_network(steepness=10.0)
+    with pytest.raises(InputError, match=r"network sharp was replaced while refined/sharp/scan was being refined"):
+        of.classified(0, 25)
 
 
 @pytest.mark.parametrize(

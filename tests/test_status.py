@@ -54,6 +54,14 @@ def test_status(classified, store_root, capsys):
     assert "0 of 4 shards" in capsys.readouterr().out
 
 
+def test_a_line_beyond_the_plan_does_not_make_a_store_complete(store_root):
+    fill_here(plan("scripted:squares"))
+    (store_root / "tests/squares.ledger/000003.json").rename(store_root / "tests/squares.ledger/000007.json")
+    assert [one.state for one in status()] == ["3 of 4 shards"]
+    with pytest.raises(InputError, match="has 3 of 4 shards"):
+        store.open("tests/squares")
+
+
 def test_a_damaged_line_is_told_of_its_store_alone(store_root):
     fill_here(plan("scripted:squares"))
     fill_here(replace(plan("scripted:squares"), name="tests/others"))

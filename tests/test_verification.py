@@ -246,6 +246,38 @@ def test_a_repair_by_another_plan_is_refused_before_anything_is_changed(sound_st
     assert store.attributes(NAME)["status"].startswith("incomplete: 2 of 3")
 
 
+@pytest.mark.parametrize("lost", ["five.ledger/plan.json", "five.zarr/k/zarr.json"])
+def test_a_repair_by_another_plan_is_refused_also_without_the_stored_one(sound_store, lost):
+    (sound_store / lost).unlink()
+    found, before = store.verify(NAME), contents(sound_store)
+    coordinate = replace(template().coordinates["class"], values=["h", "l"])
+    others = {
+        r"extra was None, now 1": template(extra=1),
+        r"size was 3, now None": replace(template(), parameters={}),
+        r"samples was 5, now 6": template(samples=6),
+        r"shard_samples was 2, now 3": template(shard_samples=3),
+        r"values or shape of class have": replace(
+            template(), coordinates={**template().coordinates, "class": coordinate}
+        ),
+    }
+    for message, other in others.items():
+        with pytest.raises(InputError, match=f"made with other parameters: .*{message}"):
+            store.mend(other, {}, found)
+        assert contents(sound_store) == before
+    store.mend(template(), {"hosts": 1}, found)
+    assert store.verify(NAME).sound
+    assert not store.missing(NAME)
+
+
+def test_shards_of_an_unknown_plan_are_made_again(sound_store):
+    """Shards fit any plan of the same shape, so that they count only if plan or metadata tell whose they are."""
+    for document in (sound_store / "five.ledger/plan.json", sound_store / "five.zarr/zarr.json"):
+        document.write_text(document.read_text().replace('"size": 3', '"size": 4'))
+    store.mend(template(size=4), {}, store.verify(NAME))
+    assert store.missing(NAME) == [0, 1, 2]
+    assert store.plan_of(NAME).parameters == {"size": 4}
+
+
 def test_shards_that_are_not_made_yet_are_no_damage():
     store.create(template(), {})
     write(template(), 2)

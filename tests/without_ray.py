@@ -10,8 +10,8 @@ from raypipe.store import owner
 
 
 def worker_of(plan: fill.Plan) -> fill.Worker:
-    """Return the worker with which `fill.fill` computes the shards of a plan."""
-    return fill.Worker({plan.name: fill.work_of(plan)})
+    """Return the worker with which `fill.fill` computes the shards of a plan, whose store exists."""
+    return fill.Worker({plan.name: fill.work_of(plan)}, {plan.name: store.plan_of(plan.name).created})
 
 
 def fill_here(

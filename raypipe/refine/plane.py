@@ -155,6 +155,9 @@ def points(scan: Plan, plane: Plane, chosen: np.ndarray) -> dict[str, Coordinate
 
     If the scan's seeds vary, the seed of a cell between its points follows from the place on the lattice, and is above
     all seeds of the scan.
+
+    Raises:
+        InputError: if the data type of the seeds does not hold those between the points.
     """
     here = plane.samples[chosen]
     own, made = here >= 0, {}
@@ -167,14 +170,26 @@ def points(scan: Plan, plane: Plane, chosen: np.ndarray) -> dict[str, Coordinate
             side = plane.axes.index(name)
             taken = plane.values[side][plane.cells[chosen, side]]
         elif name == SEED and values.min() < values.max():
-            place = plane.cells[chosen] @ np.array([len(plane.values[1]), 1])
-            taken = np.where(own, taken, values.max() + 1 + place).astype(values.dtype)
+            taken[~own] = _further_seeds(scan.name, values, plane, chosen[~own])
         elif name not in scan.columns and len(np.unique(values)) > 1:
             continue  # unknown between the points
         elif not own.all():
             taken = np.full(len(chosen), values[plane.samples[plane.of_scan][0]], values.dtype)
         made[name] = Coordinate(("sample",), taken, coordinate.attributes)
     return made
+
+
+def _further_seeds(name: str, seeds: np.ndarray, plane: Plane, chosen: np.ndarray) -> np.ndarray:
+    """Return the seeds of cells between the points, from exact integers: NumPy's wrap around or become floats."""
+    columns, first = len(plane.values[1]), int(seeds.max()) + 1
+    last = first + len(plane.values[0]) * columns - 1
+    most = np.iinfo(seeds.dtype).max if seeds.dtype.kind in "iu" else 2 ** (np.finfo(seeds.dtype).nmant + 1)
+    if len(chosen) and last > most:
+        raise InputError(
+            f"{SEED} of {name} is up to {first - 1}, and points in between need seeds up to {last}; expected at most "
+            f"{most} for the type {seeds.dtype}: plan smaller seeds, or do not divide the steps"
+        )
+    return np.array([first + row * columns + column for row, column in plane.cells[chosen].tolist()], seeds.dtype)
 
 
 def coarse(plane: Plane, every: int) -> np.ndarray:

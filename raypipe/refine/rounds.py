@@ -6,7 +6,7 @@ predictions of earlier rounds; their number depends on the budget. A larger budg
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -173,9 +173,19 @@ class Refinement:
         )
 
     def classified(self, start: int, stop: int) -> Plan:
-        """Plan the network's predictions for these samples, once they exist."""
+        """Plan the network's predictions for these samples, once they exist.
+
+        Raises:
+            InputError: if the network has been replaced since `parameters` were computed.
+        """
         samples, name = (f"{self.folder}/{what}-{start:06d}-{stop:06d}" for what in ("simulated", "classified"))
-        return classify.plan_of(self.network, samples, name, self.parameters)
+        plan = classify.plan_of(self.network, samples, name, self.parameters)
+        if plan.parameters["network_sha256"] != self.parameters[f"{_OWN}network_sha256"]:
+            raise InputError(
+                f"network {self.network} was replaced while {self.folder} was being refined; to begin again with the "
+                f"new one, delete the folder {self.folder} under {store.objects.root()}"
+            )
+        return plan
 
     def result(self, count: int) -> Plan:
         """Plan the result for all cells from the first `count` simulations."""
@@ -243,13 +253,14 @@ class Refinement:
         }
 
     def check(self) -> None:
-        """Make sure that the network can classify the samples to be simulated.
+        """Make sure that all samples can be planned, and that the network can classify them.
 
         Raises:
-            InputError: if it cannot, or the scan uses names that a refinement needs.
+            InputError: if it cannot, the scan uses names that a refinement needs, or its seeds leave too few others.
         """
         import xarray
 
+        points(self.scan, self.plane, np.arange(len(self.plane.cells)))
         if taken := sorted(self._own_names & {*self.scan.coordinates, *self.scan.variables}):
             raise InputError(f"{self.scan.name} has a variable {taken[0]}, a name that refinements use; rename it")
         variables = {
@@ -276,22 +287,36 @@ def refine(refinement: Refinement, *, budget: float = 0.25, workers: int | None 
 
     Raises:
         InputError: if the network is not trained or does not fit the samples; if the scan has no such plane; if the
-            budget is less than the first round; or if stores exist that were made in another way.
+            budget is less than the first round; or if stores exist that were made in another way, or before those that
+            they were made from.
     """
     refinement.check()
-    allowed, done = refinement.allowed(budget), 0
+    allowed, done, parts = refinement.allowed(budget), 0, []
     while done < allowed:
         start, done = done, _stop(refinement, done, allowed)
-        _complete(refinement.simulated(start, done), workers)
-        _complete(refinement.classified(start, done), workers)
+        simulated = refinement.simulated(start, done)
+        fill(simulated, workers=workers, last=False)
+        classified = refinement.classified(start, done)
+        _refuse_older(classified, [simulated])
+        fill(classified, workers=workers, last=False)
+        parts.append(classified)
     result = refinement.result(allowed)
+    _refuse_older(result, parts)
     fill(result, workers=workers)
     return result.name
 
 
-def _complete(plan: Plan, workers: int | None) -> None:
-    if not (store.begun(plan) and store.is_marked_complete(plan.name)):
-        fill(plan, workers=workers, last=False)
+def _refuse_older(plan: Plan, parts: Iterable[Plan]) -> None:
+    """Raise InputError if a store is older than a part that it was made from, which was then made again."""
+    if not store.begun(plan):
+        return
+    created = store.plan_of(plan.name).created
+    for part in parts:
+        if created < store.plan_of(part.name).created:
+            raise InputError(
+                f"{plan.name} is older than {part.name}, which has been made again since; remove it with raypipe "
+                f"remove {plan.name}, and give the command again"
+            )
 
 
 def _stop(refinement: Refinement, start: int, allowed: int) -> int:

@@ -73,7 +73,7 @@ def stores(damaged: dict[str, str] | None = None) -> list[Store]:
         except InputError:
             continue  # it is being created; its template is not complete yet
         else:
-            found.append(Store(name, plan.samples, plan.shards, len(store.finished(name)), plan.parameters))
+            found.append(Store(name, plan.samples, plan.shards, len(store.finished(name, plan)), plan.parameters))
     return found
 
 

@@ -47,13 +47,15 @@ class Worker:
 
     Args:
         works: for each store by name, how its shards are computed, from `work_of`.
+        created: when each store was created. A worker may outlive its job, for example on a host that is cut off; it
+            must not write into a store that has been removed and made again.
         shares_blocks: whether several shards share a block. Ray then repeats the whole block after a worker was lost,
             so finished shards are skipped.
     """
 
-    def __init__(self, works: Mapping[str, Work], *, shares_blocks: bool = False) -> None:
+    def __init__(self, works: Mapping[str, Work], created: Mapping[str, str], *, shares_blocks: bool = False) -> None:
         # Nothing here may fail: Ray would treat an exception as a lost worker and restart it.
-        self._works, self._shares_blocks = works, shares_blocks
+        self._works, self._created, self._shares_blocks = works, created, shares_blocks
         self._computing = functools.cache(computing)
         self._attempt = f"{os.uname().nodename}-{os.getpid()}-{int(time.time())}"
 
@@ -76,6 +78,7 @@ class Worker:
                 seeds=(int(rows["seed"].min()), int(rows["seed"].max())) if "seed" in rows else None,
                 seconds=time.perf_counter() - began,
                 attempt=self._attempt,
+                created=self._created[name],
             )
         except Exception as error:
             return self._failed(name, shard, error)
@@ -171,6 +174,7 @@ class Filling(contextlib.AbstractContextManager["Filling"]):
     def __init__(self, plan: Plan, own: owner.Ownership) -> None:
         store.create(plan, provenance(plan))
         self.plan, self._own = plan, own
+        self.created = store.plan_of(plan.name).created
         self.missing = store.missing(plan.name)
         self.failures: list[Mapping[str, Any]] = []
         self._hosts: set[str] = set()
@@ -340,7 +344,10 @@ def _run(stores: Sequence[Filling], workers: int | None) -> Iterator[Mapping[str
         rows = ray.data.from_items(shards, override_num_blocks=min(len(shards), MOST_BLOCKS))
         results = rows.map(
             Worker,  # type: ignore[arg-type]
-            fn_constructor_args=({of.plan.name: work_of(of.plan) for of in stores},),
+            fn_constructor_args=(
+                {of.plan.name: work_of(of.plan) for of in stores},
+                {of.plan.name: of.created for of in stores},
+            ),
             fn_constructor_kwargs={"shares_blocks": len(shards) > MOST_BLOCKS},
             compute=pool,
             num_cpus=1,

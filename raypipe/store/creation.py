@@ -5,6 +5,7 @@ else follows from the plan, so any process with the same plan may write it again
 killed. The metadata of the Zarr group are written last and show that the template is complete.
 """
 
+import bisect
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -101,13 +102,11 @@ def plan_of(name: str) -> StoredPlan:
     )
 
 
-def group_of(name: str, stored: StoredPlan) -> dict[str, Any]:
-    """The consolidated metadata of a store's Zarr group, after checking them against their checksum and the plan.
-
-    The check also covers the arrays: opening one can then neither fail in Zarr nor exceed the memory.
+def sealed_group(name: str) -> dict[str, Any]:
+    """The consolidated metadata of a store's Zarr group, after checking them only against their checksum.
 
     Raises:
-        DamageError: if a check fails.
+        DamageError: if they are not what was written.
     """
     path = group_path(name)
     document = parse(name, path)
@@ -117,6 +116,18 @@ def group_of(name: str, stored: StoredPlan) -> dict[str, Any]:
     content = {**document, "attributes": {key: value for key, value in attributes.items() if key != SEAL}}
     if attributes.get(SEAL) != digest(content):
         raise damage(name, path, "it does not agree with its checksum")
+    return document
+
+
+def group_of(name: str, stored: StoredPlan) -> dict[str, Any]:
+    """The consolidated metadata of a store's Zarr group, after checking them against their checksum and the plan.
+
+    The check also covers the arrays: opening one can then neither fail in Zarr nor exceed the memory.
+
+    Raises:
+        DamageError: if a check fails.
+    """
+    path, document = group_path(name), sealed_group(name)
     try:
         problems = _contradictions(stored, document)
         misfits = {array: bounds.misfit(metadata) for array, metadata in array_metadata(document).items()}
@@ -172,10 +183,11 @@ def _contradictions(stored: StoredPlan, group: Mapping[str, Any]) -> list[str]:
     return [f"{what} {found!r}, not {planned!r}" for what, (found, planned) in pairs.items() if found != planned]
 
 
-def finished(name: str) -> list[int]:
-    """Numbers of the shards in the ledger, ascending."""
+def finished(name: str, plan: StoredPlan | None = None) -> list[int]:
+    """Numbers of the shards in the ledger, ascending; with `plan`, only of those that it has."""
     found = (re.fullmatch(r".*/([0-9]{6,})\.json", path) for path in objects.paths(f"{objects.checked(name)}.ledger"))
-    return sorted(int(line[1]) for line in found if line and line[0] == line_path(name, int(line[1])))
+    numbers = sorted(int(line[1]) for line in found if line and line[0] == line_path(name, int(line[1])))
+    return numbers if plan is None else numbers[: bisect.bisect_left(numbers, plan.shards)]
 
 
 def is_finished(name: str, shard: int) -> bool:
@@ -292,7 +304,7 @@ def create(plan: Plan, provenance: Mapping[str, Any]) -> None:
         stored = read_plan(name)
         if plan.grows and objects.exists(group_path(name)):
             with understood(name):
-                group = parse(name, group_path(name))
+                group = sealed_group(name)
                 _refuse_other_types(plan, group)
                 plan = _as_there(plan, group)
         if extension.fits(stored, plan):

@@ -49,6 +49,11 @@ class StoredPlan(BaseModel):
     arrays: dict[str, Array]
     grows: list[str]
 
+    def bounds(self, shard: int) -> slice:
+        """Range of samples in a shard."""
+        start = shard * self.shard_samples
+        return slice(start, min(start + self.shard_samples, self.samples))
+
     @model_validator(mode="after")
     def _shards_hold_the_samples(self) -> "StoredPlan":
         if self.shard_samples < 1 or self.shards != -(-self.samples // self.shard_samples):

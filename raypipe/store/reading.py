@@ -109,14 +109,18 @@ def _strict(name: str, plan: StoredPlan, shards: Iterable[int]) -> Iterator[Stri
         yield store
 
 
-def arrays(name: str) -> dict[str, zarr.Array[Any]]:
+def arrays(name: str, plan: StoredPlan | None = None) -> dict[str, zarr.Array[Any]]:
     """The arrays of a store, by name; for workers in environments without xarray.
+
+    Args:
+        name: name of the store.
+        plan: its plan, by default the stored one.
 
     Raises:
         InputError: if there is no such store.
         DamageError: if its plan or metadata are damaged; later, when damaged values are read.
     """
-    with _strict(name, plan_of(name), finished(name)) as store:
+    with _strict(name, plan or plan_of(name), finished(name)) as store:
         return dict(zarr.open_group(store, mode="r").arrays())
 
 
@@ -133,7 +137,8 @@ def open(name: str, *, partial: bool = False) -> "xarray.Dataset":
     """
     import xarray
 
-    plan, shards = plan_of(name), finished(name)
+    plan = plan_of(name)
+    shards = finished(name, plan)
     if len(shards) < plan.shards and not partial:
         command = group_of(name, plan)["attributes"].get("command", "the job that makes it")
         raise InputError(

@@ -49,6 +49,7 @@ def write_shard(
     seeds: tuple[int, int] | None,
     seconds: float,
     attempt: str,
+    created: str | None = None,
 ) -> Shard:
     """Write one whole shard, then its ledger entry.
 
@@ -63,13 +64,21 @@ def write_shard(
         seeds: lowest and highest seed used, for the ledger.
         seconds: computing time, for the ledger.
         attempt: identifier of the worker process, for the ledger.
+        created: when the store was created for which the shard was computed; None if it cannot have been replaced.
 
     Raises:
-        InputError: if the arrays are not the store's variables, or one has another shape or data type; or if the store
-            cannot be written, or its plan or metadata are damaged.
+        InputError: if the arrays are not the store's variables, or one has another shape or data type; if the store
+            cannot be written, or its plan or metadata are damaged; or if it has been made again or extended, so that
+            this is not one of its shards.
         ValuesError: if the data type or attributes of an array do not allow its values.
     """
-    metadata = sharded_metadata(group_of(name, read_plan(name)))
+    plan = read_plan(name)
+    if created not in (None, plan.created) or plan.bounds(shard) != samples:
+        raise InputError(
+            f"{name} was made again or extended while its shard {shard} was computed; the shard is not written: run "
+            "the same command again"
+        )
+    metadata = sharded_metadata(group_of(name, plan))
     if set(arrays) != set(metadata):
         raise InputError(f"the results are {', '.join(sorted(arrays))}; expected {', '.join(sorted(metadata))}")
     stored: dict[str, np.ndarray] = {}

@@ -9,19 +9,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from raypipe.store import objects
-from raypipe.store.creation import array_metadata
-from raypipe.store.documents import group_path, line_path, plan_path
+from raypipe.store.creation import array_metadata, group_of
+from raypipe.store.documents import group_path, line_path, plan_path, read_plan
 from raypipe.store.failures import failure_path
 
 _CHUNK = re.compile(r"c(/(0|[1-9][0-9]*))*")
 
 
-def find(name: str, group: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """Paths of leftovers in a store with such metadata, and paths of files that are not raypipe's.
+def find(name: str) -> tuple[list[str], list[str]]:
+    """Paths of leftovers in a store, and paths of files that are not raypipe's.
 
     Ledger entries for shards outside the plan are neither; `verify` reports them as damage.
+
+    Raises:
+        DamageError: if the plan or metadata of the store are damaged.
     """
-    arrays = array_metadata(group)
+    arrays = array_metadata(group_of(name, read_plan(name)))
     left, foreign = [], []
     for path in (*objects.everything(f"{name}.ledger"), *objects.everything(f"{name}.zarr")):
         place = re.sub(r"#[0-9]+$", "", path)

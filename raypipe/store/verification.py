@@ -1,6 +1,7 @@
 """Verify that a store is what was written: check its documents against each other and against its values."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,10 +20,12 @@ from raypipe.store.creation import (
     plan_of,
     refuse_another,
     rewrite,
+    sealed_group,
     sharded_metadata,
     understood,
 )
 from raypipe.store.documents import (
+    Array,
     StoredPlan,
     damage,
     group_path,
@@ -123,13 +126,12 @@ def verify(name: str, *, each: Callable[[], object] = lambda: None) -> Verificat
     _check_shards(found, plan, group, each)
     try:
         at_work = owner.alive(name)
+        if at_work is None or owner.is_own(at_work):
+            found.strays, found.foreign = strays.find(name)  # by the present plan: it may have been extended meanwhile
+        else:
+            found.unchecked.append(f"leftovers of writes: {at_work} is writing there now")
     except InputError as error:  # for example without write permission, which `objects.age` needs
         found.unchecked.append(f"what writes have left: {error}")
-        return found
-    if at_work is None or owner.is_own(at_work):
-        found.strays, found.foreign = strays.find(name, group)
-    else:
-        found.unchecked.append(f"leftovers of writes: {at_work} is writing there now")
     return found
 
 
@@ -151,12 +153,16 @@ def _check_arrays(found: Verification, plan: StoredPlan, group: Mapping[str, Any
                 raise damage(found.name, path, "it does not agree with the group's metadata")
             if is_sharded(metadata):
                 continue
-            with understood(found.name):
-                values = decoded(np.asarray(opened[name][...]), metadata["attributes"])
-            if values_checksum(values) != plan.arrays[name].checksum:
+            if _values_checksum(found.name, opened[name], metadata) != plan.arrays[name].checksum:
                 raise damage(found.name, f"{found.name}.zarr/{name}", "its values are not those of the plan")
         except DamageError as error:
             found.documents.append(error.found)
+
+
+def _values_checksum(name: str, array: zarr.Array[Any], metadata: Mapping[str, Any]) -> str:
+    """Checksum of the values of a stored coordinate."""
+    with understood(name):
+        return values_checksum(decoded(np.asarray(array[...]), metadata["attributes"]))
 
 
 def _check_shards(found: Verification, plan: StoredPlan, group: Mapping[str, Any], each: Callable[[], object]) -> None:
@@ -175,8 +181,7 @@ def _check_shards(found: Verification, plan: StoredPlan, group: Mapping[str, Any
 
 def _problem(name: str, shard: int, plan: StoredPlan, opened: Mapping[str, zarr.Array[Any]]) -> str | None:
     """The problem with a shard, or None."""
-    start = shard * plan.shard_samples
-    samples = slice(start, min(start + plan.shard_samples, plan.samples))
+    samples = plan.bounds(shard)
     try:
         line = read_line(name, shard)
         if (line.shard, line.start, line.stop) != (shard, samples.start, samples.stop):
@@ -201,18 +206,14 @@ def stored_parameters(name: str) -> dict[str, Any]:
     """The parameters that a store was made with, from its plan or, if that is damaged, from its metadata.
 
     Raises:
-        InputError: if neither can be read.
+        InputError: if neither is what was written.
     """
-    for path, inner in ((plan_path(name), ()), (group_path(name), ("attributes",))):
-        try:
-            document: Any = parse(name, path)
-            for key in inner:
-                document = document[key]
-            return dict(document["parameters"])
-        except (InputError, KeyError, TypeError, ValueError):
-            continue
+    with suppress(DamageError):
+        return read_plan(name).parameters
+    with suppress(DamageError):
+        return dict(sealed_group(name)["attributes"]["parameters"])
     raise InputError(
-        f"neither {plan_path(name)} nor {group_path(name)} under {objects.root()} can be read, so it is not known how "
+        f"both {plan_path(name)} and {group_path(name)} under {objects.root()} are damaged, so it is not known how "
         f"{name} was made; remove it with raypipe remove {name}, and make it again"
     )
 
@@ -220,37 +221,62 @@ def stored_parameters(name: str) -> dict[str, Any]:
 def mend(plan: Plan, provenance: Mapping[str, Any], found: Verification) -> None:
     """Rewrite damaged plan, metadata and coordinates, remove damaged shards from the ledger, and delete leftovers.
 
+    The caller should own the store. If the stored plan and metadata are both damaged, nothing shows that the shards are
+    those of this plan: all of them are removed from the ledger.
+
     Raises:
         InputError: if the store was made from another plan.
     """
     name = plan.name
-    stored = _readable_plan(name)
-    if stored is not None and (found.documents or not extension.fits(stored, plan)):
-        refuse_another(stored, plan)
+    known = _known_plan(plan, provenance)
+    if known is not None and (found.documents or not extension.fits(known, plan)):
+        refuse_another(known, plan)
     if found.documents:
-        rewrite(plan, *_origin(name, stored, provenance))
+        kept = known or plan.document(provenance, now())
+        rewrite(plan, kept.provenance, kept.created)
         # Check what could not be checked before.
         found = verify(name)
-    wrong = {*found.shards, *found.surplus}
-    mark(name, done=len(set(finished(name)) - wrong))
+    # Another job may have extended the store since it was verified: what is beyond the plan is looked up again.
+    shards, done = read_plan(name).shards, finished(name)
+    wrong = {shard for shard in done if known is None or shard in found.shards or shard >= shards}
+    mark(name, done=len(done) - len(wrong))
     for shard in wrong:
         objects.delete(line_path(name, shard))
-    objects.delete_files(found.strays)
+    leftovers, _ = strays.find(name)
+    objects.delete_files(leftovers)
 
 
-def _readable_plan(name: str) -> StoredPlan | None:
-    try:
+def _known_plan(plan: Plan, provenance: Mapping[str, Any]) -> StoredPlan | None:
+    """The stored plan of a store or, if it is damaged, what the metadata say of it; None if they are damaged too.
+
+    Args:
+        plan: plan for a repair; coordinates that cannot be read are assumed to be as in this plan.
+        provenance: provenance whose entries are looked up in the metadata.
+    """
+    name = plan.name
+    with suppress(DamageError):
         return read_plan(name)
-    except InputError:
-        return None
-
-
-def _origin(name: str, plan: StoredPlan | None, provenance: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    """Provenance and creation time of a store, from the store itself if readable, else the current ones."""
-    if plan is not None:
-        return plan.provenance, plan.created
     try:
-        attributes = parse(name, group_path(name))["attributes"]
-        return {key: attributes[key] for key in provenance}, str(attributes["date_created"])
-    except (InputError, KeyError, TypeError):
-        return dict(provenance), now()
+        group = sealed_group(name)
+    except DamageError:
+        return None
+    attributes, metadata = group["attributes"], array_metadata(group)
+    chunks = [one["chunk_grid"]["configuration"]["chunk_shape"] for one in sharded_metadata(group).values()]
+    per_shard = chunks[0][0] if chunks else plan.shard_samples
+    known = StoredPlan(
+        samples=attributes["samples"],
+        shard_samples=per_shard,
+        shards=-(-attributes["samples"] // per_shard),
+        parameters=attributes["parameters"],
+        created=attributes["date_created"],
+        provenance={key: attributes[key] for key in provenance if key in attributes},
+        arrays={key: Array(shape=one["shape"]) for key, one in metadata.items()},
+        grows=list(plan.grows),
+    )
+    opened, planned = arrays(name, known), plan.document({}, "").arrays
+    for key in metadata.keys() - sharded_metadata(group).keys():
+        there = planned[key].checksum if key in planned else None
+        with suppress(DamageError):
+            there = _values_checksum(name, opened[key], metadata[key])
+        known.arrays[key] = known.arrays[key].model_copy(update={"checksum": there})
+    return known
