@@ -287,6 +287,22 @@ def test_a_table_has_numbers_and_texts_as_names(folder):
     assert pd.read_parquet("numbers.parquet")["track"].tolist() == [1, 2]
 
 
+def test_an_interrupted_write_leaves_no_table_that_looks_whole(folder, monkeypatch):
+    found = pd.DataFrame({"track": [1, 2], "exponent": 1.0})
+    for name in ("table.parquet", "table.csv"):
+        results.write(found, folder / name)
+
+    def interrupted(_, path, **__):
+        Path(path).write_text("track,exponent\n1,1.0\n")
+        raise KeyboardInterrupt
+
+    for name, reading in (("table.parquet", pd.read_parquet), ("table.csv", pd.read_csv)):
+        monkeypatch.setattr(pd.DataFrame, f"to_{name.rpartition('.')[2]}", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            results.write(found, folder / name)
+        assert len(reading(name)) == 2
+
+
 def test_names_of_tracks_are_no_formulas():
     shown = pd.DataFrame({"track": [r"$\cell$"], "model": ["fbm"], "dimensions": [2], "fbm": [0.9], "unfamiliar": 0.1})
     shown = shown.assign(exponent=1.0, exponent_low=0.8, exponent_high=1.2)

@@ -74,4 +74,4 @@ async def _worked(job: str, name: str, content: bytes) -> tuple[str, str]:
             lines = error.decode(errors="replace").strip().splitlines()
             raise RuntimeError((lines or ["it ended without a message"])[-1].replace(f"{folder}/", ""))
         page = table.with_suffix(".html")
-        return page.read_text(), out.decode().strip().splitlines()[0]
+        return page.read_text(encoding="utf-8"), out.decode().strip().splitlines()[0]

@@ -6,12 +6,14 @@ in the order of ANDI_MODELS, and in a reference the exponent or the number of th
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from raypipe.errors import InputError
+from raypipe.files import write as write_file
 from raypipe.studies.andi.diffusion import ANDI_MODELS
 from raypipe.studies.andi.tracks import outcomes
 from raypipe.studies.andi.tracks.formats import UNREADABLE, is_challenge, text_lines
@@ -57,7 +59,8 @@ def write(predicted: pd.DataFrame, folder: Path) -> list[Path]:
     for what, name in SUBMISSIONS.items():
         columns = ["exponent"] if what == "exponent" else list(ANDI_MODELS)
         files.append(folder / name)
-        predicted[["dimensions", *columns]].to_csv(files[-1], sep=";", header=False, index=False, float_format="%.4f")
+        lines = predicted[["dimensions", *columns]].to_csv(sep=";", header=False, index=False, float_format="%.4f")
+        write_file(files[-1], partial(Path.write_text, data=lines))
     return files
 
 

@@ -9,6 +9,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from raypipe import __version__
+from raypipe.files import write as write_file
 from raypipe.plot.sequences import draw_sequence
 from raypipe.plot.style import new_figure, styled
 from raypipe.report import page
@@ -69,9 +70,13 @@ def examples(found: pd.DataFrame) -> pd.DataFrame:
 def write(
     file: Path, name: str, found: pd.DataFrame, maps: dict[int, xr.Dataset], summaries: Sequence[FileSummary]
 ) -> None:
-    """Write the page about the tracks called `name`; the other arguments are those of `sections`."""
+    """Write the page about the tracks called `name`; the other arguments are those of `sections`.
+
+    Raises:
+        InputError: if the file cannot be written.
+    """
     html, _ = page.render(f"Tracks {name}", sections(found, maps, summaries), version=__version__)
-    file.write_text(html)
+    write_file(file, lambda path: path.write_text(html, encoding="utf-8"))
 
 
 def sections(found: pd.DataFrame, maps: dict[int, xr.Dataset], summaries: Sequence[FileSummary]) -> list[page.Section]:

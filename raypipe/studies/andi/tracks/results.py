@@ -9,6 +9,7 @@ import xarray as xr
 
 from raypipe import store
 from raypipe.errors import InputError, choice
+from raypipe.files import write as write_file
 from raypipe.networks import artifact, classify, explain
 from raypipe.studies.andi.diffusion import ANDI_MODELS
 from raypipe.studies.andi.tracks import outcomes
@@ -125,10 +126,5 @@ def write(found: pd.DataFrame, file: Path) -> None:
     """
     if found["track"].dtype == "object":  # numbers in some data sets, strings in others
         found = found.assign(track=found["track"].astype("str"))
-    try:
-        if file.suffix.lower() == ".parquet":
-            found.to_parquet(file, index=False)
-        else:
-            found.to_csv(file, index=False)
-    except OSError as error:
-        raise InputError(f"{file} cannot be written: {error.strerror}; choose another --output") from error
+    writing = found.to_parquet if file.suffix.lower() == ".parquet" else found.to_csv
+    write_file(file, lambda path: writing(path, index=False))
