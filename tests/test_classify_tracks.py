@@ -1,5 +1,6 @@
 """Tracks from files through Ray into a table, a store and a page."""
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -220,6 +221,16 @@ def test_many_parts_have_the_same_tracks(folder, monkeypatch):
     some = np.arange(17, 43)
     shard = collect.compute(plan.parameters)({"sample": some})
     np.testing.assert_array_equal(shard["position"], found["position"][some])
+
+
+def test_points_that_a_killed_job_left_in_the_temporary_folder_are_removed(folder, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(folder / "tmp"))
+    left = folder / "tmp" / "raypipe-tracks-left"
+    (left / "parts").mkdir(parents=True)
+    (left / ".owner").touch()
+    table().to_csv("cells.csv", index=False)
+    assert collect.collect([folder / "cells.csv"], "cells", made(folder / "cells.csv"))[0][0].used == {2: 3}
+    assert list((folder / "tmp").iterdir()) == []
 
 
 def test_a_long_track_is_seen_at_every_so_many_points(folder):

@@ -2,6 +2,7 @@
 
 import ast
 import fcntl
+import re
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,7 @@ import pytest
 from raypipe.errors import InputError
 from raypipe.files import scratch_folder, write
 
-JOBS = Path(__file__).parent.parent / "jobs"
+ROOT = Path(__file__).parent.parent
 
 KILLED = """
 import os, signal
@@ -89,7 +90,7 @@ def test_a_link_stays_a_link(tmp_path):
         assert (tmp_path / "table.csv").read_text() == text
 
 
-@pytest.mark.parametrize("job", sorted(JOBS.glob("*.py")), ids=lambda job: job.stem)
+@pytest.mark.parametrize("job", sorted((ROOT / "jobs").glob("*.py")), ids=lambda job: job.stem)
 def test_jobs_write_files_only_through_write(job):
     """Whatever writes to a path is passed to `write` as a function, mostly a lambda, and not called."""
     writing = {"to_csv", "to_parquet", "savefig", "save", "write_text", "write_bytes"}
@@ -97,3 +98,9 @@ def test_jobs_write_files_only_through_write(job):
     deferred = {id(one) for made in ast.walk(tree) if isinstance(made, ast.Lambda) for one in ast.walk(made)}
     calls = [one for one in ast.walk(tree) if isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute)]
     assert [ast.unparse(one) for one in calls if one.func.attr in writing and id(one) not in deferred] == []
+
+
+def test_all_temporary_folders_are_removed_after_a_kill():
+    files = [*(ROOT / "raypipe").rglob("*.py"), *(ROOT / "jobs").glob("*.py")]
+    own = re.compile(r"TemporaryDirectory|NamedTemporaryFile|mkdtemp|mkstemp")
+    assert {one for one in files if own.search(one.read_text())} == {ROOT / "raypipe" / "files.py"}

@@ -10,7 +10,6 @@ import io
 import json
 import math
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
@@ -26,6 +25,7 @@ import pyarrow.parquet
 
 from raypipe import store
 from raypipe.errors import InputError
+from raypipe.files import scratch_folder
 from raypipe.store import Coordinate, Plan, Variable, objects
 from raypipe.studies.andi.tracks import seen
 from raypipe.studies.andi.tracks.files import Source, open_tracks
@@ -227,8 +227,10 @@ def _ordered(source: Source, file: Path, summary: FileSummary, gaps: str, step: 
                 piece.assign(track=number, part=number % parts), schema, preserve_index=False
             ).to_batches()
 
-    with tempfile.TemporaryDirectory(prefix="raypipe-tracks-") as folder:
+    with scratch_folder("raypipe-tracks-") as scratch:
+        folder = scratch / "parts"
         try:
+            folder.mkdir()
             pyarrow.dataset.write_dataset(
                 batches(),
                 folder,
@@ -244,7 +246,7 @@ def _ordered(source: Source, file: Path, summary: FileSummary, gaps: str, step: 
             ) from error
         axes, names = axes_used(pd.concat(extents)), np.array(list(numbers), "object")
         found: float | None = step
-        for part in sorted(Path(folder).iterdir(), key=lambda one: int(one.name)):
+        for part in sorted(folder.iterdir(), key=lambda one: int(one.name)):
             points = pyarrow.dataset.dataset(part, format="ipc").to_table().to_pandas()
             code, there = pd.factorize(points["track"].where(points["track"] >= 0))
             points["track"] = pd.Categorical.from_codes(code, names[there.astype("int64")])
