@@ -52,13 +52,9 @@ def main(
     results.check_format(table_file)
     make_folder_of(table_file)
     made = collect.made_from(files, parse(columns), choice("gaps", gaps, GAPS), step)
-    summaries = collect.collected(called, made)
-    if summaries is None:
-        summaries, plans = collect.collect(files, called, made)
-        try:
+    with collect.planned(files, called, made) as (summaries, plans):
+        if plans:
             fill(*plans, workers=workers, last=False)
-        finally:
-            collect.forget(called)
     print("\n".join(one.text() for one in summaries))
     sets = {d: collect.data_set(called, d) for d in sorted({d for one in summaries for d in one.used})}
     own = {d: [one.format(d) for one in (network, familiar)] for d in sets}

@@ -18,6 +18,7 @@ from raypipe.jobs import classify_tracks, draw, score_tracks
 from raypipe.jobs import explain as explain_job
 from raypipe.networks import classify, explain
 from raypipe.plot.style import raster
+from raypipe.store import objects, owner
 from raypipe.studies.andi.diffusion import ANDI_MODELS
 from raypipe.studies.andi.tracks import challenge_files, collect, networks, outcomes, page, results, seen
 
@@ -286,6 +287,32 @@ def test_what_was_interrupted_between_two_dimensions_is_continued(folder):
         InputError, match=r"raypipe remove andi/tracks-task-2d, then give raypipe classify_tracks the sam"
     ):
         repair.plan_of("andi/tracks-task-2d")
+
+
+def test_a_second_job_of_the_same_name_leaves_the_first_alone(folder, here):
+    random_networks(2, threshold=1.0)
+    table().to_csv("cells.csv", index=False)
+    (folder / "other").mkdir()
+    table(4).assign(x=lambda data: data["x"] + 1).to_csv("other/cells.csv", index=False)
+    file = folder / "cells.csv"
+    with collect.planned([file], "cells", made(file)) as (_, plans):
+        for second in ("cells.csv", "other/cells.csv"):
+            with pytest.raises(InputError, match=r"^tracks/cells is being made by process"):
+                job(second)
+        fill_here(*plans)
+        job("cells.csv")  # what is complete is only read
+    np.testing.assert_allclose(catalog.open("andi/tracks-cells-2d")["position"][2, :40], walk(2))
+    assert objects.paths("tracks") == []
+
+
+def test_intermediate_files_of_killed_jobs_are_removed(folder, here):
+    random_networks(2, threshold=1.0)
+    table().to_csv("cells.csv", index=False)
+    for name in ("killed", "alive"):
+        objects.put(f"tracks/{name}/2d-0-0.parquet", b"positions")
+    with owner.held("tracks/alive"):
+        job("cells.csv")
+        assert objects.folders("tracks") == ["tracks/alive"]
 
 
 def test_a_table_has_numbers_and_texts_as_names(folder):
