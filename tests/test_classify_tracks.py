@@ -161,6 +161,19 @@ def test_a_network_of_something_else_is_refused(folder, here):
             call(classify_tracks.main, ["cells.csv", "--network", network, "--familiar", familiar])
 
 
+@pytest.mark.parametrize("threshold", [np.nan, np.inf, None])
+def test_a_network_without_thresholds_is_refused_before_the_work(folder, here, threshold):
+    random_networks(1, 2, threshold=1.0)
+    limits = {} if threshold is None else {f"val_threshold/{most}": threshold for most in outcomes.TIMES[1:3]}
+    known = {f"val_threshold/{most}": 1.0 for most in (*outcomes.TIMES[:1], *outcomes.TIMES[3:])}
+    random_network(networks.FAMILIAR[1], **known, **limits)
+    lines = [";".join(map(str, [d, *walk(d, 30, d).T.ravel()])) for d in (1, 2)]
+    (folder / "task.txt").write_text("\n".join(lines))
+    with pytest.raises(InputError, match="familiar-2d has no threshold for flagging tracks of up to 32, 64 steps; exp"):
+        job("task.txt")
+    assert store.list_names("predictions") == []
+
+
 def test_a_network_of_other_dimensions_is_refused(folder, here):
     random_networks(1, 2)
     table().to_csv("cells.csv", index=False)
