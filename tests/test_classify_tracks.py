@@ -426,6 +426,7 @@ def challenge_task(folder):
     lines = [";".join(map(str, [d, *(walk(d, 20, d) * (at != 2)).T.ravel()])) for at, d in enumerate((1, 2, 2, 3, 1))]
     (folder / "task.txt").write_text("\n".join(lines) + "\n")
     found = some_results(4).assign(track=[0, 4, 1, 3], exponent=[0.5, 1.5, 1.0, 0.75])
+    found = found.assign(dimensions=[1, 1, 2, 3], points=20, unread=0)
     found.to_csv(folder / "table.csv", index=False)
     return found
 
@@ -475,7 +476,7 @@ def test_a_reference_of_whole_numbers_has_models_unless_they_are_written_as_expo
         (["task.txt", "none.csv"], "none.csv cannot be read"),
         (
             ["task.txt", "other.csv"],
-            "the table has no column exponent, attm, ctrw, fbm, lw, sbm; expected the table that",
+            "the table has no column dimensions, points, unread, exponent, attm, ctrw, fbm, lw, sbm; expected",
         ),
         (["task.txt", "table.csv", "--reference", "short.txt"], "short.txt is not a reference for these 5 tracks"),
         (["task.txt", "table.csv", "--reference", "table.csv"], "table.csv is not a reference for these 5 tracks"),
@@ -488,3 +489,21 @@ def test_files_of_no_challenge_are_told(folder, arguments, message):
     with pytest.raises(InputError, match=message):
         score_job(*arguments)
     assert not (folder / "submission").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"points": 21}, "track 0 has 20 points in 1-D there, 21 in 1-D in the table; give the table of this file"),
+        ({"dimensions": 2}, "track 0 has 20 points in 1-D there, 20 in 2-D in the table"),
+        ({"points": 19, "unread": 1}, None),
+        ({"dimensions": 1}, None),
+    ],
+)
+def test_the_table_of_another_task_with_as_many_tracks_is_refused(folder, change, message):
+    found = challenge_task(folder).assign(**change)
+    if message is None:
+        assert challenge_files.predictions(folder / "task.txt", found)["left_out"].sum() == 1
+        return
+    with pytest.raises(InputError, match=message):
+        challenge_files.predictions(folder / "task.txt", found)
