@@ -369,6 +369,8 @@ def some_results(count=400, seed=1):
     probability = random.dirichlet(np.full(5, 0.2), size=count)
     return pd.DataFrame(
         {
+            "file": "cells.csv",
+            "track": np.arange(count),
             "unfamiliar": 0.1,
             "model": np.array(ANDI_MODELS)[probability.argmax(axis=1)],
             **dict(zip(ANDI_MODELS, probability.T, strict=True)),
@@ -384,6 +386,18 @@ def test_shares_have_intervals_that_hold_the_truth(count):
     ]
     assert 0.88 < np.mean(inside) <= 1
     assert page.shares(some_results())["named"].sum() == 400
+
+
+@pytest.mark.parametrize("count", [400, 6000])
+def test_parts_of_a_track_do_not_narrow_the_intervals_of_shares(count):
+    found = some_results(count)
+    whole, split = page.shares(found), page.shares(pd.concat([found] * 4))
+    np.testing.assert_allclose(split[["share", "low", "high"]], whole[["share", "low", "high"]])
+
+
+def test_the_interval_of_a_rare_model_does_not_begin_below_zero():
+    found = some_results(6000).assign(attm=(np.arange(6000) == 7).astype("float64"))
+    assert page.shares(found)["low"].min() == 0
 
 
 def test_scores_are_the_challenges(monkeypatch):
