@@ -232,6 +232,16 @@ def test_matlab_arrays(tmp_path, names):
     np.testing.assert_allclose(walks["3"], walk(2))
 
 
+def test_a_column_of_a_matlab_array_has_one_role(tmp_path):
+    data = table(mass=7.5).assign(particle=lambda data: data["particle"] + 1)
+    scipy.io.savemat(tmp_path / "tr.mat", {"tr": data[["x", "y", "frame", "mass", "particle"]].to_numpy()})
+    ordered = read(tmp_path / "tr.mat", frame="3")  # by default, the frame is column 4, and column 3 is z
+    assert list(ordered.tracks) == [2]
+    np.testing.assert_allclose(the_walks(ordered)["3"], walk(2))
+    with pytest.raises(InputError, match="no column of tr is left for track; say which with --columns track="):
+        open_tracks(tmp_path / "tr.mat", {"frame": "5"})
+
+
 def test_matlab_arrays_of_the_newer_kind(tmp_path):
     import h5py
 
@@ -383,6 +393,8 @@ def test_columns_are_recognised_by_what_programs_call_them():
         (["particle", "frame", "x"], "x=X", "has no column 'X'"),
         (["particle", "frame", "x"], "which=X", "--columns has 'which=X'"),
         (["particle", "frame", "x"], "x", "--columns has 'x'"),
+        (["particle", "frame", "x"], "x=x,x=y", "--columns has 'x=y' after x or y; expected each of them once"),
+        (["particle", "frame", "x"], "x=x,y=x", "--columns has 'y=x' after y or x"),
     ],
 )
 def test_columns_that_are_not_known_are_asked_for(names, given, message):
