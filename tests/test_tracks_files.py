@@ -242,6 +242,15 @@ def test_a_column_of_a_matlab_array_has_one_role(tmp_path):
         open_tracks(tmp_path / "tr.mat", {"frame": "5"})
 
 
+def test_large_numbers_of_tracks_stay_apart_beside_missing_ones(tmp_path):
+    data = table(2).assign(particle=lambda data: data["particle"].add(2**53).astype("Int64"))
+    data.loc[len(data)] = [pd.NA, 3, 1.0, 1.0]
+    data.to_parquet(tmp_path / "tracks.parquet")
+    ordered = read(tmp_path / "tracks.parquet")
+    assert list(the_walks(ordered)) == [str(2**53), str(2**53 + 1)]
+    assert ordered.unlinked == 1
+
+
 def test_matlab_arrays_of_the_newer_kind(tmp_path):
     import h5py
 
@@ -416,6 +425,11 @@ def test_words_among_numbers_with_a_comma_take_nothing_else_along(tmp_path, word
 def test_times_that_were_rounded_are_frames(tmp_path):
     table(points=200).assign(frame=lambda data: (data["frame"] * 100 / 3).round()).to_csv(tmp_path / "ms.csv")
     is_the_table(read(tmp_path / "ms.csv"), points=200)
+
+
+def test_an_infinite_position_is_no_movement(tmp_path):
+    table().assign(z=lambda data: np.where(data.index == 5, np.inf, 3.0)).to_csv(tmp_path / "flat.csv", index=False)
+    is_the_table(read(tmp_path / "flat.csv"))
 
 
 def test_an_axis_along_which_a_track_does_not_move_is_none_of_its_axes(tmp_path):

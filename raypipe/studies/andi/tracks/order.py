@@ -100,7 +100,8 @@ def order(points: pd.DataFrame, step: float, axes: Sequence[str], gaps: str = GA
     linked = points.dropna(subset=["track"])
     tracks: dict[int, Tracks] = {}
     left = [pd.DataFrame(columns=list(_LEFT)).astype(_LEFT)]
-    along = linked.groupby("track", sort=False)[list(axes)]
+    positions = linked[list(axes)]
+    along = positions.where(np.isfinite(positions)).groupby(linked["track"], sort=False)
     least, most = along.min(), along.max()
     moves = most > least
     numbers = moves.where(moves.any(axis=1), least.notna(), axis=0)  # tracks that do not move are left out below
