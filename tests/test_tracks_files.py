@@ -427,6 +427,12 @@ def test_times_that_were_rounded_are_frames(tmp_path):
     is_the_table(read(tmp_path / "ms.csv"), points=200)
 
 
+@pytest.mark.parametrize("step", [1e-3 / 86400, 1 / 3, 5e7])
+def test_the_unit_of_time_does_not_matter(tmp_path, step):
+    table(points=200).assign(frame=lambda data: data["frame"] * step).to_csv(tmp_path / "times.csv")
+    is_the_table(read(tmp_path / "times.csv"), points=200)
+
+
 def test_an_infinite_position_is_no_movement(tmp_path):
     table().assign(z=lambda data: np.where(data.index == 5, np.inf, 3.0)).to_csv(tmp_path / "flat.csv", index=False)
     is_the_table(read(tmp_path / "flat.csv"))
