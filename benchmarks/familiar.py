@@ -51,7 +51,8 @@ def _flagged(trained: artifact.Artifact, probability: Probability, position: np.
     found = np.empty((len(length), len(trained.architecture.classes)))
     for places, taken in inputs.grouped(trained.architecture, position, length):
         found[places] = probability(taken)
-    return float(outcomes.is_flagged(outcomes.unfamiliarity(found), length, trained.metrics).mean())
+    limits = outcomes.thresholds(trained.name, trained.metrics)
+    return float(outcomes.is_flagged(outcomes.unfamiliarity(found), length, limits).mean())
 
 
 def main(

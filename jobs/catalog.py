@@ -16,7 +16,8 @@ import typer
 
 from raypipe import catalog
 from raypipe.command import run, values
-from raypipe.errors import InputError, choice, make_folder_of
+from raypipe.errors import InputError, choice
+from raypipe.files import write
 
 _SHOWN = 20
 """Maximum number of samples that are printed."""
@@ -46,8 +47,7 @@ def main(
         found = catalog.search(kind, classes=classes, **wanted)
         if output:
             choice("format", output.suffix.lower(), (".csv",))
-            make_folder_of(output)
-            found.to_csv(output, index=False)
+            write(output, lambda path: found.to_csv(path, index=False))
         listing = "" if output else f"{found.head(_SHOWN).to_string(index=False)}\n"
         summary = f"{listing}{len(found)} samples" + (f", written to {output}" if output else "")
         print(json.dumps(catalog.records(found)) if as_json else summary)

@@ -16,6 +16,7 @@ import typer
 from raypipe import plot
 from raypipe.command import Workers, run
 from raypipe.errors import make_folder
+from raypipe.files import write
 from raypipe.networks import artifact, checks, explain, faithfulness
 from raypipe.plot.style import raster
 
@@ -55,7 +56,7 @@ def main(
         path = output / f"{network}_{split}_{'' if found.of == 'steps' else f'{found.method}_'}{name}.png".replace(
             "/", "_"
         )
-        raster(picture).save(path)
+        write(path, raster(picture).save)
         print(path)
 
 

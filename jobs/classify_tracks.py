@@ -52,21 +52,17 @@ def main(
     results.check_format(table_file)
     make_folder_of(table_file)
     made = collect.made_from(files, parse(columns), choice("gaps", gaps, GAPS), step)
-    summaries = collect.collected(called, made)
-    if summaries is None:
-        summaries, plans = collect.collect(files, called, made)
-        try:
+    with collect.planned(files, called, made) as (summaries, plans):
+        if plans:
             fill(*plans, workers=workers, last=False)
-        finally:
-            collect.forget(called)
     print("\n".join(one.text() for one in summaries))
     sets = {d: collect.data_set(called, d) for d in sorted({d for one in summaries for d in one.used})}
-    own = {d: [one.format(d) for one in (network, familiar)] for d in sets}
+    own = {d: results.chosen((network, familiar), d) for d in sets}
     found = pd.concat(results.classified(one, d, own[d], workers) for d, one in sets.items())
     results.write(found, table_file)
     shown = page.examples(found)
     numbers = {d: shown.index[shown["dimensions"] == d].tolist() for d in sets}
-    maps = {d: results.explained(sets[d], own[d][0], some, workers) for d, some in numbers.items() if some}
+    maps = {d: results.explained(sets[d], own[d][0].name, some, workers) for d, some in numbers.items() if some}
     page.write(table_file.with_suffix(".html"), called, found, maps, summaries)
     print(page.shares(found).to_string(index=False, float_format="%.3f"))
     print(f"written: {table_file} with {len(found)} tracks, {table_file.with_suffix('.html')}")

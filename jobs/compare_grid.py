@@ -19,7 +19,8 @@ import typer
 
 from raypipe import plot, study
 from raypipe.command import run
-from raypipe.errors import InputError, make_folder
+from raypipe.errors import make_folder
+from raypipe.files import write
 from raypipe.networks import grid_file
 from raypipe.networks.effects import effects, markdown, seed_deviation, variance_shares
 from raypipe.networks.grid_table import grid_networks, grid_table, join_grid_tables, read_grid_table
@@ -62,15 +63,12 @@ def main(
     if not math.isnan(deviation := seed_deviation(networks, named.grid)):
         print(f"\nThe same network with other seeds: standard deviation {100 * deviation:.2f} points of accuracy.")
     print()
-    try:
-        networks.to_csv(output / f"{named.name}.csv", index=False, float_format="%.6g")
-        print(output / f"{named.name}.csv")
-        for name, picture in pictures.items():
-            path = output / "figures" / f"{named.name}_{name}.png"
-            raster(picture).save(path)
-            print(path)
-    except OSError as error:
-        raise InputError(f"cannot write into {output}: {error.strerror}; choose another --output") from error
+    write(output / f"{named.name}.csv", lambda path: networks.to_csv(path, index=False, float_format="%.6g"))
+    print(output / f"{named.name}.csv")
+    for name, picture in pictures.items():
+        path = output / "figures" / f"{named.name}_{name}.png"
+        write(path, raster(picture).save)
+        print(path)
 
 
 if __name__ == "__main__":

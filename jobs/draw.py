@@ -6,6 +6,7 @@
 The settings (--set) depend on the pictures; an unknown name lists those available.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ import typer
 
 from raypipe.command import Settings, chosen_study, run, values
 from raypipe.errors import make_folder
+from raypipe.files import write
 from raypipe.report.pictures import drawn
 
 
@@ -25,7 +27,7 @@ def main(
     make_folder(output)
     for picture in drawn(chosen, values(settings)):
         path = output / f"{picture.name}.png"
-        path.write_bytes(picture.png)
+        write(path, partial(Path.write_bytes, data=picture.png))
         print(path)
 
 

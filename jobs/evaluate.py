@@ -15,6 +15,7 @@ import typer
 from raypipe import catalog, plot, study
 from raypipe.command import Workers, listed, run
 from raypipe.errors import make_folder
+from raypipe.files import write
 from raypipe.networks import artifact, calibration
 from raypipe.networks.classify import classify_each
 from raypipe.networks.evaluate import confused, evaluate, table
@@ -66,7 +67,7 @@ def main(
     pictures[f"{'-'.join(splits)}_reliability"] = plot.reliability(reliability)
     for name, picture in pictures.items():
         path = output / f"{network}_{name}.png".replace("/", "_")
-        raster(picture).save(path)
+        write(path, raster(picture).save)
         print(path)
 
 

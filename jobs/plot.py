@@ -19,6 +19,7 @@ import typer
 
 from raypipe.command import Settings, run, values
 from raypipe.errors import choice, make_folder_of
+from raypipe.files import write
 from raypipe.report.figures import figure
 
 ENDINGS = (".pdf", ".svg", ".png")
@@ -36,7 +37,8 @@ def main(
     """Draw one figure into a file."""
     choice("file ending", output.suffix, ENDINGS)
     make_folder_of(output)
-    figure(what, name, values(settings)).savefig(output, dpi=dots)
+    drawn = figure(what, name, values(settings))
+    write(output, lambda path: drawn.savefig(path, dpi=dots))
     print(output)
 
 

@@ -16,6 +16,7 @@ import typer
 from raypipe import catalog, plot, study
 from raypipe.command import Workers, listed, run
 from raypipe.errors import InputError, make_folder_of
+from raypipe.files import write
 from raypipe.networks import artifact
 from raypipe.networks.classify import classify_each
 from raypipe.networks.evaluate import evaluate
@@ -46,14 +47,14 @@ def main(
     shown = {name: evaluations[name] for name in dict.fromkeys([table["name"][0], reference])}
     print(f"{len(table)} networks on {split}, {evaluations[reference].attrs['samples']} {of.kind}")
     print(table.to_string(index=False, float_format="{:.4f}".format, formatters={"seconds": "{:.0f}".format}))
-    table.to_csv(output, index=False, float_format="%.6g")
+    write(output, lambda path: table.to_csv(path, index=False, float_format="%.6g"))
     print(output)
     if (rows := strata(evaluations)).empty:
         return
     by_stratum = output.with_name(f"{output.stem}_strata.csv")
-    rows.to_csv(by_stratum, index=False, float_format="%.6g")
+    write(by_stratum, lambda path: rows.to_csv(path, index=False, float_format="%.6g"))
     picture = by_stratum.with_suffix(".png")
-    plot.accuracy_by_stratum(shown, of.notes).savefig(picture)
+    write(picture, plot.accuracy_by_stratum(shown, of.notes).savefig)
     print(by_stratum, picture, sep="\n")
 
 

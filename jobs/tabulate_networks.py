@@ -18,6 +18,7 @@ import xarray as xr
 from raypipe import catalog, study
 from raypipe.command import Workers, listed, run
 from raypipe.errors import InputError, make_folder_of
+from raypipe.files import write
 from raypipe.networks import artifact, inputs
 from raypipe.networks.architecture import FRESH
 from raypipe.networks.classify import classify_each
@@ -58,7 +59,7 @@ def main(
     table = overview(list(evaluations), evaluations)
     shown = [column for column in table if not str(column).startswith("recall_")]
     print(table[shown].to_string(index=False, float_format="{:.4f}".format, formatters={"seconds": "{:.0f}".format}))
-    table.to_csv(output, index=False, float_format="%.6g")
+    write(output, lambda path: table.to_csv(path, index=False, float_format="%.6g"))
     print(output)
 
 

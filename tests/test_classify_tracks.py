@@ -1,5 +1,6 @@
 """Tracks from files through Ray into a table, a store and a page."""
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from raypipe.jobs import classify_tracks, draw, score_tracks
 from raypipe.jobs import explain as explain_job
 from raypipe.networks import classify, explain
 from raypipe.plot.style import raster
+from raypipe.store import objects, owner
 from raypipe.studies.andi.diffusion import ANDI_MODELS
 from raypipe.studies.andi.tracks import challenge_files, collect, networks, outcomes, page, results, seen
 
@@ -159,6 +161,19 @@ def test_a_network_of_something_else_is_refused(folder, here):
             call(classify_tracks.main, ["cells.csv", "--network", network, "--familiar", familiar])
 
 
+@pytest.mark.parametrize("threshold", [np.nan, np.inf, None])
+def test_a_network_without_thresholds_is_refused_before_the_work(folder, here, threshold):
+    random_networks(1, 2, threshold=1.0)
+    limits = {} if threshold is None else {f"val_threshold/{most}": threshold for most in outcomes.TIMES[1:3]}
+    known = {f"val_threshold/{most}": 1.0 for most in (*outcomes.TIMES[:1], *outcomes.TIMES[3:])}
+    random_network(networks.FAMILIAR[1], **known, **limits)
+    lines = [";".join(map(str, [d, *walk(d, 30, d).T.ravel()])) for d in (1, 2)]
+    (folder / "task.txt").write_text("\n".join(lines))
+    with pytest.raises(InputError, match="familiar-2d has no threshold for flagging tracks of up to 32, 64 steps; exp"):
+        job("task.txt")
+    assert store.list_names("predictions") == []
+
+
 def test_a_network_of_other_dimensions_is_refused(folder, here):
     random_networks(1, 2)
     table().to_csv("cells.csv", index=False)
@@ -222,6 +237,16 @@ def test_many_parts_have_the_same_tracks(folder, monkeypatch):
     np.testing.assert_array_equal(shard["position"], found["position"][some])
 
 
+def test_points_that_a_killed_job_left_in_the_temporary_folder_are_removed(folder, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(folder / "tmp"))
+    left = folder / "tmp" / "raypipe-tracks-left"
+    (left / "parts").mkdir(parents=True)
+    (left / ".owner").touch()
+    table().to_csv("cells.csv", index=False)
+    assert collect.collect([folder / "cells.csv"], "cells", made(folder / "cells.csv"))[0][0].used == {2: 3}
+    assert list((folder / "tmp").iterdir()) == []
+
+
 def test_a_long_track_is_seen_at_every_so_many_points(folder):
     long = pd.concat([table(1, 2500), table(1, 1000).assign(particle=1), table(1, 1001).assign(particle=2)])
     long.to_csv("cells.csv", index=False)
@@ -277,6 +302,32 @@ def test_what_was_interrupted_between_two_dimensions_is_continued(folder):
         repair.plan_of("andi/tracks-task-2d")
 
 
+def test_a_second_job_of_the_same_name_leaves_the_first_alone(folder, here):
+    random_networks(2, threshold=1.0)
+    table().to_csv("cells.csv", index=False)
+    (folder / "other").mkdir()
+    table(4).assign(x=lambda data: data["x"] + 1).to_csv("other/cells.csv", index=False)
+    file = folder / "cells.csv"
+    with collect.planned([file], "cells", made(file)) as (_, plans):
+        for second in ("cells.csv", "other/cells.csv"):
+            with pytest.raises(InputError, match=r"^tracks/cells is being made by process"):
+                job(second)
+        fill_here(*plans)
+        job("cells.csv")  # what is complete is only read
+    np.testing.assert_allclose(catalog.open("andi/tracks-cells-2d")["position"][2, :40], walk(2))
+    assert objects.paths("tracks") == []
+
+
+def test_intermediate_files_of_killed_jobs_are_removed(folder, here):
+    random_networks(2, threshold=1.0)
+    table().to_csv("cells.csv", index=False)
+    for name in ("killed", "alive"):
+        objects.put(f"tracks/{name}/2d-0-0.parquet", b"positions")
+    with owner.held("tracks/alive"):
+        job("cells.csv")
+        assert objects.folders("tracks") == ["tracks/alive"]
+
+
 def test_a_table_has_numbers_and_texts_as_names(folder):
     numbers, texts = (pd.DataFrame({"track": names, "exponent": 1.0}) for names in ([1, 2], ["a", "b"]))
     for name in ("table.parquet", "table.csv"):
@@ -285,6 +336,22 @@ def test_a_table_has_numbers_and_texts_as_names(folder):
     assert pd.read_csv("table.csv")["track"].tolist() == ["1", "2", "a", "b"]
     results.write(numbers, folder / "numbers.parquet")
     assert pd.read_parquet("numbers.parquet")["track"].tolist() == [1, 2]
+
+
+def test_an_interrupted_write_leaves_no_table_that_looks_whole(folder, monkeypatch):
+    found = pd.DataFrame({"track": [1, 2], "exponent": 1.0})
+    for name in ("table.parquet", "table.csv"):
+        results.write(found, folder / name)
+
+    def interrupted(_, path, **__):
+        Path(path).write_text("track,exponent\n1,1.0\n")
+        raise KeyboardInterrupt
+
+    for name, reading in (("table.parquet", pd.read_parquet), ("table.csv", pd.read_csv)):
+        monkeypatch.setattr(pd.DataFrame, f"to_{name.rpartition('.')[2]}", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            results.write(found, folder / name)
+        assert len(reading(name)) == 2
 
 
 def test_names_of_tracks_are_no_formulas():
@@ -302,6 +369,8 @@ def some_results(count=400, seed=1):
     probability = random.dirichlet(np.full(5, 0.2), size=count)
     return pd.DataFrame(
         {
+            "file": "cells.csv",
+            "track": np.arange(count),
             "unfamiliar": 0.1,
             "model": np.array(ANDI_MODELS)[probability.argmax(axis=1)],
             **dict(zip(ANDI_MODELS, probability.T, strict=True)),
@@ -317,6 +386,18 @@ def test_shares_have_intervals_that_hold_the_truth(count):
     ]
     assert 0.88 < np.mean(inside) <= 1
     assert page.shares(some_results())["named"].sum() == 400
+
+
+@pytest.mark.parametrize("count", [400, 6000])
+def test_parts_of_a_track_do_not_narrow_the_intervals_of_shares(count):
+    found = some_results(count)
+    whole, split = page.shares(found), page.shares(pd.concat([found] * 4))
+    np.testing.assert_allclose(split[["share", "low", "high"]], whole[["share", "low", "high"]])
+
+
+def test_the_interval_of_a_rare_model_does_not_begin_below_zero():
+    found = some_results(6000).assign(attm=(np.arange(6000) == 7).astype("float64"))
+    assert page.shares(found)["low"].min() == 0
 
 
 def test_scores_are_the_challenges(monkeypatch):
@@ -359,6 +440,7 @@ def challenge_task(folder):
     lines = [";".join(map(str, [d, *(walk(d, 20, d) * (at != 2)).T.ravel()])) for at, d in enumerate((1, 2, 2, 3, 1))]
     (folder / "task.txt").write_text("\n".join(lines) + "\n")
     found = some_results(4).assign(track=[0, 4, 1, 3], exponent=[0.5, 1.5, 1.0, 0.75])
+    found = found.assign(dimensions=[1, 1, 2, 3], points=20, unread=0)
     found.to_csv(folder / "table.csv", index=False)
     return found
 
@@ -408,7 +490,7 @@ def test_a_reference_of_whole_numbers_has_models_unless_they_are_written_as_expo
         (["task.txt", "none.csv"], "none.csv cannot be read"),
         (
             ["task.txt", "other.csv"],
-            "the table has no column exponent, attm, ctrw, fbm, lw, sbm; expected the table that",
+            "the table has no column dimensions, points, unread, exponent, attm, ctrw, fbm, lw, sbm; expected",
         ),
         (["task.txt", "table.csv", "--reference", "short.txt"], "short.txt is not a reference for these 5 tracks"),
         (["task.txt", "table.csv", "--reference", "table.csv"], "table.csv is not a reference for these 5 tracks"),
@@ -421,3 +503,21 @@ def test_files_of_no_challenge_are_told(folder, arguments, message):
     with pytest.raises(InputError, match=message):
         score_job(*arguments)
     assert not (folder / "submission").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"points": 21}, "track 0 has 20 points in 1-D there, 21 in 1-D in the table; give the table of this file"),
+        ({"dimensions": 2}, "track 0 has 20 points in 1-D there, 20 in 2-D in the table"),
+        ({"points": 19, "unread": 1}, None),
+        ({"dimensions": 1}, None),
+    ],
+)
+def test_the_table_of_another_task_with_as_many_tracks_is_refused(folder, change, message):
+    found = challenge_task(folder).assign(**change)
+    if message is None:
+        assert challenge_files.predictions(folder / "task.txt", found)["left_out"].sum() == 1
+        return
+    with pytest.raises(InputError, match=message):
+        challenge_files.predictions(folder / "task.txt", found)

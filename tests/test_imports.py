@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "raypipe"
 
 MAY_IMPORT = {
     "errors": set(),
+    "files": {"errors"},
     "modules": {"errors"},
     "compiled": set(),
     "store": {"errors", "modules"},
@@ -21,13 +22,37 @@ MAY_IMPORT = {
     "plan": {"errors", "modules", "store"},
     "study": {"errors", "modules", "store", "catalog", "values", "studies"},
     "run": {"errors", "modules", "store"},
-    "networks": {"errors", "store", "catalog", "run", "study", "values"},
+    "networks": {"errors", "files", "store", "catalog", "run", "study", "values"},
     "refine": {"errors", "store", "study", "values", "networks", "run"},
     "novelty": {"errors", "store", "study", "values", "networks", "run"},
     "plot": {"errors", "store", "study", "values"},
-    "report": {"errors", "store", "catalog", "study", "networks", "values", "plot"},
-    "explorer": {"errors", "store", "catalog", "study", "values", "networks", "run", "repair", "plot", "report"},
-    "studies": {"errors", "compiled", "plan", "store", "catalog", "study", "values", "networks", "plot", "report"},
+    "report": {"errors", "files", "store", "catalog", "study", "networks", "values", "plot"},
+    "explorer": {
+        "errors",
+        "files",
+        "store",
+        "catalog",
+        "study",
+        "values",
+        "networks",
+        "run",
+        "repair",
+        "plot",
+        "report",
+    },
+    "studies": {
+        "errors",
+        "files",
+        "compiled",
+        "plan",
+        "store",
+        "catalog",
+        "study",
+        "values",
+        "networks",
+        "plot",
+        "report",
+    },
     "repair": {"errors", "store", "study", "run", "networks", "refine", "novelty"},
     "command": {"errors", "modules", "study"},
 }
@@ -43,6 +68,7 @@ SHARED = set(MAY_IMPORT) - {"studies"}
 
 WITHOUT_RAY = {
     "errors",
+    "files",
     "modules",
     "plan",
     "command",
@@ -61,6 +87,7 @@ WITHOUT_RAY_FILES |= {"networks/faithfulness.py", "networks/training.py"}
 WITHOUT_RAY_FILES |= {"networks/grid_file.py", "networks/grid_table.py", "networks/effects.py"}
 WITHOUT_TENSORFLOW = {
     "errors",
+    "files",
     "modules",
     "plan",
     "command",

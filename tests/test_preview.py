@@ -36,7 +36,7 @@ def test_film_has_every_frame_and_the_picture_is_the_last(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="choose another folder"):
+    with pytest.raises(InputError, match="choose another --output"):
         preview.film(frames(), "title", tmp_path / "file" / "name")
 
 

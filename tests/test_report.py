@@ -374,7 +374,7 @@ def test_an_unknown_class_is_refused_before_anything_is_written(tmp_path):
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     write("gray_scott/val", tiny_results.patterns(3))
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="choose another folder"):
+    with pytest.raises(InputError, match="choose another --output"):
         report.build(tmp_path / "file")
 
 

@@ -232,6 +232,25 @@ def test_matlab_arrays(tmp_path, names):
     np.testing.assert_allclose(walks["3"], walk(2))
 
 
+def test_a_column_of_a_matlab_array_has_one_role(tmp_path):
+    data = table(mass=7.5).assign(particle=lambda data: data["particle"] + 1)
+    scipy.io.savemat(tmp_path / "tr.mat", {"tr": data[["x", "y", "frame", "mass", "particle"]].to_numpy()})
+    ordered = read(tmp_path / "tr.mat", frame="3")  # by default, the frame is column 4, and column 3 is z
+    assert list(ordered.tracks) == [2]
+    np.testing.assert_allclose(the_walks(ordered)["3"], walk(2))
+    with pytest.raises(InputError, match="no column of tr is left for track; say which with --columns track="):
+        open_tracks(tmp_path / "tr.mat", {"frame": "5"})
+
+
+def test_large_numbers_of_tracks_stay_apart_beside_missing_ones(tmp_path):
+    data = table(2).assign(particle=lambda data: data["particle"].add(2**53).astype("Int64"))
+    data.loc[len(data)] = [pd.NA, 3, 1.0, 1.0]
+    data.to_parquet(tmp_path / "tracks.parquet")
+    ordered = read(tmp_path / "tracks.parquet")
+    assert list(the_walks(ordered)) == [str(2**53), str(2**53 + 1)]
+    assert ordered.unlinked == 1
+
+
 def test_matlab_arrays_of_the_newer_kind(tmp_path):
     import h5py
 
@@ -383,6 +402,8 @@ def test_columns_are_recognised_by_what_programs_call_them():
         (["particle", "frame", "x"], "x=X", "has no column 'X'"),
         (["particle", "frame", "x"], "which=X", "--columns has 'which=X'"),
         (["particle", "frame", "x"], "x", "--columns has 'x'"),
+        (["particle", "frame", "x"], "x=x,x=y", "--columns has 'x=y' after x or y; expected each of them once"),
+        (["particle", "frame", "x"], "x=x,y=x", "--columns has 'y=x' after y or x"),
     ],
 )
 def test_columns_that_are_not_known_are_asked_for(names, given, message):
@@ -404,6 +425,17 @@ def test_words_among_numbers_with_a_comma_take_nothing_else_along(tmp_path, word
 def test_times_that_were_rounded_are_frames(tmp_path):
     table(points=200).assign(frame=lambda data: (data["frame"] * 100 / 3).round()).to_csv(tmp_path / "ms.csv")
     is_the_table(read(tmp_path / "ms.csv"), points=200)
+
+
+@pytest.mark.parametrize("step", [1e-3 / 86400, 1 / 3, 5e7])
+def test_the_unit_of_time_does_not_matter(tmp_path, step):
+    table(points=200).assign(frame=lambda data: data["frame"] * step).to_csv(tmp_path / "times.csv")
+    is_the_table(read(tmp_path / "times.csv"), points=200)
+
+
+def test_an_infinite_position_is_no_movement(tmp_path):
+    table().assign(z=lambda data: np.where(data.index == 5, np.inf, 3.0)).to_csv(tmp_path / "flat.csv", index=False)
+    is_the_table(read(tmp_path / "flat.csv"))
 
 
 def test_an_axis_along_which_a_track_does_not_move_is_none_of_its_axes(tmp_path):

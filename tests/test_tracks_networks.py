@@ -218,7 +218,8 @@ def test_measures_of_familiar_tracks():
     assert found["flagged/switching"] == 0
     assert found["threshold/16"] > found["threshold/1000"]
     metrics = {f"val_threshold/{most}": found.get(f"threshold/{most}", 1.0) for most in outcomes.TIMES}
-    flagged = outcomes.is_flagged(outcomes.unfamiliarity(outcomes._softmax(outputs)), times + 1, metrics)
+    limits = outcomes.thresholds("familiar-2d", metrics)
+    flagged = outcomes.is_flagged(outcomes.unfamiliarity(outcomes._softmax(outputs)), times + 1, limits)
     for of_times in (16, 1000):
         assert flagged[(labels == 0) & (times == of_times)].mean() == pytest.approx(outcomes.FLAGGED, abs=0.02)
     assert "threshold/16" not in outcomes.familiar_measures(outputs[100:], labels[100:], times[100:])

@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import re
 import sys
-import tempfile
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import panel as pn
 
 from raypipe.explorer.sample import alert
+from raypipe.files import scratch_folder
 from raypipe.study import Study
 
 
@@ -59,8 +59,8 @@ async def _worked(job: str, name: str, content: bytes) -> tuple[str, str]:
     Raises:
         RuntimeError: with the job's last error message, if it fails.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        file, table = Path(folder) / re.sub(r"[^\w.-]+", "-", name), Path(folder) / "result.csv"
+    with scratch_folder("raypipe-dropped-") as folder:
+        file, table = folder / re.sub(r"[^\w.-]+", "-", name), folder / "result.csv"
         file.write_bytes(content)
         # With the content's checksum: other files may have the same name, and the same file continues its own data set.
         called = f"{file.stem.strip('-.')}-{hashlib.sha256(content).hexdigest()[:8]}".strip("-")
@@ -74,4 +74,4 @@ async def _worked(job: str, name: str, content: bytes) -> tuple[str, str]:
             lines = error.decode(errors="replace").strip().splitlines()
             raise RuntimeError((lines or ["it ended without a message"])[-1].replace(f"{folder}/", ""))
         page = table.with_suffix(".html")
-        return page.read_text(), out.decode().strip().splitlines()[0]
+        return page.read_text(encoding="utf-8"), out.decode().strip().splitlines()[0]

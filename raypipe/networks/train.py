@@ -16,11 +16,11 @@ from typing import Any
 
 from raypipe import catalog, study
 from raypipe.errors import DryRun, InputError, LostError, check_name, choice, make_folder
+from raypipe.files import scratch_folder
 from raypipe.networks import artifact, inputs
 from raypipe.networks.architecture import FRESH, Architecture
 from raypipe.networks.training import Training, training
 from raypipe.run import cluster, dry_run
-from raypipe.run.scratch import scratch_folder
 from raypipe.store import objects, owner
 
 _RETRIES = 3

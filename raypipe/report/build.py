@@ -1,11 +1,13 @@
 """Write the report on the stores, `index.html`."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import raypipe
-from raypipe.errors import InputError
+from raypipe.errors import InputError, make_folder
+from raypipe.files import write
 from raypipe.report import pictures, sections
 from raypipe.report.holdings import Holdings, known
 from raypipe.report.page import Section, render
@@ -44,17 +46,8 @@ def build(output: Path, settings: Mapping[str, Any] | None = None) -> Path:
     ]
     subtitle = "What was simulated, what the networks learned, what they look at."
     html, files = render("raypipe report", page, version=raypipe.__version__, subtitle=subtitle)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        for name, png in files.items():
-            _write(output / f"{name}.png", png)
-        return _write(output / "index.html", html.encode())
-    except OSError as error:
-        raise InputError(f"cannot write to {output}: {error.strerror}; choose another folder") from error
-
-
-def _write(path: Path, data: bytes) -> Path:
-    """Write a file completely or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(data)
-    return partial.replace(path)
+    make_folder(output)
+    contents = {f"{name}.png": png for name, png in files.items()} | {"index.html": html.encode()}
+    for name, data in contents.items():
+        write(output / name, partial(Path.write_bytes, data=data))
+    return output / "index.html"

@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import re
-import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import asdict
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from raypipe.errors import InputError, in_texts
+from raypipe.files import scratch_folder
 from raypipe.networks import artifact
 from raypipe.networks.architecture import Layer
 from raypipe.networks.foreign import config, graph
@@ -44,15 +44,15 @@ def read(files: dict[str, bytes], source: str, sizes: str) -> bytes:
         documents are `error` and `traceback`, which is empty for a user's mistake.
     """
     try:
-        with tempfile.TemporaryDirectory(prefix="raypipe-import-") as folder:
+        with scratch_folder("raypipe-import-") as folder:
             for path, data in files.items():
-                Path(folder, path).parent.mkdir(parents=True, exist_ok=True)
-                Path(folder, path).write_bytes(data)
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                (folder / path).write_bytes(data)
             if GRAPH in files:
-                found, shape, forward, framework = _saved_model(Path(folder), source)
+                found, shape, forward, framework = _saved_model(folder, source)
             else:
                 (name,) = files
-                found, shape, forward, framework = _keras(Path(folder, name), source)
+                found, shape, forward, framework = _keras(folder / name, source)
             layers, weights = tidied(found, source)
             shape = _sized(shape, json.loads(sizes), source)
             samples = _samples(shape)

@@ -6,18 +6,23 @@ in the order of ANDI_MODELS, and in a reference the exponent or the number of th
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from raypipe.errors import InputError
+from raypipe.files import write as write_file
 from raypipe.studies.andi.diffusion import ANDI_MODELS
 from raypipe.studies.andi.tracks import outcomes
 from raypipe.studies.andi.tracks.formats import UNREADABLE, is_challenge, text_lines
 
 SUBMISSIONS = {"exponent": "task1.txt", "model": "task2.txt"}
 """Names of the files of predictions, by what is predicted."""
+
+_OF_TRACK = ("dimensions", "points", "unread")
+"""Columns of a table by which its tracks are compared with the lines of a task."""
 
 
 def predictions(task: Path, found: pd.DataFrame) -> pd.DataFrame:
@@ -34,7 +39,7 @@ def predictions(task: Path, found: pd.DataFrame) -> pd.DataFrame:
     lines = [line for line in _lines(task) if line]
     if not lines or not all(is_challenge(line) for line in lines):
         raise InputError(f"{task} is not a challenge file; expected lines of a dimension and positions, separated by ;")
-    if missing := [name for name in ("track", "exponent", *ANDI_MODELS) if name not in found]:
+    if missing := [name for name in ("track", *_OF_TRACK, "exponent", *ANDI_MODELS) if name not in found]:
         raise InputError(
             f"the table has no column {', '.join(missing)}; expected the table that classify_tracks wrote for {task}"
         )
@@ -43,11 +48,21 @@ def predictions(task: Path, found: pd.DataFrame) -> pd.DataFrame:
         raise InputError(
             f"the table is not that of {task.name}, which has {len(lines)} lines; give the table of this file"
         )
+    dimensions = np.array([int(float(line.split(";")[0])) for line in lines])
+    points = np.array([line.count(";") for line in lines]) // dimensions
+    at = number.to_numpy("int64")
+    # An axis along which a track rests is left out, and so are points without a number.
+    alike = (found["dimensions"] <= dimensions[at]) & ((found["points"] == points[at]) | (found["unread"] > 0))
+    if not alike.all():
+        other, row = at[~alike][0], found[~alike].iloc[0]
+        raise InputError(
+            f"the table is not that of {task.name}: track {other} has {points[other]} points in {dimensions[other]}-D "
+            f"there, {row['points']} in {row['dimensions']}-D in the table; give the table of this file"
+        )
     unknown = outcomes.outcome(outcomes.SHARE[None])
-    made = found.set_index(number.astype("int64"))[["exponent", *ANDI_MODELS]].reindex(range(len(lines)))
+    made = found.set_index(at)[["exponent", *ANDI_MODELS]].reindex(range(len(lines)))
     left_out = made["exponent"].isna()
     made = made.fillna({"exponent": unknown.exponent[0], **dict.fromkeys(ANDI_MODELS, 1 / len(ANDI_MODELS))})
-    dimensions = [int(float(line.split(";")[0])) for line in lines]
     return made.assign(dimensions=dimensions, left_out=left_out.to_numpy())
 
 
@@ -57,7 +72,8 @@ def write(predicted: pd.DataFrame, folder: Path) -> list[Path]:
     for what, name in SUBMISSIONS.items():
         columns = ["exponent"] if what == "exponent" else list(ANDI_MODELS)
         files.append(folder / name)
-        predicted[["dimensions", *columns]].to_csv(files[-1], sep=";", header=False, index=False, float_format="%.4f")
+        lines = predicted[["dimensions", *columns]].to_csv(sep=";", header=False, index=False, float_format="%.4f")
+        write_file(files[-1], partial(Path.write_text, data=lines))
     return files
 
 

@@ -10,8 +10,8 @@ import io
 import json
 import math
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from itertools import chain
@@ -26,10 +26,14 @@ import pyarrow.parquet
 
 from raypipe import store
 from raypipe.errors import InputError
-from raypipe.store import Coordinate, Plan, Variable, objects
+from raypipe.files import scratch_folder
+from raypipe.store import Coordinate, Plan, Variable, objects, owner
 from raypipe.studies.andi.tracks import seen
 from raypipe.studies.andi.tracks.files import Source, open_tracks
 from raypipe.studies.andi.tracks.order import Ordered, Tracks, axes_used, frame_step, order
+
+_FOLDER = "tracks"
+"""Folder of the intermediate files of all collections, under the root of the store."""
 
 _PART_BYTES = 2**25
 """Bytes of a file per part: some hundred thousand points."""
@@ -163,6 +167,39 @@ def collected(name: str, made: Mapping[str, Any]) -> list[FileSummary] | None:
     return summaries if summaries and set(there) == {d for one in summaries for d in one.used} else None
 
 
+@contextmanager
+def planned(
+    files: Sequence[Path], name: str, made: Mapping[str, Any]
+) -> Iterator[tuple[list[FileSummary], list[Plan]]]:
+    """Summaries of files of tracks, and the plans of their data sets; no plans if these are complete.
+
+    Within the context, the data sets can be made: intermediate files exist, and this process owns them, as another job
+    of the same name would write others in their place. Intermediate files that killed jobs have left are removed.
+
+    Args:
+        files: of tracks.
+        name: of the collection.
+        made: from `made_from`.
+
+    Raises:
+        InputError: see `collected` and `collect`; or if another job is reading tracks under this name.
+    """
+    if summaries := collected(name, made):
+        yield summaries, []
+        return
+    for left in filter(objects.is_name, objects.folders(_FOLDER)):
+        with suppress(InputError), owner.held(left):  # refused if they are in use
+            objects.delete_folder(left)
+    with owner.held(_folder(name)) as own:
+        try:
+            # Another job may have completed the data sets in the meantime.
+            yield (summaries, []) if (summaries := collected(name, made)) else collect(files, name, made)
+        finally:
+            with suppress(InputError):  # must not hide the error that ended the job
+                own.check()
+                forget(name)
+
+
 def collect(files: Sequence[Path], name: str, made: Mapping[str, Any]) -> tuple[list[FileSummary], list[Plan]]:
     """Read files of tracks and put them in order, for data sets of tracks in one to three dimensions.
 
@@ -172,7 +209,7 @@ def collect(files: Sequence[Path], name: str, made: Mapping[str, Any]) -> tuple[
         made: from `made_from`.
 
     Returns:
-        The summary of each file, and the plans of the data sets. Once the data sets are made, call `forget`.
+        The summary of each file, and the plans of the data sets. `forget` removes their intermediate files.
 
     Raises:
         InputError: if a file cannot be read, or there is no usable track.
@@ -202,7 +239,7 @@ def forget(name: str) -> None:
 
 
 def _folder(name: str) -> str:
-    return f"tracks/{name}"
+    return f"{_FOLDER}/{name}"
 
 
 def _ordered(source: Source, file: Path, summary: FileSummary, gaps: str, step: float | None) -> Iterator[Ordered]:
@@ -227,8 +264,10 @@ def _ordered(source: Source, file: Path, summary: FileSummary, gaps: str, step: 
                 piece.assign(track=number, part=number % parts), schema, preserve_index=False
             ).to_batches()
 
-    with tempfile.TemporaryDirectory(prefix="raypipe-tracks-") as folder:
+    with scratch_folder("raypipe-tracks-") as scratch:
+        folder = scratch / "parts"
         try:
+            folder.mkdir()
             pyarrow.dataset.write_dataset(
                 batches(),
                 folder,
@@ -244,7 +283,7 @@ def _ordered(source: Source, file: Path, summary: FileSummary, gaps: str, step: 
             ) from error
         axes, names = axes_used(pd.concat(extents)), np.array(list(numbers), "object")
         found: float | None = step
-        for part in sorted(Path(folder).iterdir(), key=lambda one: int(one.name)):
+        for part in sorted(folder.iterdir(), key=lambda one: int(one.name)):
             points = pyarrow.dataset.dataset(part, format="ipc").to_table().to_pandas()
             code, there = pd.factorize(points["track"].where(points["track"] >= 0))
             points["track"] = pd.Categorical.from_codes(code, names[there.astype("int64")])

@@ -135,12 +135,14 @@ def parse(text: str | None) -> dict[str, str]:
     """Parse columns by role from text such as `track=TRACK_ID,frame=FRAME,x=POSITION_X`.
 
     Raises:
-        InputError: if a part is not such a pair, or its role is unknown.
+        InputError: if a part is not such a pair, its role is unknown, or its role or column is there twice.
     """
     given: dict[str, str] = {}
     for part in text.split(",") if text else []:
         role, equals, name = part.partition("=")
         if not equals or not name or role.strip() not in ROLES:
             raise InputError(f"--columns has {part!r}; expected something like track=TRACK_ID,frame=FRAME,x=X,y=Y")
+        if role.strip() in given or name in given.values():
+            raise InputError(f"--columns has {part!r} after {role.strip()} or {name}; expected each of them once")
         given[role.strip()] = name
     return given

@@ -102,8 +102,9 @@ def _parquet(path: Path, given: dict[str, str]) -> Source:
     def pieces() -> Iterator[pd.DataFrame]:
         names = [name for name in found.values() if name]
         for batch in pyarrow.parquet.ParquetFile(path).iter_batches(_PIECE, columns=names):
-            # pandas' metadata are ignored, as they would turn columns into the index.
-            yield _canonical(batch.to_pandas(ignore_metadata=True), found)
+            # pandas' metadata are ignored, as they would turn columns into the index. With missing ones among them,
+            # integers would become float64, in which large numbers of different tracks may be equal.
+            yield _canonical(batch.to_pandas(ignore_metadata=True, integer_object_nulls=True), found)
 
     return Source(f"Parquet: {_shown(found)}", pieces)
 

@@ -175,9 +175,12 @@ def matlab(path: Path, given: dict[str, str]) -> tuple[str, pd.DataFrame]:
     usual = {"x": 1, "y": 2} | ({} if single else {"track": width}) | ({"frame": last} if last > 2 else {})
     usual |= {"z": 3} if last == 4 else {}
     try:
-        places = usual | {role: int(column) for role, column in given.items() if not (role == "track" and single)}
+        own = {role: int(column) for role, column in given.items() if not (role == "track" and single)}
     except ValueError:
         raise InputError(f"{path} is an array; give --columns by number, such as x=1,y=2,frame=3,track=4") from None
+    places = {role: place for role, place in usual.items() if place not in own.values()} | own
+    if absent := [role for role in ("x", "track") if role not in places and not (role == "track" and single)]:
+        raise InputError(f"{path}: no column of {name} is left for {absent[0]}; say which with --columns {absent[0]}=…")
     if wrong := [role for role, place in places.items() if not 1 <= place <= width]:
         raise InputError(f"{path}: {name} has {width} columns; {wrong[0]} cannot be column {places[wrong[0]]}")
     column = {role: array[:, place - 1] for role, place in places.items()}

@@ -67,9 +67,10 @@ def frame_step(points: pd.DataFrame) -> float:
     some = points[pd.factorize(points["track"])[0] < _STEP_TRACKS]
     by_frame = some.dropna(subset=["track", "frame"]).sort_values(["track", "frame"], kind="stable")
     steps = by_frame["frame"].diff()[by_frame["track"].eq(by_frame["track"].shift())]
-    steps = steps[steps > 0].round(9)
+    steps = steps[(steps > 0) & np.isfinite(steps)]
     if steps.empty:
         return 1.0
+    steps = steps.round(9 - int(np.floor(np.log10(steps.median()))))  # to 10 digits, whatever the unit of time
     commonest = float(steps.mode().iloc[0])
     around = steps[(steps - commonest).abs() < commonest / 2]
     return commonest if (around == commonest).all() else float(around.mean())
@@ -100,7 +101,8 @@ def order(points: pd.DataFrame, step: float, axes: Sequence[str], gaps: str = GA
     linked = points.dropna(subset=["track"])
     tracks: dict[int, Tracks] = {}
     left = [pd.DataFrame(columns=list(_LEFT)).astype(_LEFT)]
-    along = linked.groupby("track", sort=False)[list(axes)]
+    positions = linked[list(axes)]
+    along = positions.where(np.isfinite(positions)).groupby(linked["track"], sort=False)
     least, most = along.min(), along.max()
     moves = most > least
     numbers = moves.where(moves.any(axis=1), least.notna(), axis=0)  # tracks that do not move are left out below

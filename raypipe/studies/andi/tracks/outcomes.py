@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from raypipe.errors import InputError
 from raypipe.studies.andi.diffusion import ANDI_MODELS, andi_exponents
 
 STEP = 0.05
@@ -122,9 +123,23 @@ def familiar_measures(outputs: np.ndarray, labels: np.ndarray, times: np.ndarray
     return figures
 
 
-def is_flagged(found: np.ndarray, points: np.ndarray, metrics: Mapping[str, float]) -> np.ndarray:
-    """Whether tracks of unfamiliarity `found` are flagged, by their number of points and the metrics of the network."""
-    limits = np.array([metrics[f"val_threshold/{most}"] for most in TIMES])
+def thresholds(network: str, metrics: Mapping[str, float]) -> np.ndarray:
+    """Thresholds of unfamiliarity, for each of TIMES, from the metrics of a network.
+
+    Raises:
+        InputError: if any is missing, as in a network that was trained elsewhere, or is not finite.
+    """
+    found = np.array([metrics.get(f"val_threshold/{most}", np.nan) for most in TIMES])
+    if lacking := [str(most) for most, limit in zip(TIMES, found, strict=True) if not np.isfinite(limit)]:
+        raise InputError(
+            f"network {network} has no threshold for flagging tracks of up to {', '.join(lacking)} steps; expected one "
+            "that train_network has trained and validated on tracks of all lengths; choose such a network"
+        )
+    return found
+
+
+def is_flagged(found: np.ndarray, points: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    """Whether tracks of unfamiliarity `found` are flagged, by their number of points and the `thresholds`."""
     return found > limits[np.searchsorted(TIMES, points - 1)]
 
 

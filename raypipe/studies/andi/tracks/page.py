@@ -9,6 +9,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from raypipe import __version__
+from raypipe.files import write as write_file
 from raypipe.plot.sequences import draw_sequence
 from raypipe.plot.style import new_figure, styled
 from raypipe.report import page
@@ -40,23 +41,28 @@ _MEANINGS = {
 def shares(found: pd.DataFrame) -> pd.DataFrame:
     """Share of each model among tracks: its mean probability, with a 95 % interval by bootstrap over tracks.
 
-    A track flagged as following none of the models counts fully as `NONE`.
+    A track flagged as following none of the models counts fully as `NONE`. Parts of a track that was split at gaps are
+    drawn together, as they are not independent.
     """
     models = [*ANDI_MODELS, NONE]
     none = (found["model"] == NONE).to_numpy()
     probability = np.where(none[:, None], 0, found[list(ANDI_MODELS)].to_numpy())
     probability = np.concatenate([probability, none[:, None]], axis=1)
-    random, count = np.random.default_rng(0), len(probability)
+    share = probability.mean(axis=0)
+    whole = found.groupby(["file", "track"], sort=False).ngroup().to_numpy()
+    parts = np.bincount(whole)
+    sums = np.stack([np.bincount(whole, of_model) for of_model in probability.T], axis=1)
+    random, count = np.random.default_rng(0), len(parts)
     # The mean over many tracks is normally distributed and needs no bootstrap. With fewer, the multinomial numbers say
     # how often each track is drawn.
     if count > 5000:
-        error = 1.96 * probability.std(axis=0) / np.sqrt(count)
-        low, high = probability.mean(axis=0) - error, probability.mean(axis=0) + error
+        error = 1.96 * np.sqrt(((sums - parts[:, None] * share) ** 2).sum(axis=0)) / len(found)
+        low, high = np.clip([share - error, share + error], 0, 1)
     else:
-        drawn = random.multinomial(count, np.full(count, 1 / count), size=_REPEATS) @ probability / count
-        low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+        drawn = random.multinomial(count, np.full(count, 1 / count), size=_REPEATS)
+        low, high = np.quantile(drawn @ sums / (drawn @ parts)[:, None], [0.025, 0.975], axis=0)
     named = found["model"].value_counts().reindex(models, fill_value=0).to_numpy()
-    return pd.DataFrame({"model": models, "share": probability.mean(axis=0), "low": low, "high": high, "named": named})
+    return pd.DataFrame({"model": models, "share": share, "low": low, "high": high, "named": named})
 
 
 def examples(found: pd.DataFrame) -> pd.DataFrame:
@@ -69,9 +75,13 @@ def examples(found: pd.DataFrame) -> pd.DataFrame:
 def write(
     file: Path, name: str, found: pd.DataFrame, maps: dict[int, xr.Dataset], summaries: Sequence[FileSummary]
 ) -> None:
-    """Write the page about the tracks called `name`; the other arguments are those of `sections`."""
+    """Write the page about the tracks called `name`; the other arguments are those of `sections`.
+
+    Raises:
+        InputError: if the file cannot be written.
+    """
     html, _ = page.render(f"Tracks {name}", sections(found, maps, summaries), version=__version__)
-    file.write_text(html)
+    write_file(file, lambda path: path.write_text(html, encoding="utf-8"))
 
 
 def sections(found: pd.DataFrame, maps: dict[int, xr.Dataset], summaries: Sequence[FileSummary]) -> list[page.Section]:

@@ -1,6 +1,6 @@
 """Results of networks for tracks, as tables with a row per track."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,9 @@ import xarray as xr
 
 from raypipe import store
 from raypipe.errors import InputError, choice
+from raypipe.files import write as write_file
 from raypipe.networks import artifact, classify, explain
+from raypipe.networks.artifact import Artifact
 from raypipe.studies.andi.diffusion import ANDI_MODELS
 from raypipe.studies.andi.tracks import outcomes
 from raypipe.studies.andi.tracks.collect import COLUMNS
@@ -28,45 +30,61 @@ NONE = "none"
 """Stands in place of the model for tracks that are flagged as following none of the models."""
 
 
-def classified(data_set: str, dimensions: int, networks: Sequence[str], workers: int | None = None) -> pd.DataFrame:
-    """Classify all tracks of a data set planned by `collect`, with Ray, and return their table.
+def chosen(networks: Sequence[str], dimensions: int) -> list[Artifact]:
+    """Load the networks for tracks in this number of dimensions, for which {} stands in their names.
 
     Args:
-        data_set: its name.
-        dimensions: of the tracks.
         networks: names or files of two networks: first one of `networks.NETWORKS`, which classifies tracks, then one of
             `networks.FAMILIAR`, which flags unfamiliar ones.
-        workers: largest number of worker processes.
+        dimensions: of the tracks.
 
     Raises:
-        InputError: if a network is not trained, or is for other tracks or another purpose.
+        InputError: if a network is not trained, is for another purpose, or has no thresholds for flagging tracks.
     """
-    trained = [artifact.load(artifact.at_hand(one)) for one in networks]
+    trained = [artifact.load(artifact.at_hand(one.replace("{}", str(dimensions)))) for one in networks]
     kinds = {"tracks": outcomes.CLASSES, "familiar": outcomes.FAMILIAR_CLASSES}
     for one, (kind, classes) in zip(trained, kinds.items(), strict=True):
         if one.architecture.classes != classes:
             raise InputError(
                 f"network {one.name} has other classes than {kind}-{dimensions}d; choose one with the same"
             )
-    said = classify.classify_unlabelled([one.name for one in trained], data_set, workers=workers)
+    outcomes.thresholds(trained[1].name, trained[1].metrics)
+    return trained
+
+
+def classified(
+    data_set: str, dimensions: int, networks: Sequence[Artifact], workers: int | None = None
+) -> pd.DataFrame:
+    """Classify all tracks of a data set planned by `collect`, with Ray, and return their table.
+
+    Args:
+        data_set: its name.
+        dimensions: of the tracks.
+        networks: from `chosen`.
+        workers: largest number of worker processes.
+
+    Raises:
+        InputError: if a network is for tracks in another number of dimensions.
+    """
+    said = classify.classify_unlabelled([one.name for one in networks], data_set, workers=workers)
     models, familiar = (store.open(name) for name in said)
-    return table(models, familiar, dimensions, trained[1].metrics)
+    return table(models, familiar, dimensions, outcomes.thresholds(networks[1].name, networks[1].metrics))
 
 
 def explained(data_set: str, network: str, numbers: Sequence[int], workers: int | None = None) -> xr.Dataset:
     """Relevance maps for the outcome of a network, of the tracks with the given numbers in a data set."""
     split = data_set.partition("/")[2]
-    return store.open(explain.explain(artifact.at_hand(network), split, samples=numbers, workers=workers))
+    return store.open(explain.explain(network, split, samples=numbers, workers=workers))
 
 
-def table(predictions: xr.Dataset, familiar: xr.Dataset, dimensions: int, metrics: Mapping[str, float]) -> pd.DataFrame:
+def table(predictions: xr.Dataset, familiar: xr.Dataset, dimensions: int, limits: np.ndarray) -> pd.DataFrame:
     """Table with a row per track: its properties, model, exponent and warnings.
 
     Args:
         predictions: of a network of tracks for a data set planned by `collect`.
         familiar: predictions of a network that distinguishes familiar tracks from others.
         dimensions: of the tracks.
-        metrics: of that network; they contain the thresholds for flagging a track, see `outcomes.is_flagged`.
+        limits: `outcomes.thresholds` of that network.
 
     Returns:
         `file`, `track` and `dimensions`; what else `collect` stores of a track; `model`, the most probable model or
@@ -83,7 +101,7 @@ def table(predictions: xr.Dataset, familiar: xr.Dataset, dimensions: int, metric
     ]
     probability = np.concatenate([one.probability for one in said])
     unfamiliar = outcomes.unfamiliarity(familiar["probability"].values)
-    flagged = outcomes.is_flagged(unfamiliar, familiar["length"].values, metrics)
+    flagged = outcomes.is_flagged(unfamiliar, familiar["length"].values, limits)
     found["model"] = np.where(flagged, NONE, np.array(ANDI_MODELS)[probability.argmax(axis=1)])
     found[list(ANDI_MODELS)] = probability.round(4)
     for column, values in {"exponent": "exponent", "exponent_low": "low", "exponent_high": "high"}.items():
@@ -125,10 +143,5 @@ def write(found: pd.DataFrame, file: Path) -> None:
     """
     if found["track"].dtype == "object":  # numbers in some data sets, strings in others
         found = found.assign(track=found["track"].astype("str"))
-    try:
-        if file.suffix.lower() == ".parquet":
-            found.to_parquet(file, index=False)
-        else:
-            found.to_csv(file, index=False)
-    except OSError as error:
-        raise InputError(f"{file} cannot be written: {error.strerror}; choose another --output") from error
+    writing = found.to_parquet if file.suffix.lower() == ".parquet" else found.to_csv
+    write_file(file, lambda path: writing(path, index=False))

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
-from raypipe.errors import InputError
+from raypipe.errors import make_folder
+from raypipe.files import write
 from raypipe.plot.style import new_figure, raster, styled
 from raypipe.studies.gray_scott.colours import FIELD_COLOURS
 from raypipe.studies.gray_scott.integrator import Frame
@@ -34,19 +36,17 @@ def film(frames: Iterable[Frame], title: str, path: Path) -> tuple[Path, Path]:
     Raises:
         InputError: if the files cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure = new_figure(5, 4.5)
-        picture = _Picture(figure, title)
-        images = []
-        for frame in frames:
-            picture.draw(frame)
-            images.append(raster(figure, _FILM_DOTS_PER_INCH, palette=True))
-        last, moving = path.with_name(f"{path.name}.png"), path.with_name(f"{path.name}.gif")
-        images[0].save(moving, save_all=True, append_images=images[1:], duration=_MILLISECONDS, loop=0)
-        raster(figure, 2 * _FILM_DOTS_PER_INCH).save(last)
-    except OSError as error:
-        raise InputError(f"cannot write to {path.parent}: {error.strerror}; choose another folder") from error
+    make_folder(path.parent)
+    figure = new_figure(5, 4.5)
+    picture = _Picture(figure, title)
+    images = []
+    for frame in frames:
+        picture.draw(frame)
+        images.append(raster(figure, _FILM_DOTS_PER_INCH, palette=True))
+    last, moving = path.with_name(f"{path.name}.png"), path.with_name(f"{path.name}.gif")
+    options: dict[str, Any] = {"append_images": images[1:], "duration": _MILLISECONDS, "loop": 0}
+    write(moving, lambda file: images[0].save(file, save_all=True, **options))
+    write(last, raster(figure, 2 * _FILM_DOTS_PER_INCH).save)
     return last, moving
 
 
