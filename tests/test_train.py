@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 from scripted_training import PoisonedDyingTask, PoisonedTask
 from tiny_data import write_patterns, write_trajectories
+from tiny_networks import random_network
 
-from raypipe import catalog
+from raypipe import catalog, store
 from raypipe.errors import DamageError, InputError, WorkError
 from raypipe.networks import artifact, fit, inputs, trial
 from raypipe.networks.fit import HISTORY, Fit
@@ -24,6 +25,7 @@ from raypipe.networks.train import Settings, data_names, summary, train
 from raypipe.networks.training import training
 from raypipe.networks.trial import Keeper, NetworkTrial, Task
 from raypipe.store import objects, owner
+from raypipe.store.documents import now
 from raypipe.studies.andi.diffusion import ANDI_MODELS
 from raypipe.studies.andi.networks import GRID
 from raypipe.study import architecture
@@ -401,6 +403,37 @@ def test_other_settings_have_another_checkpoint():
     }
     assert len(places) == 8
     assert Task(TWO[0], plan, {"scheduler": "fifo"}, "").checkpoint in places
+
+
+def planned(monkeypatch, settings):
+    """Return the trainings that `train` would start, by name."""
+    asked = []
+    monkeypatch.setattr("raypipe.networks.train._tune", lambda tasks, _: asked.append(tasks))
+    train(TWO, settings)
+    return {name: Task(*one) for tasks in asked for name, one in tasks.items()}
+
+
+def test_a_training_is_not_continued_on_data_that_were_made_again(monkeypatch, store_root, caplog):
+    write_data()
+    before = planned(monkeypatch, SETTINGS)["123-2"]
+    assert planned(monkeypatch, SETTINGS)["123-2"].checkpoint == before.checkpoint
+    kept = artifact.Artifact(
+        TWO[0], random_network(TWO[0]).weights, {}, {}, {"made_from": before.made_from, "created": now()}
+    )
+    artifact.save(kept)
+    assert list(planned(monkeypatch, SETTINGS)) == ["132-2"]
+    assert not caplog.records
+    other = planned(monkeypatch, SETTINGS)["132-2"]
+
+    store.remove("andi/val")
+    monkeypatch.setattr("raypipe.store.creation.now", lambda: "2999-01-01T00:00:00+00:00")
+    write_trajectories("val", 50, seed=1)
+    again = planned(monkeypatch, SETTINGS)["132-2"]
+    assert again.made_from == other.made_from
+    assert again.checkpoint != other.checkpoint
+    (said,) = {record.message for record in caplog.records}
+    assert said.startswith("network 123-2 is older than andi/val, which has been made again since: it stays as it was")
+    assert said.endswith(f"delete {store_root}/networks/123-2.safetensors, and give the command again")
 
 
 def test_names_of_data_sets():

@@ -11,7 +11,7 @@ import math
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ray import tune
@@ -41,12 +41,17 @@ _STEP_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Task:
-    """One network to train. `made_from` contains, as JSON values, everything that the result depends on."""
+    """One network to train. `made_from` contains, as JSON values, everything that the result depends on.
+
+    `created` has the dates of the data sets by name: a training is not continued on data that were made again, which
+    may differ although their parameters are the same.
+    """
 
     architecture: Architecture
     training: Training
     made_from: dict[str, Any]
     series: str
+    created: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -55,8 +60,9 @@ class Task:
 
     @property
     def checkpoint(self) -> str:
-        """Path of its checkpoint under the root of the store; other settings have another path."""
-        digest = hashlib.sha256(json.dumps([repr(self.architecture), self.made_from], sort_keys=True).encode())
+        """Path of its checkpoint under the root of the store; other settings and newer data have another path."""
+        depends_on = [repr(self.architecture), self.made_from, dict(self.created)]
+        digest = hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode())
         return f"training/{self.name}-{digest.hexdigest()[:12]}.safetensors"
 
     def begin(self) -> Fit:
