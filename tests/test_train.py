@@ -348,10 +348,57 @@ def full():
 def test_a_network_that_cannot_be_kept_is_told_and_its_training_stays(monkeypatch):
     keeper = Keeper({"123-2": Task(TWO[0], training(TWO[0], epochs=2), {}, "")}, "test", None)
     keeper.setup()
-    monkeypatch.setattr(Task, "keep", lambda _: full())
+    monkeypatch.setattr(Task, "keep", lambda *_: full())
     keeper.on_trial_complete(iteration=1, trials=[], trial=OneTrial)
     keeper.on_experiment_end(trials=[])
     assert "No space left" in str(keeper.failed["123-2"])
+
+
+def test_a_checkpoint_of_another_epoch_is_not_kept_as_the_network():
+    """Another job that trains the same network has written it."""
+    plan = training(TWO[0], epochs=5)
+    task = Task(TWO[0], plan, {}, "")
+    run = Fit(TWO[0], plan)
+    run.history = {name: [0.5, 0.25] for name in run.history}
+    task.put_away(run)
+    keeper = Keeper({"123-2": task}, "test", None)
+    keeper.setup()
+    keeper.on_trial_result(iteration=5, trials=[], trial=OneTrial, result={"val_accuracy": 0.25, "epoch": 5})
+    keeper.on_trial_complete(iteration=5, trials=[], trial=OneTrial)
+    keeper.on_experiment_end(trials=[])
+    assert re.match(r"training/123-2-\w+.safetensors has 2 epochs, expected 5: another", str(keeper.failed["123-2"]))
+    assert not artifact.exists("123-2")
+    assert objects.paths("training") == [task.checkpoint]
+
+
+@pytest.mark.parametrize("noticed", ["after an epoch", "at the end"])
+def test_a_training_of_a_job_that_was_taken_for_dead_is_not_kept(noticed, monkeypatch):
+    keeper = Keeper({"123-2": Task(TWO[0], training(TWO[0], epochs=5), {}, "")}, "test", None)
+    keeper.setup()
+    monkeypatch.setattr(Task, "keep", lambda *_: pytest.fail("it is another job's"))
+    with owner.held("networks/123-2") as own:
+        monkeypatch.setattr(own, "_lost", noticed == "after an epoch")
+        keeper.on_trial_result(iteration=5, trials=[], trial=OneTrial, result={"val_accuracy": 0.5, "epoch": 5})
+        assert trial.is_lost("", {"config": OneTrial.config}) == (noticed == "after an epoch")
+        monkeypatch.setattr(own, "_lost", True)
+        keeper.on_trial_complete(iteration=5, trials=[], trial=OneTrial)
+    keeper.on_experiment_end(trials=[])
+    assert "networks/123-2 is no longer this job's" in str(keeper.failure())
+
+
+def test_of_two_trainings_the_one_that_was_taken_for_dead_stops(ray_cluster, monkeypatch):
+    def check(name):
+        if name == "networks/132-2":
+            raise InputError(f"{name} is no longer this job's")
+
+    monkeypatch.setattr(owner, "check", check)
+    write_data()
+    with pytest.raises(InputError, match=r"^networks/132-2 is no longer this job's$"):
+        train(TWO, SETTINGS)
+    assert artifact.names() == ["123-2"]
+    (checkpoint,) = objects.paths("training")
+    assert "132-2" in checkpoint
+    assert len(artifact.unpack(objects.get(checkpoint), checkpoint)[1]["history"]["loss"]) < 40
 
 
 def test_the_best_network_is_the_best_after_its_latest_epoch():

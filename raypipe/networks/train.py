@@ -336,6 +336,7 @@ def _tune(planned: Mapping[str, _Planned], settings: Settings) -> None:
             ),
             run_config=tune.RunConfig(
                 storage_path=str(records),
+                stop=trial.is_lost,
                 callbacks=[keeper],
                 failure_config=tune.FailureConfig(max_failures=_RETRIES),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
