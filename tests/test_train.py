@@ -1,6 +1,7 @@
 import contextlib
 import dataclasses
 import io
+import json
 import os
 import re
 import signal
@@ -369,6 +370,21 @@ def test_a_checkpoint_of_another_epoch_is_not_kept_as_the_network():
     assert re.match(r"training/123-2-\w+.safetensors has 2 epochs, expected 5: another", str(keeper.failed["123-2"]))
     assert not artifact.exists("123-2")
     assert objects.paths("training") == [task.checkpoint]
+
+
+def test_the_checkpoint_stays_until_the_network_can_be_loaded():
+    task = Task(TWO[0], training(TWO[0], epochs=1), {"data": {}}, "")  # data without a name
+    run = Fit(TWO[0], task.training)
+    run.history = {name: [0.5] for name in run.history}
+    task.put_away(run)
+    with pytest.raises(InputError, match=r"is not a trained network: provenance.made_from.data.train: Field required"):
+        task.keep(1)
+    assert objects.paths("training") == [task.checkpoint]
+
+
+def test_settings_in_numbers_of_numpy_are_those_of_python():
+    found = dataclasses.replace(training(TWO[0]), batch=np.int64(8), rate=np.float32(0.5))
+    assert json.dumps(found.document()) == json.dumps({**training(TWO[0]).document(), "batch": 8, "rate": 0.5})
 
 
 @pytest.mark.parametrize("noticed", ["after an epoch", "at the end"])

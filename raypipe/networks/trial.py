@@ -81,7 +81,8 @@ class Task:
         """Turn the checkpoint into the artifact.
 
         Raises:
-            InputError: if the checkpoint is not that of this epoch, the last one of the training.
+            InputError: if the checkpoint is not that of this epoch, the last one of the training, or the artifact
+                cannot be loaded; the checkpoint then stays.
         """
         state, documents = artifact.unpack(objects.get(self.checkpoint), self.checkpoint)
         history = documents["history"]
@@ -98,6 +99,7 @@ class Task:
         }
         metrics = {name: values[-1] for name, values in history.items()}
         artifact.save(Artifact(self.architecture, weights_of(state), history, metrics, provenance, self.series))
+        artifact.load(self.name)  # the checkpoint is needed until the network can be used
         objects.delete(self.checkpoint)
 
 
