@@ -76,6 +76,19 @@ def test_a_network_that_means_what_it_says_has_the_error_of_chance():
     assert np.mean(errors) > 0.02
 
 
+def test_the_interval_of_the_error_contains_the_true_one(monkeypatch):
+    """Of networks that are too sure by 0.02 in every bin, judged by a thousand samples."""
+    monkeypatch.setattr(calibration, "REPEATS", 200)
+    inside = 0
+    for seed in range(40):
+        random = np.random.default_rng(seed)
+        sure = random.uniform(0.52, 0.99, 1000)
+        label = (random.random(1000) > sure - 0.02).astype(int)
+        found = calibration.reliability(np.stack([sure, 1 - sure], axis=1), label)
+        inside += int(found["error_low"] <= 0.02 <= found["error_high"])
+    assert inside >= 34
+
+
 def test_of_many_samples_fewer_are_drawn_anew(monkeypatch):
     drawn = []
 
