@@ -49,7 +49,8 @@ class Settings:
     they are fresh. `series` names a collection of networks that is kept apart from others of the same architectures,
     for example with another seed or number of epochs.
     `scheduler` is fifo, which trains every network to its last epoch, or asha, which stops networks early that fall
-    behind.
+    behind those that have reported before. Which these are depends on the workers, and on interruptions: a resumed run
+    compares only the networks that it trains itself, at the epochs that they train in it.
     `workers` is the number of networks trained at once, None for as many as fit in the cluster; each uses
     `cpus_per_trial` cores and `gpus_per_trial` GPUs, which may be a fraction. `tensorboard` is a folder to which the
     driver writes the metrics of each epoch for TensorBoard; None for no such files.
