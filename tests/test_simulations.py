@@ -11,6 +11,7 @@ from without_ray import fill_here, worker_of
 
 from raypipe import store
 from raypipe.errors import InputError, ValuesError
+from raypipe.networks import inputs
 from raypipe.plan import CHUNK_BYTES, Output, axis, simulations
 from raypipe.run.work import row_of, rows_of
 from raypipe.store import objects
@@ -234,7 +235,40 @@ def test_small_arrays_share_chunks_that_fill_the_shard(shard, length):
 def test_outputs_are_not_called_as_what_networks_say_of_them(name):
     with pytest.raises(InputError, match=f"^{name} is the name of more than one thing.*raypipe uses itself"):
         simulations(scaled, {"a": [1], "factor": [2]}, {name: Output()})
-    assert "label" in simulations(scaled, {"a": [1], "factor": [2]}, {"label": Output()}).variables
+
+
+def sided(a):
+    return {"x": a, "label": -1 if a == 0 else int(a > 0)}
+
+
+def test_a_simulation_may_determine_the_class_itself():
+    outputs = {"x": Output(), "label": Output(dtype="int8")}
+    points = {"a": [-1.0, 0.0, 2.0]}
+    plan = planned(sided, outputs, points=points, classes=["left", "right"])
+    fill_here(plan)
+    found = store.open(plan.name)
+    assert found.coords["label"].values.tolist() == [0, -1, 1]
+    assert inputs.class_names(found) == ("left", "right")
+    assert store.verify(plan.name).sound
+    other = planned(sided, outputs, name="mine/one", points=points, classes=["left"])
+    store.create(other, {})
+    assert "label of sample 2 is 1, expected from -1 to 0" in worker_of(other)(row_of(other, 2))["error"]
+
+
+@pytest.mark.parametrize(
+    ("outputs", "arguments", "said"),
+    [
+        ({"label": Output()}, {"classes": "ab"}, "the output label has the shape .* data type float64, for 2 classes"),
+        ({"label": Output(dtype="int64")}, {}, "for 0 classes; expected class numbers"),
+        ({"label": Output(("t",), (3,), "int64")}, {"classes": "ab"}, r"the output label has the shape \(3,\)"),
+        ({"label": Output(dtype="int64")}, {"classes": "aa"}, "a class is called 'a'; expected names .* each once"),
+        ({"label": Output(dtype="int64")}, {"classes": "ab", "label": [0, 1]}, "expected one of them"),
+        ({"x": Output()}, {"classes": "ab"}, "classes a, b, but no labels; give label=…"),
+    ],
+)
+def test_labels_that_could_not_be_used_are_refused(outputs, arguments, said):
+    with pytest.raises(InputError, match=said):
+        simulations(sided, {"a": [1.0, 2.0]}, outputs, **arguments)
 
 
 def test_a_constant_may_be_called_as_what_is_said_of_samples():

@@ -273,7 +273,8 @@ def validation_split(network: str) -> str:
     if validation in (usual, FRESH):
         return usual
     of = study.find(trained.architecture.study)
-    label = of.plan(validation).coordinates.get("label") if validation in of.data_sets else None
+    plan = of.plan(validation) if validation in of.data_sets else None
+    label = (plan.coordinates.get("label") or plan.variables.get("label")) if plan else None
     names = label.attributes.get("flag_meanings", "").split() if label else []
     return validation if set(names) <= set(trained.architecture.classes) else usual
 
