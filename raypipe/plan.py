@@ -167,10 +167,11 @@ def simulations(
             depend on the number of points.
 
     Raises:
-        InputError: if `simulate` cannot be imported or takes other arguments, `points` are empty or differ in length, a
-            name is used twice or reserved, or `label`, `classes`, an output `label` or `per_shard` are not valid.
+        InputError: if `simulate` cannot be imported or takes other arguments, `points` are empty, differ in length or,
+            as also `coordinates`, are neither numbers nor texts, a name is used twice or reserved, or `label`,
+            `classes`, an output `label` or `per_shard` are not valid.
     """
-    columns = {name: _native(values) for name, values in points.items()}
+    columns = {name: _native(name, values) for name, values in points.items()}
     fixed = {name: one.item() if isinstance(one, np.generic) else one for name, one in (constants or {}).items()}
     lengths = {name: values.shape for name, values in columns.items()}
     if len(set(lengths.values())) != 1 or any(len(shape) != 1 for shape in lengths.values()):
@@ -222,7 +223,7 @@ def simulations(
                 for name, values in columns.items()
             },
             **{
-                name: Coordinate((dimension,), _native(values))
+                name: Coordinate((dimension,), _native(name, values))
                 for name, (dimension, values) in (coordinates or {}).items()
             },
         },
@@ -236,9 +237,20 @@ def simulations(
     )
 
 
-def _native(values: Any) -> np.ndarray:
-    """Convert to an array in this machine's byte order; arrays from files may have the other one."""
+def _native(name: str, values: Any) -> np.ndarray:
+    """Convert to an array in this machine's byte order; arrays from files may have the other one.
+
+    Raises:
+        InputError: if the values are neither real numbers nor booleans nor texts: only these become JSON for workers.
+    """
     found = np.asarray(values)
+    if found.dtype.kind not in "biufUTO" or (
+        found.dtype.kind == "O" and not all(isinstance(one, str) for one in found.ravel())
+    ):
+        raise InputError(
+            f"{name} has values of the data type {found.dtype}; expected real numbers or texts: give complex numbers "
+            "as two parameters, and dates as numbers, such as days"
+        )
     return found.astype(found.dtype.newbyteorder("="), copy=False)
 
 

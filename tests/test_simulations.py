@@ -1,5 +1,6 @@
 """Outputs of a user's function are stored unchanged, or refused in one line before anything is created."""
 
+import datetime
 import itertools
 from dataclasses import replace
 
@@ -126,7 +127,7 @@ def test_a_name_stands_for_one_thing(arguments, twice):
         ({"x": Output(("t",), ())}, {}, r"x has the dimensions sample, t and the shape \(2,\)"),
         ({"x y": Output()}, {}, "x y"),
         (NUMBER, {"w": ("sample", np.arange(3))}, "w has the length 3 along sample; expected 2"),
-        (NUMBER, {"w": ("t", np.array([1, None], object))}, "cannot be made"),
+        (NUMBER, {"w": ("t", np.arange(2, dtype=np.longdouble))}, "cannot be made"),
     ],
 )
 def test_what_could_not_be_opened_is_not_begun(outputs, coordinates, said):
@@ -134,6 +135,31 @@ def test_what_could_not_be_opened_is_not_begun(outputs, coordinates, said):
     with pytest.raises(InputError, match=said):
         store.create(plan, {})
     assert not objects.exists(plan_path(plan.name))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([1, 2j]),
+        np.array(["2026-01-01", "2026-01-02"], "datetime64[D]"),
+        np.array([1, 2], "timedelta64[s]"),
+        np.array([b"a", b"b"]),
+        np.array([1, None], object),
+        [datetime.date(2026, 1, 1), datetime.date(2026, 1, 2)],
+    ],
+    ids=lambda values: str(np.asarray(values).dtype),
+)
+def test_points_and_coordinates_are_real_numbers_and_texts(values):
+    with pytest.raises(InputError, match=r"^a has values of the data type .*; expected real numbers or texts"):
+        simulations(vector, {"a": values}, NUMBER)
+    with pytest.raises(InputError, match=r"^w has values of the data type .*; expected real numbers or texts"):
+        simulations(vector, {"a": [1, 2]}, NUMBER, coordinates={"w": ("t", values)})
+
+
+@pytest.mark.parametrize("values", [["b", "a"], np.array(["b", "a"], object), [True, False], np.float16([1, 2])])
+def test_points_may_be_texts_and_booleans(values):
+    plan = planned(draw, NUMBER, points={"seed": values})
+    assert rows_of(row_of(plan, 0))["seed"].tolist() == [np.asarray(values)[0]]
 
 
 @pytest.mark.parametrize("per_shard", [0, -1, 2.0])
