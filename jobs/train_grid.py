@@ -39,7 +39,7 @@ def main(
     seed: Annotated[int | None, typer.Option(help="Seed of weights, order and dropout.  [default: the grid's]")] = None,
     series: Annotated[str, typer.Option(help="Name of a series, to keep these networks apart.")] = "",
     scheduler: Annotated[
-        str, typer.Option(help="fifo: train all to the last epoch; asha: stop those that fall behind early.")
+        str, typer.Option(help="fifo: train all to the last epoch; asha: stop some early, perhaps others if resumed.")
     ] = "fifo",
     workers: Annotated[int | None, typer.Option(help="Networks trained at once.  [default: as many as fit]")] = None,
     cpus_per_trial: Annotated[int, typer.Option(help="Cores for each network.")] = 1,

@@ -151,7 +151,8 @@ def simulations(
             value for each of `outputs`, by name. Workers import its module and call it. Its random numbers must come
             from a seed among the points, so that the data are the same for any number of workers.
         points: parameters and seeds: one-dimensional arrays of equal length, by name. They become coordinates.
-        outputs: what `simulate` returns, by name.
+        outputs: what `simulate` returns, by name. An output `label`, of whole numbers, is the class of the sample if
+            only the simulation knows it: the number of one of `classes`, or -1 where it is unknown.
         constants: numbers and texts that are the same for all points; stored with the data.
         coordinates: values along dimensions of the outputs, such as the times of frames: (dimension, values), by name.
         label: class number of each point, starting at 0, if it is known in advance; -1 where it is unknown.
@@ -166,10 +167,11 @@ def simulations(
             depend on the number of points.
 
     Raises:
-        InputError: if `simulate` cannot be imported or takes other arguments, `points` are empty or differ in length, a
-            name is used twice or reserved, or `label`, `classes` or `per_shard` are not valid.
+        InputError: if `simulate` cannot be imported or takes other arguments, `points` are empty, differ in length or,
+            as also `coordinates`, are neither numbers nor texts, a name is used twice or reserved, or `label`,
+            `classes`, an output `label` or `per_shard` are not valid.
     """
-    columns = {name: _native(values) for name, values in points.items()}
+    columns = {name: _native(name, values) for name, values in points.items()}
     fixed = {name: one.item() if isinstance(one, np.generic) else one for name, one in (constants or {}).items()}
     lengths = {name: values.shape for name, values in columns.items()}
     if len(set(lengths.values())) != 1 or any(len(shape) != 1 for shape in lengths.values()):
@@ -186,8 +188,16 @@ def simulations(
             f"constant, output and coordinate, and none that raypipe uses itself, {', '.join(sorted(RESERVED))}"
         )
     _check_arguments(simulate, {*columns, *fixed})
-    if label is not None:
-        columns["label"] = _checked_labels(np.asarray(label), tuple(classes), samples)
+    names = tuple(classes)
+    _check_classes(names)
+    if "label" in outputs:
+        if label is not None:
+            raise InputError("label is given for the points and is an output, too; expected one of them")
+        _check_label(outputs["label"], names)
+    elif label is not None:
+        columns["label"] = _checked_labels(np.asarray(label), names, samples)
+    elif names:
+        raise InputError(f"classes {', '.join(names)}, but no labels; give label=…, or leave the classes out")
     if per_shard is not None and not (isinstance(per_shard, int) and per_shard >= 1):
         raise InputError(f"{per_shard} samples per shard; expected a whole number of 1 or more")
     size = sum(number_type(one.dtype).itemsize * math.prod(one.shape) for one in outputs.values())
@@ -202,18 +212,18 @@ def simulations(
                 (samples, *one.shape),
                 one.dtype,
                 (_samples_in_chunk(one, shard), *one.shape),
-                _attributes(one),
+                _attributes(name, one, names),
                 one.compression,
             )
             for name, one in outputs.items()
         },
         coordinates={
             **{
-                name: Coordinate(("sample",), values, label_attributes(tuple(classes)) if name == "label" else {})
+                name: Coordinate(("sample",), values, label_attributes(names) if name == "label" else {})
                 for name, values in columns.items()
             },
             **{
-                name: Coordinate((dimension,), _native(values))
+                name: Coordinate((dimension,), _native(name, values))
                 for name, (dimension, values) in (coordinates or {}).items()
             },
         },
@@ -227,9 +237,20 @@ def simulations(
     )
 
 
-def _native(values: Any) -> np.ndarray:
-    """Convert to an array in this machine's byte order; arrays from files may have the other one."""
+def _native(name: str, values: Any) -> np.ndarray:
+    """Convert to an array in this machine's byte order; arrays from files may have the other one.
+
+    Raises:
+        InputError: if the values are neither real numbers nor booleans nor texts: only these become JSON for workers.
+    """
     found = np.asarray(values)
+    if found.dtype.kind not in "biufUTO" or (
+        found.dtype.kind == "O" and not all(isinstance(one, str) for one in found.ravel())
+    ):
+        raise InputError(
+            f"{name} has values of the data type {found.dtype}; expected real numbers or texts: give complex numbers "
+            "as two parameters, and dates as numbers, such as days"
+        )
     return found.astype(found.dtype.newbyteorder("="), copy=False)
 
 
@@ -242,13 +263,24 @@ def _samples_in_chunk(of: Output, shard: int) -> int:
     return min(divisors, key=lambda count: abs(math.log(count / wanted)))
 
 
-def _checked_labels(label: np.ndarray, classes: tuple[str, ...], samples: int) -> np.ndarray:
+def _check_classes(classes: tuple[str, ...]) -> None:
     if wrong := [name for name in classes if not name or len(name.split()) != 1] or (
         [name for name in classes if classes.count(name) > 1]
     ):
         raise InputError(
             f"a class is called {wrong[0]!r}; expected names without spaces, each once, such as no_pattern"
         )
+
+
+def _check_label(of: Output, classes: tuple[str, ...]) -> None:
+    if of.shape or number_type(of.dtype).kind not in "iu" or not classes:
+        raise InputError(
+            f"the output label has the shape {of.shape} and the data type {of.dtype}, for {len(classes)} classes; "
+            'expected class numbers, Output(dtype="int64"), and classes=…, their names'
+        )
+
+
+def _checked_labels(label: np.ndarray, classes: tuple[str, ...], samples: int) -> np.ndarray:
     if label.shape != (samples,) or label.dtype.kind not in "iu":
         raise InputError(f"labels of shape {label.shape} and data type {label.dtype}; expected {samples} class numbers")
     if not -1 <= label.min() <= label.max() < len(classes):
@@ -259,7 +291,9 @@ def _checked_labels(label: np.ndarray, classes: tuple[str, ...], samples: int) -
     return label
 
 
-def _attributes(of: Output) -> dict[str, Any]:
+def _attributes(name: str, of: Output, classes: tuple[str, ...]) -> dict[str, Any]:
+    if name == "label":
+        return {**label_attributes(classes), "valid_range": [-1, len(classes) - 1]}
     return {
         "units": of.units,
         **({"long_name": of.long_name} if of.long_name else {}),

@@ -200,7 +200,7 @@ class Study:
         measures: function from an architecture to a `Measures` function, which computes further figures besides
             accuracy on the validation samples, or to None for the recall of each class. A figure that is missing in an
             epoch is recorded as NaN.
-        strata: coordinates of the samples by which metrics are broken down.
+        strata: coordinates of the samples, numbers or texts, by whose values metrics are broken down.
         notes: for each stratum, remarks on some of its values, shown in pictures of the metrics.
         pictures: pictures for `draw` and the report, in the order of the report.
         kind: what its samples are, in one word, such as "orbits"; `catalog.search` can filter by it.

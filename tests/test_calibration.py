@@ -10,7 +10,8 @@ from tiny_networks import random_network
 
 from raypipe.errors import InputError
 from raypipe.networks import artifact, calibration
-from raypipe.study import architecture
+from raypipe.store import Variable
+from raypipe.study import Study, architecture
 
 
 def outcomes(samples=20000, classes=4, sharpness=1.0, seed=0):
@@ -74,6 +75,19 @@ def test_a_network_that_means_what_it_says_has_the_error_of_chance():
     )
     assert np.mean(chances) == pytest.approx(np.mean(errors), rel=0.15)
     assert np.mean(errors) > 0.02
+
+
+def test_the_interval_of_the_error_contains_the_true_one(monkeypatch):
+    """Of networks that are too sure by 0.02 in every bin, judged by a thousand samples."""
+    monkeypatch.setattr(calibration, "REPEATS", 200)
+    inside = 0
+    for seed in range(40):
+        random = np.random.default_rng(seed)
+        sure = random.uniform(0.52, 0.99, 1000)
+        label = (random.random(1000) > sure - 0.02).astype(int)
+        found = calibration.reliability(np.stack([sure, 1 - sure], axis=1), label)
+        inside += int(found["error_low"] <= 0.02 <= found["error_high"])
+    assert inside >= 34
 
 
 def test_of_many_samples_fewer_are_drawn_anew(monkeypatch):
@@ -161,6 +175,20 @@ def test_it_is_fitted_on_the_usual_split_where_the_network_cannot_classify_its_o
     assert artifact.load("shipped/pattern-2d").splits[1] == "val2"
     assert calibration.validation_split("shipped/pattern-2d") == "val"
     assert calibration.validation_split("shipped/pattern-2d-second") == "val2"
+
+
+def test_the_classes_that_a_network_cannot_classify_may_be_determined_by_the_simulation(monkeypatch):
+    usual = Study.plan
+
+    def plan(of, split, settings=None):
+        made = usual(of, split, settings)
+        coordinates = dict(made.coordinates)
+        label = coordinates.pop("label").attributes
+        variable = Variable(("sample",), (made.samples,), "int64", (made.shard_samples,), label)
+        return replace(made, coordinates=coordinates, variables={**made.variables, "label": variable})
+
+    monkeypatch.setattr(Study, "plan", plan)
+    assert calibration.validation_split("shipped/pattern-2d") == "val"
 
 
 def test_it_is_fitted_on_the_split_that_the_network_was_validated_on():

@@ -13,9 +13,10 @@ from without_ray import fill_here, job, worker_of
 
 from raypipe import catalog, command, store, study
 from raypipe.errors import InputError
-from raypipe.networks import classify, explain, inputs, keras_model
+from raypipe.networks import classify, explain, inputs, keras_model, path, relevance, saliency
 from raypipe.networks.architecture import Architecture, stack
 from raypipe.networks.evaluate import evaluate, table
+from raypipe.novelty import features, find
 from raypipe.run import fill
 from raypipe.store import Coordinate, Plan, Variable, creation, label_attributes
 from raypipe.studies.andi import STUDY, diffusion
@@ -146,6 +147,32 @@ def test_a_second_run_writes_nothing_and_another_network_is_refused(here):
     random_network(architecture("123-2"), seed=1)
     with pytest.raises(InputError, match="network_sha256"):
         classify.classify("123-2", "val")
+
+
+def test_a_worker_that_finds_another_network_of_that_name_ends_the_run(here):
+    random_network(architecture("123-2"))
+    tiny_data.write_trajectories("val", 5)
+    plan = classify.plan("123-2", "val")
+    store.create(plan, {})
+    random_network(architecture("123-2"), seed=1)
+    said = worker_of(plan)(fill.row_of(plan, 0))
+    assert "networks/123-2.safetensors has the checksum " in said["error"]
+    assert said["error"].endswith(
+        "another job has replaced the network since this one began; run the same command again"
+    )
+    assert said["stops"]
+    assert store.missing(plan.name) == [0]
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [find.found, features.features_of, relevance.relevance_of, saliency.saliency_of, path.relevance_of],
+    ids=lambda compute: f"{compute.__module__}.{compute.__name__}",
+)
+def test_all_that_networks_compute_is_by_the_network_of_the_plan(compute):
+    random_network(architecture("123-2"))
+    with pytest.raises(InputError, match="another job has replaced the network"):
+        compute({"network": "123-2", "network_sha256": "0" * 64, "source": "andi/val"})
 
 
 def test_probabilities_that_are_not_finite_are_never_written(here, monkeypatch):

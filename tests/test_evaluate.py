@@ -116,6 +116,20 @@ def test_patterns_have_no_strata():
     assert "noise" not in evaluate(predictions([0, 1], [0, 1]), ("noise",)).coords
 
 
+def test_strata_may_be_texts():
+    start = ["noise", "spot", "noise", "a rather long name"]
+    found = evaluate(predictions([0, 0, 1, 2], [0, 1, 1, 2], start=start), ("start",))
+    assert found.start.values.tolist() == ["a rather long name", "noise", "spot"]
+    np.testing.assert_allclose(found.accuracy_by_start, [1, 1, 0])
+    assert table(found).splitlines()[-4:] == [
+        "start              samples accuracy",
+        "a rather long name       1    1.000",
+        "noise                    2    1.000",
+        "spot                     1    0.000",
+    ]
+    assert ranking.strata({"123-2": found})["value"].tolist() == found.start.values.tolist()
+
+
 def test_samples_without_labels_are_refused():
     with pytest.raises(InputError, match="2 of 3 samples have no label"):
         evaluate(predictions([0, -1, -1], [0, 1, 1]))

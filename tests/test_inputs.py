@@ -103,6 +103,18 @@ def test_what_a_study_prepares_is_finite_or_told(monkeypatch):
         inputs.network_input(ANDI, values)
 
 
+def test_complex_fields_are_refused_unless_they_are_made_real(monkeypatch):
+    values = np.exp(1j * np.random.default_rng(0).normal(size=(4, 320)))
+    for prepare in (lambda x: x, np.angle):
+        of = Study("andi", {}, Sample("x", ("sample", "time"), prepare=prepare))
+        monkeypatch.setattr(study, "find", {"andi": of}.__getitem__)
+        if prepare is np.angle:
+            np.testing.assert_allclose(inputs.network_input(ANDI, values)[..., 0], np.angle(values), rtol=1e-6)
+        else:
+            with pytest.raises(InputError, match=r"x is complex when network 123-2 takes it.*Sample.prepare of the st"):
+                inputs.network_input(ANDI, values)
+
+
 @pytest.mark.parametrize(
     ("shape", "chunk", "block"),
     [((320,), 1000, 1000), ((320,), 100, 300), ((128, 128, 10), 1, 256), ((1024, 1024, 10), 4, 8), ((320,), None, 256)],

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -6,8 +7,8 @@ from keras_outputs import keras_outputs
 from tiny_networks import random_network
 
 from raypipe.errors import InputError
-from raypipe.networks import classify, keras_model
-from raypipe.networks.architecture import Architecture, stack
+from raypipe.networks import artifact, classify, keras_model
+from raypipe.networks.architecture import Architecture, Layer, stack
 from raypipe.run import environments
 from raypipe.study import architecture
 
@@ -68,6 +69,51 @@ def test_outputs_are_logits_or_probabilities(last, logits):
 def test_a_network_of_other_outputs_is_refused(layers, message):
     with pytest.raises(InputError, match=message):
         keras_model.build(own(*layers))
+
+
+def test_an_architecture_in_lists_and_numbers_of_numpy_is_trained_saved_and_found_again():
+    loose = Architecture(
+        "loose",
+        "andi",
+        [np.int64(320), 1],
+        np.array(["a", "b"]),
+        [
+            Layer("Conv1D", "one", {"filters": np.int64(3), "kernel_size": [3], "activation": np.str_("relu")}),
+            Layer("Dropout", "two", {"rate": np.float32(0.5)}, ["one"]),
+            Layer("Flatten", "three", {}),
+            Layer("Dense", "four", {"units": np.int32(2), "use_bias": np.bool_(True)}),
+        ],
+        np.linspace(0, 20, 3),
+        ["train", "val"],
+    )
+    assert (loose.input_shape, loose.classes, loose.frame_times) == ((320, 1), ("a", "b"), (0, 10, 20))
+    assert {loose.splits: 1, loose.layers[1].sources: 2} == {("train", "val"): 1, ("one",): 2}
+    random_network(loose)
+    assert artifact.load("loose").architecture == loose
+    assert json.loads(json.dumps([one.options for one in loose.layers])) == [
+        {"filters": 3, "kernel_size": [3], "activation": "relu"}, {"rate": 0.5}, {}, {"units": 2, "use_bias": True},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", [None, {"l2": 1}, (1.5, 2), ((1, 2), (3, 4)), abs, 1j])
+def test_options_that_could_not_be_loaded_are_refused(value):
+    with pytest.raises(InputError, match=r"layer one has the option odd = .*; expected a number, a text or several"):
+        Layer("Dense", "one", {"units": 2, "odd": value})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"frame_times": (0.5, 1)}, r"network own has frame_times = \(0.5, 1\); expected whole numbers in a tuple"),
+        ({"classes": "ab"}, "network own has classes = 'ab'; expected texts in a tuple"),
+        ({"classes": (0, 1)}, r"network own has classes = \(0, 1\); expected texts"),
+        ({"input_shape": 320}, "network own has input_shape = 320; expected whole numbers, or None"),
+        ({"layers": ("Dense",)}, r"network own has layers = \('Dense',\); expected layers"),
+    ],
+)
+def test_architectures_of_other_types_are_refused(change, message):
+    with pytest.raises(InputError, match=message):
+        dataclasses.replace(own(FLAT, ("Dense", {"units": 2})), **change)
 
 
 def test_softmax_where_outputs_are_no_logits():

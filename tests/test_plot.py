@@ -234,6 +234,19 @@ def test_accuracy_by_any_stratum_has_its_name_its_values_and_notes():
         plot.accuracy_by_stratum({"small": evaluate(said)})
 
 
+def test_accuracy_by_a_stratum_of_texts_has_them_in_their_order():
+    said = tiny_results.predictions(["left", "right"], 12).assign_coords(
+        start=("sample", np.where(np.arange(12) < 3, "spot", np.resize(["noise", "spot", "blank"], 12)))
+    )
+    evaluation = evaluate(said, ("start",))
+    figure = plot.accuracy_by_stratum({"small": evaluation})
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["blank", "noise", "spot"]
+    (line,) = (line for line in axes.lines if line.get_label() == "all (accuracy)")
+    np.testing.assert_allclose(line.get_ydata(), evaluation.accuracy_by_start)
+
+
 def test_training_history_shows_training_and_validation_from_epoch_1():
     history = {"loss": [3, 2], "val_loss": [4, 3], "accuracy": [0.1, 0.2], "val_accuracy": [0.3, 0.4]}
     loss, accuracy = plot.training_history(history).axes

@@ -1,5 +1,6 @@
 """Outputs of a user's function are stored unchanged, or refused in one line before anything is created."""
 
+import datetime
 import itertools
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from without_ray import fill_here, worker_of
 
 from raypipe import store
 from raypipe.errors import InputError, ValuesError
+from raypipe.networks import inputs
 from raypipe.plan import CHUNK_BYTES, Output, axis, simulations
 from raypipe.run.work import row_of, rows_of
 from raypipe.store import objects
@@ -125,7 +127,7 @@ def test_a_name_stands_for_one_thing(arguments, twice):
         ({"x": Output(("t",), ())}, {}, r"x has the dimensions sample, t and the shape \(2,\)"),
         ({"x y": Output()}, {}, "x y"),
         (NUMBER, {"w": ("sample", np.arange(3))}, "w has the length 3 along sample; expected 2"),
-        (NUMBER, {"w": ("t", np.array([1, None], object))}, "cannot be made"),
+        (NUMBER, {"w": ("t", np.arange(2, dtype=np.longdouble))}, "cannot be made"),
     ],
 )
 def test_what_could_not_be_opened_is_not_begun(outputs, coordinates, said):
@@ -133,6 +135,31 @@ def test_what_could_not_be_opened_is_not_begun(outputs, coordinates, said):
     with pytest.raises(InputError, match=said):
         store.create(plan, {})
     assert not objects.exists(plan_path(plan.name))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([1, 2j]),
+        np.array(["2026-01-01", "2026-01-02"], "datetime64[D]"),
+        np.array([1, 2], "timedelta64[s]"),
+        np.array([b"a", b"b"]),
+        np.array([1, None], object),
+        [datetime.date(2026, 1, 1), datetime.date(2026, 1, 2)],
+    ],
+    ids=lambda values: str(np.asarray(values).dtype),
+)
+def test_points_and_coordinates_are_real_numbers_and_texts(values):
+    with pytest.raises(InputError, match=r"^a has values of the data type .*; expected real numbers or texts"):
+        simulations(vector, {"a": values}, NUMBER)
+    with pytest.raises(InputError, match=r"^w has values of the data type .*; expected real numbers or texts"):
+        simulations(vector, {"a": [1, 2]}, NUMBER, coordinates={"w": ("t", values)})
+
+
+@pytest.mark.parametrize("values", [["b", "a"], np.array(["b", "a"], object), [True, False], np.float16([1, 2])])
+def test_points_may_be_texts_and_booleans(values):
+    plan = planned(draw, NUMBER, points={"seed": values})
+    assert rows_of(row_of(plan, 0))["seed"].tolist() == [np.asarray(values)[0]]
 
 
 @pytest.mark.parametrize("per_shard", [0, -1, 2.0])
@@ -234,7 +261,40 @@ def test_small_arrays_share_chunks_that_fill_the_shard(shard, length):
 def test_outputs_are_not_called_as_what_networks_say_of_them(name):
     with pytest.raises(InputError, match=f"^{name} is the name of more than one thing.*raypipe uses itself"):
         simulations(scaled, {"a": [1], "factor": [2]}, {name: Output()})
-    assert "label" in simulations(scaled, {"a": [1], "factor": [2]}, {"label": Output()}).variables
+
+
+def sided(a):
+    return {"x": a, "label": -1 if a == 0 else int(a > 0)}
+
+
+def test_a_simulation_may_determine_the_class_itself():
+    outputs = {"x": Output(), "label": Output(dtype="int8")}
+    points = {"a": [-1.0, 0.0, 2.0]}
+    plan = planned(sided, outputs, points=points, classes=["left", "right"])
+    fill_here(plan)
+    found = store.open(plan.name)
+    assert found.coords["label"].values.tolist() == [0, -1, 1]
+    assert inputs.class_names(found) == ("left", "right")
+    assert store.verify(plan.name).sound
+    other = planned(sided, outputs, name="mine/one", points=points, classes=["left"])
+    store.create(other, {})
+    assert "label of sample 2 is 1, expected from -1 to 0" in worker_of(other)(row_of(other, 2))["error"]
+
+
+@pytest.mark.parametrize(
+    ("outputs", "arguments", "said"),
+    [
+        ({"label": Output()}, {"classes": "ab"}, "the output label has the shape .* data type float64, for 2 classes"),
+        ({"label": Output(dtype="int64")}, {}, "for 0 classes; expected class numbers"),
+        ({"label": Output(("t",), (3,), "int64")}, {"classes": "ab"}, r"the output label has the shape \(3,\)"),
+        ({"label": Output(dtype="int64")}, {"classes": "aa"}, "a class is called 'a'; expected names .* each once"),
+        ({"label": Output(dtype="int64")}, {"classes": "ab", "label": [0, 1]}, "expected one of them"),
+        ({"x": Output()}, {"classes": "ab"}, "classes a, b, but no labels; give label=…"),
+    ],
+)
+def test_labels_that_could_not_be_used_are_refused(outputs, arguments, said):
+    with pytest.raises(InputError, match=said):
+        simulations(sided, {"a": [1.0, 2.0]}, outputs, **arguments)
 
 
 def test_a_constant_may_be_called_as_what_is_said_of_samples():

@@ -1,6 +1,7 @@
 import contextlib
 import dataclasses
 import io
+import json
 import os
 import re
 import signal
@@ -15,8 +16,9 @@ import numpy as np
 import pytest
 from scripted_training import PoisonedDyingTask, PoisonedTask
 from tiny_data import write_patterns, write_trajectories
+from tiny_networks import random_network
 
-from raypipe import catalog
+from raypipe import catalog, store
 from raypipe.errors import DamageError, InputError, WorkError
 from raypipe.networks import artifact, fit, inputs, trial
 from raypipe.networks.fit import HISTORY, Fit
@@ -24,6 +26,7 @@ from raypipe.networks.train import Settings, data_names, summary, train
 from raypipe.networks.training import training
 from raypipe.networks.trial import Keeper, NetworkTrial, Task
 from raypipe.store import objects, owner
+from raypipe.store.documents import now
 from raypipe.studies.andi.diffusion import ANDI_MODELS
 from raypipe.studies.andi.networks import GRID
 from raypipe.study import architecture
@@ -346,10 +349,72 @@ def full():
 def test_a_network_that_cannot_be_kept_is_told_and_its_training_stays(monkeypatch):
     keeper = Keeper({"123-2": Task(TWO[0], training(TWO[0], epochs=2), {}, "")}, "test", None)
     keeper.setup()
-    monkeypatch.setattr(Task, "keep", lambda _: full())
+    monkeypatch.setattr(Task, "keep", lambda *_: full())
     keeper.on_trial_complete(iteration=1, trials=[], trial=OneTrial)
     keeper.on_experiment_end(trials=[])
     assert "No space left" in str(keeper.failed["123-2"])
+
+
+def test_a_checkpoint_of_another_epoch_is_not_kept_as_the_network():
+    """Another job that trains the same network has written it."""
+    plan = training(TWO[0], epochs=5)
+    task = Task(TWO[0], plan, {}, "")
+    run = Fit(TWO[0], plan)
+    run.history = {name: [0.5, 0.25] for name in run.history}
+    task.put_away(run)
+    keeper = Keeper({"123-2": task}, "test", None)
+    keeper.setup()
+    keeper.on_trial_result(iteration=5, trials=[], trial=OneTrial, result={"val_accuracy": 0.25, "epoch": 5})
+    keeper.on_trial_complete(iteration=5, trials=[], trial=OneTrial)
+    keeper.on_experiment_end(trials=[])
+    assert re.match(r"training/123-2-\w+.safetensors has 2 epochs, expected 5: another", str(keeper.failed["123-2"]))
+    assert not artifact.exists("123-2")
+    assert objects.paths("training") == [task.checkpoint]
+
+
+def test_the_checkpoint_stays_until_the_network_can_be_loaded():
+    task = Task(TWO[0], training(TWO[0], epochs=1), {"data": {}}, "")  # data without a name
+    run = Fit(TWO[0], task.training)
+    run.history = {name: [0.5] for name in run.history}
+    task.put_away(run)
+    with pytest.raises(InputError, match=r"is not a trained network: provenance.made_from.data.train: Field required"):
+        task.keep(1)
+    assert objects.paths("training") == [task.checkpoint]
+
+
+def test_settings_in_numbers_of_numpy_are_those_of_python():
+    found = dataclasses.replace(training(TWO[0]), batch=np.int64(8), rate=np.float32(0.5))
+    assert json.dumps(found.document()) == json.dumps({**training(TWO[0]).document(), "batch": 8, "rate": 0.5})
+
+
+@pytest.mark.parametrize("noticed", ["after an epoch", "at the end"])
+def test_a_training_of_a_job_that_was_taken_for_dead_is_not_kept(noticed, monkeypatch):
+    keeper = Keeper({"123-2": Task(TWO[0], training(TWO[0], epochs=5), {}, "")}, "test", None)
+    keeper.setup()
+    monkeypatch.setattr(Task, "keep", lambda *_: pytest.fail("it is another job's"))
+    with owner.held("networks/123-2") as own:
+        monkeypatch.setattr(own, "_lost", noticed == "after an epoch")
+        keeper.on_trial_result(iteration=5, trials=[], trial=OneTrial, result={"val_accuracy": 0.5, "epoch": 5})
+        assert trial.is_lost("", {"config": OneTrial.config}) == (noticed == "after an epoch")
+        monkeypatch.setattr(own, "_lost", True)
+        keeper.on_trial_complete(iteration=5, trials=[], trial=OneTrial)
+    keeper.on_experiment_end(trials=[])
+    assert "networks/123-2 is no longer this job's" in str(keeper.failure())
+
+
+def test_of_two_trainings_the_one_that_was_taken_for_dead_stops(ray_cluster, monkeypatch):
+    def check(name):
+        if name == "networks/132-2":
+            raise InputError(f"{name} is no longer this job's")
+
+    monkeypatch.setattr(owner, "check", check)
+    write_data()
+    with pytest.raises(InputError, match=r"^networks/132-2 is no longer this job's$"):
+        train(TWO, SETTINGS)
+    assert artifact.names() == ["123-2"]
+    (checkpoint,) = objects.paths("training")
+    assert "132-2" in checkpoint
+    assert len(artifact.unpack(objects.get(checkpoint), checkpoint)[1]["history"]["loss"]) < 40
 
 
 def test_the_best_network_is_the_best_after_its_latest_epoch():
@@ -401,6 +466,37 @@ def test_other_settings_have_another_checkpoint():
     }
     assert len(places) == 8
     assert Task(TWO[0], plan, {"scheduler": "fifo"}, "").checkpoint in places
+
+
+def planned(monkeypatch, settings):
+    """Return the trainings that `train` would start, by name."""
+    asked = []
+    monkeypatch.setattr("raypipe.networks.train._tune", lambda tasks, _: asked.append(tasks))
+    train(TWO, settings)
+    return {name: Task(*one) for tasks in asked for name, one in tasks.items()}
+
+
+def test_a_training_is_not_continued_on_data_that_were_made_again(monkeypatch, store_root, caplog):
+    write_data()
+    before = planned(monkeypatch, SETTINGS)["123-2"]
+    assert planned(monkeypatch, SETTINGS)["123-2"].checkpoint == before.checkpoint
+    kept = artifact.Artifact(
+        TWO[0], random_network(TWO[0]).weights, {}, {}, {"made_from": before.made_from, "created": now()}
+    )
+    artifact.save(kept)
+    assert list(planned(monkeypatch, SETTINGS)) == ["132-2"]
+    assert not caplog.records
+    other = planned(monkeypatch, SETTINGS)["132-2"]
+
+    store.remove("andi/val")
+    monkeypatch.setattr("raypipe.store.creation.now", lambda: "2999-01-01T00:00:00+00:00")
+    write_trajectories("val", 50, seed=1)
+    again = planned(monkeypatch, SETTINGS)["132-2"]
+    assert again.made_from == other.made_from
+    assert again.checkpoint != other.checkpoint
+    (said,) = {record.message for record in caplog.records}
+    assert said.startswith("network 123-2 is older than andi/val, which has been made again since: it stays as it was")
+    assert said.endswith(f"delete {store_root}/networks/123-2.safetensors, and give the command again")
 
 
 def test_names_of_data_sets():

@@ -41,6 +41,7 @@ def ranged(**attributes):
         ([0, 2], {"flag_values": [0, 1, 2]}, None),
         ([0, 3], {"flag_values": [0, 1, 2]}, "sample 8 is 3, expected one of 0, 1, 2"),
         ([0, 3], {"valid_range": [0, 2]}, "sample 8 is 3, expected from 0 to 2"),
+        ([0, -1], {"flag_values": [0, 1, 2], "valid_range": [-1, 2]}, None),
         ([], {"valid_range": [0, 2]}, None),
     ],
 )

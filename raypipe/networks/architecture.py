@@ -2,7 +2,9 @@
 
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
+
+import numpy as np
 
 from raypipe.errors import InputError, choice
 
@@ -29,9 +31,10 @@ class Layer:
     """One layer: its Keras class, its name in the network and the arguments of its constructor.
 
     `sources` are the names of the layers whose outputs it takes; if empty, it takes the output of the preceding layer.
+    Lists become tuples and NumPy's numbers Python's, as in a network that was saved and loaded.
 
     Raises:
-        InputError: if the kind of layer is not supported.
+        InputError: if the kind of layer or a value of an option is not supported.
     """
 
     kind: Kind
@@ -41,6 +44,33 @@ class Layer:
 
     def __post_init__(self) -> None:
         choice("kind of layer", self.kind, get_args(Kind))
+        options = {name: _plain(value) for name, value in self.options.items()}
+        for name, value in options.items():
+            whole = isinstance(value, tuple) and all(isinstance(one, int) for one in value)
+            if not (whole or isinstance(value, int | float | str)):
+                raise InputError(
+                    f"layer {self.name} has the option {name} = {value!r}; expected a number, a text or several whole "
+                    "numbers: choose one, or leave the option out for Keras's default"
+                )
+        object.__setattr__(self, "options", options)
+        object.__setattr__(self, "sources", _plain(self.sources))
+
+
+def _plain(value: Any) -> Any:
+    """A value with tuples instead of lists and arrays, and Python's numbers instead of NumPy's."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    return tuple(map(_plain, value)) if isinstance(value, list | tuple) else value
+
+
+_MEMBERS: dict[str, tuple[Any, str]] = {
+    "input_shape": (int | None, "whole numbers, or None for samples of any length"),
+    "classes": (str, "texts"),
+    "layers": (Layer, "layers"),
+    "frame_times": (int, "whole numbers"),
+    "splits": (str, "texts"),
+}
+"""What the sequences of an architecture consist of."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +81,10 @@ class Architecture:
     3-D fields; the first size is None for sequences of any length.
     `classes` are the names of the outputs, in order. `frame_times` are the times of the frames that the network sees,
     if the study's samples have frames. `splits` are the study's splits on which the network is trained and validated by
-    default.
+    default. Lists become tuples and NumPy's numbers Python's, as in a network that was saved and loaded.
+
+    Raises:
+        InputError: if one of these is of another type.
     """
 
     name: str
@@ -61,6 +94,17 @@ class Architecture:
     layers: tuple[Layer, ...]
     frame_times: tuple[int, ...] | None = None
     splits: tuple[str, str] = ("train", "val")
+
+    def __post_init__(self) -> None:
+        for name, (of, expected) in _MEMBERS.items():
+            found = _plain(getattr(self, name))
+            if name == "frame_times" and found is None:
+                continue
+            if isinstance(found, tuple):  # times may be whole floats, such as those of np.linspace
+                found = tuple(int(one) if isinstance(one, float) and one.is_integer() else one for one in found)
+            if not isinstance(found, tuple) or not all(isinstance(one, of) for one in found):
+                raise InputError(f"network {self.name} has {name} = {found!r}; expected {expected} in a tuple")
+            object.__setattr__(self, name, found)
 
     @property
     def sample_shape(self) -> tuple[int, ...]:

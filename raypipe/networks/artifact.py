@@ -32,6 +32,7 @@ _FOLDER = Path(__file__).parent.parent / SHIPPED
 
 _METADATA = "raypipe"
 _FEW = 8
+_DIGITS = 12
 _SEAL = "sha256"
 _AGAIN = "delete it and run the command that trained it again, or get a new copy of the file"
 
@@ -232,14 +233,20 @@ def _packed(artifact: Artifact) -> bytes:
     return pack(artifact.weights, documents)
 
 
-def load(name: str) -> Artifact:
+def load(name: str, sha256: str | None = None) -> Artifact:
     """Load the artifact of that name; one that comes with raypipe, such as "shipped/pattern-2d", is copied first.
 
     Raises:
         InputError: if there is none, its file is damaged, or its weights do not match its architecture or are not
-            finite.
+            finite; also if it does not have the checksum `sha256`, where that is given.
     """
-    return _checked(_file(name), path(name))
+    data = _file(name)
+    if sha256 is not None and (own := hashlib.sha256(data).hexdigest()) != sha256:
+        raise InputError(
+            f"{path(name)} has the checksum {own[:_DIGITS]}…, expected {sha256[:_DIGITS]}…: another job has replaced "
+            "the network since this one began; run the same command again"
+        )
+    return _checked(data, path(name))
 
 
 def read(place: str) -> Artifact:

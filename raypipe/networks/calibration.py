@@ -118,10 +118,12 @@ def reliability(probability: np.ndarray, label: np.ndarray, bins: int = BINS, se
     Returns:
         `count`, `confidence` and `accuracy` with `accuracy_low` and `accuracy_high`, its 95 % interval (bin; all but
         `count` are NaN in an empty bin), with the coordinate `lower`, the lower edge of the bin; `error`, the expected
-        calibration error; `error_low` and `error_high`, its central 95 % bootstrap interval; `adaptive_error`, the same
-        error in bins of equally many samples; `chance_error`, the mean error of a perfectly calibrated network with the
-        same confidences, which is above 0 by chance if there are few samples; and `log_loss`, the mean negative log-
-        likelihood.
+        calibration error; `error_low` and `error_high`, its basic 95 % bootstrap interval, from 2 error - high to
+        2 error - low for the percentiles low and high of the resampled errors, at least 0 (Davison and Hinkley 1997,
+        section 5.2); `adaptive_error`, the same error in bins of equally many samples; `chance_error`, the mean error
+        of a perfectly calibrated network with the same confidences, which is above 0 by chance if there are few
+        samples; and `log_loss`, the mean negative log-likelihood. As a sum of absolute values, the error is above the
+        true one on average, and so are resampled errors above it: percentiles alone would be too high.
 
     Raises:
         InputError: if there are no samples.
@@ -139,7 +141,8 @@ def reliability(probability: np.ndarray, label: np.ndarray, bins: int = BINS, se
         again = random.integers(0, len(label), len(label))
         drawn[repeat] = _error(member[again], confidence[again], right[again])
         chance[repeat] = _error(member, confidence, random.random(len(label)) < confidence)
-    low, high = np.percentile(drawn, (2.5, 97.5))
+    error = _error(member, confidence, right)
+    low, high = np.maximum(0, 2 * error - np.percentile(drawn, (97.5, 2.5)))
     accuracy_low, accuracy_high = wilson(np.bincount(member, right, bins).astype(int), count)
     with np.errstate(invalid="ignore"):
         means = {
@@ -152,7 +155,7 @@ def reliability(probability: np.ndarray, label: np.ndarray, bins: int = BINS, se
             **means,
             "accuracy_low": ("bin", accuracy_low),
             "accuracy_high": ("bin", accuracy_high),
-            "error": _error(member, confidence, right),
+            "error": error,
             "error_low": low,
             "error_high": high,
             "adaptive_error": adaptive_error(confidence, right, bins),
@@ -270,7 +273,8 @@ def validation_split(network: str) -> str:
     if validation in (usual, FRESH):
         return usual
     of = study.find(trained.architecture.study)
-    label = of.plan(validation).coordinates.get("label") if validation in of.data_sets else None
+    plan = of.plan(validation) if validation in of.data_sets else None
+    label = (plan.coordinates.get("label") or plan.variables.get("label")) if plan else None
     names = label.attributes.get("flag_meanings", "").split() if label else []
     return validation if set(names) <= set(trained.architecture.classes) else usual
 

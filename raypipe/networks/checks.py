@@ -89,7 +89,8 @@ def check(
         maps[control] = found.isel(sample=found["predicted"].values == found["label"].values)
     of, source = study.find(architecture.study), catalog.open(f"{architecture.study}/{split}")
     architecture = inputs.fitted(architecture, source)
-    probability = classifier(replace(artifact.load(network), architecture=architecture))
+    trained = artifact.load(network, maps[None].attrs["parameters"]["network_sha256"])
+    probability = classifier(replace(trained, architecture=architecture))
 
     def predict(values: np.ndarray) -> np.ndarray:
         said = np.empty((len(values), len(architecture.classes)), "float32")

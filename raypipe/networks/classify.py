@@ -162,9 +162,10 @@ def plan_of(network: str, source_name: str, name: str, parameters: Mapping[str, 
 def predictions_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
     """Function for `fill`: `probability` and `predicted` of the samples of a shard, read from the source.
 
-    `parameters` contains `network` and `source`.
+    `parameters` contains `network`, `network_sha256` and `source`.
     """
-    trained, source = artifact.load(parameters["network"]), store.open(parameters["source"])
+    trained = artifact.load(parameters["network"], parameters["network_sha256"])
+    source = store.open(parameters["source"])
     architecture = inputs.fitted(trained.architecture, source)
     trained = replace(trained, architecture=architecture)
     probability = classifier(trained)

@@ -13,6 +13,7 @@ from sklearn import metrics
 
 from raypipe.errors import InputError
 from raypipe.networks import inputs
+from raypipe.store.texts import is_text
 
 _DIGITS = 9
 """Number of significant digits that distinguish strata, if the values have as many."""
@@ -105,8 +106,10 @@ def _stratified(values: xr.DataArray, label: np.ndarray, predicted: np.ndarray, 
 def _rounded(values: np.ndarray) -> np.ndarray:
     """Values (sample,) rounded to _DIGITS: the generator's exponents are multiples of 0.05 only up to the last bits.
 
-    Integers are unchanged. Values that are rounding errors relative to the largest value become 0.
+    Integers and texts are unchanged. Values that are rounding errors relative to the largest value become 0.
     """
+    if is_text(values):
+        return values
     distinct, place = np.unique(values.astype("float64"), return_inverse=True)
     if values.dtype.kind == "f":
         size = np.abs(distinct)
@@ -189,11 +192,13 @@ def table(evaluation: xr.Dataset) -> str:
         lines.append(f"{name:<{width}} {row.sum().item():>7} {recall:>7.3f} {precision:>9.3f}  {mistake}")
     for stratum in strata_of(evaluation):
         samples = evaluation[f"confusion_by_{stratum}"].sum(("label", "predicted"))
-        lines += ["", f"{stratum:<8} {'samples':>7} {'accuracy':>8}"]
+        shown = [one if isinstance(one, str) else f"{one:g}" for one in evaluation[stratum].values.tolist()]
+        width = max(8, *map(len, [stratum, *shown]))
+        lines += ["", f"{stratum:<{width}} {'samples':>7} {'accuracy':>8}"]
         lines += [
-            f"{value:<8g} {count:>7} {accuracy:>8.3f}"
+            f"{value:<{width}} {count:>7} {accuracy:>8.3f}"
             for value, count, accuracy in zip(
-                evaluation[stratum].values,
+                shown,
                 samples.values,
                 evaluation[f"accuracy_by_{stratum}"].values,
                 strict=True,

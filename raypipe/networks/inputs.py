@@ -104,7 +104,8 @@ def network_input(architecture: Architecture, values: np.ndarray) -> np.ndarray:
     `values` are those that `seen` selects, in the dimensions of the study's samples.
 
     Raises:
-        InputError: if the samples do not have the network's shape, or a value is not finite.
+        InputError: if the samples do not have the network's shape, a value is not finite, or the study prepares complex
+            values.
         ValuesError: if a value is not finite after the study has prepared it.
     """
     sample = study.find(architecture.study).seen
@@ -118,7 +119,13 @@ def network_input(architecture: Architecture, values: np.ndarray) -> np.ndarray:
         raise InputError(
             "the data set has values that are not finite: it was made so, or is damaged; check it with raypipe verify"
         )
-    prepared = sample.prepare(values).astype("float32", copy=False)
+    prepared = sample.prepare(values)
+    if np.iscomplexobj(prepared):
+        raise InputError(
+            f"{sample.variable} is complex when network {architecture.name} takes it, which needs real values: let "
+            f"Sample.prepare of the study {architecture.study} return them, such as the absolute values"
+        )
+    prepared = prepared.astype("float32", copy=False)
     prepared = prepared.reshape(len(values), *architecture.sample_shape)
     if (wrong := np.flatnonzero(~np.isfinite(prepared).all(axis=tuple(range(1, prepared.ndim))))).size:
         first = values[wrong[0]]

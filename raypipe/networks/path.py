@@ -32,7 +32,7 @@ def relevance_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]]
     that takes samples of any length, are defined by its study. `parameters` and columns are those of
     `relevance.relevance_of`.
     """
-    trained, settings = artifact.load(parameters["network"]), parameters["settings"]
+    trained, settings = artifact.load(parameters["network"], parameters["network_sha256"]), parameters["settings"]
     source = store.open(parameters["source"])
     if "control" in parameters:
         trained = changed(trained, parameters["control"], **parameters["control_settings"])

@@ -61,11 +61,11 @@ TOLERANCE = 1e-4
 def relevance_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
     """Function for `fill`: `relevance` and the sequences (sample, time), `score` (sample) of selected samples.
 
-    `parameters` has `network`, `source`, `method` and `settings`, and, if a modified network is explained, `control`
-    and `control_settings`. The columns are `origin`, the number of the trajectory in the source, and `predicted`, the
-    class whose score is explained.
+    `parameters` has `network`, `network_sha256`, `source`, `method` and `settings`, and, if a modified network is
+    explained, `control` and `control_settings`. The columns are `origin`, the number of the trajectory in the source,
+    and `predicted`, the class whose score is explained.
     """
-    trained = artifact.load(parameters["network"])
+    trained = artifact.load(parameters["network"], parameters["network_sha256"])
     variable = study.find(trained.architecture.study).seen.variable
     sequences: Any = store.arrays(parameters["source"])[variable]
     if "control" in parameters:

@@ -39,11 +39,11 @@ def saliency_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]],
     Methods WITH_SCORE also return `relevance` (sample, y, x), the sum over frames and channels, and `score` (sample);
     their saliency is the positive relevance, the evidence for the class, scaled in the same way.
 
-    `parameters` has `network`, `source`, `method` and `settings`, and, if a modified network is explained, `control`
-    and `control_settings`. The columns are `origin`, the number of the pattern in the source, and `predicted`, the
-    class whose score is explained.
+    `parameters` has `network`, `network_sha256`, `source`, `method` and `settings`, and, if a modified network is
+    explained, `control` and `control_settings`. The columns are `origin`, the number of the pattern in the source, and
+    `predicted`, the class whose score is explained.
     """
-    trained = artifact.load(parameters["network"])
+    trained = artifact.load(parameters["network"], parameters["network_sha256"])
     source = store.open(parameters["source"])
     trained = replace(trained, architecture=inputs.fitted(trained.architecture, source))
     seen = inputs.seen(trained.architecture, source)

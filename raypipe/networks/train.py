@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from raypipe import catalog, study
+from raypipe import catalog, store, study
 from raypipe.errors import DryRun, InputError, LostError, check_name, choice, make_folder
 from raypipe.files import scratch_folder
 from raypipe.networks import artifact, inputs
@@ -31,7 +31,7 @@ FRESH_SAMPLES = (50_000, 10_000)
 """Default number of fresh samples in an epoch, and in a validation."""
 
 
-_Planned = tuple[Architecture, Training, dict[str, Any], str]
+_Planned = tuple[Architecture, Training, dict[str, Any], str, dict[str, str]]
 """Arguments of `trial.Task`, whose module must not be imported before Ray is connected."""
 
 
@@ -49,7 +49,8 @@ class Settings:
     they are fresh. `series` names a collection of networks that is kept apart from others of the same architectures,
     for example with another seed or number of epochs.
     `scheduler` is fifo, which trains every network to its last epoch, or asha, which stops networks early that fall
-    behind.
+    behind those that have reported before. Which these are depends on the workers, and on interruptions: a resumed run
+    compares only the networks that it trains itself, at the epochs that they train in it.
     `workers` is the number of networks trained at once, None for as many as fit in the cluster; each uses
     `cpus_per_trial` cores and `gpus_per_trial` GPUs, which may be a fraction. `tensorboard` is a folder to which the
     driver writes the metrics of each epoch for TensorBoard; None for no such files.
@@ -138,16 +139,18 @@ def train(architectures: Sequence[Architecture], settings: Settings, *others: Se
         "train": _describe(first, train_name, settings.samples, FRESH_SAMPLES[0]),
         "validation": _describe(first, validation_name, None, FRESH_SAMPLES[1]),
     }
+    created = {name: store.plan_of(name).created for name in (train_name, validation_name) if not _is_fresh(name)}
     tasks: dict[str, _Planned] = {
         artifact.artifact_name(one, series): (
             one,
             how,
             {"training": how.document(), "scheduler": settings.scheduler, "data": data},
             series,
+            created,
         )
         for one, how, series in planned
     }
-    pending = {name: task for name, task in tasks.items() if not _is_trained(name, task[0], task[2])}
+    pending = {name: task for name, task in tasks.items() if not _is_trained(name, task)}
     logging.getLogger(__name__).info("%d of %d networks are already trained", len(tasks) - len(pending), len(tasks))
     if how := dry_run.asked():
         raise _dry_run(tasks, pending, settings, how)
@@ -158,7 +161,7 @@ def train(architectures: Sequence[Architecture], settings: Settings, *others: Se
             for name in pending:
                 owned.enter_context(owner.held(f"networks/{name}"))
             # Another job may have trained them in the meantime.
-            pending = {name: task for name, task in pending.items() if not _is_trained(name, task[0], task[2])}
+            pending = {name: task for name, task in pending.items() if not _is_trained(name, task)}
             if pending:
                 _tune(pending, settings)
     return list(tasks)
@@ -218,11 +221,14 @@ def _samples(architecture: Architecture, name: str, count: int | None, fresh: in
     return inputs.read(architecture, catalog.open(name), name, count)
 
 
-def _is_trained(name: str, architecture: Architecture, made_from: Mapping[str, Any]) -> bool:
-    """Whether the network exists; if it differs or was made in another way, raise an InputError that says how."""
+def _is_trained(name: str, planned: _Planned) -> bool:
+    """Whether the network exists; if it differs or was made in another way, raise an InputError that says how.
+
+    If its data were made again since, a warning says so: their parameters are the same, but perhaps not their values.
+    """
     if not artifact.exists(name):
         return False
-    found = artifact.load(name)
+    found, (architecture, _, made_from, _, created) = artifact.load(name), planned
     differences = _differences(found.made_from, made_from)
     if found.architecture != architecture:
         differences.append("its layers, input or data sets differ")
@@ -231,6 +237,16 @@ def _is_trained(name: str, architecture: Architecture, made_from: Mapping[str, A
             f"network {name} is already trained with other settings: {'; '.join(differences)}; use the same ones, "
             f"give this training its own series, or delete {objects.root()}/{artifact.path(name)}"
         )
+    for data, at in created.items():
+        if str(found.provenance.get("created", at)) < at:
+            logging.getLogger(__name__).warning(
+                "network %s is older than %s, which has been made again since: it stays as it was; if this matters, "
+                "delete %s/%s, and give the command again",
+                name,
+                data,
+                objects.root(),
+                artifact.path(name),
+            )
     return True
 
 
@@ -321,6 +337,7 @@ def _tune(planned: Mapping[str, _Planned], settings: Settings) -> None:
             ),
             run_config=tune.RunConfig(
                 storage_path=str(records),
+                stop=trial.is_lost,
                 callbacks=[keeper],
                 failure_config=tune.FailureConfig(max_failures=_RETRIES),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),

@@ -4,6 +4,8 @@ import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+import numpy as np
+
 from raypipe import study
 from raypipe.errors import InputError, choice
 from raypipe.networks.architecture import Architecture
@@ -43,6 +45,9 @@ class Training:
     clip: float | None = None
 
     def __post_init__(self) -> None:
+        for name, given in vars(self).items():
+            if isinstance(given, np.generic):  # JSON has none of NumPy's numbers
+                object.__setattr__(self, name, given.item())
         for name, least in {"batch": 1, "epochs": 1, "seed": 0}.items():
             if (found := getattr(self, name)) < least:
                 raise InputError(f"{name} is {found}; expected {least} or more")

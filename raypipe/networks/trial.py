@@ -11,7 +11,7 @@ import math
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ray import tune
@@ -26,7 +26,7 @@ from raypipe.networks.inputs import Fresh, Samples
 from raypipe.networks.training import Training
 from raypipe.run import environments
 from raypipe.run.progress import progress
-from raypipe.store import objects
+from raypipe.store import objects, owner
 from raypipe.store.documents import now
 
 if TYPE_CHECKING:
@@ -41,12 +41,17 @@ _STEP_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Task:
-    """One network to train. `made_from` contains, as JSON values, everything that the result depends on."""
+    """One network to train. `made_from` contains, as JSON values, everything that the result depends on.
+
+    `created` has the dates of the data sets by name: a training is not continued on data that were made again, which
+    may differ although their parameters are the same.
+    """
 
     architecture: Architecture
     training: Training
     made_from: dict[str, Any]
     series: str
+    created: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -55,8 +60,9 @@ class Task:
 
     @property
     def checkpoint(self) -> str:
-        """Path of its checkpoint under the root of the store; other settings have another path."""
-        digest = hashlib.sha256(json.dumps([repr(self.architecture), self.made_from], sort_keys=True).encode())
+        """Path of its checkpoint under the root of the store; other settings and newer data have another path."""
+        depends_on = [repr(self.architecture), self.made_from, dict(self.created)]
+        digest = hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode())
         return f"training/{self.name}-{digest.hexdigest()[:12]}.safetensors"
 
     def begin(self) -> Fit:
@@ -71,10 +77,20 @@ class Task:
         """Write the checkpoint."""
         objects.put(self.checkpoint, artifact.pack(fit.state(), {"history": fit.history, "seconds": fit.seconds}))
 
-    def keep(self) -> None:
-        """Turn the checkpoint into the artifact."""
+    def keep(self, epoch: float) -> None:
+        """Turn the checkpoint into the artifact.
+
+        Raises:
+            InputError: if the checkpoint is not that of this epoch, the last one of the training, or the artifact
+                cannot be loaded; the checkpoint then stays.
+        """
         state, documents = artifact.unpack(objects.get(self.checkpoint), self.checkpoint)
         history = documents["history"]
+        if (found := len(history["loss"])) != epoch:
+            raise InputError(
+                f"{self.checkpoint} has {found} epochs, expected {epoch:g}: another job trains {self.name} too; wait "
+                "until it has ended, then run the same command again"
+            )
         provenance = {
             "made_from": self.made_from,
             "seconds": documents["seconds"],
@@ -83,6 +99,7 @@ class Task:
         }
         metrics = {name: values[-1] for name, values in history.items()}
         artifact.save(Artifact(self.architecture, weights_of(state), history, metrics, provenance, self.series))
+        artifact.load(self.name)  # the checkpoint is needed until the network can be used
         objects.delete(self.checkpoint)
 
 
@@ -174,11 +191,23 @@ class NetworkTrial(tune.Trainable):
         return {**figures, "epoch": self._fit.epoch, "done": self._fit.epoch >= self._task.training.epochs}
 
 
+def is_lost(_: str, result: Mapping[str, Any]) -> bool:
+    """Whether Tune is to stop a training after a result: if another job has taken over its network.
+
+    Not a method of Keeper, since Tune pickles it during the run.
+    """
+    try:
+        owner.check(f"networks/{result['config']['network']}")
+    except InputError:
+        return True
+    return False
+
+
 class Keeper(tune.Callback):
     """Saves each finished trial as an artifact, at once, and shows progress: epochs, networks, the best so far.
 
     If a TensorBoard folder is given, it writes the metrics of each epoch there. `failed` has the exception of each
-    training that raised one.
+    training that raised one, or whose network another job has taken over.
     """
 
     def __init__(self, tasks: dict[str, Task], description: str, tensorboard: str | None) -> None:
@@ -202,6 +231,8 @@ class Keeper(tune.Callback):
         if "error" in result:
             self.failed[name] = of_texts(result["error"], result["details"])
             return
+        if not self._is_ours(name):
+            return
         if "repeated" in result:
             logging.getLogger(__name__).warning(
                 "%s: after epoch %d not all weights were finite; repeating that epoch",
@@ -213,7 +244,7 @@ class Keeper(tune.Callback):
             self._latest[name] = result["val_accuracy"]
         # Not always one: a resumed trial also reports earlier epochs, one that repeats a lost epoch adds none.
         new = max(0, result["epoch"] - self._epochs[name])
-        self._epochs[name] += new
+        self._epochs[name] = max(self._epochs[name], result["epoch"])
         if self._tensorboard and complete and new:
             self._write(f"{self._tensorboard}/{self._tasks[name].name}", result)
         self._show(new)
@@ -221,10 +252,10 @@ class Keeper(tune.Callback):
     def on_trial_complete(self, iteration, trials, trial, **info):  # type: ignore[no-untyped-def]  # noqa: ARG002
         """Save the network; epochs that the scheduler cut off no longer count."""
         name = trial.config["network"]
-        if name in self.failed:
+        if name in self.failed or not self._is_ours(name):
             return
         try:
-            self._tasks[name].keep()
+            self._tasks[name].keep(self._epochs[name])
         except InputError as error:  # otherwise Tune would end with its own tracebacks, without the other trainings
             self.failed[name] = error
             return
@@ -248,6 +279,14 @@ class Keeper(tune.Callback):
             f"run the same command to retry these. The first: {first.args[0]}"
         )
         return WorkError(message, first.details) if isinstance(first, WorkError) else InputError(message)
+
+    def _is_ours(self, name: str) -> bool:
+        """Whether this job still owns the network; if not, its training has failed."""
+        try:
+            owner.check(f"networks/{name}")
+        except InputError as error:
+            self.failed[name] = error
+        return name not in self.failed
 
     def _write(self, folder: str, result: dict[str, Any]) -> None:
         # A writer for each epoch: writers kept open would need a file and a thread for each network. Their files are

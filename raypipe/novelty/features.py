@@ -89,9 +89,11 @@ def own_coordinates(source: Any) -> dict[str, Coordinate]:
 def features_of(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
     """Return a function for `fill` that computes the `features` of a shard's samples, read from the source.
 
-    `parameters` has `network`, `source`, `variants` and, if there are several variants, `augmentation`.
+    `parameters` has `network`, `network_sha256`, `source`, `variants` and, if there are several variants,
+    `augmentation`.
     """
-    trained, source = artifact.load(parameters["network"]), store.open(parameters["source"])
+    trained = artifact.load(parameters["network"], parameters["network_sha256"])
+    source = store.open(parameters["source"])
     architecture, variants = inputs.fitted(trained.architecture, source), parameters["variants"]
     trained = replace(trained, architecture=architecture)
     extract = extractor(trained)

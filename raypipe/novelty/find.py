@@ -236,10 +236,11 @@ def planned(name: str, parameters: Mapping[str, Any]) -> Plan:
 def found(parameters: dict[str, Any]) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
     """Return a function for `fill` that computes the result of `find`, for all samples at once.
 
-    `parameters` has `network`, `source`, `reference`, `reference_features`, `calibration` and `threshold`.
+    `parameters` has `network`, `network_sha256`, `source`, `reference`, `reference_features`, `calibration` and
+    `threshold`.
     """
     network = parameters["network"]
-    architecture = artifact.load(network).architecture
+    architecture = artifact.load(network, parameters["network_sha256"]).architecture
 
     def features_of(source: str) -> np.ndarray:
         return store.open(f"features/{network}/{source.partition('/')[2]}")["features"].values[:, 0]

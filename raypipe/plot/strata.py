@@ -42,6 +42,7 @@ def accuracy_by_stratum(
         row[0].set_title(network, loc="left")
         row[0].set_ylabel("recall, accuracy")
         for axes, stratum in zip(row, strata, strict=True):
+            axes.xaxis.update_units(evaluation[stratum].values)  # gives texts their places, in this order
             for value in (notes or {}).get(stratum, {}):
                 axes.axvline(value, color="#999999", linewidth=0.8, linestyle=":")
             _lines(axes, evaluation, stratum)
@@ -63,9 +64,13 @@ def _lines(axes: Axes, evaluation: xr.Dataset, stratum: str) -> None:
         there = samples.sel(label=name) > 0
         recall = (confusion.sel(label=name, predicted=name) / samples.sel(label=name))[there]
         marker = _MARKERS[number % len(_MARKERS)]
-        axes.plot(recall[stratum], recall, marker=marker, color=colour, label=name, markersize=3, linewidth=1)
+        axes.plot(recall[stratum].values, recall, marker=marker, color=colour, label=name, markersize=3, linewidth=1)
     axes.plot(
-        evaluation[stratum], evaluation[f"accuracy_by_{stratum}"], color="black", linewidth=1.8, label="all (accuracy)"
+        evaluation[stratum].values,
+        evaluation[f"accuracy_by_{stratum}"],
+        color="black",
+        linewidth=1.8,
+        label="all (accuracy)",
     )
     if evaluation.sizes[stratum] <= _FEW:
         axes.set_xticks(evaluation[stratum].values)

@@ -66,20 +66,20 @@ class Ownership:
     """A name that this process owns, with its mark."""
 
     def __init__(self, name: str, number: int, owner: Owner) -> None:
-        self._name, self._number, self._owner = name, number, owner
+        self.name, self._number, self._owner = name, number, owner
         self._lost = self._ended = False
         self._writing = threading.Lock()
 
     @property
     def folder(self) -> str:
         """Folder of the mark."""
-        return self._name.rpartition("/")[0]
+        return self.name.rpartition("/")[0]
 
     def check(self) -> None:
         """Raise InputError if another job has taken this one for dead, as can happen after an outage."""
         if self._lost:
             raise InputError(
-                f"{self._name} is no longer this job's: another job took this one for dead, or its mark was removed; "
+                f"{self.name} is no longer this job's: another job took this one for dead, or its mark was removed; "
                 "what is finished is kept: wait until the other has ended, then run the same command again"
             )
 
@@ -94,16 +94,16 @@ class Ownership:
         with self._writing:
             self._ended = True
             if not self._lost:
-                objects.delete(_path(self._name, self._number))
+                objects.delete(_path(self.name, self._number))
 
     def _renew(self, files: Sequence[str]) -> None:
-        marks = _marks(self._name, files)
+        marks = _marks(self.name, files)
         own = marks.get(self._number) in (self._owner, _UNREADABLE)
         self._lost = not own or max(marks) > self._number
         if not self._lost:
-            objects.put(_path(self._name, self._number), _document(self._owner))
+            objects.put(_path(self.name, self._number), _document(self._owner))
         elif own:
-            objects.delete(_path(self._name, self._number))
+            objects.delete(_path(self.name, self._number))
 
 
 class _Keeper:
@@ -128,6 +128,13 @@ class _Keeper:
             if not self._kept:
                 self._none.set()
 
+    def check(self, name: str) -> None:
+        """Raise InputError if another job has taken over the name."""
+        with self._changing:
+            for own in self._kept:
+                if own.name == name:
+                    own.check()
+
     def _keep(self, none: threading.Event) -> None:
         while not none.wait(RENEWED):
             folders: dict[str, list[Ownership]] = {}
@@ -141,6 +148,11 @@ class _Keeper:
 
 
 _keeper = _Keeper()
+
+
+def check(name: str) -> None:
+    """Raise InputError if another job has taken over a name that this process owns, see `Ownership.check`."""
+    _keeper.check(name)
 
 
 @contextmanager

@@ -31,13 +31,15 @@ def misfit(attributes: Mapping[str, Any]) -> str | None:
 def fault(values: np.ndarray, attributes: Mapping[str, Any], start: int) -> str | None:
     """The first value that an array's attributes do not allow, in samples numbered from `start`; None if there is none.
 
-    NaN and infinity are outside every range; without a range, any value is allowed.
+    NaN and infinity are outside every range; without a range or flags, any value is allowed. A range beside flags may
+    allow further values, such as -1 for a label that is not known.
     """
     if not values.size:
         return None
-    if (flags := attributes.get("flag_values")) is not None:
+    flags, found = attributes.get("flag_values"), attributes.get("valid_range")
+    if found is None and flags is not None:
         return _first(values, ~np.isin(values, flags), start, f"one of {', '.join(map(str, flags))}")
-    if (found := attributes.get("valid_range")) is None:
+    if found is None:
         return None
     low, high = map(float, found)
     slack = 0.0
