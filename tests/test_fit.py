@@ -271,7 +271,9 @@ def test_what_is_measured_in_some_epochs_only_is_nan_in_the_others():
     task.put_away(run)
     continued = task.begin()
     assert continued.epoch == 4
-    task.keep()
+    with pytest.raises(InputError, match="has 4 epochs, expected 3: another job trains odd/123-2 too"):
+        task.keep(3)
+    task.keep(4)
     kept = artifact.load("odd/123-2")
     for found in (continued.history, kept.history):
         np.testing.assert_array_equal(found["val_gap"], [np.nan, 0.5, 1, np.nan])
