@@ -180,6 +180,8 @@ def test_the_address_has_what_is_chosen(page, server):
     page.wait_for_url(re.compile("colour=class"))
     page.reload()
     told(page, "a = 0.25, b = 0.25, ")
+    opened(page, f"{server.url}?sample=21&tab=9")  # as from somebody with more studies
+    told(page, "a = 0.25, b = 0.375, ")
 
 
 @needs_chromium
@@ -267,7 +269,7 @@ def test_an_empty_store_says_how_to_begin(page, tmp_path):
         for made in (False, True):
             if made:
                 root.mkdir()
-            page.goto(server.url)
+            page.goto(f"{server.url}?tab=3")
             page.get_by_role("heading", name="There is nothing to explore yet").wait_for()
             assert page.get_by_text("make demo").count()
     finally:

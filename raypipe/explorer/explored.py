@@ -198,15 +198,16 @@ class Explored:
         }
         if not chosen:
             return self.plane
-        if chosen not in [known for known, _ in self._slices]:
+        key = tuple(chosen.values())
+        if key not in self._slices:
             hit = [self.predictions[name].values == value for name, value in chosen.items()]
-            self._slices.append((chosen, self._plane_of(np.flatnonzero(np.all(hit, axis=0))) or self.plane))
-        return next(plane for known, plane in self._slices if known == chosen)
+            self._slices[key] = self._plane_of(np.flatnonzero(np.all(hit, axis=0))) or self.plane
+        return self._slices[key]
 
     @cached_property
-    def _slices(self) -> list[tuple[dict[str, float], Lattice | None]]:
+    def _slices(self) -> dict[tuple[float, ...], Lattice | None]:
         """The planes that were asked for, by their values of the further inputs."""
-        return []
+        return {}
 
     def _plane_of(self, numbers: np.ndarray) -> Lattice | None:
         if len(self.inputs) < 2 or not len(numbers):

@@ -59,11 +59,11 @@ class NetworksView(pn.viewable.Viewer):
 
     def _heat_map(self, study: str, grid: Grid) -> Any:
         """Draw the best network for each word and kernel size; return None if there are fewer than two networks."""
-        known = {one.name: one for one in grid.networks}
+        own = {one.name: one for one in grid.networks}
         rows = [
             (f"{member.kernel_size}", member.word, one.metrics.get("val_accuracy", float("nan")), one.name)
             for one in self._networks.values()
-            if known.get(one.architecture.name) == one.architecture  # other grids have networks of the same names
+            if own.get(one.architecture.name) == one.architecture  # other grids have networks of the same names
             for member in [grid.members[one.architecture.name]]
         ]
         if len(rows) < 2:

@@ -117,7 +117,7 @@ def page() -> Any:
     _in_the_address(tab=(tabs, "active"))
     if makers:
         opened()
-    tabs.param.watch(opened, "active")
+        tabs.param.watch(opened, "active")
     empty = [] if names else [pn.pane.HTML(_EMPTY)]
     whole = pn.Template(_TEMPLATE, location=True)
     whole.add_panel("page", pn.Column(*empty, tabs))

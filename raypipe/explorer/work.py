@@ -109,7 +109,7 @@ def simulated(
             if "sample" not in one.dims and len(one.dims) == 1
         },
     )
-    trained = artifact.load(network, checksum)
+    trained = artifact.load(network)
     trained = replace(trained, architecture=inputs.fitted(trained.architecture, new))
     ((_, taken),) = inputs.groups(trained.architecture, new, slice(0, 1))
     return made, classify.classifier(trained)(taken)[0]
