@@ -5,10 +5,9 @@
 
 Each row gives the network, its series and seed, its epochs and training time in seconds, its accuracy on its training
 split, its validation split and the test split, and its recall of each class on the test split. Splits that have not
-been classified yet are classified first.
+been classified yet are classified first. Accuracies on training and validation splits that are not there are left out.
 """
 
-import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -19,11 +18,10 @@ from raypipe import catalog, study
 from raypipe.command import Workers, listed, run
 from raypipe.errors import InputError, make_folder_of
 from raypipe.files import write
-from raypipe.networks import artifact, inputs
-from raypipe.networks.architecture import FRESH
+from raypipe.networks import artifact
 from raypipe.networks.classify import classify_each
 from raypipe.networks.evaluate import evaluate
-from raypipe.networks.ranking import overview
+from raypipe.networks.ranking import overview, splits_to_evaluate
 
 
 def main(
@@ -38,21 +36,7 @@ def main(
     names = [artifact.at_hand(one) for one in listed(networks)] or _of_study()
     make_folder_of(output)
     evaluations: dict[str, dict[str, xr.Dataset]] = {name: {} for name in names}
-    wanted = {}
-    for name in evaluations:
-        trained = artifact.load(name)
-        train, validation = trained.splits
-        for column, split in {"train": train, "val": validation, "test": test}.items():
-            if split == FRESH:  # generated during training and not stored
-                continue
-            data = catalog.open(f"{trained.architecture.study}/{split}")
-            named, own = inputs.class_names(data), trained.architecture.classes
-            if inputs.kinds(own, named) is None and (others := sorted(set(named) - set(own))):
-                logging.getLogger(__name__).warning(
-                    "no accuracy of %s on %s, which also has %s", name, split, ", ".join(others)
-                )
-                continue
-            wanted[name, column] = split
+    wanted = {(name, column): split for name in evaluations for column, split in splits_to_evaluate(name, test).items()}
     said = classify_each([(name, split) for (name, _), split in wanted.items()], workers=workers)
     for (name, column), split in wanted.items():
         evaluations[name][column] = evaluate(catalog.open(said[name, split]))

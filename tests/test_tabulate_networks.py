@@ -88,6 +88,14 @@ def test_a_split_with_classes_that_the_network_lacks_is_left_out_and_named(tmp_p
     assert "no accuracy of all-points/pattern-2d on train2, which also has pi" in caplog.text
 
 
+def test_of_a_network_that_comes_along_the_accuracies_on_what_is_there_are_given(tmp_path, caplog):
+    tiny_data.write_patterns("test", 16)
+    found = table(tmp_path, "--networks shipped/pattern-2d")
+    assert found[["train", "val"]].isna().all(axis=None)
+    assert not found["test"].isna().any()
+    assert "no accuracy of shipped/pattern-2d on train2: there is no data set 'gray_scott/train2'" in caplog.text
+
+
 def test_mistakes_are_one_line(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("RAYPIPE_STUDY", "")
     for flags, message in {

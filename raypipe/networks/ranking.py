@@ -1,5 +1,6 @@
 """Compare networks on the same samples: accuracy, its uncertainty, and accuracy by stratum."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,9 +9,39 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
+from raypipe import catalog
 from raypipe.errors import InputError
 from raypipe.networks import artifact, inputs
+from raypipe.networks.architecture import FRESH
 from raypipe.networks.evaluate import evaluate, strata_of, wilson
+
+
+def splits_to_evaluate(network: str, test: str) -> dict[str, str]:
+    """Splits on which a network can be evaluated, by the columns of `overview`: "train", "val" and "test".
+
+    Training and validation splits that do not exist, or have classes that the network lacks, are logged and left out.
+
+    Raises:
+        InputError: if there is no data set `test`.
+    """
+    trained, found, log = artifact.load(network), {}, logging.getLogger(__name__)
+    train, validation = trained.splits
+    for column, split in {"train": train, "val": validation, "test": test}.items():
+        if split == FRESH:  # generated during training and not stored
+            continue
+        try:
+            data = catalog.open(f"{trained.architecture.study}/{split}")
+        except InputError as error:
+            if column == "test":
+                raise
+            log.warning("no accuracy of %s on %s: %s", network, split, error)
+            continue
+        named, own = inputs.class_names(data), trained.architecture.classes
+        if inputs.kinds(own, named) is None and (others := sorted(set(named) - set(own))):
+            log.warning("no accuracy of %s on %s, which also has %s", network, split, ", ".join(others))
+            continue
+        found[column] = split
+    return found
 
 
 def overview(networks: Sequence[str], evaluations: Mapping[str, Mapping[str, xr.Dataset]]) -> pd.DataFrame:
