@@ -27,7 +27,7 @@ from raypipe.explorer.sample import alert as error_of
 from raypipe.explorer.sample import image
 from raypipe.explorer.samples import SamplesView
 from raypipe.explorer.tiles import bars
-from raypipe.networks import artifact
+from raypipe.networks import artifact, calibration
 from raypipe.store import objects
 
 
@@ -300,7 +300,7 @@ def test_a_simulation_is_calibrated_and_its_picture_has_all_outputs(small, monke
 def test_a_temperature_that_is_fitted_meanwhile_is_used(small):
     before = explored.explored(SHARP)
     assert before.calibrated(np.array([0.9, 0.1])).tolist() == [0.9, 0.1]
-    objects.put(artifact.temperature_path("sharp"), b"{}")
+    objects.put(calibration.path("sharp"), b"{}")
     assert explored.explored(SHARP) is not before
 
 

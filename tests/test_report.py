@@ -239,7 +239,7 @@ def test_confidence_is_calibrated_where_there_is_a_temperature_of_this_network(t
     trained("pattern-2d-second")
     own = artifact.checksum("pattern-2d-second")
     found = calibration.Temperature(temperature=2.0, network=own, source="gray_scott/val2", samples=9)
-    objects.put(artifact.temperature_path("pattern-2d-second"), documents.seal(found))
+    objects.put(calibration.path("pattern-2d-second"), documents.seal(found))
     said = tiny_results.scan_predictions(200)
     made_by = own if of_this_network else "another"
     made = {"network": "pattern-2d-second", "source": "gray_scott/scan", "network_sha256": made_by}

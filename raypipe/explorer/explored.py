@@ -11,7 +11,7 @@ import xarray as xr
 
 from raypipe import catalog, store, study
 from raypipe.errors import InputError
-from raypipe.networks import artifact, calibration, inputs
+from raypipe.networks import calibration, inputs
 from raypipe.plot.classes import class_names, symbol
 from raypipe.plot.plane import Lattice
 from raypipe.report import scan
@@ -65,7 +65,7 @@ def explored(name: str) -> "Explored":
         InputError: if they do not exist, or were made from other samples than those in the store now.
     """
     plan = store.plan_of(name)
-    temperature = objects.find(artifact.temperature_path(plan.parameters["network"]))
+    temperature = objects.find(calibration.path(plan.parameters["network"]))
     return _explored(name, _age(plan), _age(store.plan_of(plan.parameters["source"])), temperature)
 
 
@@ -286,8 +286,7 @@ class Explored:
 
     def said(self, number: int) -> str:
         """Return the parameters, seed, class and probability of a sample as text."""
-        at, (kind, share) = scan.said_of_point(self.predictions, self.parameters, number), self.ranking(number, 1)[0]
-        return f"{at}{': ' if at else ''}{kind}, {share:.1%}"
+        return scan.said(self.predictions, self.parameters, number, *self.ranking(number, 1)[0])
 
     def calibrated(self, probability: np.ndarray) -> np.ndarray:
         """Return the network's probabilities (class,) for another sample as `probability` has them."""

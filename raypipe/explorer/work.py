@@ -5,7 +5,6 @@ The process is started when it is first needed, as loading TensorFlow takes a fe
 
 import json
 import multiprocessing
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from dataclasses import replace
@@ -19,7 +18,6 @@ from raypipe.errors import InputError
 
 @cache
 def _pool() -> ProcessPoolExecutor:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 
 

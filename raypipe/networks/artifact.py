@@ -146,11 +146,6 @@ def path(name: str) -> str:
     return f"networks/{name}{ENDING}"
 
 
-def temperature_path(name: str) -> str:
-    """Path of a network's temperature, see `calibration`, under the root of the store."""
-    return f"networks/{name}.temperature.json"
-
-
 def exists(name: str) -> bool:
     """Whether a trained network of that name exists."""
     return objects.exists(path(name))

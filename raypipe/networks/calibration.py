@@ -207,7 +207,7 @@ def fit(network: str, predictions: xr.Dataset) -> Temperature:
         source=made["source"],
         samples=len(label),
     )
-    objects.put(artifact.temperature_path(network), documents.seal(fitted))
+    objects.put(path(network), documents.seal(fitted))
     return fitted
 
 
@@ -217,9 +217,8 @@ def load(network: str) -> Temperature:
     Raises:
         InputError: if none has been fitted, it was fitted to an earlier network of that name, or its file is damaged.
     """
-    trained, path = artifact.load(network), artifact.temperature_path(network)
-    data = objects.find(path)
-    split, of = validation_split(network), study.find(trained.architecture.study)
+    data = objects.find(path(network))
+    split, of = validation_split(network), study.find(artifact.load(network).architecture.study)
     again = f"fit it with: {of.job('evaluate', network=network, split=split)}"
     if split == FRESH:
         again = "it was validated on samples made during training, which are not kept"
@@ -230,9 +229,9 @@ def load(network: str) -> Temperature:
         given = content.pop(documents.SEAL, None)
         found = Temperature.model_validate(content)
     except (ValueError, AttributeError, ValidationError) as error:
-        raise InputError(f"{path} is damaged: {' '.join(str(error).split())}; {again}") from error
+        raise InputError(f"{path(network)} is damaged: {' '.join(str(error).split())}; {again}") from error
     if given != documents.digest(content):
-        raise InputError(f"{path} is damaged: it does not agree with its checksum; {again}")
+        raise InputError(f"{path(network)} is damaged: it does not agree with its checksum; {again}")
     if found.network != artifact.checksum(network):
         raise InputError(f"the temperature of {network} was fitted to an earlier network of that name; {again}")
     return found
@@ -240,7 +239,7 @@ def load(network: str) -> Temperature:
 
 def exists(network: str) -> bool:
     """Whether a temperature has been fitted for a network of that name."""
-    return objects.exists(artifact.temperature_path(network))
+    return objects.exists(path(network))
 
 
 def settled(network: str, predictions: Mapping[str, xr.Dataset]) -> Temperature | None:
@@ -277,6 +276,11 @@ def validation_split(network: str) -> str:
     label = (plan.coordinates.get("label") or plan.variables.get("label")) if plan else None
     names = label.attributes.get("flag_meanings", "").split() if label else []
     return validation if set(names) <= set(trained.architecture.classes) else usual
+
+
+def path(network: str) -> str:
+    """Path of a network's temperature under the root of the store."""
+    return f"networks/{network}.temperature.json"
 
 
 def table(found: dict[str, xr.Dataset]) -> str:

@@ -18,6 +18,7 @@ from PIL import Image
 
 from raypipe import catalog, store, study
 from raypipe.errors import InputError
+from raypipe.plot.classes import class_names, symbol
 from raypipe.plot.confused import drawing
 from raypipe.plot.style import styled
 from raypipe.plot.window import can_show
@@ -170,7 +171,8 @@ class Browser:
     @styled
     def _choose(self, number: int) -> None:
         self._chosen = number
-        said = scan.said(self._predictions, self._names, self._probability, number)
+        called = symbol(class_names(self._predictions)[int(self._predictions["predicted"].values[number])])
+        said = scan.said(self._predictions, self._names, number, called, self._probability[number].max())
         self._tell(said)
         self._text.set_text(textwrap.fill(said, _WRAP))
         self._sample.clear()

@@ -273,24 +273,15 @@ def commands_again(predictions: xr.Dataset) -> tuple[str, str]:
     )
 
 
-def said_of_point(predictions: xr.Dataset, names: Sequence[str], number: int) -> str:
-    """Return these parameters of a sample, and its seed, as text."""
+def said(predictions: xr.Dataset, names: Sequence[str], number: int, called: str, share: float) -> str:
+    """Return these parameters of a sample, its seed, and what it is called with which probability, as text."""
     names = [*names, *(["seed"] if "seed" in predictions.coords else [])]
     values = [predictions[name].values[number].item() for name in names]
-    return ", ".join(
+    at = ", ".join(
         f"{name} = {one:g}" if isinstance(one, float) else f"{name} = {one}"
         for name, one in zip(names, values, strict=True)
     )
-
-
-def said(predictions: xr.Dataset, names: Sequence[str], probability: np.ndarray, number: int) -> str:
-    """Return the parameters, seed, class and probability of a sample as text.
-
-    `names` is the result of `parameters`, `probability` that of `shown_probability`.
-    """
-    at = said_of_point(predictions, names, number)
-    called = class_names(predictions)[int(predictions["predicted"].values[number])]
-    return f"{at}{': ' if at else ''}{symbol(called)}, {probability[number].max():.1%}"
+    return f"{at}{': ' if at else ''}{called}, {share:.1%}"
 
 
 def _others(predictions: xr.Dataset) -> dict[str, str]:

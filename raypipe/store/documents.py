@@ -35,6 +35,12 @@ class Array(BaseModel):
     checksum: str | None = None
 
 
+def shard_bounds(shard: int, shard_samples: int, samples: int) -> slice:
+    """Range of samples in a shard of a store with so many samples, and so many in each shard but the last."""
+    start = shard * shard_samples
+    return slice(start, min(start + shard_samples, samples))
+
+
 class StoredPlan(BaseModel):
     """What the complete store will contain: `plan.json` in its ledger. `grows` is that of the `Plan`."""
 
@@ -51,8 +57,7 @@ class StoredPlan(BaseModel):
 
     def bounds(self, shard: int) -> slice:
         """Range of samples in a shard."""
-        start = shard * self.shard_samples
-        return slice(start, min(start + self.shard_samples, self.samples))
+        return shard_bounds(shard, self.shard_samples, self.samples)
 
     @model_validator(mode="after")
     def _shards_hold_the_samples(self) -> "StoredPlan":

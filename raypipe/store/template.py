@@ -14,7 +14,7 @@ import zarr.storage
 
 from raypipe.errors import InputError, choice
 from raypipe.store import texts
-from raypipe.store.documents import SEAL, Array, StoredPlan, digest
+from raypipe.store.documents import SEAL, Array, StoredPlan, digest, shard_bounds
 
 COMPRESSIONS = {"zstd": 3, "lz4": 5}
 """Blosc codecs and their levels. For values that are noise apart from their order of magnitude, lz4 compresses as well
@@ -108,8 +108,7 @@ class Plan:
 
     def bounds(self, shard: int) -> slice:
         """Range of samples in a shard."""
-        start = shard * self.shard_samples
-        return slice(start, min(start + self.shard_samples, self.samples))
+        return shard_bounds(shard, self.shard_samples, self.samples)
 
     def samples_in(self, shards: Iterable[int]) -> int:
         """Number of samples in shards."""
