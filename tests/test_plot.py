@@ -101,6 +101,23 @@ def test_the_lattice_of_a_scan_has_a_cell_for_each_point():
     np.testing.assert_array_equal(plane.lattice(spread).edges[0], [0.5, 1.5, 5.5, 12.5])
 
 
+def test_a_cell_of_several_samples_shows_their_most_frequent_class():
+    scan = xr.Dataset(
+        {"predicted": ("sample", [2, 2, 1, 0, 1, 1, 0])},
+        coords={"A": ("sample", [1, 1, 1, 2, 2, 3, 3]), "B": ("sample", [5, 5, 5, 5, 6, 5, 6])},
+    )
+    found = plane.lattice(scan)
+    assert found.samples.tolist() == [[1, 3, 5], [-1, 4, 6]]
+    assert found.note == (
+        "Cells with several samples (1) show one, of the most frequent class; 2 of 7 samples are not shown. In 1 of "
+        "these cells the classes differ."
+    )
+    unclassified = plane.lattice(scan.drop_vars("predicted"))
+    assert unclassified.samples.tolist() == [[2, 3, 5], [-1, 4, 6]]
+    assert unclassified.note == "Cells with several samples (1) show one, the last; 2 of 7 samples are not shown."
+    assert plane.lattice(scan.isel(sample=slice(2, None))).note == ""
+
+
 def test_scattered_points_are_refused_before_memory_is_taken_for_their_lattice():
     scattered = np.random.default_rng(0).uniform(size=(2, 200_000))
     with pytest.raises(InputError, match=r"200000 points fill 0\.0% of a lattice of 200000 × 200000 values"):

@@ -186,7 +186,7 @@ class Explored:
     def plane(self) -> Lattice | None:
         """All samples in the plane of their first two inputs; None if they do not lie on a lattice.
 
-        If several share a cell, the last of them is in it.
+        If several share a cell, one of their most frequent class is in it.
         """
         return self._plane_of(np.arange(len(self.predicted)))
 

@@ -105,7 +105,8 @@ class PlaneView(pn.viewable.Viewer):
         tap.add_subscriber(self._tapped)
         mark = hv.DynamicMap(_marked, streams=[self._mark])
         self._plot.object = (drawn * mark).opts(width=_WIDTH, height=_HEIGHT)
-        self._legend.object = _legend(of, self.chosen.plane) if self.colour == CLASS else ""
+        legend = _legend(of, self.chosen.plane) if self.colour == CLASS else ""
+        self._legend.object = f'{legend}<p style="margin:2px;font:13px sans-serif">{escape(self.chosen.plane.note)}</p>'
 
     def _tapped(self, x: float | None = None, y: float | None = None) -> None:
         if x is None or y is None:

@@ -47,6 +47,7 @@ class Lattice:
         samples: (y, x) numbers of the samples, int64; -1 in cells without a sample.
         labels: labels of the axes.
         limits: limits of the axes (left, right, bottom, top); by default the sides of the lattice.
+        note: what readers must know about samples that are in no cell, see `shared`; empty if there are none.
     """
 
     axes: tuple[str, str]
@@ -55,6 +56,7 @@ class Lattice:
     samples: np.ndarray
     labels: tuple[str, str]
     limits: tuple[float, float, float, float] | None = None
+    note: str = ""
 
     def image(self, values: np.ndarray) -> np.ma.MaskedArray:
         """Return values (sample,) as an image (y, x), masked where there is no sample."""
@@ -118,8 +120,8 @@ def lattice(scan: xr.Dataset, axes: Sequence[str] = (), least_filled: float = _L
 
     Args:
         scan: scan with its parameters as coordinates along `sample`.
-        axes: two of the parameters; by default the two that vary. If several samples share a cell, the last one is
-            used.
+        axes: two of the parameters; by default the two that vary. If several samples share a cell, the last one of
+            their most frequent predicted class is in it.
         least_filled: minimum share of the cells that have a sample.
 
     Raises:
@@ -133,17 +135,50 @@ def lattice(scan: xr.Dataset, axes: Sequence[str] = (), least_filled: float = _L
         )
     (x, column), (y, row) = (np.unique(scan[name].values, return_inverse=True) for name in chosen)
     # Counted before the lattice is made: one of scattered points would be too large for memory.
-    filled = len(np.unique(row * len(x) + column)) / (len(x) * len(y))
+    cell = row * len(x) + column
+    filled = len(np.unique(cell)) / (len(x) * len(y))
     if filled < least_filled:
         raise InputError(
             f"{len(row)} points fill {filled:.1%} of a lattice of {len(x)} × {len(y)} values of "
             f"{' and '.join(chosen)}; expected points on a lattice, such as raypipe.plan.product makes"
         )
     samples = np.full((len(y), len(x)), -1)
-    samples[row, column] = np.arange(len(row))
+    _, kind, alike = np.unique(_kinds(scan, cell), return_inverse=True, return_counts=True)
+    order = np.argsort(alike[kind], kind="stable")  # of samples in the same cell, the last one stays
+    samples[row[order], column[order]] = order
     long = (scan[name].attrs.get("long_name", "") for name in chosen)
     labels = tuple(f"{said} {name}".strip() for said, name in zip(long, chosen, strict=True))
-    return Lattice((chosen[0], chosen[1]), x, y, samples, (labels[0], labels[1]))
+    return Lattice((chosen[0], chosen[1]), x, y, samples, (labels[0], labels[1]), note=shared(scan, chosen))
+
+
+def _kinds(scan: xr.Dataset, cell: np.ndarray) -> np.ndarray:
+    """Return numbers (sample,) that are equal for samples of the same cell and, if classified, of the same class."""
+    if "predicted" not in scan:
+        return cell
+    predicted: np.ndarray = scan["predicted"].values
+    return cell * (predicted.max(initial=0) + 1) + predicted
+
+
+def shared(scan: xr.Dataset, axes: Sequence[str]) -> str:
+    """Return a sentence that says how many samples are not shown, as others have the same place; "" if there are none.
+
+    Args:
+        scan: scan with its parameters and, if it has been classified, the `predicted` classes along `sample`.
+        axes: the two parameters of the plane.
+    """
+    (_, column), (y, row) = (np.unique(scan[name].values, return_inverse=True) for name in axes)
+    cell = column * len(y) + row
+    several = int(np.sum(np.unique(cell, return_counts=True)[1] > 1))
+    if not several:
+        return ""
+    hidden = len(cell) - len(np.unique(cell))
+    which = "of the most frequent class" if "predicted" in scan else "the last"
+    said = f"Cells with several samples ({several}) show one, {which}; {hidden} of {len(cell)} samples are not shown."
+    if "predicted" not in scan:
+        return said
+    _, first = np.unique(_kinds(scan, cell), return_index=True)  # one sample of each class in a cell
+    mixed = int(np.sum(np.unique(cell[first], return_counts=True)[1] > 1))
+    return f"{said} In {mixed} of these cells the classes differ."
 
 
 def _edges(values: np.ndarray) -> np.ndarray:

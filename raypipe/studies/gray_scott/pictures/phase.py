@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from scipy.spatial import KDTree
 
-from raypipe.plot.plane import Lattice, lattice
+from raypipe.plot.plane import Lattice, lattice, shared
 from raypipe.report.scan import parameters
 from raypipe.studies.gray_scott import tables
 
@@ -38,4 +38,4 @@ def phase_lattice(predictions: xr.Dataset, axes: str = "") -> Lattice:
     _, nearest = classified.query(np.column_stack([scan.k, scan.f]) / steps)
     samples = np.full((len(f), len(k)), -1)
     samples[np.searchsorted(f, scan.f), np.searchsorted(k, scan.k)] = nearest
-    return Lattice(("k", "f"), k, f, samples, _LABELS, LIMITS)
+    return Lattice(("k", "f"), k, f, samples, _LABELS, LIMITS, shared(predictions, ("k", "f")))
