@@ -22,7 +22,7 @@ from raypipe import store, study
 from raypipe.errors import InputError
 from raypipe.explorer import drawing, explored, files, sample, samples, work
 from raypipe.explorer.networks import NetworksView, _parts
-from raypipe.explorer.plane import PlaneView
+from raypipe.explorer.plane import PlaneView, _options
 from raypipe.explorer.sample import alert as error_of
 from raypipe.explorer.sample import image
 from raypipe.explorer.samples import SamplesView
@@ -259,6 +259,12 @@ def write_cube():
 
 
 @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # about a future version of Panel
+def test_values_that_are_nearly_equal_have_an_entry_each():
+    assert _options(np.array([0.03, 0.06, 1000000])) == {"0.03": 0.03, "0.06": 0.06, "1e+06": 1e6}
+    assert _options(np.array([1, 1 + 1e-9])) == {"1": 1.0, "1.000000001": 1 + 1e-9}
+    assert _options(np.array([1, np.nextafter(1, 2)])) == {"1": 1.0, "1.0000000000000002": np.nextafter(1, 2)}
+
+
 def test_each_value_of_a_further_parameter_has_its_plane(small):
     hv.extension("bokeh")
     of = write_cube()

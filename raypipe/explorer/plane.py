@@ -147,7 +147,9 @@ def _list_of(name: str, values: np.ndarray) -> Any:
 
 
 def _options(values: np.ndarray) -> dict[str, float]:
-    return {f"{value:g}": float(value) for value in values}
+    """Return different values by their text, with as many digits as they need to differ, at least six."""
+    texts = ({f"{value:.{digits}g}": float(value) for value in values} for digits in range(6, 18))
+    return next(one for one in texts if len(one) == len(values))
 
 
 def _marked(data: list[tuple[float, float]]) -> Any:
