@@ -258,13 +258,13 @@ def write_cube():
     return explored.explored(SHARP)
 
 
-@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # about a future version of Panel
 def test_values_that_are_nearly_equal_have_an_entry_each():
     assert _options(np.array([0.03, 0.06, 1000000])) == {"0.03": 0.03, "0.06": 0.06, "1e+06": 1e6}
     assert _options(np.array([1, 1 + 1e-9])) == {"1": 1.0, "1.000000001": 1 + 1e-9}
     assert _options(np.array([1, np.nextafter(1, 2)])) == {"1": 1.0, "1.0000000000000002": np.nextafter(1, 2)}
 
 
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # about a future version of Panel
 def test_each_value_of_a_further_parameter_has_its_plane(small):
     hv.extension("bokeh")
     of = write_cube()
