@@ -5,6 +5,7 @@ have; each fold leaves out others. `test` is not used. Needs the store with gray
 of an hour on one core.
 
     RAYPIPE_STORE=store python benchmarks/points_left_out.py --folds 2 free symmetric_or_free
+    RAYPIPE_STORE=store python benchmarks/points_left_out.py --folds 2 --shear 0 free
 """
 
 from typing import Annotated
@@ -16,7 +17,7 @@ from tqdm import tqdm
 from raypipe import catalog
 from raypipe.networks import fit, inputs
 from raypipe.networks.training import training
-from raypipe.studies.gray_scott import tables
+from raypipe.studies.gray_scott import augment, tables
 from raypipe.study import architecture
 
 FOLDS = 5
@@ -37,8 +38,11 @@ def main(
     network: Annotated[str, typer.Option(help="Of the Gray-Scott study.")] = "pattern-2d-second",
     epochs: Annotated[int, typer.Option()] = 20,
     folds: Annotated[int, typer.Option(min=1, max=FOLDS, help="How many of the five.")] = FOLDS,
+    shear: Annotated[float, typer.Option(min=0, help="Largest shear of free variants.")] = augment.SHEAR,
+    zoom: Annotated[float, typer.Option(min=0, max=0.9, help="Their largest relative change of size.")] = augment.ZOOM,
 ) -> None:
     """Print one line per augmentation and fold, then the accuracy over all folds."""
+    augment.SHEAR, augment.ZOOM = shear, zoom
     of, data = architecture(network), catalog.open("gray_scott/train2")
     samples = inputs.read(of, data, "gray_scott/train2")
     known = data.isel(sample=np.flatnonzero(inputs.labels_for(of, data) >= 0))
