@@ -168,10 +168,10 @@ def shared(scan: xr.Dataset, axes: Sequence[str]) -> str:
     """
     (_, column), (y, row) = (np.unique(scan[name].values, return_inverse=True) for name in axes)
     cell = column * len(y) + row
-    several = int(np.sum(np.unique(cell, return_counts=True)[1] > 1))
+    counts = np.unique(cell, return_counts=True)[1]
+    several, hidden = int(np.sum(counts > 1)), len(cell) - len(counts)
     if not several:
         return ""
-    hidden = len(cell) - len(np.unique(cell))
     which = "of the most frequent class" if "predicted" in scan else "the last"
     said = f"Cells with several samples ({several}) show one, {which}; {hidden} of {len(cell)} samples are not shown."
     if "predicted" not in scan:
