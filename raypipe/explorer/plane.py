@@ -106,7 +106,10 @@ class PlaneView(pn.viewable.Viewer):
         mark = hv.DynamicMap(_marked, streams=[self._mark])
         self._plot.object = (drawn * mark).opts(width=_WIDTH, height=_HEIGHT)
         legend = _legend(of, self.chosen.plane) if self.colour == CLASS else ""
-        self._legend.object = f'{legend}<p style="margin:2px;font:13px sans-serif">{escape(self.chosen.plane.note)}</p>'
+        note = self.chosen.plane.note
+        self._legend.object = legend + (
+            f'<p style="margin:2px;font:13px sans-serif">{escape(note)}</p>' if note else ""
+        )
 
     def _tapped(self, x: float | None = None, y: float | None = None) -> None:
         if x is None or y is None:

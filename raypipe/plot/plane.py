@@ -148,7 +148,7 @@ def lattice(scan: xr.Dataset, axes: Sequence[str] = (), least_filled: float = _L
     samples[row[order], column[order]] = order
     long = (scan[name].attrs.get("long_name", "") for name in chosen)
     labels = tuple(f"{said} {name}".strip() for said, name in zip(long, chosen, strict=True))
-    return Lattice((chosen[0], chosen[1]), x, y, samples, (labels[0], labels[1]), note=shared(scan, chosen))
+    return Lattice((chosen[0], chosen[1]), x, y, samples, (labels[0], labels[1]), note=shared(scan, cell))
 
 
 def _kinds(scan: xr.Dataset, cell: np.ndarray) -> np.ndarray:
@@ -159,15 +159,13 @@ def _kinds(scan: xr.Dataset, cell: np.ndarray) -> np.ndarray:
     return cell * (predicted.max(initial=0) + 1) + predicted
 
 
-def shared(scan: xr.Dataset, axes: Sequence[str]) -> str:
+def shared(scan: xr.Dataset, cell: np.ndarray) -> str:
     """Return a sentence that says how many samples are not shown, as others have the same place; "" if there are none.
 
     Args:
         scan: scan with its parameters and, if it has been classified, the `predicted` classes along `sample`.
-        axes: the two parameters of the plane.
+        cell: (sample,) numbers of their cells, int64.
     """
-    (_, column), (y, row) = (np.unique(scan[name].values, return_inverse=True) for name in axes)
-    cell = column * len(y) + row
     counts = np.unique(cell, return_counts=True)[1]
     several, hidden = int(np.sum(counts > 1)), len(cell) - len(counts)
     if not several:

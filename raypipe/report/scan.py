@@ -153,7 +153,7 @@ def class_parts(scan: Scan, note: str = "") -> Iterator[Part]:
     yield Picture(
         f"phase-diagram-{scan.title}",
         plane.class_plane(scan.plane, scan.predicted, scan.colour_of),
-        f"The class at each {_bare(first)} and {_bare(second)}, as {scan.network} classifies it.{note}{_of(scan)}",
+        f"The class at each {_bare(first)} and {_bare(second)}, as {scan.network} classifies it.{note}{_unseen(scan)}",
         scan.cells(lambda sample: symbol(scan.names[scan.predicted[sample]])),
     )
 
@@ -169,7 +169,7 @@ def confidence_parts(scan: Scan) -> Iterator[Part]:
         plane.entropy_plane(scan.plane, plane.normalised_entropy(probability), scan.predicted),
         f"How uncertain {scan.network} is: entropy of its {len(scan.names)} probabilities{calibrated}, relative to "
         f"that of equal ones. Lines are the borders of its classes. In {np.sum(sure < _UNSURE)} of {len(sure)} samples "
-        f"no class reaches {_UNSURE:.0%}.{_of(scan)}",
+        f"no class reaches {_UNSURE:.0%}.{_unseen(scan)}",
         scan.cells(lambda sample: f"{symbol(scan.names[scan.predicted[sample]])}, {sure[sample]:.0%}"),
     )
 
@@ -227,7 +227,7 @@ def disagreement_parts(scan: Scan, against: str, colours: str = "") -> Iterator[
         f"disagreement-{reference}-{scan.title}",
         plane.differing_planes(scan.plane, (first, second), (reference, scan.network), merged),
         f"{count} of {len(cells)} cells ({count / len(cells):.1%}) that {reference} and {scan.network} name "
-        f"differently.{commonest} Grey lines are the borders of the classes.{_of(scan)}",
+        f"differently.{commonest} Grey lines are the borders of the classes.{_unseen(scan)}",
         scan.cells(said),
     )
     if pairs:
@@ -307,7 +307,7 @@ def _same_points(one: xr.Dataset, other: xr.Dataset) -> bool:
     return all(name in one.coords and np.array_equal(one[name].values, other[name].values) for name in names)
 
 
-def _of(scan: Scan) -> str:
+def _unseen(scan: Scan) -> str:
     """Return what to add to the caption of a scan's picture."""
     return f" {scan.plane.note}" if scan.plane.note else ""
 

@@ -34,8 +34,9 @@ def phase_lattice(predictions: xr.Dataset, axes: str = "") -> Lattice:
     k, f = tables.scan_axes()
     steps = np.array([(k[-1] - k[0]) / (len(k) - 1), (f[-1] - f[0]) / (len(f) - 1)])
     scan = tables.scan_simulations()
-    classified = KDTree(np.column_stack([predictions["k"].values, predictions["f"].values]) / steps)
-    _, nearest = classified.query(np.column_stack([scan.k, scan.f]) / steps)
+    points = np.column_stack([predictions["k"].values, predictions["f"].values])
+    _, nearest = KDTree(points / steps).query(np.column_stack([scan.k, scan.f]) / steps)
     samples = np.full((len(f), len(k)), -1)
     samples[np.searchsorted(f, scan.f), np.searchsorted(k, scan.k)] = nearest
-    return Lattice(("k", "f"), k, f, samples, _LABELS, LIMITS, shared(predictions, ("k", "f")))
+    _, place = np.unique(points, axis=0, return_inverse=True)
+    return Lattice(("k", "f"), k, f, samples, _LABELS, LIMITS, shared(predictions, place.ravel()))
